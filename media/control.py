@@ -1,0 +1,283 @@
+"""The protocol between signalling and a media worker: commands one way, events the other.
+
+Both travel over a Unix stream socket as frames: a big-endian length of four bytes, then a msgpack list of
+messages. A message is an array whose first element is its tag; fields are only ever added at its end, so that
+either side may be the older one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, TypeAlias
+
+import msgspec
+
+MAX_FRAME: Final = 1 << 20
+"""Octets of one frame: the largest is a Hello with every port of a machine, about 100 KiB."""
+
+
+class ControlError(Exception):
+    """The peer's bytes are not this protocol; the connection is of no further use."""
+
+
+class _Message(msgspec.Struct, array_like=True, gc=False):
+    pass
+
+
+# --- commands: signalling -> worker ---
+# `seq` counts the commands of one client: those lost with a connection are sent again and none runs twice.
+
+
+class Attach(_Message, tag=1):
+    """Names the client; first on each connection."""
+
+    client: str
+    seq: int = 0
+
+
+class Open(_Message, tag=2):
+    """Starts the session of a leased port, or updates the running one (a new remote address unlatches it).
+
+    `latch_ip` is the only address whose packets may latch; `send` and `receive` are seen from our side.
+    """
+
+    port: int
+    gen: int
+    remote_ip: str
+    remote_port: int
+    latch_ip: str
+    audio_pt: int
+    codec: str
+    event_pt: int | None = None
+    send: bool = True
+    receive: bool = True
+    digits: bool = False
+    seq: int = 0
+
+
+class Bridge(_Message, tag=3):
+    """Relays both ways between two sessions; each leaves the bridge it was in."""
+
+    port_a: int
+    gen_a: int
+    port_b: int
+    gen_b: int
+    seq: int = 0
+
+
+class Unbridge(_Message, tag=4):
+    """Ends the relaying from and to a session."""
+
+    port: int
+    gen: int
+    seq: int = 0
+
+
+class Play(_Message, tag=5):
+    """Plays prompts in a row towards the peer, in place of whatever plays; relaying to it waits."""
+
+    port: int
+    gen: int
+    play_id: int
+    prompts: list[str]
+    loop: bool = False
+    seq: int = 0
+
+
+class StopPlay(_Message, tag=6):
+    """Stops what plays; answered by PlayDone "stopped" if something did."""
+
+    port: int
+    gen: int
+    seq: int = 0
+
+
+class SendDigits(_Message, tag=7):
+    """Sends digits to the peer as telephone events (RFC 4733)."""
+
+    port: int
+    gen: int
+    digits: str
+    seq: int = 0
+
+
+class Release(_Message, tag=8):
+    """Ends a session; always answered by Released."""
+
+    port: int
+    gen: int
+    seq: int = 0
+
+
+class Ping(_Message, tag=9):
+    """Asks for a Pong."""
+
+    seq: int = 0
+
+
+class Stats(_Message, tag=10):
+    """Asks for WorkerStats."""
+
+    seq: int = 0
+
+
+Command: TypeAlias = Attach | Open | Bridge | Unbridge | Play | StopPlay | SendDigits | Release | Ping | Stats
+
+
+# --- events: worker -> signalling ---
+
+
+class StreamStats(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What one session counted from Open to Release; times are monotonic, None when nothing came."""
+
+    received: int = 0
+    received_octets: int = 0
+    sent: int = 0
+    sent_octets: int = 0
+    lost: int = 0
+    jitter_ms: float = 0.0
+    jitter_max_ms: float = 0.0
+    strangers: int = 0
+    dropped: int = 0
+    rtcp: int = 0
+    send_errors: int = 0
+    first_at: float | None = None
+    last_at: float | None = None
+
+
+class Hello(_Message, tag=1):
+    """Opens each connection: who the worker is, all its ports, its open sessions.
+
+    `boot` differs after a restart; `client`, `last_seq` tell which commands it has had; no generation above
+    `last_gen` was ever used.
+    """
+
+    worker_id: int
+    address: str
+    ports: list[int]
+    open: list[tuple[int, int]]
+    boot: str = ""
+    client: str = ""
+    last_seq: int = 0
+    last_gen: int = 0
+
+
+class PortsAdded(_Message, tag=2):
+    """The worker was given more ports."""
+
+    ports: list[int]
+
+
+class Digit(_Message, tag=3):
+    """A key was pressed: told at the first packet of the event, `at` is that packet's arrival."""
+
+    port: int
+    gen: int
+    digit: str
+    at: float
+
+
+class PlayDone(_Message, tag=4):
+    """A Play ended: "done", "stopped" (also when replaced), or "missing:NAME" and nothing was played."""
+
+    port: int
+    gen: int
+    play_id: int
+    reason: str
+
+
+class Released(_Message, tag=5):
+    """The session is over and its port may be leased again."""
+
+    port: int
+    gen: int
+    stats: StreamStats
+
+
+class Silence(_Message, tag=6):
+    """Nothing was received from the peer for the configured time; told once until something comes."""
+
+    port: int
+    gen: int
+
+
+class Pong(_Message, tag=7):
+    """Answers a Ping with the last command carried out."""
+
+    last_seq: int
+
+
+class WorkerStats(_Message, tag=8):
+    """What the worker counted since it started."""
+
+    ports: int
+    open: int
+    playing: int
+    relayed: int
+    played: int
+    digits: int
+    strangers: int
+    dropped: int
+    stray: int
+    rtcp: int
+    ignored: int
+    late_max_ms: float
+    cpu_seconds: float
+
+
+Event: TypeAlias = Hello | PortsAdded | Digit | PlayDone | Released | Silence | Pong | WorkerStats
+
+
+# --- framing ---
+
+_encoder = msgspec.msgpack.Encoder()
+_commands: msgspec.msgpack.Decoder[list[Command]] = msgspec.msgpack.Decoder(list[Command])
+_events: msgspec.msgpack.Decoder[list[Event]] = msgspec.msgpack.Decoder(list[Event])
+
+
+def encode_frame(messages: Iterable[Command] | Iterable[Event]) -> bytes:
+    """One frame with all of `messages`."""
+    body = _encoder.encode(list(messages))
+    return len(body).to_bytes(4, "big") + body
+
+
+def decode_commands(body: bytes | memoryview) -> list[Command]:
+    """The commands of one frame's body; raises ControlError."""
+    try:
+        return _commands.decode(body)
+    except msgspec.MsgspecError as error:
+        raise ControlError(f"not a list of commands: {error}") from error
+
+
+def decode_events(body: bytes | memoryview) -> list[Event]:
+    """The events of one frame's body; raises ControlError."""
+    try:
+        return _events.decode(body)
+    except msgspec.MsgspecError as error:
+        raise ControlError(f"not a list of events: {error}") from error
+
+
+class FrameReader:
+    """Cuts a byte stream into frame bodies."""
+
+    __slots__ = ("_buffer",)
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The bodies completed by `data`; raises ControlError for a length beyond MAX_FRAME."""
+        buffer = self._buffer
+        buffer += data
+        bodies = []
+        at = 0
+        while len(buffer) - at >= 4:
+            length = int.from_bytes(buffer[at : at + 4], "big")
+            if length > MAX_FRAME:
+                raise ControlError(f"frame of {length} octets, more than {MAX_FRAME}")
+            if len(buffer) - at - 4 < length:
+                break
+            bodies.append(bytes(buffer[at + 4 : at + 4 + length]))
+            at += 4 + length
+        del buffer[:at]
+        return bodies
