@@ -1,0 +1,234 @@
+"""What types cannot say: values that must fit each other. Pure; yields (path, message, hint), worst first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from itertools import pairwise
+from typing import Final
+
+from config.schema import Config, Mask, Trunk
+
+Finding = tuple[str, str, str | None]
+
+_SIP_TARGET: Final = re.compile(
+    r"sip:(?:[A-Za-z0-9._~+*#!$&'()=,;/?%-]|\{extension\})+@"
+    r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)(?::\d{1,5})?(?:;[^\s<>\"]*)?"
+)
+_AOR_TARGET: Final = re.compile(r"aor:([A-Za-z0-9._-]+|\{extension\})(?:@([A-Za-z0-9.-]+))?")
+_DIGITS: Final = re.compile(r"\+?\d{3,20}")
+_EXTENSION: Final = re.compile(r"\d{1,6}")
+
+
+def findings(config: Config) -> Iterator[Finding]:
+    """Everything that does not fit, in the order of the file."""
+    yield from _sip(config)
+    yield from _media(config)
+    yield from _limits(config)
+    yield from _trunks(config)
+    yield from _accounts(config)
+    yield from _numbers(config)
+    yield from _masks(config)
+    yield from _http(config)
+
+
+def address(text: str) -> IPv4Address | IPv6Address | None:
+    """The IP address written in text, None when it is none."""
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+def host_port(text: str) -> tuple[str, int] | None:
+    """``127.0.0.1:5070`` or ``[::1]:5070`` as address and port, None when it is neither."""
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):(\d{1,5})", text)
+    if match is None or address(match[1] or match[2]) is None or not 0 < int(match[3]) <= 65535:
+        return None
+    return match[1] or match[2], int(match[3])
+
+
+def _concrete(path: str, host: str) -> Iterator[Finding]:
+    found = address(host)
+    if found is None:
+        yield path, f"'{host}' is not an IP address", "write the address itself, e.g. 192.0.2.10"
+    elif found.is_unspecified:
+        yield (
+            path,
+            f"{host} stands for every address",
+            "name the one that peers reach (several: one entry each)",
+        )
+
+
+def _duplicates(path: str, key: str, values: list[str]) -> Iterator[Finding]:
+    first: dict[str, int] = {}
+    for index, value in enumerate(values):
+        if value in first:
+            message = f"'{value}' is already taken by {path}[{first[value]}]"
+            yield f"{path}[{index}].{key}", message, "each may be there once"
+        first.setdefault(value, index)
+
+
+def _sip(config: Config) -> Iterator[Finding]:
+    for index, listen in enumerate(config.sip.listen):
+        yield from _concrete(f"sip.listen[{index}].host", listen.host)
+    yield from _duplicates("sip.listen", "port", [f"{one.host}:{one.port}" for one in config.sip.listen])
+    if config.demo:
+        for index, listen in enumerate(config.sip.listen):
+            found = address(listen.host)
+            if found is not None and not found.is_loopback:
+                message = f"demo: true publishes sample passwords, and {listen.host} is not loopback"
+                yield f"sip.listen[{index}].host", message, "listen on 127.0.0.1 or set demo: false"
+    timers = config.sip.timers
+    for name in ("t1", "t2", "t4"):
+        if getattr(timers, name) <= 0:
+            yield f"sip.timers.{name}", f"sip.timers.{name} must be above zero", None
+    if timers.t2 < timers.t1:
+        yield "sip.timers.t2", "t2 is the ceiling of retransmissions and must not be below t1", None
+    for name, text in (("domain", config.sip.domain), ("user_agent", config.sip.user_agent)):
+        if not text or not text.isprintable() or not text.isascii():
+            yield f"sip.{name}", f"sip.{name} must be one line of plain characters", None
+
+
+def _media(config: Config) -> Iterator[Finding]:
+    media = config.media
+    yield from _concrete("media.address", media.address)
+    if media.ports.pairs < 2 * media.workers:
+        message = f"{media.ports} holds {media.ports.pairs} pairs; each worker needs two for a single call"
+        yield "media.ports", message, "give a wider range"
+    for index, listen in enumerate(config.sip.listen):
+        if listen.port in media.ports and listen.host == media.address:
+            message = f"port {listen.port} is also within media.ports {media.ports}"
+            yield f"sip.listen[{index}].port", message, "keep them apart"
+    ours = address(media.address)
+    peers = [address(one.host) for one in config.sip.listen]
+    if ours is not None and ours.is_loopback and any(peer and not peer.is_loopback for peer in peers):
+        message = f"media.address {media.address} cannot be reached by the peers of sip.listen"
+        yield "media.address", message, "give the address that peers reach"
+
+
+def _limits(config: Config) -> Iterator[Finding]:
+    for name in ("ring_timeout", "call_duration"):
+        if getattr(config.limits, name) <= 0:
+            yield f"limits.{name}", f"limits.{name} must be above zero", None
+
+
+def _trunks(config: Config) -> Iterator[Finding]:
+    yield from _duplicates("trunks", "name", [trunk.name for trunk in config.trunks])
+    taken: dict[str, str] = {}
+    for index, trunk in enumerate(config.trunks):
+        path = f"trunks[{index}]"
+        if trunk.name == "phones":
+            yield f"{path}.name", "'phones' is the name of the registered softphones", "choose another"
+        if trunk.to is not None and host_port(trunk.to) is None:
+            yield f"{path}.to", f"'{trunk.to}' is not address:port", "e.g. 192.0.2.10:5060"
+        yield from _sources(path, trunk, taken)
+
+
+def _sources(path: str, trunk: Trunk, taken: dict[str, str]) -> Iterator[Finding]:
+    for index, source in enumerate(trunk.from_):
+        place = f"{path}.from[{index}]"
+        try:
+            key = source if host_port(source) else str(ip_network(source))
+        except ValueError:
+            loose = _loose_network(source)
+            hint = f"did you mean {loose}?" if loose else "e.g. 192.0.2.10, 192.0.2.10:5060 or 192.0.2.0/24"
+            yield place, f"'{source}' is no address, address:port or network", hint
+            continue
+        if key in taken:
+            yield place, f"{source} already belongs to trunk '{taken[key]}'", "a source names one trunk"
+        taken[key] = trunk.name
+
+
+def _loose_network(text: str) -> str | None:
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        return None
+
+
+def _accounts(config: Config) -> Iterator[Finding]:
+    yield from _duplicates("accounts", "user", [account.user for account in config.accounts])
+
+
+def _numbers(config: Config) -> Iterator[Finding]:
+    yield from _duplicates("numbers", "number", [entry.number for entry in config.numbers])
+    for index, entry in enumerate(config.numbers):
+        path = f"numbers[{index}]"
+        if not _DIGITS.fullmatch(entry.number):
+            yield f"{path}.number", f"'{entry.number}' is not a number of 3 to 20 digits", None
+        if sum((entry.flow is not None, entry.target is not None, entry.mask)) != 1:
+            message = f"number {entry.number} needs exactly one of flow, target and mask: true"
+            yield path, message, "e.g. flow: extension"
+        if entry.target is not None:
+            yield from _target(config, f"{path}.target", entry.target, extension=False)
+
+
+def _target(config: Config, path: str, target: str, *, extension: bool) -> Iterator[Finding]:
+    if "{extension}" in target and not extension:
+        yield path, "{extension} can only be filled in where extensions are bound", "write it under masks"
+    elif match := _AOR_TARGET.fullmatch(target):
+        users = [account.user for account in config.accounts]
+        if match[1] != "{extension}" and match[2] in (None, config.sip.domain) and match[1] not in users:
+            known = f"known: {', '.join(users[:5])}" if users else "there are none under accounts"
+            yield path, f"no account is named '{match[1]}'", known
+    elif not _SIP_TARGET.fullmatch(target):
+        yield path, f"'{target}' is not a target", "write sip:user@host:port or aor:user"
+
+
+def _masks(config: Config) -> Iterator[Finding]:
+    numbers = {entry.number for entry in config.numbers}
+    spans: dict[tuple[str, int], list[tuple[int, int, int]]] = {}
+    for index, mask in enumerate(config.masks):
+        path = f"masks[{index}]"
+        if mask.number not in numbers:
+            yield f"{path}.number", f"number {mask.number} is not under numbers", "add it there or correct it"
+        if (mask.extension is None) == (mask.extensions is None):
+            yield path, "a mask needs either extension or extensions", None
+        elif mask.extension is not None and not _EXTENSION.fullmatch(mask.extension):
+            yield f"{path}.extension", f"'{mask.extension}' is not an extension of 1 to 6 digits", None
+        else:
+            first, last, width = _span(mask)
+            spans.setdefault((mask.number, width), []).append((first, last, index))
+        yield from _destination(config, path, mask)
+    for (number, width), found in spans.items():
+        found.sort()
+        for (_, end, one), (begin, _, other) in pairwise(found):
+            if begin <= end:
+                earlier = min(one, other)
+                message = f"extension {begin:0{width}d} of {number} is already bound by masks[{earlier}]"
+                yield f"masks[{max(one, other)}]", message, "an extension leads to one place"
+
+
+def _span(mask: Mask) -> tuple[int, int, int]:
+    if mask.extensions is not None:
+        return mask.extensions.first, mask.extensions.last, mask.extensions.width
+    extension = mask.extension or ""
+    return int(extension), int(extension), len(extension)
+
+
+def _destination(config: Config, path: str, mask: Mask) -> Iterator[Finding]:
+    if (mask.target is None) == (mask.real is None):
+        yield path, "a mask needs either target or real with trunk and shown", None
+    elif mask.target is not None:
+        if mask.trunk is not None or mask.shown is not None:
+            yield path, "trunk and shown belong to real, not to target", None
+        yield from _target(config, f"{path}.target", mask.target, extension=True)
+    elif mask.real is not None:
+        if not _DIGITS.fullmatch(mask.real.reveal("check its form")):
+            yield f"{path}.real", "the real number must be 3 to 20 digits", None
+        trunk = next((one for one in config.trunks if one.name == mask.trunk), None)
+        if trunk is None:
+            yield path, f"a real number needs one of the trunks, not '{mask.trunk}'", "name it under trunks"
+        elif trunk.to is None:
+            yield f"{path}.trunk", f"trunk '{trunk.name}' takes no calls", "give it to: address:port"
+        if mask.shown is None or not _DIGITS.fullmatch(mask.shown):
+            yield path, "a real number needs shown: the number that the called party sees", None
+        elif re.match(r"(?:\+?86)?[48]00\d{7}$", mask.shown):
+            yield f"{path}.shown", "400 and 800 numbers only take calls", "show a geographic or mobile number"
+
+
+def _http(config: Config) -> Iterator[Finding]:
+    if config.http.enabled and address(config.http.host) is None:
+        yield "http.host", f"'{config.http.host}' is not an IP address", "e.g. 127.0.0.1"

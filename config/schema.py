@@ -1,0 +1,160 @@
+"""What may be written in the configuration file: one struct a section, unknown keys are errors.
+
+Addresses are IP literals. Relative paths under ``flows`` and ``media.prompts`` are taken from the
+directory of the file that names them; ``store.directory`` and ``log.file`` from the working directory.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from config.values import Duration, ExtensionRange, Hidden, PortRange
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every section: immutable and closed."""
+
+
+class Listen(Section, frozen=True):
+    """One address on which SIP is received."""
+
+    host: str
+    port: Port = 5060
+    transport: Literal["udp"] = "udp"
+
+
+class SipTimers(Section, frozen=True):
+    """Base values of the transaction timers (RFC 3261 section 17, table 4)."""
+
+    t1: Duration = Duration(0.5)
+    t2: Duration = Duration(4.0)
+    t4: Duration = Duration(5.0)
+
+
+class Sip(Section, frozen=True):
+    """The SIP side: where it listens and what it calls itself."""
+
+    listen: Annotated[tuple[Listen, ...], Meta(min_length=1)] = (Listen(host="127.0.0.1"),)
+    domain: str = "switchboard.local"
+    timers: SipTimers = SipTimers()
+    user_agent: str = "switchboard"
+
+
+class Media(Section, frozen=True):
+    """Audio: worker processes, RTP ports, prompts."""
+
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    ports: PortRange = PortRange(10000, 29999)
+    address: str = ""
+    """Local address of RTP; the loader fills in that of the first sip.listen when it is left out."""
+    silence: Duration = Duration(60.0)
+    """A stream without a packet for this long is reported."""
+    prompts: tuple[str, ...] = ()
+    """Directories searched for prompts before the packaged ones."""
+    codecs: Annotated[tuple[Literal["PCMA", "PCMU"], ...], Meta(min_length=1)] = ("PCMA", "PCMU")
+
+
+class Limits(Section, frozen=True):
+    """Bounds that protect the switch and its callers."""
+
+    calls: Annotated[int, Meta(ge=1)] = 5000
+    ring_timeout: Duration = Duration(30.0)
+    call_duration: Duration = Duration(4 * 3600.0)
+    drain: Duration = Duration(10.0)
+    """How long calls may go on after the first SIGTERM."""
+
+
+class Trunk(Section, frozen=True):
+    """A carrier, known by the address it sends from.
+
+    The most specific entry of ``from`` wins: ``ip:port``, then a single address, then the longest prefix.
+    Phones may share its host: REGISTER is always taken with digest, and an INVITE whose source is the
+    contact of a current registration comes from that phone, whatever ``from`` says.
+    """
+
+    name: Name
+    from_: Annotated[tuple[str, ...], Meta(min_length=1)] = field(name="from")
+    to: str | None = None
+    """``ip:port`` where calls to this carrier go; None for a carrier that only sends calls."""
+    nat: bool = False
+
+
+class Account(Section, frozen=True):
+    """A softphone's account for digest authentication."""
+
+    user: Name
+    password: Hidden
+
+
+class Number(Section, frozen=True):
+    """What a called number does: exactly one of flow, target and mask."""
+
+    number: str
+    flow: str | None = None
+    target: str | None = None
+    mask: bool = False
+    """The extension dialled with the number is looked up at once, without a flow."""
+
+
+class Mask(Section, frozen=True):
+    """An extension, or a range of them, behind a number and where it leads.
+
+    One of ``extension`` and ``extensions``; either ``target`` (``sip:…`` or ``aor:…``, in which
+    ``{extension}`` is filled in) or ``real`` with ``trunk`` and ``shown``.
+    """
+
+    number: str
+    extension: str | None = None
+    extensions: ExtensionRange | None = None
+    target: str | None = None
+    real: Hidden | None = None
+    trunk: str | None = None
+    shown: str | None = None
+
+
+class Store(Section, frozen=True):
+    """Where the database, the journal, the keys and the control socket live."""
+
+    directory: str = "var"
+    fresh: bool = False
+    """Empty the database and the journal when the switch starts (not when its signalling is restarted)."""
+
+
+class Http(Section, frozen=True):
+    """Where /metrics and /health are served."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    enabled: bool = True
+
+
+class Log(Section, frozen=True):
+    """What is logged, how and where to."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+    file: str | None = None
+
+
+class Config(Section, frozen=True):
+    """The whole configuration."""
+
+    sip: Sip = Sip()
+    media: Media = Media()
+    limits: Limits = Limits()
+    trunks: tuple[Trunk, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    numbers: tuple[Number, ...] = ()
+    masks: tuple[Mask, ...] = ()
+    flows: tuple[str, ...] = ()
+    """Directories or files with flows, beside the packaged library."""
+    store: Store = Store()
+    http: Http = Http()
+    log: Log = Log()
+    demo: bool = False
+    """Print the sample accounts at start; allowed on loopback addresses only."""
