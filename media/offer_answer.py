@@ -1,0 +1,264 @@
+"""The offer/answer model of RFC 3264 for one G.711 audio stream with telephone-events."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from media.sdp import DIRECTIONS, Direction, Media, SdpError, Session, parse_address, parse_number, parse_sdp
+
+CodecName = Literal["PCMU", "PCMA"]
+
+#: What we speak, and the static payload types of RFC 3551 §6.
+STATIC: Final[dict[CodecName, int]] = {"PCMU": 0, "PCMA": 8}
+
+_STATIC_NAMES: Final = {"0": "PCMU/8000", "8": "PCMA/8000"}
+_UNSPECIFIED: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, never bound to
+
+# RFC 3261 §20.43: warn-codes.
+_BAD_PROTOCOL: Final = 302
+_NO_MEDIA: Final = 304
+_NO_FORMAT: Final = 305
+
+_REVERSED: Final[dict[str, Direction]] = {
+    "sendrecv": "sendrecv",
+    "sendonly": "recvonly",
+    "recvonly": "sendonly",
+    "inactive": "inactive",
+}
+
+
+class Codec(Struct, frozen=True, gc=False):
+    """An audio codec under one payload type number."""
+
+    name: CodecName
+    payload_type: int
+
+
+PCMU: Final = Codec("PCMU", 0)
+PCMA: Final = Codec("PCMA", 8)
+
+
+class Remote(Struct, frozen=True, gc=False):
+    """What the peer's description says of its audio stream."""
+
+    address: str
+    port: int
+    #: Those of our codecs that it lists, in its order.
+    audio: tuple[Codec, ...]
+    event_pt: int | None
+    #: As seen by the peer; c=0.0.0.0 takes "send" from us (RFC 3264 §8.4).
+    direction: Direction
+    ptime: int
+    #: The m-line that is used, and the media types of the others by their position.
+    index: int
+    other_media: tuple[tuple[int, str], ...]
+
+    @property
+    def held(self) -> bool:
+        """True when the peer does not want to receive from us (RFC 3264 §8.4)."""
+        return self.direction == "sendonly" or self.direction == "inactive"
+
+
+class Agreement(Struct, frozen=True, gc=False):
+    """One stream as both sides agreed on it, seen from us; payload types per direction (RFC 3264 §6.1)."""
+
+    codec: CodecName
+    send_pt: int
+    receive_pt: int
+    send_event_pt: int | None
+    receive_event_pt: int | None
+    send: bool
+    receive: bool
+    address: str
+    port: int
+    ptime: int
+
+
+def read_remote(body: bytes) -> Remote:
+    """Return what the first usable audio m-line of an offer or answer says.
+
+    A description without one raises SdpError with status 488 and the warn-code that tells why.
+    """
+    session = parse_sdp(body)
+    refusal: SdpError | None = None
+    for index, media in enumerate(session.media):
+        try:
+            return _read_media(session, media, index)
+        except SdpError as error:
+            if refusal is None or media.kind == "audio":
+                refusal = error
+    raise refusal or SdpError("no m= line", status=488, warning=_NO_MEDIA)
+
+
+def _read_media(session: Session, media: Media, index: int) -> Remote:
+    """Return what one m-line says, or raise SdpError when it is none we can use."""
+    if media.kind != "audio":
+        raise SdpError(f"no audio: {media.kind}", status=488, warning=_NO_MEDIA)
+    if media.port == 0:
+        raise SdpError("audio with port 0", status=488, warning=_NO_MEDIA, section="RFC 3264 §6")
+    if media.protocol != "RTP/AVP":
+        raise SdpError(f"transport {media.protocol}, only RTP/AVP", status=488, warning=_BAD_PROTOCOL)
+    connection = session.connection_of(media)
+    if connection is None:
+        raise SdpError("no c= line for the audio", section="RFC 8866 §5.7")
+    address = parse_address(connection)
+    audio, event_pt = _read_formats(media)
+    if not audio:
+        raise SdpError("no codec of ours", status=488, warning=_NO_FORMAT)
+    direction = session.direction(media)
+    if address in _UNSPECIFIED:
+        direction = "sendonly" if direction in ("sendrecv", "sendonly") else "inactive"
+    others = tuple([(i, m.kind) for i, m in enumerate(session.media) if i != index])
+    return Remote(address, media.port, audio, event_pt, direction, _read_ptime(media), index, others)
+
+
+def _read_formats(media: Media) -> tuple[tuple[Codec, ...], int | None]:
+    """Return our codecs in the order of the m-line, and the payload type of telephone-event/8000."""
+    names: dict[str, str] = {}
+    for text in media.attributes:
+        if text.startswith("rtpmap:"):
+            number, _, name = text[7:].strip().partition(" ")
+            names.setdefault(number, name)
+    audio: list[Codec] = []
+    event_pt: int | None = None
+    for number in dict.fromkeys(media.formats):
+        encoding = (names.get(number) or _STATIC_NAMES.get(number, "")).strip().upper()
+        if encoding in ("PCMU/8000", "PCMU/8000/1"):
+            audio.append(Codec("PCMU", parse_number(number, 127, "payload type")))
+        elif encoding in ("PCMA/8000", "PCMA/8000/1"):
+            audio.append(Codec("PCMA", parse_number(number, 127, "payload type")))
+        elif event_pt is None and encoding in ("TELEPHONE-EVENT/8000", "TELEPHONE-EVENT/8000/1"):
+            event_pt = parse_number(number, 127, "payload type")
+    return tuple(audio), event_pt
+
+
+def _read_ptime(media: Media) -> int:
+    """Return a=ptime in milliseconds; 20 where it is missing or absurd (RFC 3551 §4.2)."""
+    text = media.attribute("ptime")
+    if text and text.isdecimal() and text.isascii() and len(text) < 4 and 10 <= int(text) <= 200:
+        return int(text)
+    return 20
+
+
+def choose(remote: Remote, ours: tuple[str, ...]) -> Codec | None:
+    """Return the peer's most wanted codec that is also among `ours`, or None (RFC 3264 §6.1)."""
+    for codec in remote.audio:
+        if codec.name in ours:
+            return codec
+    return None
+
+
+def answer_direction(offered: Direction, willing: Direction = "sendrecv") -> Direction:
+    """Return the direction to answer: what was offered, mirrored, as far as we will (RFC 3264 §6.1)."""
+    mirrored = _REVERSED[offered]
+    if mirrored == willing or willing == "sendrecv":
+        return mirrored
+    if mirrored == "sendrecv":
+        return willing
+    return "inactive"
+
+
+def agree_as_answerer(remote: Remote, codec: Codec, event_pt: int | None, direction: Direction) -> Agreement:
+    """Return the stream after we answered the peer's offer with that codec and direction."""
+    return _agree(remote, codec, codec.payload_type, event_pt, direction)
+
+
+def agree_as_offerer(
+    remote: Remote, offered: tuple[Codec, ...], event_pt: int | None, direction: Direction = "sendrecv"
+) -> Agreement:
+    """Return the stream after the peer answered our offer; SdpError 488 when it took none of our codecs."""
+    for codec in remote.audio:
+        for ours in offered:
+            if ours.name == codec.name:
+                return _agree(remote, codec, ours.payload_type, event_pt, direction)
+    raise SdpError("answer takes no codec of the offer", status=488, warning=_NO_FORMAT)
+
+
+def _agree(
+    remote: Remote, codec: Codec, receive_pt: int, event_pt: int | None, direction: Direction
+) -> Agreement:
+    """Put both descriptions together: we send as the peer numbered it, and receive as we did."""
+    events = remote.event_pt is not None and event_pt is not None
+    return Agreement(
+        codec.name,
+        codec.payload_type,
+        receive_pt,
+        remote.event_pt if events else None,
+        event_pt if events else None,
+        direction in ("sendrecv", "sendonly") and remote.direction in ("sendrecv", "recvonly"),
+        direction in ("sendrecv", "recvonly") and remote.direction in ("sendrecv", "sendonly"),
+        remote.address,
+        remote.port,
+        remote.ptime,
+    )
+
+
+def build_offer(
+    *,
+    session_id: int,
+    version: int,
+    address: str,
+    port: int,
+    codecs: tuple[Codec, ...],
+    event_pt: int | None,
+    direction: Direction = "sendrecv",
+) -> bytes:
+    """Return an offer of one audio stream (RFC 3264 §5); nothing in it comes from a peer."""
+    head = _head(session_id, version, address)
+    return (head + _audio(port, codecs, event_pt, direction)).encode("ascii")
+
+
+def build_answer(
+    remote_offer_body: bytes,
+    *,
+    session_id: int,
+    version: int,
+    address: str,
+    port: int,
+    codec: Codec,
+    event_pt: int | None,
+    direction: Direction,
+) -> bytes:
+    """Return an answer that takes the first usable audio m-line and rejects the others (RFC 3264 §6).
+
+    The m-lines stand in the order of the offer; of its text only media types and protocols are repeated.
+    """
+    head = _head(session_id, version, address)
+    audio = _audio(port, (codec,), event_pt, direction)
+    if remote_offer_body.count(b"\nm=") == 1:
+        return (head + audio).encode("ascii")
+    session = parse_sdp(remote_offer_body)
+    remote = read_remote(remote_offer_body)
+    sections = [audio if i == remote.index else _rejected(media) for i, media in enumerate(session.media)]
+    return (head + "".join(sections)).encode("ascii")
+
+
+def _head(session_id: int, version: int, address: str) -> str:
+    """Return the session level of a description of ours."""
+    family = "IP6" if ":" in address else "IP4"
+    return (
+        f"v=0\r\no=- {session_id} {version} IN {family} {address}\r\n"
+        f"s=-\r\nc=IN {family} {address}\r\nt=0 0\r\n"
+    )
+
+
+def _audio(port: int, codecs: tuple[Codec, ...], event_pt: int | None, direction: Direction) -> str:
+    """Return the audio section of a description of ours."""
+    formats = ""
+    maps = ""
+    for codec in codecs:
+        formats += f" {codec.payload_type}"
+        maps += f"a=rtpmap:{codec.payload_type} {codec.name}/8000\r\n"
+    if event_pt is not None:
+        formats += f" {event_pt}"
+        maps += f"a=rtpmap:{event_pt} telephone-event/8000\r\na=fmtp:{event_pt} 0-15\r\n"
+    return f"m=audio {port} RTP/AVP{formats}\r\n{maps}a=ptime:20\r\na={DIRECTIONS[direction]}\r\n"
+
+
+def _rejected(media: Media) -> str:
+    """Return a section with port 0; its format is ignored but must be there (RFC 3264 §6)."""
+    if media.protocol.startswith("RTP/"):
+        return f"m={media.kind} 0 {media.protocol} 0\r\n"
+    return f"m={media.kind} 0 {media.protocol} {'t38' if media.kind == 'image' else '*'}\r\n"
