@@ -1,0 +1,324 @@
+"""Requests and responses: the head is split once, values are parsed at first use and kept.
+
+The accessors that the transaction layer needs for every packet (`call_id`, `from_tag`, `to_tag`, `cseq`,
+`cseq_method`, `branch`) never raise: what is missing or malformed reads as "", None or -1 and is named by
+`validate`. The others (`from_`, `to`, `via`, `contact`, `request_uri`) raise ParseError.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from switchboard.sip.address import NameAddr, parse_name_addr, scan_tag
+from switchboard.sip.errors import ParseError
+from switchboard.sip.headers import Headers, is_digits, split_commas, unfold
+from switchboard.sip.uri import Uri, parse_uri
+from switchboard.sip.via import Via, parse_via, scan_branch
+
+# Deployed SIP and HTTP servers take 4-64 KiB of head; the longest of RFC 4475 is 3.5 KiB.
+MAX_HEAD: Final = 16 * 1024
+"""The largest head (start line and headers) in octets; beyond it 513 is owed."""
+MAX_LINES: Final = 256
+"""The largest number of lines of a head; beyond it the message is dropped, as echoing it would cost too much."""
+MAX_BODY: Final = 64 * 1024
+"""The largest body in octets; beyond it 413 is owed."""
+
+
+class _Message:
+    """What requests and responses have in common."""
+
+    __slots__ = (
+        "_branch",
+        "_contact",
+        "_cseq",
+        "_from",
+        "_from_tag",
+        "_to",
+        "_to_tag",
+        "_via",
+        "body",
+        "headers",
+        "raw",
+    )
+
+    def __init__(self, headers: Headers, body: bytes = b"", raw: bytes = b"") -> None:
+        """Hold the headers, the body and the octets both came from."""
+        self.headers = headers
+        self.body = body
+        self.raw = raw
+        self._cseq: tuple[int, str] | None = None
+        self._from_tag: str | None = ""
+        self._to_tag: str | None = ""
+        self._branch: str | None = ""
+        self._from: NameAddr | None = None
+        self._to: NameAddr | None = None
+        self._via: Via | None = None
+        self._contact: NameAddr | None = None
+
+    @property
+    def call_id(self) -> str:
+        """The Call-ID, "" when missing."""
+        return self.headers.get("call-id") or ""
+
+    @property
+    def from_tag(self) -> str | None:
+        """The tag of From, None when missing."""
+        tag = self._from_tag
+        if tag == "":
+            value = self.headers.get("from")
+            tag = self._from_tag = None if value is None else scan_tag(value)
+        return tag
+
+    @property
+    def to_tag(self) -> str | None:
+        """The tag of To, None when missing."""
+        tag = self._to_tag
+        if tag == "":
+            value = self.headers.get("to")
+            tag = self._to_tag = None if value is None else scan_tag(value)
+        return tag
+
+    @property
+    def cseq(self) -> int:
+        """The number of CSeq, -1 when missing or malformed."""
+        pair = self._cseq
+        if pair is None:
+            pair = self._cseq = _split_cseq(self.headers.get("cseq"))
+        return pair[0]
+
+    @property
+    def cseq_method(self) -> str:
+        """The method of CSeq, "" when missing or malformed."""
+        pair = self._cseq
+        if pair is None:
+            pair = self._cseq = _split_cseq(self.headers.get("cseq"))
+        return pair[1]
+
+    @property
+    def branch(self) -> str | None:
+        """The branch of the top Via, None when missing."""
+        branch = self._branch
+        if branch == "":
+            value = self.headers.get("via")
+            branch = self._branch = None if value is None else scan_branch(value)
+        return branch
+
+    @property
+    def via(self) -> Via:
+        """The top Via."""
+        if self._via is None:
+            self._via = parse_via(split_commas(self._required("via", "Via"))[0])
+        return self._via
+
+    @property
+    def from_(self) -> NameAddr:
+        """The From value."""
+        if self._from is None:
+            self._from = parse_name_addr(self._required("from", "From"), "From")
+        return self._from
+
+    @property
+    def to(self) -> NameAddr:
+        """The To value."""
+        if self._to is None:
+            self._to = parse_name_addr(self._required("to", "To"), "To")
+        return self._to
+
+    @property
+    def contact(self) -> NameAddr | None:
+        """The first Contact, None when there is none or it is the wildcard of a REGISTER."""
+        if self._contact is None:
+            value = self.headers.get("contact")
+            if value is None or value == "*":
+                return None
+            self._contact = parse_name_addr(split_commas(value)[0], "Contact")
+        return self._contact
+
+    @property
+    def content_type(self) -> str | None:
+        """The media type in lower case and without parameters, None when missing."""
+        value = self.headers.get("content-type")
+        return None if value is None else value.partition(";")[0].replace(" ", "").replace("\t", "").lower()
+
+    def _required(self, name: str, shown: str) -> str:
+        value = self.headers.get(name)
+        if value is None:
+            raise ParseError("missing header", header=shown, section="RFC 3261 §8.1.1")
+        return value
+
+
+class Request(_Message):
+    """A request; `uri` is the raw text of the Request-URI.
+
+    `received` and `rport` are the packet's source as set by the core (RFC 3261 §18.2.1, RFC 3581 §4).
+    """
+
+    __slots__ = ("_request_uri", "method", "received", "rport", "uri", "version")
+
+    def __init__(
+        self,
+        method: str,
+        uri: str,
+        headers: Headers,
+        body: bytes = b"",
+        raw: bytes = b"",
+        version: str = "SIP/2.0",
+    ) -> None:
+        """Hold the parts of the request line beside headers and body."""
+        super().__init__(headers, body, raw)
+        self.method = method
+        self.uri = uri
+        self.version = version
+        self.received: str | None = None
+        self.rport: int | None = None
+        self._request_uri: Uri | None = None
+
+    @property
+    def request_uri(self) -> Uri:
+        """The parsed Request-URI."""
+        if self._request_uri is None:
+            self._request_uri = parse_uri(self.uri)
+        return self._request_uri
+
+    @property
+    def max_forwards(self) -> int | None:
+        """The Max-Forwards number, None when missing or malformed."""
+        value = self.headers.get("max-forwards")
+        return int(value) if value is not None and is_digits(value) and len(value) <= 9 else None
+
+    def __repr__(self) -> str:
+        """Show method and Call-ID only: the URI may name a person."""
+        return f"<Request {self.method} {self.call_id!r}>"
+
+
+class Response(_Message):
+    """A response."""
+
+    __slots__ = ("reason", "status", "version")
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        headers: Headers,
+        body: bytes = b"",
+        raw: bytes = b"",
+        version: str = "SIP/2.0",
+    ) -> None:
+        """Hold the parts of the status line beside headers and body."""
+        super().__init__(headers, body, raw)
+        self.status = status
+        self.reason = reason
+        self.version = version
+
+    def __repr__(self) -> str:
+        """Show status and Call-ID."""
+        return f"<Response {self.status} {self.call_id!r}>"
+
+
+Message = Request | Response
+
+
+def parse_datagram(data: bytes) -> Message:
+    """Parse one datagram or WebSocket message (RFC 3261 §18.3).
+
+    The body is Content-Length octets, what follows is dropped; without Content-Length it is all the rest.
+    """
+    if data[:1] in (b"\r", b"\n"):
+        # RFC 3261 §7.5: empty lines before the start line are ignored.
+        data = data.lstrip(b"\r\n")
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        raise _unterminated(data)
+    message = read_head(data[:end])
+    begin = end + 4
+    size = content_length(message)
+    if size is None:
+        message.raw = data
+        message.body = data[begin:]
+        return message
+    stop = begin + size
+    if stop > len(data):
+        message.body = data[begin:]
+        raise refusal(message, "Content-Length is larger than the message", "Content-Length", "RFC 3261 §18.3")
+    message.raw = data if stop == len(data) else data[:stop]
+    message.body = data[begin:stop]
+    return message
+
+
+def read_head(head: bytes) -> Message:
+    """Parse start line and headers, without the empty line that ends them."""
+    if head.count(b"\n") > MAX_LINES:
+        raise ParseError("too many header lines", status=513, section="RFC 3261 §21.5.7")
+    text = head.decode("utf-8", "surrogateescape")
+    lines = text.split("\r\n")
+    breaks = len(lines) - 1
+    # A bare CR or LF would become a line of its own in somebody's copy of the header.
+    stray = text.count("\n") != breaks or text.count("\r") != breaks
+    if stray:
+        lines = [line.replace("\r", " ").replace("\n", " ") for line in lines]
+    if "\r\n " in text or "\r\n\t" in text:
+        lines = unfold(lines)
+    message = _start(lines)
+    if stray:
+        raise refusal(message, "bare CR or LF in the head", None, "RFC 3261 §7")
+    if len(head) > MAX_HEAD:
+        raise refusal(message, "head too large", None, "RFC 3261 §21.5.7", status=513)
+    return message
+
+
+def content_length(message: Message) -> int | None:
+    """Return the one Content-Length, None when missing; raises when it cannot frame the message."""
+    headers = message.headers
+    value = headers.get("content-length")
+    if value is None:
+        return None
+    if headers.repeated("content-length"):
+        raise refusal(message, "more than one Content-Length", "Content-Length", "RFC 3261 §20.14")
+    if not is_digits(value) or len(value) > 9:
+        raise refusal(message, "malformed Content-Length", "Content-Length", "RFC 3261 §20.14")
+    return int(value)
+
+
+def refusal(
+    message: Message, reason: str, header: str | None, section: str, *, status: int = 400
+) -> ParseError:
+    """Make the ParseError of a message whose head could be read; nothing is owed to a response."""
+    if isinstance(message, Request):
+        return ParseError(reason, status=status, header=header, section=section, partial=message)
+    return ParseError(reason, status=None, header=header, section=section)
+
+
+def _start(lines: list[str]) -> Message:
+    """Make the message of its lines, the first of which is the start line (RFC 3261 §7.1, §7.2)."""
+    first = lines[0]
+    if first[:4].upper() == "SIP/":
+        version, _, rest = first.partition(" ")
+        code, _, reason = rest.partition(" ")
+        if not is_digits(code) or len(code) > 10:
+            raise ParseError("malformed status line", status=None, section="RFC 3261 §7.2")
+        return Response(int(code), reason, Headers(lines, 1), version=version)
+    method, _, rest = first.partition(" ")
+    uri, space, version = rest.rpartition(" ")
+    if not space or not method:
+        raise ParseError("not a SIP message", status=None, section="RFC 3261 §7.1")
+    return Request(method, uri, Headers(lines, 1), version=version)
+
+
+def _unterminated(data: bytes) -> ParseError:
+    """Make the error of a datagram without an empty line after its headers."""
+    if not data:
+        return ParseError("empty datagram", status=None, section="RFC 5626 §3.5.1")
+    try:
+        message = read_head(data.removesuffix(b"\r\n"))
+    except ParseError as error:
+        return error
+    return refusal(message, "head is not terminated", None, "RFC 3261 §7")
+
+
+def _split_cseq(value: str | None) -> tuple[int, str]:
+    """Split a CSeq value; (-1, "") when malformed (RFC 3261 §20.16)."""
+    parts = value.split() if value is not None else []
+    if len(parts) != 2 or not is_digits(parts[0]) or len(parts[0]) > 16:
+        return -1, ""
+    return int(parts[0]), parts[1]
