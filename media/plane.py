@@ -1,0 +1,312 @@
+"""The media plane as signalling sees it: ports to lease, commands that cost nothing, events."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from media.control import (
+    Bridge,
+    Command,
+    Digit,
+    Event,
+    Hello,
+    Open,
+    Play,
+    PlayDone,
+    PortsAdded,
+    Release,
+    Released,
+    SendDigits,
+    Silence,
+    StopPlay,
+    Unbridge,
+    WorkerStats,
+)
+from media.worker_link import WorkerLink
+
+_TICK = 1.0
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """A port for one leg; `gen` is never used twice in a plane, so (port, gen) names the leg's session."""
+
+    worker: int
+    port: int
+    gen: int
+    address: str
+
+
+class WorkerLost(msgspec.Struct, frozen=True):
+    """A worker died or hangs: these leases are void, no other event of them will come."""
+
+    worker: int
+    leases: tuple[Lease, ...]
+
+
+MediaEvent: TypeAlias = Digit | PlayDone | Released | Silence | WorkerLost
+
+
+class MediaPlane(Protocol):
+    """Where the audio of calls is carried; every method returns at once."""
+
+    def lease(self, near: Lease | None = None) -> Lease | None:
+        """A free port, on the worker of `near` if given so that both can be bridged; None if there is none."""
+
+    def open(
+        self,
+        lease: Lease,
+        *,
+        remote_ip: str,
+        remote_port: int,
+        latch_ip: str,
+        audio_pt: int,
+        codec: str,
+        event_pt: int | None,
+        send: bool = True,
+        receive: bool = True,
+        digits: bool = False,
+    ) -> None:
+        """Starts or updates the session of `lease`."""
+
+    def bridge(self, a: Lease, b: Lease) -> None:
+        """Relays both ways; both leases must be of one worker."""
+
+    def unbridge(self, lease: Lease) -> None:
+        """Ends relaying from and to `lease`."""
+
+    def play(self, lease: Lease, play_id: int, prompts: Sequence[str], loop: bool = False) -> None:
+        """Plays `prompts` to the peer in place of whatever plays; PlayDone with `play_id` follows."""
+
+    def stop_play(self, lease: Lease) -> None:
+        """Stops what plays."""
+
+    def send_digits(self, lease: Lease, digits: str) -> None:
+        """Sends telephone events to the peer."""
+
+    def release(self, lease: Lease) -> None:
+        """Ends the session; Released follows and the port may be leased again."""
+
+    def counts(self) -> dict[str, int]:
+        """Ports `free` and `leased`, `workers` connected."""
+
+
+class _Worker:
+    """What the plane knows of one worker."""
+
+    __slots__ = ("address", "foreign", "free", "leased", "link", "releasing", "stats")
+
+    def __init__(self, link: WorkerLink) -> None:
+        self.link = link
+        self.address = ""
+        self.free: deque[int] = deque()
+        self.leased: dict[int, Lease] = {}
+        self.foreign: dict[int, int] = {}
+        self.releasing: set[int] = set()
+        self.stats: WorkerStats | None = None
+
+
+class WorkerPlane:
+    """The plane made of our own media workers, reached by their Unix sockets."""
+
+    def __init__(self, sockets: Sequence[str], on_event: Callable[[MediaEvent], None]) -> None:
+        """`sockets` in the order of the workers' numbers."""
+        self.on_event = on_event
+        client = secrets.token_hex(8)
+        self._workers = [_Worker(WorkerLink(path, client, self)) for path in sockets]
+        self._numbers = {worker.link: number for number, worker in enumerate(self._workers)}
+        self._gen = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ready = asyncio.Event()
+
+    async def start(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - the caller's patience is an option
+        """Connects to every worker; raises TimeoutError when one has not answered in time."""
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(worker.link.run()) for worker in self._workers]
+        self._tasks.append(loop.create_task(self._tick()))
+        async with asyncio.timeout(timeout):
+            await self._ready.wait()
+
+    async def close(self) -> None:
+        """Leaves the workers; their sessions go on."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._tasks = []
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK)
+            for worker in self._workers:
+                worker.link.tick()
+
+    # --- leases ---
+
+    def lease(self, near: Lease | None = None) -> Lease | None:
+        """A free port, longest unused first, of the least loaded worker or of that of `near`."""
+        if near is not None:
+            number = near.worker
+            if not self._usable(self._workers[number]):
+                return None
+        else:
+            usable = [n for n, worker in enumerate(self._workers) if self._usable(worker)]
+            if not usable:
+                return None
+            number = min(usable, key=lambda n: len(self._workers[n].leased))
+        worker = self._workers[number]
+        self._gen += 1
+        lease = Lease(number, worker.free.popleft(), self._gen, worker.address)
+        worker.leased[lease.port] = lease
+        return lease
+
+    @staticmethod
+    def _usable(worker: _Worker) -> bool:
+        return worker.link.up and bool(worker.free)
+
+    def release(self, lease: Lease) -> None:
+        """Ends the session; the port is free again once the worker has said Released."""
+        worker = self._workers[lease.worker]
+        if worker.leased.get(lease.port) == lease and lease.port not in worker.releasing:
+            worker.releasing.add(lease.port)
+            worker.link.send(Release(lease.port, lease.gen))
+
+    def counts(self) -> dict[str, int]:
+        """Ports `free` and `leased` over all workers, `workers` connected."""
+        return {
+            "free": sum(len(worker.free) for worker in self._workers),
+            "leased": sum(len(worker.leased) for worker in self._workers),
+            "workers": sum(worker.link.up for worker in self._workers),
+        }
+
+    def worker_stats(self) -> dict[int, WorkerStats]:
+        """Each worker's own counters, at most two seconds old."""
+        return {n: worker.stats for n, worker in enumerate(self._workers) if worker.stats is not None}
+
+    # --- commands ---
+
+    def _send(self, lease: Lease, command: Command) -> None:
+        # A void or released lease is no error: the worker's death crosses with the call's commands.
+        worker = self._workers[lease.worker]
+        if worker.leased.get(lease.port) == lease and lease.port not in worker.releasing:
+            worker.link.send(command)
+
+    def open(
+        self,
+        lease: Lease,
+        *,
+        remote_ip: str,
+        remote_port: int,
+        latch_ip: str,
+        audio_pt: int,
+        codec: str,
+        event_pt: int | None,
+        send: bool = True,
+        receive: bool = True,
+        digits: bool = False,
+    ) -> None:
+        """Starts or updates the session of `lease`."""
+        self._send(
+            lease,
+            Open(
+                lease.port,
+                lease.gen,
+                remote_ip,
+                remote_port,
+                latch_ip,
+                audio_pt,
+                codec,
+                event_pt,
+                send,
+                receive,
+                digits,
+            ),
+        )
+
+    def bridge(self, a: Lease, b: Lease) -> None:
+        """Relays both ways; raises ValueError when `b` was not leased near `a`."""
+        if a.worker != b.worker:
+            raise ValueError(f"ports {a.port} and {b.port} are of different workers")
+        self._send(a, Bridge(a.port, a.gen, b.port, b.gen))
+
+    def unbridge(self, lease: Lease) -> None:
+        """Ends relaying from and to `lease`."""
+        self._send(lease, Unbridge(lease.port, lease.gen))
+
+    def play(self, lease: Lease, play_id: int, prompts: Sequence[str], loop: bool = False) -> None:
+        """Plays `prompts` to the peer in place of whatever plays; PlayDone with `play_id` follows."""
+        self._send(lease, Play(lease.port, lease.gen, play_id, list(prompts), loop))
+
+    def stop_play(self, lease: Lease) -> None:
+        """Stops what plays."""
+        self._send(lease, StopPlay(lease.port, lease.gen))
+
+    def send_digits(self, lease: Lease, digits: str) -> None:
+        """Sends telephone events to the peer."""
+        self._send(lease, SendDigits(lease.port, lease.gen, digits))
+
+    # --- what a link tells (LinkOwner) ---
+
+    def worker_up(self, link: WorkerLink, hello: Hello) -> None:
+        """Takes stock of the worker's ports; sessions that are not ours are ended."""
+        worker = self._workers[self._numbers[link]]
+        worker.address = hello.address
+        self._gen = max(self._gen, hello.last_gen)
+        worker.foreign = {port: gen for port, gen in hello.open if port not in worker.leased}
+        self._add_ports(worker, hello.ports)
+        for port, gen in worker.foreign.items():
+            link.send(Release(port, gen))
+        for port in worker.releasing:
+            # Its Released may have been lost with the connection; the worker answers a second Release as well.
+            link.send(Release(port, worker.leased[port].gen))
+        if all(each.link.boot for each in self._workers):
+            self._ready.set()
+
+    def worker_lost(self, link: WorkerLink) -> None:
+        """Voids the worker's leases and tells the owner of the calls."""
+        number = self._numbers[link]
+        worker = self._workers[number]
+        leases = tuple(worker.leased.values())
+        worker.leased.clear()
+        worker.releasing.clear()
+        worker.foreign.clear()
+        worker.free.clear()
+        worker.stats = None
+        self.on_event(WorkerLost(number, leases))
+
+    def worker_event(self, link: WorkerLink, event: Event) -> None:
+        """Passes on what concerns a living lease."""
+        worker = self._workers[self._numbers[link]]
+        if isinstance(event, PortsAdded):
+            self._add_ports(worker, event.ports)
+        elif isinstance(event, WorkerStats):
+            worker.stats = event
+        elif isinstance(event, Released):
+            self._released(worker, event)
+        elif isinstance(event, Digit | PlayDone | Silence):
+            lease = worker.leased.get(event.port)
+            if lease is not None and lease.gen == event.gen:
+                self.on_event(event)
+
+    @staticmethod
+    def _add_ports(worker: _Worker, ports: Sequence[int]) -> None:
+        known = {*worker.free, *worker.leased, *worker.foreign}
+        worker.free.extend(port for port in ports if port not in known)
+
+    def _released(self, worker: _Worker, event: Released) -> None:
+        lease = worker.leased.get(event.port)
+        if lease is not None and lease.gen == event.gen:
+            del worker.leased[event.port]
+            worker.releasing.discard(event.port)
+            worker.free.append(event.port)
+            self.on_event(event)
+        elif worker.foreign.get(event.port) == event.gen:
+            del worker.foreign[event.port]
+            worker.free.append(event.port)

@@ -1,0 +1,235 @@
+"""Signalling's connection to one media worker: connects, resumes, notices the worker's death."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final, Protocol
+
+import structlog
+
+from media.control import (
+    Attach,
+    Command,
+    ControlError,
+    Event,
+    FrameReader,
+    Hello,
+    Ping,
+    Pong,
+    Stats,
+    decode_events,
+    encode_frame,
+)
+
+HELLO_TIMEOUT: Final = 5.0
+MAX_UNANSWERED: Final = 5
+"""Pings without a Pong after which a worker counts as lost; one goes out every second."""
+MAX_UNACKNOWLEDGED: Final = 200_000
+"""Commands kept for a worker that does not read: minutes of full load."""
+_BACKOFF_FIRST: Final = 0.05
+_BACKOFF_LAST: Final = 1.0
+
+_log = structlog.get_logger("media.worker_link")
+
+
+class LinkOwner(Protocol):
+    """Who is told what happens on a link."""
+
+    def worker_up(self, link: WorkerLink, hello: Hello) -> None:
+        """The worker has said Hello; its sessions live on unless `worker_lost` came before."""
+
+    def worker_lost(self, link: WorkerLink) -> None:
+        """The worker is dead, hung or another one: every session it had is void."""
+
+    def worker_event(self, link: WorkerLink, event: Event) -> None:
+        """Anything but Hello and Pong."""
+
+
+class WorkerLink:
+    """One worker: commands go out once per loop iteration, and again after a lost connection."""
+
+    def __init__(self, path: str, client: str, owner: LinkOwner) -> None:
+        self.path = path
+        self.up = False
+        self.boot = ""
+        self._client = client
+        self._owner = owner
+        self._seq = 0
+        self._pending: list[Command] = []
+        self._unacknowledged: deque[Command] = deque()
+        self._transport: asyncio.Transport | None = None
+        self._paused = False
+        self._held: list[Command] = []
+        self._unanswered = 0
+
+    # --- commands ---
+
+    def send(self, command: Command) -> None:
+        """Queues `command`; it is written at the end of this loop iteration."""
+        self._seq += 1
+        command.seq = self._seq
+        if not self._pending:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._pending.append(command)
+
+    def _flush(self) -> None:
+        pending = self._pending
+        if not pending:
+            return
+        self._pending = []
+        self._unacknowledged.extend(pending)
+        if self._paused:
+            self._held.extend(pending)
+        else:
+            self._write(pending)
+
+    def _write(self, commands: list[Command]) -> None:
+        if self.up and self._transport is not None:
+            self._transport.write(encode_frame(commands))
+
+    def tick(self) -> None:
+        """Once a second: asks for a sign of life; drops a worker that gives none or reads nothing."""
+        if not self.up:
+            return
+        if self._unanswered >= MAX_UNANSWERED or len(self._unacknowledged) > MAX_UNACKNOWLEDGED:
+            _log.error("media.worker_hung", path=self.path, unanswered=self._unanswered)
+            self._void()
+            self._abort()
+            return
+        self._unanswered += 1
+        if not self._paused:
+            self._write([Ping(), Stats()])
+
+    # --- the connection's life ---
+
+    async def run(self) -> None:
+        """Keeps a connection to the worker until cancelled."""
+        backoff = _BACKOFF_FIRST
+        while True:
+            if await self._connected():
+                backoff = _BACKOFF_FIRST
+            else:
+                await asyncio.sleep(backoff)
+                backoff = min(2 * backoff, _BACKOFF_LAST)
+
+    async def _connected(self) -> bool:
+        """One connection from its beginning to its end; whether it was one worth the name."""
+        loop = asyncio.get_running_loop()
+        connection = _Connection(self)
+        since = loop.time()
+        try:
+            async with asyncio.timeout(HELLO_TIMEOUT):
+                await loop.create_unix_connection(lambda: connection, self.path)
+                greeted = await connection.greeted
+            if not greeted:
+                raise ConnectionResetError("closed before Hello")
+            await connection.closed
+        except (OSError, TimeoutError) as error:
+            # Refused or absent means that the process is gone: its calls must hear of it now.
+            self._void(str(error) or type(error).__name__)
+            return False
+        finally:
+            connection.abort()
+            self._transport = None
+            self.up = False
+        return loop.time() - since > _BACKOFF_LAST
+
+    def _abort(self) -> None:
+        self.up = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _void(self, why: str = "hung") -> None:
+        self.up = False
+        self._pending = []
+        self._unacknowledged.clear()
+        if self.boot:
+            self.boot = ""
+            _log.error("media.worker_lost", path=self.path, why=why)
+            self._owner.worker_lost(self)
+
+    def _greeted(self, hello: Hello, transport: asyncio.Transport) -> None:
+        if self.boot and hello.boot != self.boot:
+            self._void("restarted")
+        self.boot = hello.boot
+        self._transport = transport
+        self.up = True
+        self._paused = False
+        self._held = []
+        self._unanswered = 0
+        done = hello.last_seq if hello.client == self._client else 0
+        self._acknowledge(done)
+        self._write([Attach(self._client), *self._unacknowledged])
+        self._owner.worker_up(self, hello)
+
+    def _acknowledge(self, last_seq: int) -> None:
+        waiting = self._unacknowledged
+        while waiting and waiting[0].seq <= last_seq:
+            waiting.popleft()
+
+    def _received(self, event: Event) -> None:
+        if isinstance(event, Pong):
+            self._unanswered = 0
+            self._acknowledge(event.last_seq)
+            return
+        try:
+            self._owner.worker_event(self, event)
+        except Exception:  # noqa: BLE001 - a fault in one call must not cost all of them their worker
+            _log.exception("media.event_failed", event_type=type(event).__name__)
+
+    def _pause(self) -> None:
+        self._paused = True
+
+    def _resume(self) -> None:
+        self._paused = False
+        held, self._held = self._held, []
+        if held:
+            self._write(held)
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, link: WorkerLink) -> None:
+        loop = asyncio.get_running_loop()
+        self.greeted: asyncio.Future[bool] = loop.create_future()
+        self.closed: asyncio.Future[None] = loop.create_future()
+        self._link = link
+        self._frames = FrameReader()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=1 << 20)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for body in self._frames.feed(data):
+                for event in decode_events(body):
+                    self._event(event)
+        except ControlError as error:
+            _log.error("media.bad_frame", path=self._link.path, error=str(error))
+            self.abort()
+
+    def _event(self, event: Event) -> None:
+        if self.greeted.done():
+            self._link._received(event)
+        elif isinstance(event, Hello) and self._transport is not None:
+            self._link._greeted(event, self._transport)
+            self.greeted.set_result(True)
+
+    def pause_writing(self) -> None:
+        self._link._pause()
+
+    def resume_writing(self) -> None:
+        self._link._resume()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.greeted.done():
+            self.greeted.set_result(False)
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()

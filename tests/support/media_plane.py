@@ -1,0 +1,177 @@
+"""A media plane without media: records what it is told, tells what a test wants told."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from media.control import Digit, PlayDone, Released, Silence, StreamStats
+from media.plane import Lease, MediaEvent, MediaPlane, WorkerLost
+
+
+class FakePlane(MediaPlane):
+    """Leases ports of one or more imaginary workers; `commands` is what was asked, in order.
+
+    Each command is a tuple: its name, the port, then its arguments, such as
+    ("open", 10000, {...}), ("bridge", 10000, 10002), ("play", 10000, 1, ("zh/welcome",), False), ("release", 10000).
+    """
+
+    def __init__(
+        self,
+        on_event: Callable[[MediaEvent], None] | None = None,
+        *,
+        ports: int = 100,
+        workers: int = 1,
+        address: str = "127.0.0.1",
+        auto_release: bool = True,
+    ) -> None:
+        """`ports` per worker; with `auto_release` a Released follows each release at once."""
+        self.on_event: Callable[[MediaEvent], None] = on_event or (lambda event: None)
+        self.commands: list[tuple[Any, ...]] = []
+        self.opened: dict[int, dict[str, Any]] = {}
+        self.bridges: dict[int, int] = {}
+        self.playing: dict[int, tuple[int, tuple[str, ...], bool]] = {}
+        self.leased: dict[int, Lease] = {}
+        self.events: list[MediaEvent] = []
+        self.auto_release = auto_release
+        self.stats = StreamStats()
+        self._address = address
+        self._gen = 0
+        self._ports = ports
+        self._free: list[deque[int]] = [
+            deque(range(10000 + 2 * ports * n, 10000 + 2 * ports * (n + 1), 2)) for n in range(workers)
+        ]
+
+    # --- MediaPlane ---
+
+    def lease(self, near: Lease | None = None) -> Lease | None:
+        """The next port of the worker with most ports, or of that of `near`."""
+        if near is not None:
+            worker = near.worker
+        else:
+            worker = max(range(len(self._free)), key=lambda n: len(self._free[n]))
+        if not self._free[worker]:
+            return None
+        self._gen += 1
+        lease = Lease(worker, self._free[worker].popleft(), self._gen, self._address)
+        self.leased[lease.port] = lease
+        return lease
+
+    def open(self, lease: Lease, **settings: Any) -> None:
+        """Records; `opened[port]` holds the last settings."""
+        if self._valid(lease):
+            self.opened[lease.port] = settings
+            self.commands.append(("open", lease.port, settings))
+
+    def bridge(self, a: Lease, b: Lease) -> None:
+        """Records; `bridges` maps both ways."""
+        if a.worker != b.worker:
+            raise ValueError(f"ports {a.port} and {b.port} are of different workers")
+        if self._valid(a) and self._valid(b):
+            self._part(a.port)
+            self._part(b.port)
+            self.bridges[a.port] = b.port
+            self.bridges[b.port] = a.port
+            self.commands.append(("bridge", a.port, b.port))
+
+    def unbridge(self, lease: Lease) -> None:
+        """Records."""
+        if self._valid(lease):
+            self._part(lease.port)
+            self.commands.append(("unbridge", lease.port))
+
+    def play(self, lease: Lease, play_id: int, prompts: Sequence[str], loop: bool = False) -> None:
+        """Records; what played before ends "stopped", as with a real worker."""
+        if self._valid(lease):
+            self._stop(lease)
+            self.playing[lease.port] = (play_id, tuple(prompts), loop)
+            self.commands.append(("play", lease.port, play_id, tuple(prompts), loop))
+
+    def stop_play(self, lease: Lease) -> None:
+        """Records, and tells PlayDone "stopped" if something played."""
+        if self._valid(lease):
+            self.commands.append(("stop_play", lease.port))
+            self._stop(lease)
+
+    def send_digits(self, lease: Lease, digits: str) -> None:
+        """Records."""
+        if self._valid(lease):
+            self.commands.append(("send_digits", lease.port, digits))
+
+    def release(self, lease: Lease) -> None:
+        """Records; tells Released at once, or when the test calls `released`."""
+        if self._valid(lease):
+            self.commands.append(("release", lease.port))
+            if self.auto_release:
+                self.released(lease)
+
+    def counts(self) -> dict[str, int]:
+        """As WorkerPlane's."""
+        return {
+            "free": sum(map(len, self._free)),
+            "leased": len(self.leased),
+            "workers": len(self._free),
+        }
+
+    # --- what a test makes happen ---
+
+    def named(self, name: str) -> list[tuple[Any, ...]]:
+        """The recorded commands called `name`."""
+        return [command for command in self.commands if command[0] == name]
+
+    def digit(self, lease: Lease | int, digit: str, at: float = 0.0) -> None:
+        """A key pressed by the peer of `lease` (or of its port)."""
+        lease = self._find(lease)
+        self._tell(Digit(lease.port, lease.gen, digit, at))
+
+    def play_done(self, lease: Lease | int, reason: str = "done") -> None:
+        """What plays to `lease` ends."""
+        lease = self._find(lease)
+        play_id, _, _ = self.playing.pop(lease.port)
+        self._tell(PlayDone(lease.port, lease.gen, play_id, reason))
+
+    def silence(self, lease: Lease | int) -> None:
+        """The peer of `lease` has sent nothing for long."""
+        lease = self._find(lease)
+        self._tell(Silence(lease.port, lease.gen))
+
+    def released(self, lease: Lease) -> None:
+        """The worker has ended the session."""
+        del self.leased[lease.port]
+        self._forget(lease)
+        self._free[lease.worker].append(lease.port)
+        self._tell(Released(lease.port, lease.gen, self.stats))
+
+    def lose_worker(self, worker: int = 0) -> None:
+        """The worker dies: its leases are void, its ports come back with the next one."""
+        lost = tuple(lease for lease in self.leased.values() if lease.worker == worker)
+        for lease in lost:
+            del self.leased[lease.port]
+            self._forget(lease)
+            self._free[worker].append(lease.port)
+        self._tell(WorkerLost(worker, lost))
+
+    def _find(self, lease: Lease | int) -> Lease:
+        return self.leased[lease] if isinstance(lease, int) else lease
+
+    def _valid(self, lease: Lease) -> bool:
+        return self.leased.get(lease.port) == lease
+
+    def _tell(self, event: MediaEvent) -> None:
+        self.events.append(event)
+        self.on_event(event)
+
+    def _part(self, port: int) -> None:
+        other = self.bridges.pop(port, None)
+        if other is not None:
+            self.bridges.pop(other, None)
+
+    def _stop(self, lease: Lease) -> None:
+        if lease.port in self.playing:
+            self.play_done(lease, "stopped")
+
+    def _forget(self, lease: Lease) -> None:
+        self._part(lease.port)
+        self.opened.pop(lease.port, None)
+        self.playing.pop(lease.port, None)
