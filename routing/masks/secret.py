@@ -53,7 +53,7 @@ def mask_number(text: str) -> str:
 
 
 def canonical_number(text: str) -> str:
-    """The one spelling of a number: as dialled inside +86, `+` and country code elsewhere, other text as it is.
+    """The one spelling of a number: as dialled inside +86, `+` and country code elsewhere, else as it is.
 
     `+8613956781234`, `8613956781234`, `0086 139-5678-1234` and `013956781234` are one number, `13956781234`;
     `+861088880000` is `01088880000`.

@@ -1,8 +1,8 @@
 """The table of masked numbers: which hidden target stands behind a number and extension.
 
-Rule 1: a look-up is two dictionary reads, whatever the size. Rule 2: a binding costs one key and, for a hidden
-number, its sealed bytes; targets that differ only by the extension share one pattern. Rule 3: a reload builds a
-whole new table beside this one and takes it over in one assignment.
+Rule 1: a look-up is two dictionary reads, whatever the size. Rule 2: a binding costs one key and, for a
+hidden number, its sealed bytes; targets that differ only by the extension share one pattern. Rule 3: a reload
+builds a whole new table beside this one and takes it over in one assignment.
 """
 
 from __future__ import annotations

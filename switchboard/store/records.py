@@ -1,0 +1,108 @@
+"""What is kept of a call: one record for the call, one for each leg and each segment of it.
+
+Times are UTC microseconds, ids UUIDv7. The other side's number stands here masked, sealed and as a fingerprint,
+never in clear. On disk a record is a msgpack array: new fields go to the end, with a default, and raise
+`VERSION`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Final, Literal
+
+import msgspec
+
+VERSION: Final = 1
+
+Direction = Literal["in", "out", "internal"]
+EndedBy = Literal["", "caller", "agent", "switch"]
+Role = Literal["caller", "agent"]
+SegmentKind = Literal["ivr", "ring", "talk", "hold", "queue", "notice"]
+
+
+class MediaRecord(msgspec.Struct, array_like=True, gc=False):
+    """What a leg's RTP stream did, as the switch saw it; jitter is RFC 3550 §6.4.1 in milliseconds."""
+
+    received: int = 0
+    sent: int = 0
+    lost: int = 0
+    jitter_ms: float = 0.0
+    strangers: int = 0
+
+
+class LegRecord(msgspec.Struct, array_like=True, kw_only=True):
+    """One leg: the dialog with one peer, answered or not. `peer` is masked, or the account of a softphone."""
+
+    id: str
+    role: Role
+    peer: str = ""
+    invited_us: int = 0
+    ringing_us: int | None = None
+    answered_us: int | None = None
+    ended_us: int | None = None
+    sip_status: int | None = None
+    cause: str = ""
+    codec: str = ""
+    media: MediaRecord | None = None
+
+
+class SegmentRecord(msgspec.Struct, array_like=True, kw_only=True, gc=False):
+    """One stretch of a call: what the caller went through, one after another."""
+
+    kind: SegmentKind
+    started_us: int
+    ended_us: int | None = None
+    detail: str = ""
+
+
+class CallRecord(msgspec.Struct, array_like=True, kw_only=True):
+    """One call. `called` is the dialled service number, which is public; `cause` is the switch's own word."""
+
+    id: str
+    version: int = VERSION
+    trunk: str = ""
+    direction: Direction = "in"
+    called: str = ""
+    extension: str = ""
+    flow: str = ""
+    caller_masked: str = ""
+    caller_sealed: bytes = b""
+    caller_fingerprint: bytes = b""
+    started_us: int = 0
+    answered_us: int | None = None
+    ended_us: int | None = None
+    ended_by: EndedBy = ""
+    cause: str = ""
+    sip_status: int | None = None
+    q850: int | None = None
+    post_dial_delay_us: int | None = None
+    transfer_latency_us: int | None = None
+    legs: list[LegRecord] = msgspec.field(default_factory=list)
+    segments: list[SegmentRecord] = msgspec.field(default_factory=list)
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(CallRecord)
+
+
+def encode_record(record: CallRecord) -> bytes:
+    """A call record as msgpack, for the journal."""
+    return _ENCODER.encode(record)
+
+
+def decode_record(data: bytes) -> CallRecord:
+    """The call record in `data`; raises `msgspec.DecodeError` when it is none."""
+    return _DECODER.decode(data)
+
+
+def utc_us() -> int:
+    """Now in UTC microseconds."""
+    return time.time_ns() // 1000
+
+
+def new_id() -> str:
+    """A UUIDv7 (RFC 9562 §5.7): its first 48 bits are the UTC millisecond, so that ids sort by time."""
+    number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
+    text = f"{number & ~(0xF << 76 | 0x3 << 62) | 0x7 << 76 | 0x2 << 62:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
