@@ -1,0 +1,1 @@
+"""Voice flows: their language, its loader and the pure machine that walks them."""

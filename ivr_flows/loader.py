@@ -1,0 +1,239 @@
+"""Flow files into checked flows; every fault names its file, line and column."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final, Literal, TypeVar, get_args, get_origin
+
+import msgspec
+
+from ivr_flows.checks import check
+from ivr_flows.errors import FlowError, did_you_mean
+from ivr_flows.model import (
+    NODE_TYPES,
+    CollectNode,
+    Duration,
+    Flow,
+    Header,
+    Node,
+)
+from ivr_flows.source import MAX_BYTES, Plain, Source
+from ivr_flows.source import Path as Place
+
+LIBRARY: Final = Path(__file__).parent / "library"
+"""The flows that come with the switch."""
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_AT = re.compile(r"\A(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?\Z", re.DOTALL)
+_STEP = re.compile(r"\.([^.\[]+)|\[([0-9]+)\]|(\[\.\.\.\])")
+_EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]+)`(?:, got `(?P<got>\w+)`)?(?P<bound> [<>]=? [0-9.]+)?\Z")
+_WORDS = {
+    "array": "a list",
+    "object": "a mapping",
+    "str": "text",
+    "int": "a whole number",
+    "bool": "true or false",
+    "float": "a number",
+    "null": "nothing",
+}
+
+
+def load_flow(path: Path) -> Flow:
+    """Read and check one file; FlowError says what is wrong, and `FlowError.all` everything that is."""
+    file = _shown(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FlowError(file, 0, 0, f"cannot be read: {error.strerror}") from None
+    if len(data) > MAX_BYTES:
+        raise FlowError(file, 0, 0, f"larger than {MAX_BYTES} bytes")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise FlowError(file, line, 1, "not UTF-8 text") from None
+    return parse_flow(text, file)
+
+
+def load_library(paths: Iterable[Path] = (LIBRARY,)) -> dict[str, Flow]:
+    """Read the flows of the given files and directories, by name; a later path's flow replaces an earlier one's."""
+    library: dict[str, Flow] = {}
+    for path in paths:
+        found: dict[str, Flow] = {}
+        for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
+            flow = load_flow(file)
+            if flow.name in found:
+                raise FlowError(flow.file, 1, 1, f"flow '{flow.name}' is also in {found[flow.name].file}")
+            found[flow.name] = flow
+        library |= found
+    return library
+
+
+def parse_flow(text: str, file: str) -> Flow:
+    """Read and check a flow's text; `file` is the name its errors carry."""
+    source = Source(text, file)
+    faults = list(source.faults)
+    value = source.value
+    if not isinstance(value, dict):
+        raise source.error((), "expected 'flow:', 'start:' and 'nodes:'")
+    nodes = _read_nodes(source, value.get("nodes"), faults)
+    header = _read(source, Header, {key: item for key, item in value.items() if key != "nodes"}, (), faults)
+    if faults or header is None:
+        raise _first(faults)
+    flow = Flow(
+        name=header.flow,
+        version=hashlib.sha256(text.encode()).hexdigest()[:12],
+        file=file,
+        answer=header.answer or _answer(nodes.values()),
+        start=header.start,
+        nodes=nodes,
+        variables=header.variables,
+        step_limit=header.step_limit,
+    )
+    if faults := check(flow, source):
+        raise _first(faults)
+    return flow
+
+
+def _shown(path: Path) -> str:
+    """Name a file as its user would: relative when it lies below the working directory."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _first(faults: list[FlowError]) -> FlowError:
+    first, *others = sorted(faults, key=lambda fault: (fault.line, fault.column))
+    return FlowError(
+        first.file, first.line, first.column, first.message, first.suggestion, others=tuple(others)
+    )
+
+
+def _answer(nodes: Iterable[Node]) -> Literal["now", "on_connect"]:
+    """A flow that speaks or listens answers; one that only connects leaves that to the party called."""
+    return "now" if any(node.speaks or isinstance(node, CollectNode) for node in nodes) else "on_connect"
+
+
+def _read_nodes(source: Source, value: Plain, faults: list[FlowError]) -> dict[str, Node]:
+    if not isinstance(value, dict) or not value:
+        faults.append(source.error(("nodes",), "'nodes:' must name at least one node"))
+        return {}
+    nodes: dict[str, Node] = {}
+    for name, content in value.items():
+        place: Place = ("nodes", name)
+        if not name.isidentifier():
+            faults.append(
+                source.error(place, f"'{name}' is no node name; use letters, digits and _", key=True)
+            )
+        if not isinstance(content, dict):
+            faults.append(source.error(place, f"node '{name}' must be a mapping with 'type:'"))
+            continue
+        kind = content.get("type")
+        if not isinstance(kind, str) or kind not in NODE_TYPES:
+            known = f"one of {', '.join(NODE_TYPES)}"
+            if "type" in content:
+                fault = source.error(
+                    (*place, "type"),
+                    f"'{kind}' is no type of node",
+                    did_you_mean(str(kind), NODE_TYPES) or known,
+                )
+            else:
+                fault = source.error(place, f"node '{name}' has no 'type:'", known, key=True)
+            faults.append(fault)
+            continue
+        fields = {key: item for key, item in content.items() if key != "type"}
+        node = _read(source, NODE_TYPES[kind], fields, place, faults)
+        if node is not None:
+            nodes[name] = node
+    return nodes
+
+
+def _read(
+    source: Source, kind: type[T], value: dict[str, Plain], place: Place, faults: list[FlowError]
+) -> T | None:
+    """Turn plain values into a struct; None when faults were found."""
+    found = list(_wrong_keys(source, kind, value, place))
+    if not found:
+        try:
+            return msgspec.convert(value, kind, dec_hook=_custom)
+        except msgspec.ValidationError as error:
+            found = [_translated(source, str(error), place)]
+    faults += found
+    return None
+
+
+def _wrong_keys(
+    source: Source, kind: type[msgspec.Struct], value: Plain, place: Place
+) -> Iterator[FlowError]:
+    """Yield a fault for every unknown and missing key, in nested structs as well."""
+    if not isinstance(value, dict):
+        return
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    for key, item in value.items():
+        field = fields.get(key)
+        if field is None:
+            known = did_you_mean(key, fields) or f"known here: {', '.join(sorted(fields))}"
+            yield source.error((*place, key), f"unknown key '{key}'", known, key=True)
+            continue
+        inner, repeated = _struct_in(field.type)
+        if inner is not None and repeated and isinstance(item, list):
+            for index, element in enumerate(item):
+                yield from _wrong_keys(source, inner, element, (*place, key, index))
+        elif inner is not None:
+            yield from _wrong_keys(source, inner, item, (*place, key))
+    for key, field in fields.items():
+        if field.required and key not in value:
+            exit_ = key == "next" or key == "else" or key.startswith("on_")
+            where = f" of '{place[1]}'" if len(place) > 1 else ""
+            yield source.error(
+                place,
+                f"exit '{key}'{where} is not wired" if exit_ else f"'{key}:'{where} is missing",
+                key=True,
+            )
+
+
+def _struct_in(kind: object) -> tuple[type[msgspec.Struct] | None, bool]:
+    """Return the struct a field holds, and whether it holds a list of them."""
+    repeated = get_origin(kind) is tuple
+    inner = get_args(kind)[0] if repeated else kind
+    return (
+        (inner, repeated) if isinstance(inner, type) and issubclass(inner, msgspec.Struct) else (None, False)
+    )
+
+
+def _custom(kind: type, value: object) -> object:
+    """Read the types of our own: durations, conditions, texts with variables."""
+    if kind is Duration:
+        if not isinstance(value, str | int | float):
+            raise ValueError("write a duration such as 5s")
+        return Duration.read(value)
+    if not isinstance(value, str):
+        raise ValueError("expected text; put it in quotes")
+    return kind(value)
+
+
+def _translated(source: Source, text: str, place: Place) -> FlowError:
+    """Turn the decoder's words into ours, at the place it names."""
+    match = _AT.match(text)
+    assert match is not None
+    what = match["what"]
+    for key, index, unnamed in _STEP.findall(match["path"] or ""):
+        if not unnamed:
+            place = (*place, key or int(index))
+    if expected := _EXPECTED.match(what):
+        wanted, got, bound = expected["wanted"], expected["got"], expected["bound"]
+        what = f"expected {_plain_words(wanted)}{bound or ''}"
+        if got:
+            what += f", got {_plain_words(got)}"
+        if wanted.startswith("str") and got:
+            what += "; put it in quotes"
+    return source.error(place, what)
+
+
+def _plain_words(kinds: str) -> str:
+    return " or ".join(_WORDS.get(kind.strip(), kind.strip()) for kind in kinds.split("|"))

@@ -1,0 +1,143 @@
+"""Where a called number goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from routing.numbers import Number, normalise
+
+
+class DialPlanError(ValueError):
+    """An entry of the dial plan cannot be used."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the plan: a number, or a beginning of numbers ("400*", "*"), and the place it goes to."""
+
+    number: str
+    flow: str = ""
+    target: str = ""
+    """Given in full; in a pattern's target `{number}` stands for the digits dialled."""
+    mask: bool = False
+    contexts: tuple[str, ...] = ()
+    """Trunks (or "phones") it is valid for; empty: all."""
+
+
+class ToFlow(msgspec.Struct, frozen=True, gc=False):
+    """A flow answers; `variables` are what it begins with."""
+
+    name: str
+    number: str
+    variables: dict[str, str | int]
+
+
+class ToMask(msgspec.Struct, frozen=True, gc=False):
+    """The party bound to a masked number is called."""
+
+    number: str
+    extension: str
+
+
+class ToTarget(msgspec.Struct, frozen=True, gc=False):
+    """A target given in full is called."""
+
+    target: str
+
+
+class NoRoute(msgspec.Struct, frozen=True, gc=False):
+    """Nothing is reached by this number."""
+
+    status: int
+    reason: str
+
+
+Route = ToFlow | ToMask | ToTarget | NoRoute
+NOT_FOUND = NoRoute(404, "Not Found")
+
+
+class _Table:
+    """The entries of one context."""
+
+    __slots__ = ("exact", "lengths", "prefixes")
+
+    def __init__(self) -> None:
+        self.exact: dict[str, Entry] = {}
+        self.prefixes: dict[str, Entry] = {}
+        self.lengths: list[int] = []
+        """Lengths of the prefixes, longest first."""
+
+    def longest(self, value: str) -> tuple[int, Entry | None]:
+        for length in self.lengths:
+            entry = self.prefixes.get(value[:length])
+            if entry is not None:
+                return length, entry
+        return -1, None
+
+
+class DialPlan:
+    """Finds a route by exact number at once, else by the longest beginning.
+
+    An entry of the caller's own context wins over one for all contexts that is as long.
+    """
+
+    __slots__ = ("_area", "_common", "_contexts", "_country")
+
+    def __init__(self, entries: Iterable[Entry], *, country: str = "86", area: str = "") -> None:
+        self._country = country
+        self._area = area
+        self._common = _Table()
+        self._contexts: dict[str, _Table] = {}
+        for entry in entries:
+            self._add(entry)
+        for table in (self._common, *self._contexts.values()):
+            table.lengths = sorted({len(prefix) for prefix in table.prefixes}, reverse=True)
+
+    def route(self, context: str, called: str) -> Route:
+        """Return where `called` (a user part) goes for a caller of the context: a trunk's name or "phones"."""
+        own = self._contexts.get(context)
+        entry = self._common.exact.get(called) if own is None else None
+        if entry is not None:
+            return _route(entry, called, "", context)
+        number = normalise(called, country=self._country, area=self._area)
+        entry = self._find(own, number)
+        return NOT_FOUND if entry is None else _route(entry, number.value, number.extension, context)
+
+    def _find(self, own: _Table | None, number: Number) -> Entry | None:
+        value = number.value
+        entry = own.exact.get(value) if own else None
+        if entry is not None:
+            return entry
+        entry = self._common.exact.get(value)
+        if entry is not None or number.kind == "name":
+            return entry  # a beginning of digits says nothing of a name
+        own_length, own_entry = own.longest(value) if own else (-1, None)
+        length, entry = self._common.longest(value)
+        return entry if length > own_length else own_entry
+
+    def _add(self, entry: Entry) -> None:
+        if [bool(entry.flow), bool(entry.target), entry.mask].count(True) != 1:
+            raise DialPlanError(f"number {entry.number}: give one of flow, target and mask")
+        is_prefix = entry.number.endswith("*")
+        prefix = entry.number.removesuffix("*")
+        if is_prefix and prefix.strip("+0123456789"):
+            raise DialPlanError(f"number {entry.number}: only digits stand before the '*'")
+        key = prefix if is_prefix else normalise(entry.number, country=self._country, area=self._area).value
+        if not is_prefix and not key:
+            raise DialPlanError("an entry has no number")
+        for context in entry.contexts or ("",):
+            table = self._contexts.setdefault(context, _Table()) if context else self._common
+            keys = table.prefixes if is_prefix else table.exact
+            if key in keys:
+                where = f" for {context}" if context else ""
+                raise DialPlanError(f"number {entry.number} is given twice{where}")
+            keys[key] = entry
+
+
+def _route(entry: Entry, number: str, extension: str, context: str) -> Route:
+    if entry.flow:
+        return ToFlow(entry.flow, number, {"called": number, "extension": extension, "trunk": context})
+    if entry.mask:
+        return ToMask(number, extension)
+    return ToTarget(entry.target.replace("{number}", number) if entry.number.endswith("*") else entry.target)
