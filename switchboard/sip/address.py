@@ -1,4 +1,4 @@
-"""name-addr and addr-spec with header parameters: From, To, Contact, Route and their kin (RFC 3261 §20.10)."""
+"""name-addr and addr-spec with header parameters: From, To, Contact, Route (RFC 3261 §20.10)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from switchboard.sip.headers import TOKEN, format_parameters, is_token, parse_pa
 
 # The usual From and To, decided by one match: nothing escaped in the display name, at most a tag behind.
 _USUAL: Final = re.compile(
-    rf'(?:"[^"\\]*"[ \t]*|[^"<>,;\\]*)<([^<>"\s]+)>(?:;tag=({TOKEN}+))?\Z',
+    rf'(?:"[^"\\\x00-\x1f\x7f]*"[ \t]*|[^"<>,;\\\x00-\x08\x0a-\x1f\x7f]*)<([^<>"\s]+)>(?:;tag=({TOKEN}+))?\Z'
 )
 _QUOTED_DISPLAY: Final = re.compile(r'("(?:[^"\\]|\\.)*")[ \t]*<', re.DOTALL)
 # Unquoted display names should be tokens; more is tolerated, but not what makes the value ambiguous.

@@ -35,8 +35,9 @@ COMPACT: Final[dict[str, str]] = {
 }
 
 _USUAL: Final = (
-    "Via From To Call-ID CSeq Contact Max-Forwards Content-Type Content-Length User-Agent Server Allow Supported "
-    "Require Route Record-Route Expires Authorization Proxy-Authorization WWW-Authenticate Proxy-Authenticate "
+    "Via From To Call-ID CSeq Contact Max-Forwards Content-Type Content-Length User-Agent Server Allow "
+    "Supported Require Route Record-Route Expires Authorization Proxy-Authorization WWW-Authenticate "
+    "Proxy-Authenticate "
     "Subject Accept Allow-Events Event Session-Expires Min-SE Refer-To Referred-By Reason Date Diversion "
     "History-Info P-Asserted-Identity P-Preferred-Identity Privacy Content-Disposition Content-Encoding "
     "Accept-Encoding Accept-Language Organization Path Min-Expires Retry-After Unsupported Warning RSeq RAck "
@@ -123,6 +124,11 @@ class Headers:
         """Tell whether more than one line has that name."""
         return self._more is not None and canonical(name) in self._more
 
+    @property
+    def has_repeated(self) -> bool:
+        """True when any name has more than one line."""
+        return self._more is not None
+
     def values(self, name: str) -> list[str]:
         """Return all list elements of that name, split at top-level commas, empty ones left out."""
         return [item for line in self.getall(name) for item in split_commas(line) if item]
@@ -155,7 +161,7 @@ def unfold(lines: list[str]) -> list[str]:
             groups[-1].append(line.strip(" \t"))
         else:
             groups.append([line])
-    return [group[0] if len(group) == 1 else " ".join([group[0].rstrip(" \t"), *group[1:]]) for group in groups]
+    return [" ".join([group[0].rstrip(" \t"), *group[1:]]) if group[1:] else group[0] for group in groups]
 
 
 def split_commas(value: str) -> list[str]:

@@ -19,7 +19,7 @@ from switchboard.sip.via import Via, parse_via, scan_branch
 MAX_HEAD: Final = 16 * 1024
 """The largest head (start line and headers) in octets; beyond it 513 is owed."""
 MAX_LINES: Final = 256
-"""The largest number of lines of a head; beyond it the message is dropped, as echoing it would cost too much."""
+"""The largest number of lines of a head; beyond it the message is dropped: echoing it would cost too much."""
 MAX_BODY: Final = 64 * 1024
 """The largest body in octets; beyond it 413 is owed."""
 
@@ -240,7 +240,7 @@ def parse_datagram(data: bytes) -> Message:
     stop = begin + size
     if stop > len(data):
         message.body = data[begin:]
-        raise refusal(message, "Content-Length is larger than the message", "Content-Length", "RFC 3261 §18.3")
+        raise refusal(message, "larger than the message", "Content-Length", "RFC 3261 §18.3")
     message.raw = data if stop == len(data) else data[:stop]
     message.body = data[begin:stop]
     return message

@@ -11,7 +11,7 @@ from switchboard.sip.errors import LocalError, ParseError
 from switchboard.sip.headers import MAX_PARAMETERS, is_digits
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*\Z")
-# userinfo, RFC 3261 §25.1: unreserved / escaped / user-unreserved; '#' is tolerated (sent by phones for *#codes).
+# userinfo, RFC 3261 §25.1: unreserved / escaped / user-unreserved; '#' is tolerated (phones send *#codes).
 _USER: Final = re.compile(r"(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/#]|%[0-9A-Fa-f]{2})+\Z")
 _PASSWORD: Final = re.compile(r"(?:[A-Za-z0-9\-_.!~*'()&=+$,]|%[0-9A-Fa-f]{2})*\Z")
 # host, RFC 3261 §25.1; '_' is tolerated, and three colons in an IPv6 reference (RFC 5118 §4.10).
@@ -28,6 +28,9 @@ _OPAQUE: Final = re.compile(r"[^\s<>\"\x00-\x1f\x7f]+\Z")
 _USUAL: Final = re.compile(
     r"sips?:(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/]+@)?[A-Za-z0-9][A-Za-z0-9.\-]*(?::[1-5]?[0-9]{1,4})?"
     r"(?:;[A-Za-z][A-Za-z0-9\-]*(?:=[A-Za-z0-9\-_.!~*'()\[\]/:&+$]+)?)?\Z"
+)
+_PLAIN: Final = re.compile(
+    r"sips?:(?:[A-Za-z0-9\-_.!~*'()&=+$/]+@)?[A-Za-z0-9][A-Za-z0-9.\-]*(?::[1-5]?[0-9]{1,4})?\Z"
 )
 _ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()")
@@ -108,6 +111,11 @@ def parse_uri(text: str) -> Uri:
     if not _OPAQUE.match(rest):
         raise ParseError("malformed URI", section="RFC 3986 §3")
     return Uri(scheme, opaque=rest)
+
+
+def is_usual_uri(text: str) -> bool:
+    """Tell by one match whether the text is a SIP URI without parameters, commas or question marks."""
+    return _PLAIN.match(text) is not None
 
 
 def is_well_formed(text: str) -> bool:

@@ -15,6 +15,11 @@ _VIA: Final = re.compile(
     rf"({TOKEN}+)[ \t]*/[ \t]*({TOKEN}+)[ \t]*/[ \t]*({TOKEN}+)[ \t]+({HOST})"
     r"(?:[ \t]*:[ \t]*([0-9]{1,5}))?[ \t]*(?=;|\Z)"
 )
+# The usual Via line, decided by one match: one value, no white space but one SP, port below 60000.
+_USUAL: Final = re.compile(
+    r"SIP/2\.0/[A-Z]+ [A-Za-z0-9][A-Za-z0-9.\-]*(?::[1-5]?[0-9]{1,4})?"
+    r"(?:;rport)?;branch=(z9hG4bK[A-Za-z0-9\-.!%*_+`'~]+)(?:;rport)?\Z"
+)
 _PLACE: Final = re.compile(rf"{TOKEN}+/{TOKEN}+/{TOKEN}+ {HOST}(?::[0-9]{{1,5}})?\Z")
 
 _BRANCH: Final = re.compile(rf"{TOKEN}+(?=[;, \t]|\Z)")
@@ -80,6 +85,11 @@ def parse_via(text: str) -> Via:
         raise ParseError("port of a Via out of range", header="Via", section="RFC 3261 §20.42")
     params = parse_parameters(text[match.end() :], "Via")
     return Via(f"{match[1]}/{match[2]}", match[3], match[4], port, params)
+
+
+def is_usual(text: str) -> bool:
+    """Tell by one match whether a line is one well-formed Via with an RFC 3261 branch."""
+    return _USUAL.match(text) is not None
 
 
 def scan_branch(text: str) -> str | None:
