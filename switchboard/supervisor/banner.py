@@ -1,0 +1,48 @@
+"""What a person reads at start: where the switch listens and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from config.schema import Config, Mask
+
+
+def greeting(config: Config, seconds: float) -> Iterator[str]:
+    """The lines printed when everything is ready."""
+    yield f"switchboard is ready ({seconds:.1f} s); Ctrl-C stops it"
+    listens = ", ".join(f"{one.host}:{one.port}/{one.transport}" for one in config.sip.listen)
+    yield f"  SIP         {listens}"
+    if config.http.enabled:
+        yield f"  state       http://{config.http.host}:{config.http.port}/health and /metrics"
+    if config.demo:
+        yield from _samples(config)
+
+
+def _samples(config: Config) -> Iterator[str]:
+    bound = [mask for mask in config.masks if mask.extension is not None]
+    for number in dict.fromkeys(mask.number for mask in bound):
+        yield f"  number      {number}"
+        for mask in [mask for mask in bound if mask.number == number][:3]:
+            yield f"  extension   {mask.extension}  {_leads_to(mask)}"
+    for account in config.accounts:
+        password = account.password.reveal("sample account on loopback")
+        yield f"  softphone   {account.user}@{config.sip.domain}  password {password}"
+    yield "  next        make call    in another terminal: a caller, a softphone and audio between them"
+
+
+def _leads_to(mask: Mask) -> str:
+    if mask.target is None:
+        return f"a mobile phone over {mask.trunk}, which shows {mask.shown} instead of the caller"
+    if mask.target.startswith("aor:"):
+        return f"softphone {mask.target.removeprefix('aor:')}"
+    return mask.target
+
+
+def room(wanted: int, possible: int, descriptors: int) -> str | None:
+    """One line when the limit on open files is the tighter bound on port pairs, otherwise None."""
+    if possible >= wanted:
+        return None
+    return (
+        f"note: {possible} of the {wanted} pairs of media.ports can be open at once "
+        f"({possible // 2} calls), as the limit on open files is {descriptors}; raise it with ulimit -n"
+    )

@@ -1,0 +1,85 @@
+"""RTP/RTCP port pairs, bound in chunks ahead of demand and never the whole range at once."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections import deque
+from ipaddress import ip_address
+from typing import Final, NamedTuple
+
+from config.values import PortRange
+
+CHUNK: Final = 64
+"""Pairs bound at a time; their descriptors fit one message."""
+
+
+class Pair(NamedTuple):
+    """An even RTP port and the odd RTCP port above it (RFC 3550 section 11), both bound and non-blocking."""
+
+    port: int
+    rtp: socket.socket
+    rtcp: socket.socket
+
+    def descriptors(self) -> tuple[int, int]:
+        """Both descriptors in the order in which workers take them."""
+        return self.rtp.fileno(), self.rtcp.fileno()
+
+
+class PortPool:
+    """Binds pairs of a range on one local address, passing over ports that others hold."""
+
+    __slots__ = ("_address", "_candidates", "_family", "bound", "limit")
+
+    def __init__(self, address: str, ports: PortRange, limit: int) -> None:
+        self._address = address
+        self._family = family(address)
+        self._candidates = deque(range(ports.first, ports.last, 2))
+        self.limit = min(limit, ports.pairs)
+        self.bound = 0
+
+    def bind(self, count: int) -> list[Pair]:
+        """Up to ``count`` further pairs; fewer when the range or the limit on open files is used up."""
+        pairs: list[Pair] = []
+        untried = len(self._candidates)
+        while untried and len(pairs) < count and self.bound < self.limit:
+            untried -= 1
+            port = self._candidates.popleft()
+            try:
+                pair = self._bind_pair(port)
+            except OSError as problem:
+                if problem.errno in (errno.EMFILE, errno.ENFILE):
+                    self._candidates.appendleft(port)
+                    break
+                self._candidates.append(port)  # somebody else's now, perhaps not later
+                continue
+            pairs.append(pair)
+            self.bound += 1
+        return pairs
+
+    def _bind_pair(self, port: int) -> Pair:
+        rtp = bind_udp(self._family, self._address, port)
+        try:
+            return Pair(port, rtp, bind_udp(self._family, self._address, port + 1))
+        except OSError:
+            rtp.close()
+            raise
+
+
+def family(address: str) -> socket.AddressFamily:
+    """The address family of an IP literal."""
+    return socket.AF_INET6 if ip_address(address).version == 6 else socket.AF_INET
+
+
+def bind_udp(kind: socket.AddressFamily, address: str, port: int) -> socket.socket:
+    """A non-blocking UDP socket that shares its port with nobody."""
+    sock = socket.socket(kind, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        if kind == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((address, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock

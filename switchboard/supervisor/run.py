@@ -1,0 +1,97 @@
+"""`switchboard run`: check, claim, bind, then hand over to the supervisor's loop."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from config.errors import ConfigError
+from config.loader import DEFAULT, config_error, load_config
+from config.schema import Config
+from switchboard.supervisor import limits
+from switchboard.supervisor.banner import room
+from switchboard.supervisor.child import Child
+from switchboard.supervisor.claim import ClaimError, PidFile, StoreLock
+from switchboard.supervisor.listeners import ListenError, bind_listeners, check_media_address
+from switchboard.supervisor.ports import PortPool
+from switchboard.supervisor.says import complain, say
+from switchboard.supervisor.supervisor import Supervisor, Worker
+from switchboard.supervisor.wakeup import Wakeup
+
+_LONGEST_SOCKET_PATH = 100  # sun_path holds 108 octets
+
+
+class Modules(NamedTuple):
+    """The Python modules that are executed as children."""
+
+    signalling: str = "switchboard.signalling"
+    worker: str = "media.worker"
+
+
+def run(
+    config_path: Path | None = None,
+    pid_file: Path | None = None,
+    cpus: str | None = None,
+    *,
+    modules: Modules | None = None,
+) -> int:
+    """Run the switch until it is stopped and return the exit status; what is wrong is said in one line."""
+    began = time.monotonic()
+    try:
+        config = load_config(config_path)
+        if cpus:
+            limits.pin(cpus)
+        with ExitStack() as stack:
+            supervisor = _prepare(config, config_path or DEFAULT, pid_file, modules or Modules(), stack)
+            return supervisor.run(began)
+    except (ConfigError, ListenError, ClaimError, ValueError) as problem:
+        complain(str(problem))
+        return 1
+
+
+def _prepare(
+    config: Config, file: Path, pid_file: Path | None, modules: Modules, stack: ExitStack
+) -> Supervisor:
+    store = Path(config.store.directory).absolute()
+    if len(str(store / "media-00.sock").encode()) > _LONGEST_SOCKET_PATH:
+        raise config_error(
+            file, "store.directory", "the path is too long for the sockets in it", "shorten it"
+        )
+    lock = StoreLock(store)
+    stack.callback(lock.release)
+    wakeup = Wakeup()
+    stack.callback(wakeup.close)
+    listeners = bind_listeners(config, file)
+    for _, sock in listeners:
+        stack.callback(sock.close)
+    check_media_address(config, file)
+    if pid_file is not None:
+        stack.callback(PidFile(pid_file).remove)
+    descriptors = limits.raise_open_files()
+    pairs = limits.port_pairs(descriptors)
+    pool = PortPool(config.media.address, config.media.ports, pairs)
+    if line := room(config.media.ports.pairs, pairs, descriptors):
+        say(line)
+    signalling = Child(
+        "signalling", [modules.signalling, "--config", str(file.absolute())], inherited=[lock.descriptor]
+    )
+    stack.callback((store / "control.sock").unlink, missing_ok=True)
+    workers = [_worker(config, index, store, modules) for index in range(config.media.workers)]
+    return Supervisor(config, listeners, pool, signalling, workers, wakeup)
+
+
+def _worker(config: Config, index: int, store: Path, modules: Modules) -> Worker:
+    path = store / f"media-{index}.sock"
+    arguments = [modules.worker, "--id", str(index), "--socket", str(path)]
+    arguments += ["--address", config.media.address]
+    arguments += ["--prompts", *config.media.prompts, *_packaged_prompts()]
+    return Worker(f"media worker {index}", arguments, path)
+
+
+def _packaged_prompts() -> list[str]:
+    package = find_spec("ivr_flows")
+    locations = package.submodule_search_locations if package is not None else None
+    return [str(Path(location, "prompts").absolute()) for location in locations or ()]

@@ -1,0 +1,306 @@
+"""The main loop: starts the children, hands them sockets, restarts what dies, drains and stops.
+
+It never touches a packet. Phases follow each other and never go back: STARTING, RUNNING, DRAINING, STOPPING.
+"""
+
+from __future__ import annotations
+
+import enum
+import heapq
+import itertools
+import selectors
+import socket
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from config.schema import Config, Listen
+from switchboard.supervisor.banner import greeting
+from switchboard.supervisor.child import WINDOW, Child, ending
+from switchboard.supervisor.ports import CHUNK, Pair, PortPool
+from switchboard.supervisor.says import complain, say
+from switchboard.supervisor.wakeup import Wakeup
+
+FIRST_CHUNKS: Final = 4
+"""Chunks of pairs that a worker starts with: room for 128 calls before it has to ask for more."""
+
+_MOST_PAIRS: Final = 16 * CHUNK  # one request binds for a few milliseconds at most
+_GRACE: Final = 3.0  # for a child that was told to stop
+_GRACE_AT_ONCE: Final = 1.0
+
+
+class Phase(enum.IntEnum):
+    """Where the life of the switch stands."""
+
+    STARTING = 0
+    RUNNING = 1
+    DRAINING = 2
+    STOPPING = 3
+
+
+class Worker(Child):
+    """A media worker and the pairs that are its own, also after it was restarted."""
+
+    def __init__(self, name: str, arguments: Sequence[str], socket_path: Path) -> None:
+        super().__init__(name, arguments)
+        self.socket_path = socket_path
+        self.pairs: list[Pair] = []
+
+
+class Supervisor:
+    """Owns the sockets and the children of one switch."""
+
+    def __init__(
+        self,
+        config: Config,
+        listeners: Sequence[tuple[Listen, socket.socket]],
+        pool: PortPool,
+        signalling: Child,
+        workers: Sequence[Worker],
+        wakeup: Wakeup,
+    ) -> None:
+        self._config = config
+        self._listeners = listeners
+        self._pool = pool
+        self._signalling = signalling
+        self._workers = workers
+        self._children: list[Child] = [signalling, *workers]
+        self._wakeup = wakeup
+        self._selector = selectors.DefaultSelector()
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._first_share = min(FIRST_CHUNKS * CHUNK, pool.limit // len(workers))
+        self._phase = Phase.STARTING
+        self._status = 0
+        self._active = 0
+        self._greeted = False
+        self._exhausted = False
+        self._began = time.monotonic()
+
+    def run(self, began: float) -> int:
+        """Serve until stopped; returns the exit status. ``began`` is when the program was started."""
+        self._began = began
+        self._selector.register(self._wakeup, selectors.EVENT_READ, None)
+        try:
+            for child in self._children:
+                self._start(child)
+            while self._phase < Phase.STOPPING or any(child.alive for child in self._children):
+                self._turn()
+        finally:
+            self._selector.close()
+            for child in self._children:
+                if child.channel is not None:
+                    child.channel.close()
+            for worker in self._workers:
+                worker.socket_path.unlink(missing_ok=True)
+        return self._status
+
+    def _turn(self) -> None:
+        timeout = max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
+        for key, events in self._selector.select(timeout):
+            child = key.data
+            if child is None:
+                self._wakeup.clear()
+                continue
+            if events & selectors.EVENT_WRITE:
+                child.channel.flush()
+            if events & selectors.EVENT_READ:
+                self._read(child)
+        for _ in range(self._wakeup.take_requests()):
+            self._stop_requested()
+        for child in self._children:
+            if (status := child.reap()) is not None:
+                self._ended(child, status)
+        while self._timers and self._timers[0][0] <= time.monotonic():
+            heapq.heappop(self._timers)[2]()
+        self._watch_queues()
+
+    def _after(self, seconds: float, action: Callable[[], None]) -> None:
+        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._order), action))
+
+    # --- channels ---
+
+    def _watch_queues(self) -> None:
+        """Ask for writability only where a message waits, else the loop would spin."""
+        for key in list(self._selector.get_map().values()):
+            child = key.data
+            if child is not None:
+                wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if child.channel.waiting else 0)
+                if key.events != wanted:
+                    self._selector.modify(key.fileobj, wanted, child)
+
+    def _read(self, child: Child) -> None:
+        channel = child.channel
+        if channel is None or channel.closed:
+            return
+        message = channel.receive()
+        if message is None:
+            self._selector.unregister(channel)
+            channel.close()
+        elif child is self._signalling:
+            self._signalling_says(message)
+        elif isinstance(child, Worker):
+            self._worker_says(child, message)
+
+    def _signalling_says(self, message: dict[str, object]) -> None:
+        if isinstance(active := message.get("active"), int):
+            self._active = active
+        if isinstance(reason := message.get("failed"), str):
+            complain(reason)
+            self._fail()
+        if message.get("ready"):
+            self._signalling.ready = True
+            self._greet()
+        if message.get("drained") and self._phase is Phase.DRAINING:
+            self._stop()
+
+    def _worker_says(self, worker: Worker, message: dict[str, object]) -> None:
+        if message.get("ready"):
+            worker.ready = True
+            self._greet()
+        more = message.get("more")
+        if isinstance(more, int) and more > 0:
+            self._bind_for(worker, min(more, _MOST_PAIRS))
+
+    def _greet(self) -> None:
+        if self._phase > Phase.RUNNING or not all(child.ready for child in self._children):
+            return
+        self._phase = Phase.RUNNING
+        if not self._greeted:
+            self._greeted = True
+            for line in greeting(self._config, time.monotonic() - self._began):
+                say(line)
+
+    # --- ports ---
+
+    def _bind_for(self, worker: Worker, count: int) -> None:
+        pairs = self._pool.bind(count)
+        worker.pairs += pairs
+        _hand_over(worker, pairs)
+        if not pairs:
+            worker.tell({"exhausted": True})
+            if not self._exhausted:
+                self._exhausted = True
+                complain(
+                    f"no RTP port is left: {self._pool.bound} pairs are open, media.ports allows no more"
+                )
+
+    # --- life and death ---
+
+    def _start(self, child: Child) -> None:
+        if self._phase >= Phase.STOPPING:
+            return
+        if isinstance(child, Worker):
+            child.socket_path.unlink(missing_ok=True)
+        try:
+            channel = child.start()
+        except OSError as problem:
+            complain(f"{child.name} cannot be started: {(problem.strerror or str(problem)).lower()}")
+            self._try_again(child)
+            return
+        self._selector.register(channel, selectors.EVENT_READ, child)
+        if isinstance(child, Worker):
+            if child.pairs:
+                _hand_over(child, child.pairs)
+            else:
+                self._bind_for(child, self._first_share)
+        else:
+            self._equip_signalling()
+
+    def _equip_signalling(self) -> None:
+        message: dict[str, object] = {
+            "listen": [[listen.host, listen.port] for listen, _ in self._listeners],
+            "workers": [str(worker.socket_path) for worker in self._workers],
+            "restarts": self._signalling.restarts,
+        }
+        self._signalling.tell(message, [sock.fileno() for _, sock in self._listeners])
+
+    def _ended(self, child: Child, status: int) -> None:
+        self._drop_channel(child)
+        if self._phase is Phase.STOPPING:
+            if child is self._signalling:
+                self._stop_workers()
+            return
+        if child is self._signalling and not self._greeted:
+            if self._status == 0:
+                complain(f"{child.name} ended {ending(status)} while it started; its last words are above")
+            self._fail()
+        elif child is self._signalling and self._phase is Phase.DRAINING:
+            self._stop()
+        else:
+            complain(f"{child.name} ended {ending(status)}")
+            self._try_again(child)
+
+    def _drop_channel(self, child: Child) -> None:
+        channel = child.channel
+        if channel is not None and not channel.closed:
+            while message := channel.receive():  # what it said just before it ended
+                if child is self._signalling:
+                    self._signalling_says(message)
+            self._selector.unregister(channel)
+            channel.close()
+
+    def _try_again(self, child: Child) -> None:
+        pause = child.pause_before_restart(time.monotonic())
+        if pause is None and (child is self._signalling or not self._greeted):
+            complain(f"{child.name} KEEPS DYING; the switch stops, see the messages above")
+            self._fail()
+            return
+        if pause is None:
+            complain(f"{child.name} KEEPS DYING; next attempt in {WINDOW:.0f} s, calls use the other workers")
+            pause = WINDOW
+        child.restarts += 1
+        self._after(pause, lambda: self._start(child))
+
+    # --- stopping ---
+
+    def _stop_requested(self) -> None:
+        if self._phase < Phase.DRAINING and self._signalling.ready:
+            self._drain()
+        elif self._phase < Phase.STOPPING:
+            self._stop(at_once=self._phase is Phase.DRAINING)
+        else:
+            for child in self._children:
+                child.kill()
+
+    def _drain(self) -> None:
+        self._phase = Phase.DRAINING
+        seconds = float(self._config.limits.drain)
+        calls = f"{self._active} call{'' if self._active == 1 else 's'} up"
+        say(f"stopping: {calls}, no new ones; the rest end in {seconds:g} s, or at once with another Ctrl-C")
+        self._signalling.tell({"drain": seconds})
+        self._after(seconds + 0.5, self._stop)
+        self._after(1.0, self._report_drain)
+
+    def _report_drain(self) -> None:
+        if self._phase is Phase.DRAINING:
+            say(f"stopping: {self._active} still up")
+            self._after(1.0, self._report_drain)
+
+    def _fail(self) -> None:
+        self._status = 1
+        self._stop(at_once=True)
+
+    def _stop(self, *, at_once: bool = False) -> None:
+        if self._phase is Phase.STOPPING:
+            return
+        self._phase = Phase.STOPPING
+        grace = _GRACE_AT_ONCE if at_once else _GRACE
+        self._signalling.tell({"stop": True})
+        self._after(grace, self._signalling.kill)
+        if at_once or not self._signalling.alive:
+            self._stop_workers()
+
+    def _stop_workers(self) -> None:
+        """Workers go last, so that what callers hear ends with their calls."""
+        for worker in self._workers:
+            worker.tell({"stop": True})
+            self._after(_GRACE_AT_ONCE, worker.kill)
+
+
+def _hand_over(worker: Worker, pairs: Sequence[Pair]) -> None:
+    for start in range(0, len(pairs), CHUNK):
+        chunk = pairs[start : start + CHUNK]
+        descriptors = [descriptor for pair in chunk for descriptor in pair.descriptors()]
+        worker.tell({"ports": [pair.port for pair in chunk]}, descriptors)
