@@ -1,0 +1,338 @@
+"""The protocol core: datagrams and time come in, datagrams and events go out (RFC 3261 §8, §17, §18)."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Final
+
+from switchboard.sip import events
+from switchboard.sip.dialog import TARGET_REFRESH
+from switchboard.sip.errors import LocalError, ParseError
+from switchboard.sip.message import Request, Response, parse_datagram
+from switchboard.sip.outgoing import Address, OutgoingRequest
+from switchboard.sip.render import answer_parts, host_port, render_request, render_response, stamp_via
+from switchboard.sip.timers import DeadlineHeap, Timers
+from switchboard.sip.transaction.client import ClientTransaction, ClientTransactions
+from switchboard.sip.transaction.outbox import Outbox
+from switchboard.sip.transaction.server import ServerTransaction, ServerTransactions
+from switchboard.sip.transaction.table import Input, State
+from switchboard.sip.validate import validate
+from switchboard.sip.via import MAGIC
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from switchboard.sip.events import Event
+
+RETRY_AFTER: Final = "Retry-After: 5"
+"""What a peer is told when all transactions are taken (RFC 3261 §21.5.4)."""
+
+
+class SipCore:
+    """All SIP transactions of one local address. The driver feeds it and drains it after each input."""
+
+    __slots__ = (
+        "_agent",
+        "_box",
+        "_clients",
+        "_heap",
+        "_limit",
+        "_random_token",
+        "_salt",
+        "_sent_by",
+        "_servers",
+        "_via",
+        "contact",
+        "local",
+        "timers",
+    )
+
+    def __init__(
+        self,
+        *,
+        local: Address,
+        timers: Timers,
+        random_token: Callable[[], str],
+        user_agent: str,
+        max_transactions: int = 100_000,
+    ) -> None:
+        """Make an idle core; `random_token` gives unguessable text of token characters."""
+        self.local = local
+        self.timers = timers
+        self.contact = f"<sip:{host_port(local)}>"
+        """The Contact value of whatever the TU sends without one."""
+        self._sent_by = host_port(local)
+        self._via = f"SIP/2.0/UDP {self._sent_by}"
+        self._random_token = random_token
+        self._salt = random_token()
+        self._agent = user_agent
+        self._limit = max_transactions
+        self._box = Outbox()
+        self._heap: DeadlineHeap[ClientTransaction | ServerTransaction] = DeadlineHeap()
+        self._clients = ClientTransactions(self._box, self._heap, timers, self._via, user_agent)
+        self._servers = ServerTransactions(self._box, self._heap, timers, user_agent)
+
+    # --- in
+
+    def receive(self, data: bytes, source: Address, now: float) -> None:
+        """Take one datagram."""
+        self._servers.let_go()
+        try:
+            message = parse_datagram(data)
+        except ParseError as error:
+            if error.partial is not None and error.status is not None:
+                self._refuse(error.partial, error.status, source)
+            return
+        if type(message) is Response:
+            self._receive_response(message, now)
+        elif type(message) is Request:
+            self._receive_request(message, source, now)
+
+    def handle_timer(self, now: float) -> None:
+        """Let everything happen that is due at `now`."""
+        self._servers.let_go()
+        pop_due = self._heap.pop_due
+        while (due := pop_due(now)) is not None:
+            tx, letter = due
+            if type(tx) is ClientTransaction:
+                self._clients.step(tx, letter, None, now)
+            elif type(tx) is ServerTransaction:
+                self._servers.step(tx, letter, None, now)
+
+    def next_deadline(self) -> float | None:
+        """When `handle_timer` is wanted next."""
+        return self._heap.next_deadline()
+
+    def transport_error(self, destination: Address, now: float) -> None:
+        """Take an ICMP error: requests waiting there have failed (RFC 3261 §8.1.3.1, §18.4)."""
+        self._clients.transport_error(destination, now)
+
+    # --- out
+
+    def take_datagrams(self) -> list[tuple[bytes, Address]]:
+        """Take what is to be transmitted, in order."""
+        taken = self._box.datagrams
+        if taken:
+            self._box.datagrams = []
+        return taken
+
+    def take_events(self) -> list[Event]:
+        """Take what the TU is to be told, in order."""
+        taken = self._box.events
+        if taken:
+            self._box.events = []
+        return taken
+
+    def counts(self) -> dict[str, int]:
+        """What is alive; all zero when every transaction has ended."""
+        clients, servers = self._clients, self._servers
+        return {
+            "client_transactions": len(clients.live),
+            "server_transactions": len(servers.live),
+            "timers": len(self._heap),
+            "pending_2xx": sum(1 for tx in servers.acks.values() if tx.state is State.ACCEPTED),
+            "accepted_invites": len(clients.accepted),
+            "merge_keys": len(servers.merges),
+            "waiting_destinations": len(clients.waiting),
+        }
+
+    # --- what the TU asks for
+
+    def respond(
+        self,
+        tx: ServerTransaction,
+        status: int,
+        reason: str = "",
+        *,
+        to_tag: str = "",
+        headers: tuple[str, ...] = (),
+        body: bytes = b"",
+        content_type: str = "application/sdp",
+        now: float,
+    ) -> None:
+        """Answer a request; LocalError when it has its final answer, or the answer is none it may get."""
+        invite = tx.method == "INVITE"
+        if status < 200:
+            kind = Input.SEND_1XX
+        else:
+            kind = Input.SEND_2XX if invite and status < 300 else Input.SEND_FINAL
+        if (tx.state, kind) not in tx.table or not 100 <= status <= 699:
+            raise LocalError(f"a {tx.method} in state {tx.state.name} cannot be answered {status}")
+        request = tx.request
+        if status > 100 and not tx.to_tag and request.to_tag is None:
+            tx.to_tag = to_tag or self._random_token()
+        if 100 < status < 300 and tx.method in TARGET_REFRESH:
+            headers = self._dialog_lines(request, headers)
+        tag = tx.to_tag if status > 100 else ""
+        tx.wire = render_response(status, reason, tx.parts, tag, headers, self._agent, body, content_type)
+        if kind is Input.SEND_2XX:
+            self._servers.expect_ack(tx)
+        self._servers.step(tx, kind, None, now)
+
+    def request(self, out: OutgoingRequest, now: float, *, context: object = None) -> ClientTransaction:
+        """Send any request but ACK and CANCEL in a transaction of its own."""
+        if out.method in ("ACK", "CANCEL"):
+            raise LocalError(f"{out.method} is not sent by request(): use send_ack() or cancel()")
+        if out.method in TARGET_REFRESH and not _has_contact(out.headers):
+            out.headers = (*out.headers, f"Contact: {self.contact}")
+        return self._clients.start(out, f"{MAGIC}{self._random_token()}", context, now)
+
+    def send_ack(self, out: OutgoingRequest, now: float) -> None:
+        """Acknowledge a 2xx; from here on the core answers its retransmissions (RFC 3261 §13.2.2.4)."""
+        wire = render_request(out, f"{self._via};branch={MAGIC}{self._random_token()};rport", self._agent)
+        self._box.datagrams.append((wire, out.destination))
+        self._clients.remember_ack(out, wire)
+
+    def cancel(self, tx: ClientTransaction, now: float, headers: tuple[str, ...] = ()) -> None:
+        """Cancel an INVITE of ours; does nothing once it has its final response (RFC 3261 §9.1)."""
+        if tx.request.method != "INVITE":
+            raise LocalError("only an INVITE can be cancelled", section="RFC 3261 §9.1")
+        self._clients.request_cancel(tx, headers, now)
+
+    # --- responses
+
+    def _receive_response(self, response: Response, now: float) -> None:
+        branch = response.branch
+        if branch is None:
+            return
+        method = response.cseq_method
+        tx = self._clients.live.get(branch if method != "CANCEL" else f"{branch};cancel")
+        if tx is None or not self._is_ours(response):
+            return
+        status = response.status
+        if tx.request.method != method and not tx.quiet:
+            return
+        if status < 200:
+            kind = Input.RECEIVE_1XX
+        elif status < 300 and method == "INVITE":
+            kind = Input.RECEIVE_2XX
+        else:
+            kind = Input.RECEIVE_FINAL
+        if validate(response) is None:
+            self._clients.step(tx, kind, response, now)
+
+    def _is_ours(self, response: Response) -> bool:
+        """Tell whether the top Via is the one we wrote (RFC 3261 §18.1.2)."""
+        value = response.headers.get("via") or ""
+        if value.startswith(self._via) and value[len(self._via) :][:1] == ";":
+            return True
+        try:
+            via = response.via
+        except ParseError:
+            return False
+        host, port = self.local
+        return via.host.strip("[]").lower() == host.lower() and (via.port or 5060) == port
+
+    # --- requests
+
+    def _receive_request(self, request: Request, source: Address, now: float) -> None:
+        via = request.headers.get("via")
+        if via is None:
+            return
+        method = request.method
+        if method == "ACK":
+            self._receive_ack(request, via, now)
+            return
+        key = _key(request, via, method)
+        tx = self._servers.live.get(key)
+        if tx is not None:
+            self._servers.step(tx, Input.REQUEST, request, now)
+            return
+        error = validate(request)
+        if error is not None:
+            self._refuse(request, error.status or 400, source)
+            return
+        if len(self._servers.live) + len(self._clients.live) >= self._limit and self._is_refusable(request):
+            self._refuse(request, 503, source, (RETRY_AFTER,))
+            return
+        if request.to_tag is None and method != "CANCEL":
+            other = self._servers.merges.get((request.call_id, request.from_tag, request.cseq, method))
+            if other is not None:
+                self._refuse(request, 482, source)
+                return
+        stamped, destination = self._stamp(request, via, source)
+        tx = ServerTransaction(key, request, source, destination)
+        self._servers.start(tx, stamped, now)
+        if method == "CANCEL":
+            self._receive_cancel(tx, _key(request, via, "INVITE"), now)
+
+    def _is_refusable(self, request: Request) -> bool:
+        """Tell whether overload may refuse it: requests that end calls have an eighth more room."""
+        live = len(self._servers.live) + len(self._clients.live)
+        starts = request.to_tag is None and request.method != "CANCEL"
+        return starts or live >= self._limit + self._limit // 8
+
+    def _receive_ack(self, request: Request, via: str, now: float) -> None:
+        if validate(request) is not None:
+            return
+        tx = self._servers.live.get(_key(request, via, "INVITE"))
+        if tx is not None and tx.state not in (State.ACCEPTED, State.ACKNOWLEDGED):
+            self._servers.step(tx, Input.ACK, request, now)
+            return
+        tx = self._servers.acks.get((request.call_id, request.from_tag, request.to_tag, request.cseq))
+        if tx is not None:
+            self._servers.step(tx, Input.ACK_2XX, request, now)
+        else:
+            self._box.events.append(events.AckReceived(request, None))
+
+    def _receive_cancel(self, tx: ServerTransaction, key: str, now: float) -> None:
+        invite = self._servers.live.get(key)
+        if invite is None:
+            self.respond(tx, 481, now=now)
+            return
+        if not invite.to_tag and invite.state is State.PROCEEDING and invite.request.to_tag is None:
+            invite.to_tag = self._random_token()
+        # RFC 3261 §9.2: the responses to CANCEL and INVITE should have the same tag.
+        self.respond(tx, 200, to_tag=invite.to_tag, now=now)
+        self._servers.step(invite, Input.CANCEL, None, now)
+
+    def _stamp(self, request: Request, via: str, source: Address) -> tuple[str, Address]:
+        """Note the source in request and Via; say where responses go (RFC 3261 §18.2.1-2, RFC 3581 §4).
+
+        A maddr parameter is not obeyed: this core does no multicast, and would serve to reflect traffic.
+        """
+        sent_by = request.via
+        stamped, wants_rport = stamp_via(via, sent_by.host, source)
+        request.received = source[0]
+        if wants_rport:
+            request.rport = source[1]
+            return stamped, source
+        return stamped, (source[0], sent_by.port or 5060)
+
+    def _refuse(self, request: Request, status: int, source: Address, headers: tuple[str, ...] = ()) -> None:
+        """Answer without a transaction, from what could be read (RFC 3261 §8.2.7)."""
+        via = request.headers.get("via")
+        if via is None or request.method == "ACK":
+            return
+        try:
+            via, destination = self._stamp(request, via, source)
+        except ParseError:
+            destination = source
+        tag = "" if request.to_tag is not None else f"{zlib.crc32(f'{self._salt}{via}'.encode()):08x}"
+        parts = answer_parts(request, via)
+        self._box.datagrams.append(
+            (render_response(status, "", parts, tag, headers, self._agent), destination)
+        )
+
+    def _dialog_lines(self, request: Request, headers: tuple[str, ...]) -> tuple[str, ...]:
+        """Add what makes a dialog: the request's Record-Route, a Contact (RFC 3261 §12.1.1)."""
+        if not _has_contact(headers):
+            headers = (f"Contact: {self.contact}", *headers)
+        if "record-route" in request.headers:
+            routes = request.headers.getall("record-route")
+            headers = (*[f"Record-Route: {route}" for route in routes], *headers)
+        return headers
+
+
+def _has_contact(headers: tuple[str, ...]) -> bool:
+    # Names of our own lines are written the long way; a Contact by another spelling would be doubled.
+    return any(line.startswith("Contact:") for line in headers)
+
+
+def _key(request: Request, via: str, method: str) -> str:
+    """Name the server transaction a request belongs to (RFC 3261 §17.2.3)."""
+    branch = request.branch
+    if branch is not None and branch.startswith(MAGIC):
+        return f"{method} {branch} {via.partition(';')[0]}"
+    # RFC 2543 elements: no To tag, as the ACK has one that its INVITE had not.
+    return f"{method} {request.call_id} {request.from_tag} {request.cseq} {request.uri} {via}"

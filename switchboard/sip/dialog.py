@@ -1,0 +1,184 @@
+"""Dialogs as plain data: what must be remembered to send and judge requests inside one (RFC 3261 §12)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from switchboard.sip.address import scan_tag
+from switchboard.sip.outgoing import Address, OutgoingRequest
+
+if TYPE_CHECKING:
+    from switchboard.sip.message import Request, Response
+
+TARGET_REFRESH: Final = frozenset(("INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER"))
+"""Requests whose Contact, and that of their 2xx, moves the remote target (RFC 3261 §6, RFC 6665 §3.2)."""
+
+_TAG: Final = re.compile(r";[ \t]*tag[ \t]*=[^;]*", re.IGNORECASE)
+_LOOSE: Final = re.compile(r";[ \t]*lr(?=[;>=?\s]|\Z)", re.IGNORECASE)
+_HEADERS: Final = re.compile(r"\?[^>]*\Z")
+_METHOD: Final = re.compile(r";method=[^;]*", re.IGNORECASE)
+_OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})"
+_LITERAL: Final = re.compile(
+    rf"sips?:(?:[^@<>\s]*@)?(?:({_OCTET}(?:\.{_OCTET}){{3}})|\[([0-9a-f:.]+)\])(?::([0-9]{{1,5}}))?(?=[;?>\s]|\Z)",
+    re.IGNORECASE,
+)
+
+
+class Dialog(msgspec.Struct):
+    """One dialog as seen from our side; it survives being encoded and decoded."""
+
+    call_id: str
+    local_tag: str
+    remote_tag: str
+    local_uri: str
+    """Our From value without its tag."""
+    remote_uri: str
+    """Our To value without its tag."""
+    remote_target: str
+    """The URI of the peer's Contact."""
+    routes: list[str]
+    """Route values, the nearest first."""
+    local_seq: int
+    remote_seq: int | None
+    destination: Address
+    """Where requests go: the first hop if it is an IP address, the source of the peer's packets otherwise."""
+    confirmed: bool = False
+    nat: bool = False
+    """True: the peer's own addresses are not to be believed, requests go where it was last seen."""
+
+    @classmethod
+    def as_server(cls, request: Request, local_tag: str, source: Address, *, nat: bool = False) -> Dialog:
+        """Make the dialog of a request we accept (RFC 3261 §12.1.1); it is early until `confirmed` is set."""
+        routes = request.headers.values("record-route")
+        contact = request.contact
+        # A peer without a Contact breaks §8.1.1.8; its From is the best guess that is left.
+        target = contact.uri if contact is not None else request.from_.uri
+        return cls(
+            call_id=request.call_id,
+            local_tag=request.to_tag or local_tag,
+            remote_tag=request.from_tag or "",
+            local_uri=untagged(request.headers.get("to") or ""),
+            remote_uri=untagged(request.headers.get("from") or ""),
+            remote_target=target,
+            routes=routes,
+            local_seq=0,
+            remote_seq=request.cseq,
+            destination=source if nat else (first_hop(routes, target) or source),
+            nat=nat,
+        )
+
+    @classmethod
+    def as_client(
+        cls, out: OutgoingRequest, response: Response, source: Address, *, nat: bool = False
+    ) -> Dialog:
+        """Make the dialog of a 101-299 response to our request (RFC 3261 §12.1.2)."""
+        dialog = cls(
+            call_id=out.call_id,
+            local_tag=scan_tag(out.from_) or "",
+            remote_tag=response.to_tag or "",
+            local_uri=untagged(out.from_),
+            remote_uri=untagged(out.to),
+            remote_target=out.uri,
+            routes=[],
+            local_seq=out.cseq,
+            remote_seq=None,
+            destination=source,
+            nat=nat,
+        )
+        dialog.establish(response, source)
+        return dialog
+
+    def establish(self, response: Response, source: Address) -> None:
+        """Take route set and target from a response; a 2xx confirms (RFC 3261 §12.1.2, §13.2.2.4)."""
+        self.routes = response.headers.values("record-route")[::-1]
+        self.confirmed = self.confirmed or response.status >= 200
+        self.refresh(response, source)
+
+    def refresh(self, message: Request | Response, source: Address) -> None:
+        """Move the target to the Contact of a target refresh request or its 2xx (RFC 3261 §12.2.1.2)."""
+        contact = message.contact
+        if contact is not None:
+            self.remote_target = contact.uri
+        self.destination = source if self.nat else (first_hop(self.routes, self.remote_target) or source)
+
+    def accept(self, request: Request, source: Address | None = None) -> bool:
+        """Judge the order of a request in the dialog, False: 500 is owed (RFC 3261 §12.2.2).
+
+        A target refresh request moves the target; `source` is where it came from.
+        """
+        if request.method in ("ACK", "CANCEL"):
+            return True
+        if self.remote_seq is not None and request.cseq < self.remote_seq:
+            return False
+        self.remote_seq = request.cseq
+        if request.method in TARGET_REFRESH:
+            self.refresh(request, source or self.destination)
+        elif self.nat and source is not None:
+            self.destination = source
+        return True
+
+    def next_request(
+        self,
+        method: str,
+        headers: tuple[str, ...] = (),
+        body: bytes = b"",
+        content_type: str = "application/sdp",
+    ) -> OutgoingRequest:
+        """Make the next request in the dialog; its CSeq is one higher (RFC 3261 §12.2.1.1)."""
+        self.local_seq += 1
+        return self._request(method, self.local_seq, headers, body, content_type)
+
+    def ack(
+        self,
+        invite_cseq: int,
+        headers: tuple[str, ...] = (),
+        body: bytes = b"",
+        content_type: str = "application/sdp",
+    ) -> OutgoingRequest:
+        """Make the ACK of a 2xx: it has the CSeq number of its INVITE (RFC 3261 §13.2.2.4)."""
+        return self._request("ACK", invite_cseq, headers, body, content_type)
+
+    def _request(
+        self, method: str, cseq: int, headers: tuple[str, ...], body: bytes, content_type: str
+    ) -> OutgoingRequest:
+        uri, routes = self.remote_target, tuple(self.routes)
+        if routes and not _LOOSE.search(routes[0]):
+            # Strict router: it is named in the Request-URI, the target goes last (RFC 3261 §12.2.1.1).
+            uri, routes = _request_uri(routes[0]), (*routes[1:], f"<{uri}>")
+        return OutgoingRequest(
+            method,
+            uri,
+            self.destination,
+            from_=f"{self.local_uri};tag={self.local_tag}" if self.local_tag else self.local_uri,
+            to=f"{self.remote_uri};tag={self.remote_tag}" if self.remote_tag else self.remote_uri,
+            call_id=self.call_id,
+            cseq=cseq,
+            routes=routes,
+            headers=headers,
+            body=body,
+            content_type=content_type,
+        )
+
+
+def untagged(value: str) -> str:
+    """Return a From or To value without its tag parameter."""
+    end = value.rfind(">") + 1
+    return value[:end] + _TAG.sub("", value[end:])
+
+
+def first_hop(routes: list[str], target: str) -> Address | None:
+    """The address of the first route, or of the target, when it is an IP literal (RFC 3261 §12.2.1.1)."""
+    match = _LITERAL.search(routes[0] if routes else target)
+    if match is None:
+        return None
+    port = int(match[3] or 5060)
+    return (match[1] or match[2], port) if 0 < port < 65536 else None
+
+
+def _request_uri(route: str) -> str:
+    """The URI of a route without what a Request-URI must not have (RFC 3261 §19.1.1)."""
+    uri = route[route.find("<") + 1 :].partition(">")[0]
+    return _METHOD.sub("", _HEADERS.sub("", uri))

@@ -1,0 +1,68 @@
+"""What the TU hands down to be sent: a request before it has a Via."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+Address: TypeAlias = tuple[str, int]
+"""IP address and port, as sockets give and take them."""
+
+
+class OutgoingRequest:
+    """A request to send (RFC 3261 §8.1.1); the core adds Via, User-Agent and Content-Length."""
+
+    __slots__ = (
+        "body",
+        "call_id",
+        "content_type",
+        "cseq",
+        "destination",
+        "from_",
+        "headers",
+        "max_forwards",
+        "method",
+        "routes",
+        "to",
+        "uri",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        uri: str,
+        destination: Address,
+        *,
+        from_: str,
+        to: str,
+        call_id: str,
+        cseq: int,
+        routes: tuple[str, ...] = (),
+        headers: tuple[str, ...] = (),
+        body: bytes = b"",
+        content_type: str = "application/sdp",
+        max_forwards: int = 70,
+    ) -> None:
+        self.method = method
+        self.uri = uri
+        self.destination = destination
+        self.from_ = from_
+        self.to = to
+        self.call_id = call_id
+        self.cseq = cseq
+        self.routes = routes
+        self.headers = headers
+        self.body = body
+        self.content_type = content_type
+        self.max_forwards = max_forwards
+
+    def __repr__(self) -> str:
+        return f"<OutgoingRequest {self.method} cseq {self.cseq} to {self.destination}>"
+
+
+def tag_of(value: str) -> str:
+    """The tag parameter of a From or To value, or "" (RFC 3261 §20.20)."""
+    # The parameters of the header stand after the ">" of a name-addr; a ";tag=" inside <> belongs to the URI.
+    at = value.lower().find(";tag=", value.rfind(">") + 1)
+    if at < 0:
+        return ""
+    return value[at + 5 :].partition(";")[0].strip()

@@ -1,0 +1,275 @@
+"""Client transactions and what executes their tables (RFC 3261 §17.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from switchboard.sip import events
+from switchboard.sip.address import scan_tag
+from switchboard.sip.render import render_hop, render_request
+from switchboard.sip.transaction import client_invite, client_non_invite
+from switchboard.sip.transaction.table import Action, Input, State, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from switchboard.sip.message import Response
+    from switchboard.sip.outgoing import Address, OutgoingRequest
+    from switchboard.sip.timers import DeadlineHeap, Timers
+    from switchboard.sip.transaction.outbox import Outbox
+    from switchboard.sip.transaction.server import ServerTransaction
+
+MAX_FORKS: Final = 16
+"""So many different To tags in the 2xx responses to one INVITE are believed; more are dropped."""
+
+
+class ClientTransaction:
+    """One request of ours. `context` is the TU's."""
+
+    __slots__ = (
+        "acks",
+        "branch",
+        "cancel",
+        "context",
+        "expires",
+        "interval",
+        "key",
+        "quiet",
+        "request",
+        "state",
+        "table",
+        "timer",
+        "wire",
+    )
+
+    def __init__(self, request: OutgoingRequest, branch: str, wire: bytes, context: object) -> None:
+        invite = request.method == "INVITE"
+        self.request = request
+        self.branch = branch
+        self.key = branch
+        """Its name among client transactions; a CANCEL shares the branch of its INVITE, not the key."""
+        self.quiet = False
+        """True for a CANCEL: nothing of it goes to the TU, the fate of its INVITE does."""
+        self.context = context
+        self.state = State.CALLING if invite else State.TRYING
+        self.table: Table = client_invite.TRANSITIONS if invite else client_non_invite.TRANSITIONS
+        self.timer = 0
+        self.interval = 0.0
+        self.expires = 0.0
+        self.wire = wire
+        """What SEND transmits: the request, later the ACK of a non-2xx response."""
+        self.cancel: tuple[str, ...] | None = None
+        """Header lines of the CANCEL that waits for a provisional response; None: there is none."""
+        self.acks: dict[str, tuple[bytes, Address] | None] | None = None
+        """For each To tag of a 2xx: the ACK the TU sent, once it has."""
+
+    def __repr__(self) -> str:
+        return f"<ClientTransaction {self.request.method} {self.state.name}>"
+
+
+class ClientTransactions:
+    """All client transactions of a core."""
+
+    __slots__ = ("_actions", "_agent", "_box", "_heap", "_timers", "_via", "accepted", "live", "waiting")
+
+    def __init__(
+        self,
+        box: Outbox,
+        heap: DeadlineHeap[ClientTransaction | ServerTransaction],
+        timers: Timers,
+        via: str,
+        agent: str,
+    ) -> None:
+        self._box = box
+        self._heap = heap
+        self._timers = timers
+        self._via = via
+        self._agent = agent
+        self.live: dict[str, ClientTransaction] = {}
+        self.accepted: dict[tuple[str, int, str | None], ClientTransaction] = {}
+        """INVITEs with a 2xx by Call-ID, CSeq number and our tag: an ACK of the TU names no branch."""
+        self.waiting: dict[Address, set[ClientTransaction]] = {}
+        """Transactions that a transport error would end, by destination."""
+        self._actions: Final[dict[Action, Callable[[ClientTransaction, Response | None, float], None]]] = {
+            Action.SEND: self._send,
+            Action.SEND_ACK: self._send_ack,
+            Action.SEND_CANCEL: self._send_cancel,
+            Action.DELIVER: self._deliver,
+            Action.DELIVER_2XX: self._deliver_2xx,
+            Action.REPORT_TIMEOUT: self._report_timeout,
+            Action.REPORT_FAILURE: self._report_failure,
+            Action.SETTLE: self._settle,
+            Action.STOP_TIMER: self._stop_timer,
+            Action.ARM_A: self._arm_a,
+            Action.REARM_A: self._rearm_a,
+            Action.ARM_D: self._arm_d,
+            Action.ARM_E: self._arm_e,
+            Action.REARM_E: self._rearm_e,
+            Action.SLOW_E: self._slow_e,
+            Action.ARM_K: self._arm_k,
+            Action.ARM_M: self._arm_m,
+            Action.FORGET: self._forget,
+        }
+
+    def start(self, out: OutgoingRequest, branch: str, context: object, now: float) -> ClientTransaction:
+        """Send a request in a new transaction."""
+        tx = ClientTransaction(out, branch, render_request(out, self._via_of(branch), self._agent), context)
+        self._enter(tx, now)
+        return tx
+
+    def step(self, tx: ClientTransaction, event: Input, response: Response | None, now: float) -> bool:
+        """Feed one input to a transaction; False when its table has no row for it."""
+        row = tx.table.get((tx.state, event))
+        if row is None:
+            return False
+        tx.state, actions = row
+        perform = self._actions
+        for action in actions:
+            perform[action](tx, response, now)
+        return True
+
+    def remember_ack(self, out: OutgoingRequest, wire: bytes) -> None:
+        """Keep the ACK of a 2xx while its INVITE transaction lives, to answer the 2xx if it comes again."""
+        tx = self.accepted.get((out.call_id, out.cseq, scan_tag(out.from_)))
+        tag = scan_tag(out.to) or ""
+        if tx is not None and tx.acks is not None and tag in tx.acks:
+            tx.acks[tag] = (wire, out.destination)
+
+    def request_cancel(self, tx: ClientTransaction, headers: tuple[str, ...], now: float) -> None:
+        """Cancel an INVITE now, or as soon as a provisional response allows; too late is no error."""
+        if tx.cancel is None and (tx.state, Input.CANCEL) in tx.table:
+            tx.cancel = headers
+            self.step(tx, Input.CANCEL, None, now)
+
+    def transport_error(self, destination: Address, now: float) -> None:
+        """End everything that waits for this destination (RFC 3261 §17.1.4)."""
+        for tx in list(self.waiting.get(destination, ())):
+            self.step(tx, Input.TRANSPORT_ERROR, None, now)
+
+    def _via_of(self, branch: str) -> str:
+        return f"{self._via};branch={branch};rport"
+
+    def _enter(self, tx: ClientTransaction, now: float) -> None:
+        self.live[tx.key] = tx
+        waiting = self.waiting.get(tx.request.destination)
+        if waiting is None:
+            self.waiting[tx.request.destination] = {tx}
+        else:
+            waiting.add(tx)
+        self.step(tx, Input.START, None, now)
+
+    # --- actions: transmissions
+
+    def _send(self, tx: ClientTransaction, _response: Response | None, _now: float) -> None:
+        self._box.datagrams.append((tx.wire, tx.request.destination))
+
+    def _send_ack(self, tx: ClientTransaction, response: Response | None, _now: float) -> None:
+        assert response is not None
+        to = response.headers.get("to") or tx.request.to
+        tx.wire = render_hop(tx.request, self._via_of(tx.branch), "ACK", to)
+        self._box.datagrams.append((tx.wire, tx.request.destination))
+
+    def _send_cancel(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
+        if tx.cancel is None:
+            return
+        out = tx.request
+        wire = render_hop(out, self._via_of(tx.branch), "CANCEL", out.to, tx.cancel)
+        cancel = ClientTransaction(out, tx.branch, wire, None)
+        cancel.key = f"{tx.branch};cancel"
+        cancel.quiet = True
+        cancel.state = State.TRYING
+        cancel.table = client_non_invite.TRANSITIONS
+        self._enter(cancel, now)
+        self._heap.schedule(now + self._timers.b, tx, Input.TIMER_CANCEL)
+
+    # --- actions: to the TU
+
+    def _deliver(self, tx: ClientTransaction, response: Response | None, _now: float) -> None:
+        assert response is not None
+        if response.status != 100 and not tx.quiet:
+            self._box.events.append(events.ResponseReceived(tx, response))
+
+    def _deliver_2xx(self, tx: ClientTransaction, response: Response | None, _now: float) -> None:
+        assert response is not None
+        tag = response.to_tag or ""
+        acks = tx.acks
+        if acks is None:
+            acks = tx.acks = {}
+            out = tx.request
+            self.accepted[out.call_id, out.cseq, scan_tag(out.from_)] = tx
+        if tag not in acks:
+            if len(acks) < MAX_FORKS:
+                acks[tag] = None
+                self._box.events.append(events.ResponseReceived(tx, response))
+        elif (ack := acks[tag]) is not None:
+            self._box.datagrams.append(ack)
+
+    def _report_timeout(self, tx: ClientTransaction, _response: Response | None, _now: float) -> None:
+        if not tx.quiet:
+            self._box.events.append(events.TransactionTimeout(tx))
+
+    def _report_failure(self, tx: ClientTransaction, _response: Response | None, _now: float) -> None:
+        if not tx.quiet:
+            self._box.events.append(events.TransactionFailed(tx))
+
+    # --- actions: upkeep
+
+    def _settle(self, tx: ClientTransaction, _response: Response | None, _now: float) -> None:
+        tx.wire = b""
+        destination = tx.request.destination
+        waiting = self.waiting.get(destination)
+        if waiting is not None:
+            waiting.discard(tx)
+            if not waiting:
+                del self.waiting[destination]
+
+    def _forget(self, tx: ClientTransaction, response: Response | None, now: float) -> None:
+        self._heap.cancel(tx)
+        self._settle(tx, response, now)
+        self.live.pop(tx.key, None)
+        if tx.acks is not None:
+            out = tx.request
+            self.accepted.pop((out.call_id, out.cseq, scan_tag(out.from_)), None)
+
+    # --- actions: timers
+
+    def _stop_timer(self, tx: ClientTransaction, _response: Response | None, _now: float) -> None:
+        self._heap.cancel(tx)
+
+    def _arm_a(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
+        tx.interval = self._timers.a
+        tx.expires = now + self._timers.b
+        self._again(tx, Input.TIMER_A, Input.TIMER_B, now)
+
+    def _rearm_a(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
+        tx.interval *= 2
+        self._again(tx, Input.TIMER_A, Input.TIMER_B, now)
+
+    def _arm_e(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
+        tx.interval = self._timers.e
+        tx.expires = now + self._timers.f
+        self._again(tx, Input.TIMER_E, Input.TIMER_F, now)
+
+    def _rearm_e(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
+        tx.interval = min(2 * tx.interval, self._timers.t2)
+        self._again(tx, Input.TIMER_E, Input.TIMER_F, now)
+
+    def _slow_e(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
+        tx.interval = self._timers.t2
+        self._again(tx, Input.TIMER_E, Input.TIMER_F, now)
+
+    def _again(self, tx: ClientTransaction, retry: Input, last: Input, now: float) -> None:
+        when = now + tx.interval
+        if when < tx.expires:
+            self._heap.schedule(when, tx, retry)
+        else:
+            self._heap.schedule(tx.expires, tx, last)
+
+    def _arm_d(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
+        self._heap.schedule(now + self._timers.d, tx, Input.TIMER_D)
+
+    def _arm_k(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
+        self._heap.schedule(now + self._timers.k, tx, Input.TIMER_K)
+
+    def _arm_m(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
+        self._heap.schedule(now + self._timers.m, tx, Input.TIMER_M)

@@ -1,0 +1,240 @@
+"""Server transactions and what executes their tables (RFC 3261 §17.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from switchboard.sip import events
+from switchboard.sip.errors import LocalError
+from switchboard.sip.render import answer_parts, render_response
+from switchboard.sip.transaction import server_invite, server_non_invite
+from switchboard.sip.transaction.table import Action, Input, State, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from switchboard.sip.message import Request
+    from switchboard.sip.outgoing import Address
+    from switchboard.sip.timers import DeadlineHeap, Timers
+    from switchboard.sip.transaction.client import ClientTransaction
+    from switchboard.sip.transaction.outbox import Outbox
+
+AckKey: TypeAlias = tuple[str, str | None, str | None, int]
+"""Call-ID, From tag, To tag and CSeq number: what an ACK has in common with the 2xx."""
+MergeKey: TypeAlias = tuple[str, str | None, int, str]
+"""Call-ID, From tag, CSeq: what the copies of a request that came by two paths have in common."""
+
+NO_PARTS: Final = ("", "")
+
+
+class ServerTransaction:
+    """One request of a peer. `context` is the TU's."""
+
+    __slots__ = (
+        "_request",
+        "ack_key",
+        "context",
+        "destination",
+        "expires",
+        "interval",
+        "key",
+        "merge_key",
+        "method",
+        "parts",
+        "source",
+        "state",
+        "table",
+        "timer",
+        "to_tag",
+        "wire",
+    )
+
+    def __init__(self, key: str, request: Request, source: Address, destination: Address) -> None:
+        invite = request.method == "INVITE"
+        self._request: Request | None = request
+        self.key = key
+        self.method = request.method
+        self.source = source
+        self.destination = destination
+        """Where responses go (RFC 3261 §18.2.2, RFC 3581 §4)."""
+        self.context: object = None
+        self.state = State.PROCEEDING if invite else State.TRYING
+        self.table: Table = server_invite.TRANSITIONS if invite else server_non_invite.TRANSITIONS
+        self.timer = 0
+        self.interval = 0.0
+        self.expires = 0.0
+        self.wire = b""
+        """The last response; empty when there is none or it needs no more retransmission."""
+        self.parts = NO_PARTS
+        """The lines that each response copies from the request."""
+        self.to_tag = ""
+        """The tag we added to To; empty when the request had one, or before it is chosen."""
+        self.ack_key: AckKey | None = None
+        self.merge_key: MergeKey | None = None
+
+    @property
+    def request(self) -> Request:
+        """The request; once it is answered (INVITE: acknowledged) it is let go at the core's next input."""
+        if self._request is None:
+            raise LocalError("the transaction has answered and let its request go")
+        return self._request
+
+    def release(self) -> None:
+        """Let go of what only an unanswered transaction needs: thousands linger for 32 s."""
+        self._request = None
+        self.parts = NO_PARTS
+
+    def __repr__(self) -> str:
+        return f"<ServerTransaction {self.method} {self.state.name}>"
+
+
+class ServerTransactions:
+    """All server transactions of a core."""
+
+    __slots__ = ("_actions", "_agent", "_box", "_heap", "_timers", "acks", "live", "merges", "spent")
+
+    def __init__(
+        self,
+        box: Outbox,
+        heap: DeadlineHeap[ClientTransaction | ServerTransaction],
+        timers: Timers,
+        agent: str,
+    ) -> None:
+        self._box = box
+        self._heap = heap
+        self._timers = timers
+        self._agent = agent
+        self.live: dict[str, ServerTransaction] = {}
+        self.acks: dict[AckKey, ServerTransaction] = {}
+        self.merges: dict[MergeKey, ServerTransaction] = {}
+        self.spent: list[ServerTransaction] = []
+        """Answered since the last input: their requests are let go before the next one."""
+        self._actions: Final[dict[Action, Callable[[ServerTransaction, Request | None, float], None]]] = {
+            Action.SEND: self._send,
+            Action.SEND_TRYING: self._send_trying,
+            Action.DELIVER: self._deliver,
+            Action.REPORT_CANCEL: self._report_cancel,
+            Action.REPORT_ACK: self._report_ack,
+            Action.REPORT_ACK_MISSING: self._report_ack_missing,
+            Action.RELEASE: self._release,
+            Action.STOP_TIMER: self._stop_timer,
+            Action.ARM_TRYING: self._arm_trying,
+            Action.ARM_G: self._arm_g,
+            Action.REARM_G: self._rearm_g,
+            Action.ARM_I: self._arm_i,
+            Action.ARM_J: self._arm_j,
+            Action.ARM_2XX: self._arm_2xx,
+            Action.REARM_2XX: self._rearm_2xx,
+            Action.WAIT_L: self._wait_l,
+            Action.FORGET: self._forget,
+        }
+
+    def start(self, tx: ServerTransaction, via: str, now: float) -> None:
+        """Take a new request in and hand it to the TU; `via` is its top Via line as stamped."""
+        request = tx.request
+        tx.parts = answer_parts(request, via)
+        self.live[tx.key] = tx
+        if request.to_tag is None and tx.method != "CANCEL":
+            tx.merge_key = (request.call_id, request.from_tag, request.cseq, tx.method)
+            self.merges[tx.merge_key] = tx
+        self.step(tx, Input.START, request, now)
+
+    def step(self, tx: ServerTransaction, event: Input, request: Request | None, now: float) -> bool:
+        """Feed one input to a transaction; False when its table has no row for it."""
+        row = tx.table.get((tx.state, event))
+        if row is None:
+            return False
+        tx.state, actions = row
+        perform = self._actions
+        for action in actions:
+            perform[action](tx, request, now)
+        return True
+
+    def expect_ack(self, tx: ServerTransaction) -> None:
+        """File an INVITE that is about to be accepted under what its ACK will say."""
+        request = tx.request
+        tx.ack_key = key = (request.call_id, request.from_tag, request.to_tag or tx.to_tag, request.cseq)
+        self.acks[key] = tx
+
+    def let_go(self) -> None:
+        """Release the requests that were answered during the last input."""
+        for tx in self.spent:
+            tx.release()
+        self.spent.clear()
+
+    # --- actions
+
+    def _send(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:
+        if tx.wire:
+            self._box.datagrams.append((tx.wire, tx.destination))
+
+    def _send_trying(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:
+        tx.wire = render_response(100, "", tx.parts, "", (), self._agent)
+        self._box.datagrams.append((tx.wire, tx.destination))
+
+    def _deliver(self, tx: ServerTransaction, request: Request | None, _now: float) -> None:
+        if request is not None and tx.method != "CANCEL":
+            self._box.events.append(events.RequestReceived(tx, request))
+
+    def _report_cancel(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:
+        self._box.events.append(events.CancelReceived(tx))
+
+    def _report_ack(self, tx: ServerTransaction, request: Request | None, _now: float) -> None:
+        if request is not None:
+            self._box.events.append(events.AckReceived(request, tx))
+
+    def _report_ack_missing(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:
+        self._box.events.append(events.AckMissing(tx))
+
+    def _release(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:
+        tx.wire = b""
+        self.spent.append(tx)
+
+    def _forget(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:
+        self._heap.cancel(tx)
+        self.live.pop(tx.key, None)
+        if tx.merge_key is not None:
+            self.merges.pop(tx.merge_key, None)
+        if tx.ack_key is not None:
+            self.acks.pop(tx.ack_key, None)
+
+    def _stop_timer(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:
+        self._heap.cancel(tx)
+
+    def _arm_trying(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
+        self._heap.schedule(now + self._timers.trying, tx, Input.TIMER_TRYING)
+
+    def _arm_g(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
+        tx.interval = self._timers.g
+        tx.expires = now + self._timers.h
+        self._again(tx, Input.TIMER_G, Input.TIMER_H, now)
+
+    def _rearm_g(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
+        tx.interval = min(2 * tx.interval, self._timers.t2)
+        self._again(tx, Input.TIMER_G, Input.TIMER_H, now)
+
+    def _arm_2xx(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
+        tx.interval = self._timers.t1
+        tx.expires = now + self._timers.l
+        self._again(tx, Input.TIMER_2XX, Input.TIMER_L, now)
+
+    def _rearm_2xx(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
+        tx.interval = min(2 * tx.interval, self._timers.t2)
+        self._again(tx, Input.TIMER_2XX, Input.TIMER_L, now)
+
+    def _again(self, tx: ServerTransaction, retry: Input, last: Input, now: float) -> None:
+        when = now + tx.interval
+        if when < tx.expires:
+            self._heap.schedule(when, tx, retry)
+        else:
+            self._heap.schedule(tx.expires, tx, last)
+
+    def _wait_l(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:
+        self._heap.schedule(tx.expires, tx, Input.TIMER_L)
+
+    def _arm_i(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
+        self._heap.schedule(now + self._timers.i, tx, Input.TIMER_I)
+
+    def _arm_j(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
+        self.spent.append(tx)
+        self._heap.schedule(now + self._timers.j, tx, Input.TIMER_J)
