@@ -57,7 +57,7 @@ class MediaPlane(Protocol):
     """Where the audio of calls is carried; every method returns at once."""
 
     def lease(self, near: Lease | None = None) -> Lease | None:
-        """A free port, on the worker of `near` if given so that both can be bridged; None if there is none."""
+        """A free port, on the worker of `near` so that both can be bridged; None when there is none."""
 
     def open(
         self,
@@ -264,7 +264,7 @@ class WorkerPlane:
         for port, gen in worker.foreign.items():
             link.send(Release(port, gen))
         for port in worker.releasing:
-            # Its Released may have been lost with the connection; the worker answers a second Release as well.
+            # Its Released may have been lost with the connection; a second Release is answered as well.
             link.send(Release(port, worker.leased[port].gen))
         if all(each.link.boot for each in self._workers):
             self._ready.set()

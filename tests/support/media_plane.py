@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,7 +16,10 @@ class FakePlane(MediaPlane):
     """Leases ports of one or more imaginary workers; `commands` is what was asked, in order.
 
     Each command is a tuple: its name, the port, then its arguments, such as
-    ("open", 10000, {...}), ("bridge", 10000, 10002), ("play", 10000, 1, ("zh/welcome",), False), ("release", 10000).
+    ("open", 10000, {...}), ("bridge", 10000, 10002), ("play", 10000, 1, ("zh/welcome",), False).
+
+    What a worker answers (Released, PlayDone "stopped") comes later, as in reality: at the next iteration
+    of the loop, or, where none runs, when the test calls `settle`.
     """
 
     def __init__(
@@ -26,7 +31,7 @@ class FakePlane(MediaPlane):
         address: str = "127.0.0.1",
         auto_release: bool = True,
     ) -> None:
-        """`ports` per worker; with `auto_release` a Released follows each release at once."""
+        """`ports` per worker; without `auto_release` the test itself calls `released`."""
         self.on_event: Callable[[MediaEvent], None] = on_event or (lambda event: None)
         self.commands: list[tuple[Any, ...]] = []
         self.opened: dict[int, dict[str, Any]] = {}
@@ -36,6 +41,8 @@ class FakePlane(MediaPlane):
         self.events: list[MediaEvent] = []
         self.auto_release = auto_release
         self.stats = StreamStats()
+        self._replies: deque[Callable[[], None]] = deque()
+        self._releasing: set[int] = set()
         self._address = address
         self._gen = 0
         self._ports = ports
@@ -89,7 +96,7 @@ class FakePlane(MediaPlane):
             self.commands.append(("play", lease.port, play_id, tuple(prompts), loop))
 
     def stop_play(self, lease: Lease) -> None:
-        """Records, and tells PlayDone "stopped" if something played."""
+        """Records; PlayDone "stopped" follows if something played."""
         if self._valid(lease):
             self.commands.append(("stop_play", lease.port))
             self._stop(lease)
@@ -100,11 +107,13 @@ class FakePlane(MediaPlane):
             self.commands.append(("send_digits", lease.port, digits))
 
     def release(self, lease: Lease) -> None:
-        """Records; tells Released at once, or when the test calls `released`."""
+        """Records; Released follows."""
         if self._valid(lease):
+            self._stop(lease)
+            self._releasing.add(lease.port)
             self.commands.append(("release", lease.port))
             if self.auto_release:
-                self.released(lease)
+                self._reply(lambda: self.released(lease))
 
     def counts(self) -> dict[str, int]:
         """As WorkerPlane's."""
@@ -138,25 +147,32 @@ class FakePlane(MediaPlane):
 
     def released(self, lease: Lease) -> None:
         """The worker has ended the session."""
-        del self.leased[lease.port]
         self._forget(lease)
-        self._free[lease.worker].append(lease.port)
         self._tell(Released(lease.port, lease.gen, self.stats))
 
     def lose_worker(self, worker: int = 0) -> None:
         """The worker dies: its leases are void, its ports come back with the next one."""
         lost = tuple(lease for lease in self.leased.values() if lease.worker == worker)
         for lease in lost:
-            del self.leased[lease.port]
             self._forget(lease)
-            self._free[worker].append(lease.port)
+        self._replies.clear()
         self._tell(WorkerLost(worker, lost))
+
+    def settle(self) -> None:
+        """Tells all that was still to be told."""
+        while self._replies:
+            self._replies.popleft()()
+
+    def _reply(self, tell: Callable[[], None]) -> None:
+        self._replies.append(tell)
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop().call_soon(self.settle)
 
     def _find(self, lease: Lease | int) -> Lease:
         return self.leased[lease] if isinstance(lease, int) else lease
 
     def _valid(self, lease: Lease) -> bool:
-        return self.leased.get(lease.port) == lease
+        return self.leased.get(lease.port) == lease and lease.port not in self._releasing
 
     def _tell(self, event: MediaEvent) -> None:
         self.events.append(event)
@@ -169,9 +185,13 @@ class FakePlane(MediaPlane):
 
     def _stop(self, lease: Lease) -> None:
         if lease.port in self.playing:
-            self.play_done(lease, "stopped")
+            play_id, _, _ = self.playing.pop(lease.port)
+            self._reply(lambda: self._tell(PlayDone(lease.port, lease.gen, play_id, "stopped")))
 
     def _forget(self, lease: Lease) -> None:
+        del self.leased[lease.port]
+        self._releasing.discard(lease.port)
+        self._free[lease.worker].append(lease.port)
         self._part(lease.port)
         self.opened.pop(lease.port, None)
         self.playing.pop(lease.port, None)
