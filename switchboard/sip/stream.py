@@ -16,8 +16,8 @@ class StreamFramer:
     """Cut a stream into messages (RFC 3261 §18.3).
 
     The first fault ends it for good: after a wrong length nothing that follows can be trusted, so the
-    connection is to be closed. `failure` holds that fault as soon as it is known; `feed` raises it once, after
-    the messages before it have been returned. `pings` counts CRLF CRLF keep-alives (RFC 5626 §3.5.1).
+    connection is to be closed. `failure` holds that fault as soon as it is known; `feed` raises it once,
+    after the messages before it have been returned. `pings` counts CRLF CRLF keep-alives (RFC 5626 §3.5.1).
     """
 
     __slots__ = (

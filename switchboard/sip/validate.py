@@ -30,9 +30,9 @@ _CALL_ID: Final = re.compile(r"[^\s\x00-\x1f\x7f]+\Z")
 _MANDATORY: Final = (("via", "Via"), ("from", "From"), ("to", "To"), ("call-id", "Call-ID"), ("cseq", "CSeq"))
 # Headers whose grammar has exactly one value and whose meaning would be ambiguous with two.
 _SINGLE: Final = (
-    *("call-id", "cseq", "from", "to", "max-forwards", "content-length", "content-type", "content-disposition"),
-    *("expires", "min-expires", "event", "refer-to", "referred-by", "replaces", "rseq", "rack"),
-    *("session-expires", "min-se"),
+    *("call-id", "cseq", "from", "to", "max-forwards", "content-length", "content-type"),
+    *("content-disposition", "expires", "min-expires", "event", "refer-to", "referred-by"),
+    *("replaces", "rseq", "rack", "session-expires", "min-se"),
 )
 _MAX_CSEQ: Final = 2**31
 
