@@ -60,7 +60,7 @@ def load_flow(path: Path) -> Flow:
 
 
 def load_library(paths: Iterable[Path] = (LIBRARY,)) -> dict[str, Flow]:
-    """Read the flows of the given files and directories, by name; a later path's flow replaces an earlier one's."""
+    """Read the flows of files and directories, by name; a later path's flow replaces an earlier one's."""
     library: dict[str, Flow] = {}
     for path in paths:
         found: dict[str, Flow] = {}

@@ -7,10 +7,7 @@ between any two steps. Every wait has a deadline. A `Position` is changed in pla
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from typing import cast
-
-import msgspec
 
 from ivr_flows.actions import Action, Answer, Cause, Hangup, Play, StopPlay, Transfer
 from ivr_flows.events import CallerGone, Digit, Event, PlayDone, TimerDue, TransferEnded
@@ -26,55 +23,12 @@ from ivr_flows.model import (
     PlayNode,
     TransferNode,
 )
+from ivr_flows.position import Position, Waiting
+
+__all__ = ["Action", "Position", "Waiting", "start", "step"]
 
 PROMPT_LIMIT = 300.0  # a prompt whose end is never reported, because the media worker died with it
 LOOP_LIMIT = 86400.0
-
-
-class Waiting(StrEnum):
-    """What a position waits for."""
-
-    PLAYING = "playing"
-    """The end of a play node's prompts."""
-    PROMPTING = "prompting"
-    """The end of a collect node's prompts, or a key."""
-    KEYING = "keying"
-    """A key."""
-    TRANSFERRING = "transferring"
-    """The end of a transfer."""
-    LEAVING = "leaving"
-    """The end of the last words."""
-    ENDED = "ended"
-
-
-class Position(msgspec.Struct, kw_only=True):
-    """Where a caller is in a flow."""
-
-    flow: str
-    version: str
-    node: str
-    waiting: Waiting = Waiting.ENDED
-    deadline: float | None = None
-    """When to send `TimerDue`; None once the flow has ended."""
-    variables: dict[str, Value]
-    visits: dict[str, int] = {}
-    """How often each node was entered."""
-    collected: str = ""
-    typed: str = ""
-    """Keys pressed ahead of the entry that will take them."""
-    tries: int = 0
-    """Attempts that failed at this collect node."""
-    play_id: int = 0
-    steps: int = 0
-    exhausted: bool = False
-    """The step limit ended the flow."""
-    cause: Cause | None = None
-    """Why the flow hung up; None while it runs, and when the caller left."""
-
-    @property
-    def ended(self) -> bool:
-        """Whether the flow is over."""
-        return self.waiting is Waiting.ENDED
 
 
 Actions = list[Action]
@@ -167,7 +121,7 @@ def _enter_transfer(node: TransferNode, position: Position, now: float, actions:
             extension=to.extension.fill(variables) if to.extension else None,
             target=to.target.fill(variables) if to.target else None,
             ringback=node.ringback,
-            ring_timeout=node.ring_timeout,
+            ring_timeout=float(node.ring_timeout),
         )
     )
     position.waiting = Waiting.TRANSFERRING
@@ -312,7 +266,7 @@ def _transfer_ended(
     position.typed = ""  # what is left belongs to the entry that led here
     if event.outcome == "completed":
         return node.next
-    return node.on.get(event.outcome) or node.on["other"]
+    return node.on.get(event.outcome) or node.on.get("other") or node.on["failed"]
 
 
 def _transfer_due(

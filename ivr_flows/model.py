@@ -95,7 +95,7 @@ class CollectNode(NodeBase, frozen=True, tag="collect", kw_only=True):
 
     An entry is over at `max` digits, at a terminator, or when `digit_timeout` passes. Shorter than `min` it
     is invalid; a terminator before any digit is ignored unless `min` is 0. A failed attempt is repeated
-    `retries` times. Without `barge_in` the prompt is heard to its end; the keys pressed meanwhile count afterwards.
+    `retries` times. Without `barge_in` the prompt is heard to its end; keys pressed meanwhile count after it.
     """
 
     into: str

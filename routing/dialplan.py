@@ -14,7 +14,7 @@ class DialPlanError(ValueError):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the plan: a number, or a beginning of numbers ("400*", "*"), and the place it goes to."""
+    """One line of the plan: a number, or a beginning of numbers ("400*", "139*", "*"), and where it goes."""
 
     number: str
     flow: str = ""
@@ -26,9 +26,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToFlow(msgspec.Struct, frozen=True, gc=False):
-    """A flow answers; `variables` are what it begins with."""
+    """A flow answers; `variables` are what it begins with: called, trunk and, where dialled, extension."""
 
-    name: str
+    flow: str
     number: str
     variables: dict[str, str | int]
 
@@ -68,9 +68,11 @@ class _Table:
         self.lengths: list[int] = []
         """Lengths of the prefixes, longest first."""
 
-    def longest(self, value: str) -> tuple[int, Entry | None]:
+    def longest(self, number: Number) -> tuple[int, Entry | None]:
+        """Match the number as it is and as it is dialled within the country."""
+        value, national = number.number, number.national
         for length in self.lengths:
-            entry = self.prefixes.get(value[:length])
+            entry = self.prefixes.get(value[:length]) or self.prefixes.get(national[:length])
             if entry is not None:
                 return length, entry
         return -1, None
@@ -95,25 +97,26 @@ class DialPlan:
             table.lengths = sorted({len(prefix) for prefix in table.prefixes}, reverse=True)
 
     def route(self, context: str, called: str) -> Route:
-        """Return where `called` (a user part) goes for a caller of the context: a trunk's name or "phones"."""
+        """Return where `called` (a user part) goes; the context is the caller's trunk or "phones"."""
         own = self._contexts.get(context)
-        entry = self._common.exact.get(called) if own is None else None
-        if entry is not None:
+        entry = own.exact.get(called) if own is not None else None
+        entry = entry or self._common.exact.get(called)
+        if entry is not None:  # already in its one form, and nothing dialled after it
             return _route(entry, called, "", context)
         number = normalise(called, country=self._country, area=self._area)
         entry = self._find(own, number)
-        return NOT_FOUND if entry is None else _route(entry, number.value, number.extension, context)
+        return NOT_FOUND if entry is None else _route(entry, number.number, number.extension, context)
 
     def _find(self, own: _Table | None, number: Number) -> Entry | None:
-        value = number.value
+        value = number.number
         entry = own.exact.get(value) if own else None
         if entry is not None:
             return entry
         entry = self._common.exact.get(value)
         if entry is not None or number.kind == "name":
             return entry  # a beginning of digits says nothing of a name
-        own_length, own_entry = own.longest(value) if own else (-1, None)
-        length, entry = self._common.longest(value)
+        own_length, own_entry = own.longest(number) if own else (-1, None)
+        length, entry = self._common.longest(number)
         return entry if length > own_length else own_entry
 
     def _add(self, entry: Entry) -> None:
@@ -123,7 +126,7 @@ class DialPlan:
         prefix = entry.number.removesuffix("*")
         if is_prefix and prefix.strip("+0123456789"):
             raise DialPlanError(f"number {entry.number}: only digits stand before the '*'")
-        key = prefix if is_prefix else normalise(entry.number, country=self._country, area=self._area).value
+        key = prefix if is_prefix else normalise(entry.number, country=self._country, area=self._area).number
         if not is_prefix and not key:
             raise DialPlanError("an entry has no number")
         for context in entry.contexts or ("",):
@@ -137,7 +140,10 @@ class DialPlan:
 
 def _route(entry: Entry, number: str, extension: str, context: str) -> Route:
     if entry.flow:
-        return ToFlow(entry.flow, number, {"called": number, "extension": extension, "trunk": context})
+        variables: dict[str, str | int] = {"called": number, "trunk": context}
+        if extension:
+            variables["extension"] = extension
+        return ToFlow(entry.flow, number, variables)
     if entry.mask:
         return ToMask(number, extension)
     return ToTarget(entry.target.replace("{number}", number) if entry.number.endswith("*") else entry.target)

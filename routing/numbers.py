@@ -21,26 +21,27 @@ Kind = Literal["e164", "service", "short", "name"]
 class Number(msgspec.Struct, frozen=True, gc=False):
     """A number in its one form, and what was dialled after it."""
 
-    value: str
+    number: str
     extension: str = ""
     kind: Kind = "name"
     """e164; service: 400, 800; short: other digits, valid here only; name: no telephone number."""
 
     def __repr__(self) -> str:
-        shown = f"{self.value[:-8]}****{self.value[-4:]}" if self.kind == "e164" else self.value
+        value = self.number
+        shown = value if self.kind == "service" or len(value) < 7 else f"{value[:-8]}****{value[-4:]}"
         return f"Number({shown!r}, {self.extension!r}, {self.kind!r})"
 
     @property
     def dialled(self) -> str:
         """The number as a user part, the extension after a comma."""
-        return f"{self.value},{self.extension}" if self.extension else self.value
+        return f"{self.number},{self.extension}" if self.extension else self.number
 
     @property
     def national(self) -> str:
         """A Chinese number as it is dialled within China: 13956781234, 01088880000; others as they are."""
-        if not self.value.startswith("+86"):
-            return self.value
-        subscriber = self.value[3:]
+        if not self.number.startswith("+86"):
+            return self.number
+        subscriber = self.number[3:]
         return subscriber if _MOBILE.match(subscriber) else "0" + subscriber
 
 

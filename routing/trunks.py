@@ -79,6 +79,6 @@ def _parse(name: str, text: str) -> tuple[_Network, int]:
         network = ipaddress.ip_network(host)
     except ValueError as error:
         raise TrunkError(f"trunk {name}: '{text}' is no IP address or network ({error})") from None
-    if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+    if port and not (port.isascii() and port.isdigit() and len(port) < 6 and 0 < int(port) < 65536):
         raise TrunkError(f"trunk {name}: '{text}' has no valid port")
     return network, int(port or 0)
