@@ -1,0 +1,1 @@
+"""RTP without I/O (RFC 3550): packets, reception statistics, telephone events, stream continuity."""
