@@ -1,0 +1,30 @@
+"""Stands in for a media worker: answers on every RTP and RTCP socket it was given."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+
+from tests.support.standin_child import StandIn
+
+
+def main() -> None:
+    """Start as the supervisor starts us."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--id", type=int)
+    parser.add_argument("--socket")
+    parser.add_argument("--address")
+    parser.add_argument("--prompts", nargs="+")
+    parser.add_argument("--supervisor-fd", type=int)
+    options = parser.parse_args()
+    child = StandIn(options.supervisor_fd)
+    child.facts["id"] = options.id
+    child.facts["prompts"] = options.prompts
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(options.socket)
+    child.tell({"ready": True})
+    child.serve()
+
+
+if __name__ == "__main__":
+    main()
