@@ -8,11 +8,11 @@ from typing import Final
 import msgspec
 
 from switchboard.sip.errors import LocalError, ParseError
-from switchboard.sip.headers import TOKEN, format_parameters, is_token, parse_parameters, quote, unquote
+from switchboard.sip.headers import TCHAR, format_parameters, is_token, parse_parameters, quote, unquote
 
 # The usual From and To, decided by one match: nothing escaped in the display name, at most a tag behind.
 _USUAL: Final = re.compile(
-    rf'(?:"[^"\\\x00-\x1f\x7f]*"[ \t]*|[^"<>,;\\\x00-\x08\x0a-\x1f\x7f]*)<([^<>"\s]+)>(?:;tag=({TOKEN}+))?\Z'
+    rf'(?:"[^"\\\x00-\x1f\x7f]*"[ \t]*|[^"<>,;\\\x00-\x08\x0a-\x1f\x7f]*)<([^<>"\s]+)>(?:;tag=({TCHAR}+))?\Z'
 )
 _QUOTED_DISPLAY: Final = re.compile(r'("(?:[^"\\]|\\.)*")[ \t]*<', re.DOTALL)
 # Unquoted display names should be tokens; more is tolerated, but not what makes the value ambiguous.

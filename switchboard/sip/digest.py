@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from switchboard.sip.errors import LocalError, ParseError, ProtocolError
-from switchboard.sip.headers import TOKEN, is_token, quote, refuse_control, unquote
+from switchboard.sip.headers import TCHAR, is_token, quote, refuse_control, unquote
 from switchboard.sip.uri import same_uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _DIRECTIVE: Final = re.compile(
-    rf"[ \t]*({TOKEN}+)[ \t]*=[ \t]*" + r'("(?:[^"\\]|\\.)*"|[^\s,"]+)[ \t]*(?:,|\Z)', re.DOTALL
+    rf"[ \t]*({TCHAR}+)[ \t]*=[ \t]*" + r'("(?:[^"\\]|\\.)*"|[^\s,"]+)[ \t]*(?:,|\Z)', re.DOTALL
 )
 _HASHES: Final = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256"}
 _OFFERED: Final = ("SHA-256", "MD5")

@@ -52,11 +52,11 @@ _CANONICAL: Final[dict[str, str]] = (
     | {short.upper(): long for short, long in COMPACT.items()}
 )
 
-TOKEN: Final = r"[A-Za-z0-9\-.!%*_+`'~]"
-_TOKEN: Final = re.compile(TOKEN + r"+\Z")
+TCHAR: Final = r"[A-Za-z0-9\-.!%*_+`'~]"
+_TOKEN: Final = re.compile(TCHAR + r"+\Z")
 # generic-param, RFC 3261 §25.1; a value may hold anything that cannot end it (tolerated beyond token).
 _PARAMETER: Final = re.compile(
-    rf";[ \t]*({TOKEN}+)[ \t]*" + r'(?:=[ \t]*([^\s;,"<>]+|"(?:[^"\\]|\\.)*")[ \t]*)?', re.DOTALL
+    rf";[ \t]*({TCHAR}+)[ \t]*" + r'(?:=[ \t]*([^\s;,"<>]+|"(?:[^"\\]|\\.)*")[ \t]*)?', re.DOTALL
 )
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _SPECIAL: Final = re.compile(r'["<>,]')

@@ -8,11 +8,11 @@ from typing import Final
 import msgspec
 
 from switchboard.sip.errors import LocalError, ParseError
-from switchboard.sip.headers import TOKEN, format_parameters, is_digits, parse_parameters, split_commas
+from switchboard.sip.headers import TCHAR, format_parameters, is_digits, parse_parameters, split_commas
 from switchboard.sip.uri import HOST
 
 _VIA: Final = re.compile(
-    rf"({TOKEN}+)[ \t]*/[ \t]*({TOKEN}+)[ \t]*/[ \t]*({TOKEN}+)[ \t]+({HOST})"
+    rf"({TCHAR}+)[ \t]*/[ \t]*({TCHAR}+)[ \t]*/[ \t]*({TCHAR}+)[ \t]+({HOST})"
     r"(?:[ \t]*:[ \t]*([0-9]{1,5}))?[ \t]*(?=;|\Z)"
 )
 # The usual Via line, decided by one match: one value, no white space but one SP, port below 60000.
@@ -20,9 +20,9 @@ _USUAL: Final = re.compile(
     r"SIP/2\.0/[A-Z]+ [A-Za-z0-9][A-Za-z0-9.\-]*(?::[1-5]?[0-9]{1,4})?"
     r"(?:;rport)?;branch=(z9hG4bK[A-Za-z0-9\-.!%*_+`'~]+)(?:;rport)?\Z"
 )
-_PLACE: Final = re.compile(rf"{TOKEN}+/{TOKEN}+/{TOKEN}+ {HOST}(?::[0-9]{{1,5}})?\Z")
+_PLACE: Final = re.compile(rf"{TCHAR}+/{TCHAR}+/{TCHAR}+ {HOST}(?::[0-9]{{1,5}})?\Z")
 
-_BRANCH: Final = re.compile(rf"{TOKEN}+(?=[;, \t]|\Z)")
+_BRANCH: Final = re.compile(rf"{TCHAR}+(?=[;, \t]|\Z)")
 
 MAGIC: Final = "z9hG4bK"
 """The start of every branch made by an RFC 3261 element (§8.1.1.7)."""
