@@ -268,6 +268,18 @@ class RtpPort(asyncio.DatagramProtocol):
         wanted = audio[-max(1, round(seconds / TICK)) :]
         return [_DECODE[p.payload_type][octet] for p in wanted for octet in p.payload]
 
+    def between(self, start: float, end: float) -> list[int]:
+        """The linear samples received between two monotonic times."""
+        audio = [p for p in self.received if p.payload_type in _DECODE and start <= p.at <= end]
+        return [_DECODE[p.payload_type][octet] for p in audio for octet in p.payload]
+
+    def loudness(self, seconds: float) -> float:
+        """Root mean square of the last seconds; 0 while less than that has come."""
+        samples = self.heard(seconds)
+        if len(samples) < seconds * RATE:
+            return 0.0
+        return math.sqrt(sum(s * s for s in samples) / len(samples))
+
     def hears(self, hz: float, seconds: float = 1.0, *, skip: float = 0.0) -> bool:
         """Whether a full stretch of this length arrived and most of its energy is at this frequency."""
         samples = self.heard(seconds, skip=skip)
