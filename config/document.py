@@ -53,8 +53,10 @@ class Document:
             self.data: object = loader.construct_document(root)
         except yaml.MarkedYAMLError as problem:
             raise self._unreadable(problem) from None
-        except (yaml.YAMLError, RecursionError, ValueError) as problem:
-            reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        except RecursionError:
+            raise ConfigError(file, None, None, "not readable as YAML: nested too deeply") from None
+        except (yaml.YAMLError, ValueError) as problem:
+            reason = next(iter(str(problem).splitlines()), type(problem).__name__)
             raise ConfigError(file, None, None, f"not readable as YAML: {reason}") from None
         finally:
             loader.dispose()
