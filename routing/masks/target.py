@@ -57,9 +57,7 @@ def parse_open_target(text: str) -> SipTarget | AorTarget | None:
         if found is None or len(text) > 255:
             raise TargetError("not a SIP URI")
         if is_public_number((found[1] or "").partition(";")[0].partition(":")[0]):
-            raise TargetError(
-                "a SIP URI with a real number in it; write the number alone, to have it encrypted"
-            )
+            raise TargetError("a SIP URI with a real number in it; write the number alone, it is encrypted")
         return SipTarget(text)
     if lowered.startswith("aor:"):
         if _AOR.match(text[4:]) is None:

@@ -1,10 +1,10 @@
-"""The journal: every durable step of a call is one `write(2)` to an append-only file before a peer hears it.
+"""The journal: each durable step of a call is one `write(2)` to an append-only file before a peer hears it.
 
-Rule 1: `append` never raises and never waits for a disk; the page cache keeps what was written when the process
-is killed, a thread syncs it in groups (50 ms) against loss of power. Rule 2: each segment can stand alone: it
-begins with the last snapshot of every call that is open, so older segments may go once they are loaded. Rule 3:
-when the disk fails, calls go on: ended records wait in memory, open calls are known anyway, and a new segment
-takes both.
+Rule 1: `append` never raises and never waits for a disk; the page cache keeps what was written when the
+process is killed, a thread syncs it in groups (50 ms) against loss of power. Rule 2: each segment can stand
+alone: it begins with the last snapshot of every call that is open, so older segments may go once they are
+loaded. Rule 3: when the disk fails, calls go on: ended records wait in memory, open calls are known anyway,
+and a new segment takes both.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ from typing import Final
 
 import structlog
 
-from switchboard.store.segments import Kind, frame, segment_number, segment_path, segment_paths
+from switchboard.store.segments import (
+    Kind,
+    frame,
+    segment_number,
+    segment_path,
+    segment_paths,
+    sync_directory,
+)
 
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
 SYNC_SECONDS: Final = 0.05
@@ -218,7 +225,7 @@ class Journal:
                 frames, self._unsynced = self._unsynced, []
             error = self._sync_files(retired, fd)
             if error is None and number > self._durable and fd >= 0:
-                error = _sync_directory(self.directory)
+                error = self._sync_directory()
             if error is not None:
                 with self._lock:
                     self._unsynced[:0] = frames
@@ -240,14 +247,9 @@ class Journal:
                     os.close(fd)
         return failure
 
-
-def _sync_directory(directory: Path) -> OSError | None:
-    try:
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    def _sync_directory(self) -> OSError | None:
         try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-    except OSError as error:
-        return error
-    return None
+            sync_directory(self.directory)
+        except OSError as error:
+            return error
+        return None

@@ -1,8 +1,8 @@
 """What is kept of a call: one record for the call, one for each leg and each segment of it.
 
-Times are UTC microseconds, ids UUIDv7. The other side's number stands here masked, sealed and as a fingerprint,
-never in clear. On disk a record is a msgpack array: new fields go to the end, with a default, and raise
-`VERSION`.
+Times are UTC microseconds, ids UUIDv7. The other side's number stands here masked, sealed and as a
+fingerprint, never in clear. On disk a record is a msgpack array: new fields go to the end, with a default,
+and raise `VERSION`.
 """
 
 from __future__ import annotations

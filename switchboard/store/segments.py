@@ -1,12 +1,14 @@
 """The journal's files: how a record is framed, how segments are named, and how they are read back.
 
 A segment holds frames: length (4 bytes) and CRC-32 (4 bytes) of the body, little endian, then the body,
-msgpack `[kind, call_id, time_us, payload]`. A frame that does not check ends its segment: the rest was never whole.
+msgpack `[kind, call_id, time_us, payload]`. A frame that does not check ends its segment: the rest was never
+whole.
 """
 
 from __future__ import annotations
 
 import enum
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,3 +102,12 @@ def read_segment(path: Path, offset: int = 0, limit: int = -1) -> Reading:
     with path.open("rb") as file:
         file.seek(offset)
         return Reading(file.read(limit), offset)
+
+
+def sync_directory(directory: Path) -> None:
+    """Bring a directory's entries to the disk, which syncing its files does not."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

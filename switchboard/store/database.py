@@ -1,0 +1,127 @@
+"""The database: SQLite in WAL mode behind SQLAlchemy, brought to the newest version when it is opened."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from switchboard.store.schema import HEAD
+
+BUSY_SECONDS: Final = 30.0
+"""How long a writer waits for another one, such as an import of 200,000 rows."""
+
+_PRAGMAS: Final = (
+    "PRAGMA journal_mode=WAL",
+    # FULL: a committed journal position lets segments be deleted, so it must survive loss of power.
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA secure_delete=ON",
+    f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}",
+)
+_WRITES: Final = "switchboard_writes"
+
+
+class DatabaseError(Exception):
+    """The database cannot be used; one line that says why and what to do."""
+
+
+class Database:
+    """A database file, at the newest version; safe from several threads, one of them writing at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create it, and migrate it; raises `DatabaseError`."""
+        self.path = path
+        stored = stored_version(path)
+        _create(path)
+        self.engine = _engine(path)
+        if stored != HEAD:
+            self._migrate(stored)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection with one consistent view."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection that holds the write lock from the start; commits at the end, or changes nothing."""
+        with self.engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    def _migrate(self, stored: str | None) -> None:
+        # Alembic takes 0.2 s to import, so only a database that is not current pays for it.
+        from alembic import command
+        from alembic.config import Config
+        from alembic.util import CommandError
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+        config.set_main_option("path_separator", "os")
+        try:
+            with self.writing() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except CommandError:
+            self.close()
+            raise DatabaseError(
+                f"{self.path}: written by a newer version (schema {stored}); install that version again"
+            ) from None
+
+
+def _create(path: Path) -> None:
+    """Make the file before SQLite does, since its journals get the mode of the file."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise DatabaseError(f"{path}: cannot be opened for writing ({reason})") from None
+
+
+def stored_version(path: Path) -> str | None:
+    """The migration a database file is at; None for a file that is missing, empty or without tables."""
+    if not path.exists():
+        return None
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+            found = connection.execute(
+                "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version' AND type = 'table'"
+            ).fetchone()
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if found else None
+    except sqlite3.DatabaseError as error:
+        raise DatabaseError(
+            f"{path}: not a usable database ({error}); move it away to begin a new one"
+        ) from None
+    return str(row[0]) if row else None
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        # The driver would begin transactions of its own accord; here SQLAlchemy's begin event does.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in _PRAGMAS:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

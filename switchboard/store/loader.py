@@ -1,0 +1,173 @@
+"""The loader: a thread that moves ended calls from the journal into the database.
+
+Rule 1: the records of a batch and the journal position behind them are one transaction, so a kill at any
+point neither loses nor doubles a call. Rule 2: a segment is deleted when it is loaded to its end and the head
+of a later one, which carries the calls still open, is on disk. Rule 3: batches are small and pause between,
+since the thread shares the interpreter with the switch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from switchboard.store.calls import CallRepository
+from switchboard.store.database import Database
+from switchboard.store.records import CallRecord, decode_record
+from switchboard.store.schema import journal_position
+from switchboard.store.segments import Kind, read_segment, segment_number, segment_paths
+
+POLL_SECONDS: Final = 0.25
+PAUSE_SECONDS: Final = 0.002
+BATCH_BYTES: Final = 64 * 1024
+RETRY_SECONDS: Final = 1.0
+COMPLAINT_SECONDS: Final = 60.0
+
+_COUNTERS: Final = ("loaded", "repeated", "unreadable", "torn_bytes", "dropped", "failed")
+_log = structlog.get_logger("switchboard.store.loader")
+
+
+class Loader:
+    """Follows the journal in `directory`; `durable` tells the oldest segment that must stay."""
+
+    def __init__(
+        self,
+        directory: Path,
+        database: Database,
+        *,
+        durable: Callable[[], int],
+        poll_seconds: float = POLL_SECONDS,
+        batch_bytes: int = BATCH_BYTES,
+    ) -> None:
+        self._directory = directory
+        self._database = database
+        self._calls = CallRepository(database)
+        self._durable = durable
+        self._poll_seconds = poll_seconds
+        self._batch_bytes = batch_bytes
+        self._segment, self._offset = self._stored_position()
+        self._loading = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._complain_at = 0.0
+        self._counts = dict.fromkeys(_COUNTERS, 0)
+
+    def counts(self) -> dict[str, int]:
+        """Totals since the start: calls loaded, met again, not readable; segments dropped; failures."""
+        return dict(self._counts)
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The segment and the offset in it up to which the journal is in the database."""
+        return self._segment, self._offset
+
+    def start(self) -> None:
+        """Begin to follow the journal."""
+        self._thread = threading.Thread(target=self._follow, name="journal-loader", daemon=True)
+        self._thread.start()
+
+    def flush(self) -> None:
+        """Load everything that the journal holds now; raises what the database raises."""
+        with self._loading:
+            while self._step():
+                pass
+
+    def close(self) -> None:
+        """Stop the thread; what is not loaded yet stays in the journal."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _follow(self) -> None:
+        while not self._stopping.wait(self._poll_seconds):
+            try:
+                with self._loading:
+                    while self._step() and not self._stopping.wait(PAUSE_SECONDS):
+                        pass
+            except (SQLAlchemyError, OSError) as error:
+                self._complain(error)
+                self._stopping.wait(RETRY_SECONDS)
+
+    def _complain(self, error: Exception) -> None:
+        self._counts["failed"] += 1
+        now = time.monotonic()
+        if now >= self._complain_at:
+            self._complain_at = now + COMPLAINT_SECONDS
+            # The text of an SQL error may quote values; its class is enough to act on.
+            _log.error("loader.failed", reason=type(error).__name__, **self._counts)
+
+    def _step(self) -> bool:
+        """Load one batch, or go on to the next segment; False when there is nothing more now."""
+        # The list comes first: a segment with a successor in it gets no more records, so its end is its end.
+        numbers = {segment_number(path): path for path in segment_paths(self._directory)}
+        later = [number for number in numbers if number > self._segment]
+        path = numbers.get(self._segment)
+        if path is not None and self._load(path, last=not later):
+            return True
+        if not later:
+            return False
+        self._segment, self._offset = min(later), 0
+        self._drop(numbers)
+        return True
+
+    def _load(self, path: Path, *, last: bool) -> bool:
+        reading = read_segment(path, self._offset, self._batch_bytes)
+        records = [record for entry in reading if (record := self._record(entry.kind, entry.payload))]
+        if reading.end == self._offset and reading.torn >= self._batch_bytes:
+            reading = read_segment(path, self._offset)
+            records = [record for entry in reading if (record := self._record(entry.kind, entry.payload))]
+        if reading.end == self._offset:
+            if reading.torn and not last:
+                self._counts["torn_bytes"] += reading.torn
+                _log.warning("loader.torn_segment", segment=path.name, bytes=reading.torn)
+            return False
+        self._store(records, reading.end)
+        return True
+
+    def _record(self, kind: int, payload: bytes) -> CallRecord | None:
+        if kind != Kind.ENDED:
+            return None
+        try:
+            return decode_record(payload)
+        except msgspec.MsgspecError:
+            self._counts["unreadable"] += 1
+            _log.error("loader.record_unreadable", bytes=len(payload))
+            return None
+
+    def _store(self, records: list[CallRecord], offset: int) -> None:
+        if records:
+            with self._database.writing() as connection:
+                stored = self._calls.insert(connection, records)
+                self._remember(connection, offset)
+            self._counts["loaded"] += stored
+            self._counts["repeated"] += len(records) - stored
+        self._offset = offset
+
+    def _remember(self, connection: Connection, offset: int) -> None:
+        values = {"segment": self._segment, "position": offset}
+        statement = insert(journal_position).values(id=1, **values)
+        connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
+
+    def _stored_position(self) -> tuple[int, int]:
+        with self._database.reading() as connection:
+            row = connection.execute(select(journal_position.c.segment, journal_position.c.position)).first()
+        return (row.segment, row.position) if row else (0, 0)
+
+    def _drop(self, numbers: dict[int, Path]) -> None:
+        """Delete the segments before the current one, as far as a later head on disk replaces them."""
+        keep = min(self._segment, self._durable())
+        for number, path in numbers.items():
+            if number < keep:
+                with contextlib.suppress(FileNotFoundError):
+                    path.unlink()
+                self._counts["dropped"] += 1

@@ -1,0 +1,131 @@
+"""The tables of the database. A change here needs a migration; `HEAD` names the newest one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+)
+
+HEAD: Final = "0001"
+"""The newest migration; a test holds it equal to the one in `migrations/versions`."""
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+calls: Final = Table(
+    "calls",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("version", SmallInteger, nullable=False),
+    Column("trunk", String, nullable=False),
+    Column("direction", String, nullable=False),
+    Column("called", String, nullable=False),
+    Column("extension", String, nullable=False),
+    Column("flow", String, nullable=False),
+    Column("caller_masked", String, nullable=False),
+    Column("caller_sealed", LargeBinary, nullable=False),
+    Column("caller_fingerprint", LargeBinary, nullable=False),
+    Column("started_us", BigInteger, nullable=False),
+    Column("answered_us", BigInteger),
+    Column("ended_us", BigInteger),
+    Column("ended_by", String, nullable=False),
+    Column("cause", String, nullable=False),
+    Column("sip_status", SmallInteger),
+    Column("q850", SmallInteger),
+    Column("post_dial_delay_us", BigInteger),
+    Column("transfer_latency_us", BigInteger),
+)
+Index(None, calls.c.started_us)
+Index(None, calls.c.caller_fingerprint)
+
+legs: Final = Table(
+    "legs",
+    metadata,
+    Column("call_id", ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("place", SmallInteger, primary_key=True),
+    Column("id", String(36), nullable=False),
+    Column("role", String, nullable=False),
+    Column("peer", String, nullable=False),
+    Column("invited_us", BigInteger, nullable=False),
+    Column("ringing_us", BigInteger),
+    Column("answered_us", BigInteger),
+    Column("ended_us", BigInteger),
+    Column("sip_status", SmallInteger),
+    Column("cause", String, nullable=False),
+    Column("codec", String, nullable=False),
+    Column("received", Integer),
+    Column("sent", Integer),
+    Column("lost", Integer),
+    Column("jitter_ms", Float),
+    Column("strangers", Integer),
+    sqlite_with_rowid=False,
+)
+
+segments: Final = Table(
+    "segments",
+    metadata,
+    Column("call_id", ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("place", SmallInteger, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("started_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger),
+    Column("detail", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+mask_bindings: Final = Table(
+    "mask_bindings",
+    metadata,
+    Column("number", String, primary_key=True),
+    Column("extension", String(6), primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("target", String, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("fingerprint", LargeBinary),
+    Column("trunk", String, nullable=False),
+    Column("shown", String, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("expires_us", BigInteger),
+    Column("label", String, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("updated_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index(None, mask_bindings.c.fingerprint)
+
+key_checks: Final = Table(
+    "key_checks",
+    metadata,
+    Column("purpose", String, primary_key=True),
+    Column("key_id", Integer, primary_key=True),
+    Column("digest", LargeBinary, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+)
+
+journal_position: Final = Table(
+    "journal_position",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("segment", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+)

@@ -1,0 +1,121 @@
+"""Everything durable of one switch, opened and closed together."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from config.schema import Mask
+from routing.masks.table import MaskTable
+from switchboard.store.calls import CallRepository
+from switchboard.store.database import Database, DatabaseError
+from switchboard.store.journal import Journal
+from switchboard.store.keys import load_vault
+from switchboard.store.loader import Loader
+from switchboard.store.masks import MaskRepository, bind_configured
+from switchboard.store.recovery import close_open_calls, open_calls
+from switchboard.store.segments import segment_paths
+
+DATABASE_NAME: Final = "switchboard.db"
+JOURNAL_NAME: Final = "journal"
+CONTROL_NAME: Final = "control.sock"
+
+_log = structlog.get_logger("switchboard.store")
+
+
+class Store:
+    """The database, the keys, the journal and its loader in one directory, which only one switch may hold.
+
+    Opening raises DatabaseError or KeyFileError, each one line. `closed` is how many calls a kill left open.
+    """
+
+    def __init__(self, directory: Path, *, fresh: bool = False) -> None:
+        """Open it; `fresh` empties the database and the journal first, the keys stay."""
+        self.directory = directory
+        self._claim = _claim(directory)
+        try:
+            if fresh:
+                _empty(directory)
+            self.database = Database(directory / DATABASE_NAME)
+            self.vault = load_vault(directory, self.database)
+            self.calls = CallRepository(self.database)
+            self.masks = MaskRepository(self.database)
+            journal = directory / JOURNAL_NAME
+            left_open = open_calls(journal)
+            self.journal = _open_journal(journal)
+            self.closed = close_open_calls(self.journal, left_open)
+            self.loader = Loader(journal, self.database, durable=lambda: self.journal.durable_segment)
+        except BaseException:
+            os.close(self._claim)
+            raise
+        if self.closed:
+            _log.warning("store.calls_closed", calls=self.closed)
+        self.loader.start()
+
+    def load_masks(self, configured: Iterable[Mask], rest: Callable[[], None] | None = None) -> MaskTable:
+        """A new table with the configured bindings and, winning over them, the stored ones.
+
+        May run in a thread; `rest` is then called now and then, to let the other threads get on.
+        """
+        table = MaskTable()
+        bind_configured(table, configured, self.vault)
+        self.masks.fill(table, rest)
+        return table
+
+    def reload_keys(self) -> None:
+        """Read the key files again, after a key was added; a wrong one raises and changes nothing."""
+        self.vault.swap(load_vault(self.directory, self.database))
+
+    def close(self) -> None:
+        """Bring what is journalled into the database and close all."""
+        self.loader.close()
+        self.journal.sync()
+        try:
+            self.loader.flush()
+        except (SQLAlchemyError, OSError) as error:
+            # The journal has it; the next start goes on from there.
+            _log.error("store.flush_failed", reason=type(error).__name__)
+        self.journal.close()
+        self.database.close()
+        os.close(self._claim)
+
+
+def _claim(directory: Path) -> int:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise DatabaseError(f"{directory}: cannot be used as store.directory ({reason})") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(lock, 32, 0).decode(errors="replace").strip() or "unknown"
+        os.close(lock)
+        raise DatabaseError(
+            f"{directory}: is in use by another switch (process {holder}); stop it or set another directory"
+        ) from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return lock
+
+
+def _open_journal(directory: Path) -> Journal:
+    try:
+        return Journal(directory)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise DatabaseError(f"{directory}: the journal cannot be written ({reason})") from None
+
+
+def _empty(directory: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        (directory / f"{DATABASE_NAME}{suffix}").unlink(missing_ok=True)
+    for path in segment_paths(directory / JOURNAL_NAME):
+        path.unlink()
