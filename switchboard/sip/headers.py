@@ -91,10 +91,11 @@ class Headers:
         for line in self._lines:
             name, colon, value = line.partition(":")
             key = known.get(name)
-            if key is None:
+            if key is None or not colon:
                 key = canonical(name)
                 if not colon or not _TOKEN.match(key):
-                    self.malformed = self.malformed or line
+                    if self.malformed is None:
+                        self.malformed = line
                     continue
             if key not in first:
                 first[key] = value.strip(" \t")
@@ -216,9 +217,11 @@ def format_parameters(params: dict[str, str | None]) -> str:
     if out:
         refuse_control(out)
         try:
-            parse_parameters(out, "parameters")
+            same = parse_parameters(out, "parameters") == params
         except ParseError as error:
             raise LocalError(f"parameter cannot be written: {error.reason}") from error
+        if not same:
+            raise LocalError("parameter cannot be written: it holds a delimiter")
     return out
 
 
