@@ -1,0 +1,37 @@
+"""Softphone accounts: their digest secrets, and the check of what a phone sends (RFC 3261 §22)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from switchboard.sip.digest import Challenger, Verdict, ha1, parse_credentials
+
+_ALGORITHMS: Final = ("MD5", "SHA-256")
+
+
+class Accounts:
+    """Judges credentials; passwords are kept as H(A1) only."""
+
+    def __init__(self, realm: str, passwords: Iterable[tuple[str, str]], key: bytes, token: Callable[[], str]) -> None:
+        self._challenger = Challenger(realm, key)
+        self._token = token
+        self._secrets = {
+            (user, algorithm): ha1(user, realm, password, algorithm)
+            for user, password in passwords
+            for algorithm in _ALGORITHMS
+        }
+
+    def challenge(self, now: float, *, stale: bool = False) -> tuple[str, ...]:
+        """Values of WWW-Authenticate or Proxy-Authenticate, SHA-256 first (RFC 8760 §2.4)."""
+        return tuple(self._challenger.challenge(now, self._token(), stale=stale))
+
+    def user(self, authorization: str, method: str, uri: str, now: float) -> tuple[str | None, bool]:
+        """The account that the credentials prove, or None; and whether only the nonce was too old."""
+        verdict = self._challenger.check(authorization, method, uri, self._secret, now)
+        if verdict is Verdict.OK:
+            return parse_credentials(authorization).get("username"), False
+        return None, verdict in (Verdict.STALE, Verdict.REPLAY)
+
+    def _secret(self, user: str, algorithm: str) -> str | None:
+        return self._secrets.get((user, algorithm.upper().removesuffix("-SESS")))

@@ -1,0 +1,90 @@
+"""The caller's side before anybody talks: 18x, early media, 200."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from switchboard.calls.call import Call
+from switchboard.calls.causes import REASON_PHRASES
+from switchboard.calls.cdr import write_snapshot
+from switchboard.calls.exchange import Exchange
+from switchboard.calls.leg import LegInput, LegState
+from switchboard.calls.negotiation import lease_media, make_answer, make_offer, open_media
+from switchboard.sip.dialog import Dialog
+
+ALLOW: Final = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE"
+
+
+def progress(x: Exchange, call: Call, status: int, now: float) -> None:
+    """Tell the caller that something happens; 183 carries our description where one is agreed."""
+    caller = call.caller
+    transaction = x.invites_in.get(caller.id)
+    if transaction is None or caller.state not in (LegState.INVITED, LegState.EARLY):
+        return
+    first = caller.state is LegState.INVITED
+    caller.move(LegInput.PROVISIONAL)
+    _note_progress(x, call, now)
+    body = caller.local_sdp if caller.agreement is not None and status == 183 else b""
+    if not body and status != 180:
+        status = 180 if first else status
+    x.core.respond(
+        transaction,
+        status,
+        REASON_PHRASES.get(status, "Session Progress"),
+        to_tag=caller.local_tag,
+        headers=(x.contact,),
+        body=body,
+        now=now,
+    )
+
+
+def early_media(x: Exchange, call: Call, now: float) -> bool:
+    """Open audio towards a caller that is not answered yet (183); False when there is no port for it."""
+    caller = call.caller
+    if caller.media_open or caller.remote is None:
+        return caller.media_open
+    if not lease_media(x, caller):
+        return False
+    make_answer(x, caller)
+    open_media(x, caller)
+    progress(x, call, 183, now)
+    return True
+
+
+def answer_caller(x: Exchange, call: Call, now: float) -> bool:
+    """Send the caller its 200, once; False when there is no media port for it.
+
+    A caller that offered nothing gets our offer here and answers in its ACK (RFC 3261 §13.2.1).
+    """
+    caller = call.caller
+    transaction = x.invites_in.get(caller.id)
+    if transaction is None or caller.state not in (LegState.INVITED, LegState.EARLY):
+        return True
+    if not lease_media(x, caller):
+        return False
+    if caller.remote is None:
+        body = make_offer(x, caller, call.agent)
+        caller.offer_pending = True
+    elif caller.agreement is None:
+        body = make_answer(x, caller)
+        open_media(x, caller)
+    else:
+        body = caller.local_sdp
+    caller.move(LegInput.ANSWER)
+    request = transaction.request
+    assert request is not None
+    caller.dialog = dialog = Dialog.as_server(request, caller.local_tag, transaction.source)
+    x.dialogs[dialog.call_id, caller.local_tag] = caller
+    _note_progress(x, call, now)
+    call.record.answered_us = caller.record.answered_us = x.utc_us(now)
+    caller.record.sip_status = call.record.sip_status = 200
+    write_snapshot(x, call)
+    x.core.respond(transaction, 200, "OK", to_tag=caller.local_tag, headers=(x.contact, ALLOW), body=body, now=now)
+    return True
+
+
+def _note_progress(x: Exchange, call: Call, now: float) -> None:
+    if call.record.post_dial_delay_us is None:
+        delay = now - call.invited_at
+        call.record.post_dial_delay_us = int(delay * 1e6)
+        x.meter.post_dial_delay(delay)

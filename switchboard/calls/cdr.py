@@ -1,0 +1,58 @@
+"""Filling a call's record as it goes, and writing what a restart must know."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from routing.masks.secret import RealNumber
+from switchboard.calls.call import Call
+from switchboard.calls.exchange import Exchange
+from switchboard.store.records import LegRecord, SegmentKind, SegmentRecord, encode_record
+from switchboard.store.segments import Kind
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def leg_record(x: Exchange, role: Literal["caller", "agent"], peer: str, now: float) -> LegRecord:
+    """The record of a leg that begins; `peer` is masked or an account, never a number."""
+    return LegRecord(id=x.new_id(), role=role, peer=peer, invited_us=x.utc_us(now))
+
+
+def open_segment(call: Call, kind: SegmentKind, at_us: int, detail: str = "") -> None:
+    """Begin a stretch of the call; the one before ends."""
+    close_segment(call, at_us)
+    call.record.segments.append(SegmentRecord(kind=kind, started_us=at_us, detail=detail))
+
+
+def close_segment(call: Call, at_us: int) -> None:
+    """End the current stretch, if one is open."""
+    segments = call.record.segments
+    if segments and segments[-1].ended_us is None:
+        segments[-1].ended_us = at_us
+
+
+def record_caller(x: Exchange, call: Call, number: RealNumber | None) -> None:
+    """Keep who called: masked for people, sealed for those entitled, hashed for look-ups."""
+    if number is None:
+        call.record.caller_masked = "anonymous"
+        return
+    call.record.caller_masked = str(number)
+    call.record.caller_sealed = x.secrets.seal(number)
+    call.record.caller_fingerprint = x.secrets.fingerprint(number)
+
+
+def write_opened(x: Exchange, call: Call) -> None:
+    """The call exists; written before anything is sent for it."""
+    x.journal.append(Kind.OPENED, call.id, _encoder.encode(call))
+
+
+def write_snapshot(x: Exchange, call: Call) -> None:
+    """A durable transition, with all of the call's state; written before the message that reveals it."""
+    x.journal.append(Kind.CHANGED, call.id, _encoder.encode(call))
+
+
+def write_ended(x: Exchange, call: Call) -> None:
+    """The call's one final record."""
+    x.journal.append(Kind.ENDED, call.id, encode_record(call.record))

@@ -1,0 +1,280 @@
+"""Reaching the agent: where a target is, the INVITE to it, and what comes back."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Final
+
+import msgspec
+
+from ivr_flows.events import Outcome
+from media.sdp import SdpError
+from routing.masks.target import AorTarget, NumberTarget, SipTarget, Target
+from switchboard.calls.answering import ALLOW, answer_caller, progress
+from switchboard.calls.call import Call, Phase
+from switchboard.calls.causes import (
+    CANCELLED,
+    CONGESTION,
+    NOT_ACCEPTABLE,
+    TIMEOUT,
+    UNREACHABLE,
+    UNREGISTERED,
+    Cause,
+    cause_of_response,
+)
+from switchboard.calls.cdr import leg_record, open_segment, write_snapshot
+from switchboard.calls.ending import drop_agent, leg_over
+from switchboard.calls.exchange import Address, Exchange
+from switchboard.calls.leg import Leg, LegInput, LegState
+from switchboard.calls.negotiation import lease_media, make_answer, make_offer, open_media, take_answer
+from switchboard.sip.dialog import Dialog
+from switchboard.sip.errors import SipError
+from switchboard.sip.message import Response
+from switchboard.sip.outgoing import OutgoingRequest
+from switchboard.sip.transaction.client import ClientTransaction
+from switchboard.sip.uri import parse_uri
+
+
+class Destination(msgspec.Struct, frozen=True):
+    """Where an INVITE goes: Request-URI, To, the number shown to it, packet address; `peer` is for records."""
+
+    uri: str
+    to: str
+    shown: str
+    address: Address
+    peer: str
+    nat: bool = False
+
+
+def destination_of(x: Exchange, call: Call, target: Target, now: float) -> Destination | Cause:
+    """Turn a target into a destination, or say why it cannot be reached. No DNS: hosts are addresses."""
+    shown = call.record.called
+    if isinstance(target, SipTarget):
+        return _sip_destination(target.uri, shown)
+    if isinstance(target, AorTarget):
+        aor = target.aor if "@" in target.aor else f"{target.aor}@{x.settings.domain}"
+        bindings = x.registrar.lookup(aor, now)
+        if not bindings:
+            return UNREGISTERED
+        contact, source = bindings[0].contact, bindings[0].source
+        return Destination(contact, f"<sip:{aor}>", shown, _contact_address(contact, source), aor)
+    return _number_destination(x, target)
+
+
+def _number_destination(x: Exchange, target: NumberTarget) -> Destination | Cause:
+    trunk = x.trunks.get(target.trunk)
+    if trunk is None or trunk.to is None:
+        return UNREACHABLE
+    number = x.secrets.open(target.secret)
+    host, port = trunk.to
+    uri = f"sip:{number.reveal('dial on trunk')}@{host}:{port}"
+    return Destination(uri, f"<{uri}>", target.shown, trunk.to, str(number), trunk.nat)
+
+
+def _sip_destination(text: str, shown: str) -> Destination | Cause:
+    try:
+        uri = parse_uri(text)
+        host = "127.0.0.1" if uri.host == "localhost" else str(ipaddress.ip_address(uri.host.strip("[]")))
+    except (SipError, ValueError):
+        return UNREACHABLE
+    return Destination(text, f"<{text}>", shown, (host, uri.port or 5060), text)
+
+
+def _contact_address(contact: str, source: Address) -> Address:
+    """Behind a NAT a contact's own address is of no use: unless it is where the phone sends from, its source is."""
+    try:
+        uri = parse_uri(contact)
+    except SipError:
+        return source
+    return (source[0], uri.port or 5060) if uri.host == source[0] else source
+
+
+def invite_agent(x: Exchange, call: Call, target: Target, ring_timeout: float, now: float) -> Cause | None:
+    """Send the INVITE of the agent's leg; a cause when that is not possible."""
+    found = destination_of(x, call, target, now)
+    if isinstance(found, Cause):
+        return found
+    agent = _agent_leg(x, call, found, now)
+    if not lease_media(x, agent, call.caller):
+        return CONGESTION
+    call.agent = agent
+    call.attempts += 1
+    call.record.legs.append(agent.record)
+    call.enter(Phase.CONNECTING)
+    call.ring_due = now + ring_timeout
+    open_segment(call, "ring", x.utc_us(now))
+    host = x.settings.local[0]
+    out = OutgoingRequest(
+        method="INVITE",
+        uri=found.uri,
+        destination=found.address,
+        from_=f"<sip:{found.shown}@{host}>;tag={agent.local_tag}",
+        to=found.to,
+        call_id=x.token(),
+        cseq=1,
+        headers=(x.contact, ALLOW),
+        body=make_offer(x, agent, call.caller),
+        max_forwards=call.max_forwards,
+    )
+    write_snapshot(x, call)
+    if call.last_digit_at is not None:
+        latency = now - call.last_digit_at
+        call.record.transfer_latency_us = int(latency * 1e6)
+        x.meter.transfer_latency(latency)
+        call.last_digit_at = None
+    x.invites_out[agent.id] = x.core.request(out, now, context=agent)
+    return None
+
+
+def _agent_leg(x: Exchange, call: Call, found: Destination, now: float) -> Leg:
+    return Leg(
+        id=x.new_id(),
+        call_id=call.id,
+        role="agent",
+        local_tag=x.token(),
+        source=found.address,
+        nat=found.nat,
+        sdp_id=x.session_id(),
+        record=leg_record(x, "agent", found.peer, now),
+    )
+
+
+def agent_response(x: Exchange, tx: ClientTransaction, response: Response, now: float) -> Cause | None:
+    """A response to the INVITE of an agent's leg; a cause when the attempt has failed with it."""
+    leg = tx.context
+    assert isinstance(leg, Leg)
+    call = x.call_of(leg)
+    status = response.status
+    if 200 <= status < 300:
+        if call is None or call.agent is not leg or leg.state not in (LegState.INVITED, LegState.EARLY):
+            _refuse_late_answer(x, leg, tx, response, now)
+            return None
+        return _agent_answered(x, call, leg, tx, response, now)
+    if status < 200:
+        if call is not None and call.agent is leg and leg.move(LegInput.PROVISIONAL):
+            _agent_rings(x, call, leg, response, now)
+        return None
+    cause = cause_of_response(status, response.headers.getall("reason"))
+    return _agent_refused(x, call, leg, cause, status, now)
+
+
+def agent_timeout(x: Exchange, tx: ClientTransaction, now: float, *, unreachable: bool) -> Cause | None:
+    """The INVITE found nobody: Timer B, or the transport failed (RFC 3261 §8.1.3.1: as 408 and 503)."""
+    leg = tx.context
+    assert isinstance(leg, Leg)
+    cause, status = (UNREACHABLE, 503) if unreachable else (TIMEOUT, 408)
+    return _agent_refused(x, x.call_of(leg), leg, cause, status, now)
+
+
+def _refuse_late_answer(x: Exchange, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> None:
+    """A 2xx that crossed our CANCEL, or of another fork: acknowledge it and hang up (RFC 3261 §13.2.2.4)."""
+    dialog = Dialog.as_client(tx.request, response, leg.source)
+    x.core.send_ack(dialog.ack(tx.request.cseq), now)
+    x.core.request(dialog.next_request("BYE", (CANCELLED.reason_header,)), now)
+    if leg.state is LegState.CANCELLING:
+        leg_over(x, leg)
+
+
+def _agent_rings(x: Exchange, call: Call, leg: Leg, response: Response, now: float) -> None:
+    if leg.record.ringing_us is None:
+        leg.record.ringing_us = x.utc_us(now)
+    early = bool(response.body) and response.content_type == "application/sdp"
+    if early and not leg.media_open:
+        try:
+            take_answer(leg, response.body)
+        except SdpError:
+            early = False
+        else:
+            _join(x, call, leg)
+    if not call.caller.talking:
+        progress(x, call, 183 if early else response.status, now)
+
+
+def _join(x: Exchange, call: Call, leg: Leg) -> None:
+    """Let audio pass between both legs, as far as each has negotiated."""
+    caller = call.caller
+    open_media(x, leg)
+    if caller.agreement is None:
+        if caller.remote is None:
+            return
+        make_answer(x, caller, leg.agreement)
+    caller.digits = False
+    open_media(x, caller)
+    assert caller.lease is not None
+    assert leg.lease is not None
+    x.media.bridge(caller.lease, leg.lease)
+    if call.ringback:
+        x.media.stop_play(caller.lease)
+        call.ringback = ""
+
+
+def _agent_answered(
+    x: Exchange, call: Call, leg: Leg, tx: ClientTransaction, response: Response, now: float
+) -> Cause | None:
+    leg.dialog = dialog = Dialog.as_client(tx.request, response, leg.source)
+    x.invites_out.pop(leg.id, None)
+    x.dialogs[dialog.call_id, leg.local_tag] = leg
+    leg.move(LegInput.ANSWER)
+    leg.move(LegInput.ACK)
+    leg.record.answered_us = x.utc_us(now)
+    leg.record.sip_status = response.status
+    ack = dialog.ack(tx.request.cseq)
+    try:
+        if response.body or leg.agreement is None:
+            take_answer(leg, response.body)
+    except SdpError:
+        x.core.send_ack(ack, now)
+        return NOT_ACCEPTABLE
+    if not lease_media(x, call.caller, leg):
+        x.core.send_ack(ack, now)
+        return CONGESTION
+    _join(x, call, leg)
+    call.ring_due = None
+    call.position = None
+    call.enter(Phase.TALKING)
+    open_segment(call, "talk", x.utc_us(now))
+    # The answer is in the journal before either side hears of it.
+    if call.caller.talking:
+        write_snapshot(x, call)
+    answer_caller(x, call, now)
+    x.core.send_ack(ack, now)
+    return None
+
+
+def _agent_refused(x: Exchange, call: Call | None, leg: Leg, cause: Cause, status: int, now: float) -> Cause | None:
+    """A final failure of an agent's leg, also the 487 that follows our CANCEL."""
+    awaited = call is not None and call.agent is leg and leg.state is not LegState.CANCELLING
+    leg_over(x, leg)
+    leg.record.sip_status = status
+    if not awaited:
+        return None
+    leg.record.ended_us = x.utc_us(now)
+    leg.record.cause = cause.word
+    return cause
+
+
+def abandon_attempt(x: Exchange, call: Call, cause: Cause, now: float) -> None:
+    """Take the attempt back: the agent's leg ends, the caller hears no ringback any more."""
+    drop_agent(x, call, cause, now)
+    if call.ringback and call.caller.lease is not None:
+        x.media.stop_play(call.caller.lease)
+    call.ringback = ""
+
+
+OUTCOMES: Final[dict[str, Outcome]] = {
+    "busy": "busy",
+    "declined": "busy",
+    "no_answer": "no_answer",
+    "timeout": "no_answer",
+    "unregistered": "unregistered",
+    "unreachable": "unregistered",
+    "unknown": "unknown",
+    "gone": "unknown",
+    "incomplete": "unknown",
+    "normal": "completed",
+}
+
+
+def outcome_of(cause: Cause) -> Outcome:
+    """The word by which a flow branches on a failed transfer."""
+    return OUTCOMES.get(cause.word, "failed")

@@ -1,0 +1,157 @@
+"""How calls end: each leg gets the message it is owed, media is given back, one record is written."""
+
+from __future__ import annotations
+
+from media.control import StreamStats
+from switchboard.calls.call import Call, Phase
+from switchboard.calls.causes import CANCELLED, MEDIA_LOST, REASON_PHRASES, Cause
+from switchboard.calls.cdr import close_segment, write_ended, write_snapshot
+from switchboard.calls.exchange import Exchange
+from switchboard.calls.leg import Leg, LegInput, LegState
+from switchboard.calls.negotiation import release_media
+from switchboard.store.records import EndedBy, MediaRecord
+
+
+def end_call(x: Exchange, call: Call, cause: Cause, by: EndedBy, now: float) -> None:
+    """End a call, whatever it is doing: tell both sides, give media back, and close its record.
+
+    `by` is who ended it: caller, agent or switch. Repeated calls do nothing.
+    """
+    if not call.enter(Phase.ENDING):
+        return
+    call.record.cause, call.record.q850, call.record.ended_by = cause.word, cause.q850, by
+    call.record.ended_us = x.utc_us(now)
+    close_segment(call, call.record.ended_us)
+    write_snapshot(x, call)
+    call.ring_due = None
+    call.position = None
+    for leg in (call.caller, call.agent):
+        if leg is not None:
+            end_leg(x, leg, cause, now)
+    call.awaiting_release = sum(
+        release_media(x, leg) for leg in (call.caller, call.agent) if leg is not None and leg.lease is not None
+    )
+    call.end_due = now + x.settings.release_wait
+    if call.awaiting_release == 0:
+        finish(x, call, now)
+    else:
+        x.arm(call)
+
+
+def end_leg(x: Exchange, leg: Leg, cause: Cause, now: float) -> None:
+    """Send what ends a leg in its state: a final response, CANCEL, or BYE; nothing when it is over."""
+    state = leg.state
+    if state in (LegState.CANCELLING, LegState.ENDED):
+        return
+    leg.record.ended_us = x.utc_us(now)
+    leg.record.cause = leg.record.cause or cause.word
+    if state in (LegState.ANSWERED, LegState.CONFIRMED):
+        send_bye(x, leg, cause, now)
+        leg_over(x, leg)
+    elif leg.role == "caller":
+        refuse_invite(x, leg, cause, now)
+        leg_over(x, leg)
+    else:
+        leg.move(LegInput.CANCEL)
+        transaction = x.invites_out.get(leg.id)
+        if transaction is not None:
+            x.core.cancel(transaction, now, (CANCELLED.reason_header,))
+        else:
+            leg_over(x, leg)
+
+
+def refuse_invite(x: Exchange, leg: Leg, cause: Cause, now: float) -> None:
+    """The final response of a caller's pending INVITE, with the cause in Reason (RFC 6432)."""
+    transaction = x.invites_in.get(leg.id)
+    if transaction is None:
+        return
+    headers: tuple[str, ...] = (cause.reason_header,)
+    if cause.status == 503:
+        headers = (*headers, "Retry-After: 5")
+    leg.record.sip_status = cause.status
+    x.core.respond(
+        transaction,
+        cause.status,
+        REASON_PHRASES.get(cause.status, "Error"),
+        to_tag=leg.local_tag,
+        headers=headers,
+        now=now,
+    )
+
+
+def send_bye(x: Exchange, leg: Leg, cause: Cause, now: float) -> None:
+    """BYE with the cause in Reason (RFC 3326)."""
+    assert leg.dialog is not None
+    x.core.request(leg.dialog.next_request("BYE", (cause.reason_header,)), now)
+
+
+def leg_over(x: Exchange, leg: Leg) -> None:
+    """Forget a leg's dialog and transactions."""
+    leg.move(LegInput.END)
+    x.invites_in.pop(leg.id, None)
+    x.invites_out.pop(leg.id, None)
+    if leg.dialog is not None:
+        x.dialogs.pop((leg.dialog.call_id, leg.local_tag), None)
+
+
+def drop_agent(x: Exchange, call: Call, cause: Cause, now: float) -> None:
+    """Give up the attempt to reach an agent; the caller stays."""
+    leg = call.agent
+    if leg is None:
+        return
+    end_leg(x, leg, cause, now)
+    if release_media(x, leg):
+        # Its counters are of no interest: nobody talked on it.
+        forget_lease(x, leg)
+    call.agent = None
+    call.ring_due = None
+
+
+def forget_lease(x: Exchange, leg: Leg) -> None:
+    """The leg's port is no longer the leg's."""
+    if leg.lease is not None:
+        x.media_legs.pop((leg.lease.port, leg.lease.gen), None)
+        leg.lease = None
+
+
+def media_released(x: Exchange, leg: Leg, stats: StreamStats, now: float) -> None:
+    """Take the counters of a leg whose port is free again."""
+    leg.record.media = MediaRecord(stats.received, stats.sent, stats.lost, round(stats.jitter_ms, 3), stats.strangers)
+    x.meter.rtp(stats.received, stats.lost)
+    forget_lease(x, leg)
+    call = x.call_of(leg)
+    if call is not None and call.phase is Phase.ENDING:
+        call.awaiting_release -= 1
+        if call.awaiting_release <= 0:
+            finish(x, call, now)
+
+
+def media_lost(x: Exchange, leg: Leg, now: float) -> None:
+    """The worker that carried a leg died: its call cannot go on."""
+    forget_lease(x, leg)
+    call = x.call_of(leg)
+    if call is None:
+        return
+    if call.phase is Phase.ENDING:
+        call.awaiting_release -= 1
+        if call.awaiting_release <= 0:
+            finish(x, call, now)
+        return
+    end_call(x, call, MEDIA_LOST, "switch", now)
+
+
+def finish(x: Exchange, call: Call, now: float) -> None:
+    """Write the call's one record and forget it."""
+    if not call.enter(Phase.ENDED):
+        return
+    for leg in (call.caller, call.agent):
+        if leg is not None:
+            forget_lease(x, leg)
+            if leg is call.agent and leg.state is not LegState.CANCELLING:
+                leg_over(x, leg)
+    x.disarm(call)
+    write_ended(x, call)
+    del x.calls[call.id]
+    x.ended += 1
+    x.meter.call_ended(call.record.cause)
+    x.log("call.ended", call_id=call.id, cause=call.record.cause, ended_by=call.record.ended_by)

@@ -1,0 +1,197 @@
+"""The transaction user: every event of the core, of the media plane and of time goes to its call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from ivr_flows.events import Digit as KeyPressed
+from media.control import Digit, PlayDone, Released, Silence
+from media.plane import MediaEvent, WorkerLost
+from switchboard.calls.answering import ALLOW
+from switchboard.calls.call import Call, Phase
+from switchboard.calls.causes import MEDIA_SILENT, NO_ANSWER, SHUTDOWN, TOO_LONG, Cause
+from switchboard.calls.connecting import agent_response, agent_timeout
+from switchboard.calls.ending import end_call, finish, media_lost, media_released
+from switchboard.calls.exchange import Exchange
+from switchboard.calls.flow import attempt_failed, flow_event, play_done, timer_due
+from switchboard.calls.in_dialog import ack_missing, ack_received, cancelled, request_in_dialog
+from switchboard.calls.inbound import new_invite, refuse
+from switchboard.calls.leg import Leg
+from switchboard.calls.registration import register
+from switchboard.sip.events import (
+    AckMissing,
+    AckReceived,
+    CancelReceived,
+    Event,
+    RequestReceived,
+    ResponseReceived,
+    TransactionFailed,
+    TransactionTimeout,
+)
+from switchboard.sip.message import Request
+from switchboard.sip.transaction.server import ServerTransaction
+
+_KNOWN_METHODS: Final = frozenset(
+    {"BYE", "INFO", "UPDATE", "PRACK", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH", "ACK", "CANCEL"}
+)
+_OUTSIDE_DIALOG: Final = frozenset({"INVITE", "REGISTER", "OPTIONS"})
+
+
+class CallEngine:
+    """Implements the driver's `TransactionUser`, and takes media events."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+
+    # --- SIP ---
+
+    def on_event(self, event: Event, now: float) -> None:
+        """Give one event of the core to its call."""
+        _SIP_HANDLERS[type(event)](self, event, now)
+
+    def _request(self, event: RequestReceived, now: float) -> None:
+        x, tx, request = self.exchange, event.tx, event.request
+        method = request.method
+        if request.to_tag:
+            request_in_dialog(x, tx, request, now)
+        elif method == "INVITE":
+            new_invite(x, tx, request, now)
+        elif method == "REGISTER":
+            register(x, tx, request, now)
+        elif method == "OPTIONS":
+            x.core.respond(
+                tx,
+                200,
+                "OK",
+                to_tag=x.token(),
+                headers=(ALLOW, "Accept: application/sdp", x.contact),
+                now=now,
+            )
+        else:
+            _not_taken(x, tx, request, now)
+
+    def _response(self, event: ResponseReceived, now: float) -> None:
+        leg = event.tx.context
+        if isinstance(leg, Leg):
+            self._attempt(leg, agent_response(self.exchange, event.tx, event.response, now), now)
+
+    def _timeout(self, event: TransactionTimeout, now: float) -> None:
+        leg = event.tx.context
+        if isinstance(leg, Leg):
+            self._attempt(leg, agent_timeout(self.exchange, event.tx, now, unreachable=False), now)
+
+    def _failed(self, event: TransactionFailed, now: float) -> None:
+        leg = event.tx.context
+        if isinstance(leg, Leg):
+            self._attempt(leg, agent_timeout(self.exchange, event.tx, now, unreachable=True), now)
+
+    def _attempt(self, leg: Leg, failure: Cause | None, now: float) -> None:
+        call = self.exchange.call_of(leg)
+        if call is None:
+            return
+        if failure is not None:
+            attempt_failed(self.exchange, call, failure, now)
+        self._rearm(call)
+
+    def _ack(self, event: AckReceived, now: float) -> None:
+        call = ack_received(self.exchange, event.request, event.tx, now)
+        if call is not None:
+            self._rearm(call)
+
+    def _ack_missing(self, event: AckMissing, now: float) -> None:
+        ack_missing(self.exchange, event.tx, now)
+
+    def _cancel(self, event: CancelReceived, now: float) -> None:
+        cancelled(self.exchange, event.tx, now)
+
+    # --- media ---
+
+    def on_media(self, event: MediaEvent, now: float) -> None:
+        """Give one event of the media plane to its call; one of an old lease finds no leg."""
+        x = self.exchange
+        if isinstance(event, WorkerLost):
+            for lease in event.leases:
+                leg = x.media_legs.get((lease.port, lease.gen))
+                if leg is not None:
+                    media_lost(x, leg, now)
+            return
+        leg = x.media_legs.get((event.port, event.gen))
+        if leg is None:
+            return
+        call = x.call_of(leg)
+        kind = type(event)
+        if kind is Released:
+            media_released(x, leg, event.stats, now)  # type: ignore[union-attr]
+        elif call is not None and kind is Digit and leg is call.caller:
+            call.digit_at = min(event.at, now)  # type: ignore[union-attr]
+            flow_event(x, call, KeyPressed(event.digit), now)  # type: ignore[union-attr]
+        elif call is not None and kind is PlayDone and leg is call.caller and event.play_id:  # type: ignore[union-attr]
+            play_done(x, call, event.play_id, now)  # type: ignore[union-attr]
+        elif call is not None and kind is Silence and call.phase is Phase.TALKING:
+            end_call(x, call, MEDIA_SILENT, "switch", now)
+        if call is not None:
+            self._rearm(call)
+
+    # --- time ---
+
+    def next_deadline(self) -> float | None:
+        """The earliest deadline of any call or registration."""
+        calls, phones = self.exchange.heap.next_deadline(), self.exchange.registrar.next_deadline()
+        return calls if phones is None else phones if calls is None else min(calls, phones)
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due."""
+        x = self.exchange
+        x.registrar.handle_timer(now)
+        while (due := x.heap.pop_due(now)) is not None:
+            call = due[0]
+            call.armed = None
+            self._due(call, now)
+            self._rearm(call)
+
+    def _due(self, call: Call, now: float) -> None:
+        x = self.exchange
+        if call.end_due is not None and call.end_due <= now:
+            if call.phase is Phase.ENDING:
+                finish(x, call, now)
+            else:
+                end_call(x, call, TOO_LONG, "switch", now)
+        elif call.ring_due is not None and call.ring_due <= now:
+            attempt_failed(x, call, NO_ANSWER, now)
+        else:
+            timer_due(x, call, now)
+
+    def _rearm(self, call: Call) -> None:
+        if call.phase is not Phase.ENDED:
+            self.exchange.arm(call)
+
+    # --- operator ---
+
+    def drain(self) -> None:
+        """Take no new calls; those that are up go on."""
+        self.exchange.draining = True
+
+    def end_all(self, now: float) -> None:
+        """Hang up everything."""
+        for call in list(self.exchange.calls.values()):
+            end_call(self.exchange, call, SHUTDOWN, "switch", now)
+
+
+def _not_taken(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> None:
+    """A request outside a dialog that makes sense only within one, or that nobody knows."""
+    if request.method in ("BYE", "INFO", "UPDATE", "PRACK"):
+        refuse(x, tx, 481, now)
+    else:
+        refuse(x, tx, 405 if request.method in _KNOWN_METHODS else 501, now, ALLOW)
+
+
+_SIP_HANDLERS: Final[dict[type, Callable[..., None]]] = {
+    RequestReceived: CallEngine._request,
+    ResponseReceived: CallEngine._response,
+    AckReceived: CallEngine._ack,
+    AckMissing: CallEngine._ack_missing,
+    CancelReceived: CallEngine._cancel,
+    TransactionTimeout: CallEngine._timeout,
+    TransactionFailed: CallEngine._failed,
+}

@@ -1,0 +1,208 @@
+"""What every operation on a call needs: the core, the media plane, routing, the journal, the calls themselves."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from switchboard.calls.causes import Cause
+from switchboard.calls.phones import PhoneSources
+from switchboard.sip.timers import DeadlineHeap
+from switchboard.sip.transaction.table import Input
+
+if TYPE_CHECKING:
+    from ivr_flows.model import Flow
+    from media.plane import MediaPlane
+    from routing.dialplan import Route
+    from routing.masks.binding import Resolution
+    from routing.masks.secret import RealNumber, Sealed
+    from switchboard.calls.call import Call
+    from switchboard.calls.leg import Leg
+    from switchboard.sip.core import SipCore
+    from switchboard.sip.registrar import Registrar
+    from switchboard.sip.transaction.client import ClientTransaction
+    from switchboard.sip.transaction.server import ServerTransaction
+
+Address = tuple[str, int]
+
+
+class Trunk(msgspec.Struct, frozen=True):
+    """A carrier as calls see it; `to` is None for one that only sends."""
+
+    name: str
+    to: Address | None
+    nat: bool
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts of the configuration that calls read. Times in seconds."""
+
+    local: Address
+    domain: str
+    domains: frozenset[str]
+    codecs: tuple[str, ...] = ("PCMA", "PCMU")
+    max_calls: int = 5000
+    ring_timeout: float = 30.0
+    call_duration: float = 4 * 3600.0
+    release_wait: float = 2.0
+
+
+class Routing(Protocol):
+    """Where a call goes; all answers come from memory."""
+
+    def identify(self, host: str, port: int) -> str | None:
+        """Name of the trunk that sends from this address."""
+
+    def route(self, context: str, called: str) -> Route:
+        """What a called number does in the context of a trunk or of `phones`."""
+
+    def resolve(self, number: str, extension: str, now: float) -> Resolution:
+        """What stands behind an extension of a number."""
+
+
+class Journal(Protocol):
+    """Where durable transitions are written before a peer learns of them."""
+
+    def append(self, kind: int, call_id: str, payload: bytes) -> None:
+        """Write one record; never raises."""
+
+
+class Secrets(Protocol):
+    """Seals real numbers for records and opens those of bindings."""
+
+    def seal(self, number: RealNumber) -> Sealed:
+        """Encrypt."""
+
+    def open(self, sealed: Sealed) -> RealNumber:
+        """Decrypt."""
+
+    def fingerprint(self, number: RealNumber) -> bytes:
+        """Keyed hash for look-up."""
+
+
+class Meter(Protocol):
+    """What is measured as it happens; totals are read from `Exchange.counts`."""
+
+    def call_ended(self, cause: str) -> None:
+        """One call has its record."""
+
+    def post_dial_delay(self, seconds: float) -> None:
+        """From the caller's INVITE to the first 180, 183 or 200 sent back."""
+
+    def transfer_latency(self, seconds: float) -> None:
+        """From the packet of the last digit to the INVITE at the agent."""
+
+    def rtp(self, received: int, lost: int) -> None:
+        """Counters of a stream that was released."""
+
+
+class Authenticator(Protocol):
+    """Digest of the accounts, RFC 3261 §22."""
+
+    def challenge(self, now: float, *, stale: bool = False) -> tuple[str, ...]:
+        """Values of WWW-Authenticate or Proxy-Authenticate."""
+
+    def user(self, authorization: str, method: str, uri: str, now: float) -> tuple[str | None, bool]:
+        """The account that the credentials prove, or None; and whether only the nonce was stale."""
+
+
+Log = Callable[..., None]
+
+
+class Exchange:
+    """Shared state of all calls. Operations live in the sibling modules; each takes this first."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        core: SipCore,
+        media: MediaPlane,
+        routing: Routing,
+        trunks: Mapping[str, Trunk],
+        flows: Mapping[str, Flow],
+        registrar: Registrar,
+        authenticator: Authenticator,
+        journal: Journal,
+        secrets: Secrets,
+        meter: Meter,
+        token: Callable[[], str],
+        new_id: Callable[[], str],
+        utc_us: Callable[[float], int],
+        log: Log,
+    ) -> None:
+        self.settings = settings
+        self.core = core
+        self.media = media
+        self.routing = routing
+        self.trunks = trunks
+        self.flows = flows
+        self.registrar = registrar
+        self.phones = PhoneSources(registrar)
+        self.authenticator = authenticator
+        self.journal = journal
+        self.secrets = secrets
+        self.meter = meter
+        self.token = token
+        self.new_id = new_id
+        self.utc_us = utc_us
+        self.log = log
+        self.draining = False
+        self.started = 0
+        self.ended = 0
+        self.calls: dict[str, Call] = {}
+        self.dialogs: dict[tuple[str, str], Leg] = {}
+        self.media_legs: dict[tuple[int, int], Leg] = {}
+        self.invites_in: dict[str, ServerTransaction] = {}
+        self.invites_out: dict[str, ClientTransaction] = {}
+        self.heap: DeadlineHeap[Call] = DeadlineHeap()
+        host, port = settings.local
+        self.contact = f"Contact: <sip:{host}:{port}>"
+
+    def call_of(self, leg: Leg) -> Call | None:
+        """The live call of a leg."""
+        return self.calls.get(leg.call_id)
+
+    def session_id(self) -> int:
+        """A numeric session id for an SDP origin (RFC 8866 §5.2); it tells nothing of the call."""
+        return zlib.crc32(self.token().encode())
+
+    def arm(self, call: Call) -> None:
+        """Make the one timer of a call fit its earliest deadline."""
+        due = call.deadline
+        if due == call.armed:
+            return
+        if call.armed is not None:
+            self.heap.cancel(call)
+        call.armed = due
+        if due is not None:
+            self.heap.schedule(due, call, Input.TIMER_B)
+
+    def disarm(self, call: Call) -> None:
+        """Forget the timer of a call."""
+        if call.armed is not None:
+            self.heap.cancel(call)
+            call.armed = None
+
+    def counts(self) -> dict[str, int]:
+        """Sizes of everything that calls hold; all zero when no call is up."""
+        return {
+            "calls": len(self.calls),
+            "dialogs": len(self.dialogs),
+            "media_legs": len(self.media_legs),
+            "invites_in": len(self.invites_in),
+            "invites_out": len(self.invites_out),
+            "call_timers": len(self.heap),
+        }
+
+
+class Refusal(Exception):  # noqa: N818 - a decision, not a fault
+    """A call that is not taken: the cause owed to the caller, with extra header lines."""
+
+    def __init__(self, cause: Cause, *headers: str) -> None:
+        super().__init__(cause.word)
+        self.cause = cause
+        self.headers = headers

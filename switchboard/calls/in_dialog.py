@@ -1,0 +1,162 @@
+"""Requests within a dialog: ACK, BYE, re-INVITE, UPDATE, INFO, CANCEL."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from ivr_flows.events import Digit
+from media.sdp import SdpError
+from switchboard.calls.answering import ALLOW
+from switchboard.calls.call import Call, Phase
+from switchboard.calls.causes import CANCELLED, NO_ACK, NOT_ACCEPTABLE, cause_of_hangup
+from switchboard.calls.ending import end_call, leg_over
+from switchboard.calls.exchange import Exchange
+from switchboard.calls.flow import begin_flow, flow_event
+from switchboard.calls.inbound import refuse
+from switchboard.calls.leg import Leg, LegInput, LegState
+from switchboard.calls.negotiation import open_media, renegotiate, reoffer, take_answer
+from switchboard.sip.message import Request
+from switchboard.sip.transaction.server import ServerTransaction
+
+_SIGNAL: Final = re.compile(rb"(?im)^\s*Signal\s*=\s*([0-9A-D*#])\s*$")
+_BARE: Final = re.compile(rb"\A\s*([0-9A-D*#])\s*\Z", re.IGNORECASE)
+
+
+def ack_received(x: Exchange, request: Request, tx: ServerTransaction | None, now: float) -> Call | None:
+    """The ACK of our 2xx; it brings the answer when the 2xx carried our offer (RFC 3261 §13.2.2.4)."""
+    leg = tx.context if tx is not None else x.dialogs.get((request.call_id, request.to_tag or ""))
+    if not isinstance(leg, Leg):
+        return None
+    leg.move(LegInput.ACK)
+    call = x.call_of(leg)
+    if call is None or not leg.talking:
+        return None
+    if leg is call.caller:
+        x.invites_in.pop(leg.id, None)
+    if leg.offered and leg.offer_pending:
+        _late_answer(x, call, leg, request, now)
+    return call
+
+
+def _late_answer(x: Exchange, call: Call, leg: Leg, request: Request, now: float) -> None:
+    leg.offer_pending = False
+    try:
+        take_answer(leg, request.body)
+    except SdpError:
+        end_call(x, call, NOT_ACCEPTABLE, "switch", now)
+        return
+    open_media(x, leg)
+    if call.phase is Phase.FLOW and call.position is None:
+        begin_flow(x, call, now)
+        return
+    other = call.agent if leg is call.caller else call.caller
+    if call.phase is Phase.TALKING and other is not None and other.lease is not None and leg.lease is not None:
+        x.media.bridge(leg.lease, other.lease)
+
+
+def ack_missing(x: Exchange, tx: ServerTransaction, now: float) -> None:
+    """Nobody acknowledged our 2xx in 64·T1: hang up (RFC 3261 §13.3.1.4)."""
+    leg = tx.context
+    call = x.call_of(leg) if isinstance(leg, Leg) else None
+    if call is not None:
+        end_call(x, call, NO_ACK, "switch", now)
+
+
+def cancelled(x: Exchange, tx: ServerTransaction, now: float) -> None:
+    """The caller gave up before an answer; its INVITE gets 487 (RFC 3261 §9.2)."""
+    leg = tx.context
+    call = x.call_of(leg) if isinstance(leg, Leg) else None
+    if call is not None and not call.caller.talking:
+        end_call(x, call, CANCELLED, "caller", now)
+
+
+def request_in_dialog(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> None:
+    """Any request with a To tag; 481 when the dialog is not ours (RFC 3261 §12.2.2)."""
+    leg = x.dialogs.get((request.call_id, request.to_tag or ""))
+    call = x.call_of(leg) if leg is not None else None
+    if leg is None or call is None or leg.dialog is None or leg.dialog.remote_tag != (request.from_tag or ""):
+        refuse(x, tx, 481, now)
+        return
+    if not leg.dialog.accept(request):
+        refuse(x, tx, 500, now, "Retry-After: 1", reason="CSeq Out Of Order")
+        return
+    tx.context = leg
+    handler = _HANDLERS.get(request.method)
+    if handler is None:
+        status = 405 if request.method in ("SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PRACK") else 501
+        refuse(x, tx, status, now, ALLOW)
+        return
+    handler(x, call, leg, tx, request, now)
+    if call.id in x.calls:
+        x.arm(call)
+
+
+def _bye(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:
+    leg.record.ended_us = x.utc_us(now)
+    cause = cause_of_hangup(request.headers.getall("reason"))
+    leg.record.cause = cause.word
+    leg_over(x, leg)
+    # The record is journalled by the hang-up, before the 200 that tells the peer.
+    end_call(x, call, cause, leg.role, now)
+    x.core.respond(tx, 200, "OK", now=now)
+
+
+def _offer_in_dialog(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:
+    """Re-INVITE or UPDATE: answered by this leg alone; the other side hears nothing of it."""
+    invite = request.method == "INVITE"
+    if invite and leg.state is not LegState.CONFIRMED:
+        refuse(x, tx, 491, now)
+        return
+    if not request.body:
+        body = b""
+        if invite:
+            body = reoffer(x, leg)
+            leg.offer_pending = True
+        x.core.respond(tx, 200, "OK", headers=(x.contact, ALLOW), body=body, now=now)
+        return
+    if request.content_type != "application/sdp":
+        refuse(x, tx, 415, now, "Accept: application/sdp")
+        return
+    try:
+        answer = renegotiate(x, leg, request.body)
+    except SdpError:
+        refuse(x, tx, 488, now)
+        return
+    x.core.respond(tx, 200, "OK", headers=(x.contact, ALLOW), body=answer, now=now)
+
+
+def _info(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:
+    """Keys by INFO, as application/dtmf-relay or application/dtmf; to the flow, or on to the other side."""
+    found = None
+    if request.content_type == "application/dtmf-relay":
+        found = _SIGNAL.search(request.body)
+    elif request.content_type == "application/dtmf":
+        found = _BARE.search(request.body)
+    elif request.body:
+        refuse(x, tx, 415, now, "Accept: application/dtmf-relay, application/dtmf")
+        return
+    x.core.respond(tx, 200, "OK", now=now)
+    if found is None:
+        return
+    digit = found.group(1).decode().upper()
+    if leg is call.caller and leg.digits:
+        call.digit_at = now
+        flow_event(x, call, Digit(digit), now)
+    elif call.phase is Phase.TALKING:
+        other = call.agent if leg is call.caller else call.caller
+        if other is not None and other.lease is not None:
+            x.media.send_digits(other.lease, digit)
+
+
+def _options(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:
+    x.core.respond(tx, 200, "OK", headers=(ALLOW, "Accept: application/sdp"), now=now)
+
+
+_HANDLERS: Final = {
+    "BYE": _bye,
+    "INVITE": _offer_in_dialog,
+    "UPDATE": _offer_in_dialog,
+    "INFO": _info,
+    "OPTIONS": _options,
+}

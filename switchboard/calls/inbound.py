@@ -1,0 +1,214 @@
+"""A new INVITE: who sends it, what it asks for, and where that leads."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from media.sdp import SdpError
+from routing.dialplan import NOT_FOUND, NoRoute, Route, ToFlow, ToMask, ToTarget
+from routing.masks.secret import RealNumber
+from routing.masks.target import Target, TargetError, parse_open_target
+from routing.numbers import normalise
+from switchboard.calls.call import Call
+from switchboard.calls.causes import (
+    CONGESTION,
+    FORBIDDEN,
+    NOT_ACCEPTABLE,
+    REASON_PHRASES,
+    SHUTDOWN,
+    UNKNOWN,
+    Cause,
+)
+from switchboard.calls.cdr import leg_record, record_caller, write_opened
+from switchboard.calls.connecting import invite_agent
+from switchboard.calls.ending import end_call
+from switchboard.calls.exchange import Exchange
+from switchboard.calls.flow import start_flow
+from switchboard.calls.leg import Leg
+from switchboard.calls.negotiation import read_offer
+from switchboard.sip.errors import SipError
+from switchboard.sip.message import Request
+from switchboard.sip.transaction.server import ServerTransaction
+from switchboard.store.records import CallRecord
+
+PHONES: Final = "phones"
+_SCHEMES: Final = frozenset({"sip", "sips", "tel"})
+
+
+def refuse(x: Exchange, tx: ServerTransaction, status: int, now: float, *headers: str, reason: str = "") -> None:
+    """Answer a request that makes no call."""
+    phrase = reason or REASON_PHRASES.get(status, "Error")
+    x.core.respond(tx, status, phrase, to_tag=x.token(), headers=headers, now=now)
+
+
+def unsupported(request: Request) -> tuple[str, ...]:
+    """Option tags that the request requires; we know none (RFC 3261 §8.2.2.3)."""
+    if "require" not in request.headers:
+        return ()
+    return tuple(tag for tag in request.headers.values("require") if tag)
+
+
+def screen(request: Request) -> tuple[int, tuple[str, ...]] | None:
+    """The status and header lines owed to an INVITE that cannot be taken by anyone (RFC 3261 §8.2.2-8.2.3)."""
+    scheme = request.uri.partition(":")[0].lower()
+    if scheme not in _SCHEMES:
+        return 416, ()
+    unknown = unsupported(request)
+    if unknown:
+        return 420, (f"Unsupported: {', '.join(unknown)}",)
+    if request.max_forwards == 0:
+        return 483, ()
+    if request.body:
+        if request.content_type not in (None, "application/sdp"):
+            return 415, ("Accept: application/sdp",)
+        if (request.headers.get("content-encoding") or "identity").lower() != "identity":
+            return 415, ("Accept-Encoding: identity",)
+    elif "accept" in request.headers and not _accepts_sdp(request):
+        return 406, ()
+    return None
+
+
+def _accepts_sdp(request: Request) -> bool:
+    kinds = {value.partition(";")[0].strip().lower() for value in request.headers.values("accept")}
+    return bool(kinds & {"application/sdp", "application/*", "*/*"})
+
+
+def new_invite(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> None:
+    """Take or refuse an INVITE outside a dialog."""
+    owed = screen(request)
+    if owed is not None:
+        refuse(x, tx, owed[0], now, *owed[1])
+        return
+    context = _context(x, tx, request, now)
+    if context is None:
+        return
+    if x.draining or len(x.calls) >= x.settings.max_calls:
+        cause = SHUTDOWN if x.draining else CONGESTION
+        refuse(x, tx, 503, now, cause.reason_header, "Retry-After: 5")
+        return
+    call = _open_call(x, tx, request, context, now)
+    if call is not None:
+        _route(x, call, request, context, now)
+        x.arm(call)
+
+
+def _context(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> str | None:
+    """The trunk an INVITE comes from, or `phones` for an account that proved itself; else it is challenged."""
+    host, port = tx.source
+    if x.phones.owner(tx.source, now) is None:
+        trunk = x.routing.identify(host, port)
+        if trunk is not None:
+            return trunk
+    credentials = request.headers.get("proxy-authorization")
+    stale = False
+    if credentials is not None:
+        user, stale = x.authenticator.user(credentials, request.method, request.uri, now)
+        if user is not None:
+            return PHONES
+    challenge = x.authenticator.challenge(now, stale=stale)
+    refuse(x, tx, 407, now, *(f"Proxy-Authenticate: {value}" for value in challenge))
+    return None
+
+
+def _open_call(x: Exchange, tx: ServerTransaction, request: Request, context: str, now: float) -> Call | None:
+    trunk = x.trunks.get(context)
+    call_id = x.new_id()
+    number = caller_number(request)
+    caller = Leg(
+        id=x.new_id(),
+        call_id=call_id,
+        role="caller",
+        local_tag=x.token(),
+        source=tx.source,
+        nat=trunk.nat if trunk is not None else True,
+        sdp_id=x.session_id(),
+        record=leg_record(x, "caller", str(number) if number is not None else "anonymous", now),
+    )
+    if request.body:
+        try:
+            read_offer(x, caller, request.body)
+        except SdpError as error:
+            status = error.status or 488
+            refuse(x, tx, status, now, NOT_ACCEPTABLE.reason_header)
+            return None
+    record = CallRecord(id=call_id, trunk=context, started_us=x.utc_us(now), legs=[caller.record])
+    call = Call(id=call_id, caller=caller, invited_at=now, record=record)
+    call.end_due = now + x.settings.call_duration
+    # One less than came in, so that calls which lead back to us end (RFC 3261 §16.6 step 3).
+    call.max_forwards = min(request.max_forwards or 70, 70) - 1
+    record_caller(x, call, number)
+    x.calls[call_id] = call
+    x.invites_in[caller.id] = tx
+    tx.context = caller
+    x.started += 1
+    return call
+
+
+def caller_number(request: Request) -> RealNumber | None:
+    """The caller's number: what the network asserts (RFC 3325), else From; None when it is withheld."""
+    asserted = request.headers.get("p-asserted-identity")
+    for value in (asserted, request.headers.get("from")):
+        if value is None:
+            continue
+        user = _user_of(value)
+        if user and user.lower() != "anonymous":
+            try:
+                return RealNumber(user)
+            except ValueError:
+                return None
+    return None
+
+
+def _user_of(value: str) -> str:
+    begin = value.find("<")
+    uri = value[begin + 1 : value.find(">", begin)] if begin >= 0 else value.partition(";")[0]
+    scheme, _, rest = uri.strip().partition(":")
+    if scheme.lower() == "tel":
+        return rest.partition(";")[0]
+    return rest.rpartition("@")[0].partition(";")[0].partition(":")[0]
+
+
+def _route(x: Exchange, call: Call, request: Request, context: str, now: float) -> None:
+    try:
+        dialled = request.request_uri.user_text
+    except SipError:
+        dialled = ""
+    route = x.routing.route(context, dialled) if dialled else NOT_FOUND
+    _note_called(call, route, dialled)
+    write_opened(x, call)
+    x.log("call.opened", call_id=call.id, trunk=context, called=call.record.called)
+    if isinstance(route, NoRoute):
+        end_call(x, call, FORBIDDEN if route.status == 403 else UNKNOWN, "switch", now)
+    elif isinstance(route, ToFlow):
+        start_flow(x, call, route.flow, route.variables, now)
+    else:
+        _straight(x, call, route, now)
+
+
+def _note_called(call: Call, route: Route, dialled: str) -> None:
+    """Only a number of ours is kept in clear; one that leads nowhere may be anybody's."""
+    if isinstance(route, ToFlow):
+        call.record.called, call.record.extension = route.number, str(route.variables.get("extension", ""))
+    elif isinstance(route, ToMask):
+        call.record.called, call.record.extension = route.number, route.extension
+    elif isinstance(route, ToTarget):
+        call.record.called = normalise(dialled).number
+
+
+def _straight(x: Exchange, call: Call, route: ToMask | ToTarget, now: float) -> None:
+    """Connect without a flow; nobody asks anything, so the caller's final response is the far side's."""
+    target = _target_of(x, call, route, now)
+    failure = target if isinstance(target, Cause) else invite_agent(x, call, target, x.settings.ring_timeout, now)
+    if failure is not None:
+        end_call(x, call, failure, "switch", now)
+
+
+def _target_of(x: Exchange, call: Call, route: ToMask | ToTarget, now: float) -> Target | Cause:
+    if isinstance(route, ToMask):
+        found = x.routing.resolve(route.number, call.record.extension, x.utc_us(now) / 1e6).target
+        return found if found is not None else UNKNOWN
+    try:
+        target = parse_open_target(route.target)
+    except TargetError:
+        target = None
+    return target if target is not None else UNKNOWN

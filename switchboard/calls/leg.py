@@ -1,0 +1,100 @@
+"""A leg: one SIP dialog, what it negotiated and the media port it holds. Plain, serialisable data.
+
+Which state may follow which is the table `TRANSITIONS`. A pair that is not in it is ignored on purpose:
+a peer's late or repeated message never changes a leg.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final, Literal
+
+import msgspec
+
+from media.offer_answer import Agreement, Codec, Remote
+from media.plane import Lease
+from switchboard.sip.dialog import Dialog
+from switchboard.store.records import LegRecord
+
+
+class LegState(enum.IntEnum):
+    """Where a leg stands; the same states serve both roles of RFC 3261 §12."""
+
+    INVITED = 1
+    EARLY = 2
+    ANSWERED = 3
+    CONFIRMED = 4
+    CANCELLING = 5
+    ENDED = 6
+
+
+class LegInput(enum.IntEnum):
+    """What moves a leg."""
+
+    PROVISIONAL = 1
+    ANSWER = 2
+    ACK = 3
+    CANCEL = 4
+    END = 5
+
+
+TRANSITIONS: Final[dict[tuple[LegState, LegInput], LegState]] = {
+    (LegState.INVITED, LegInput.PROVISIONAL): LegState.EARLY,
+    (LegState.INVITED, LegInput.ANSWER): LegState.ANSWERED,
+    (LegState.INVITED, LegInput.CANCEL): LegState.CANCELLING,
+    (LegState.INVITED, LegInput.END): LegState.ENDED,
+    (LegState.EARLY, LegInput.PROVISIONAL): LegState.EARLY,
+    (LegState.EARLY, LegInput.ANSWER): LegState.ANSWERED,
+    (LegState.EARLY, LegInput.CANCEL): LegState.CANCELLING,
+    (LegState.EARLY, LegInput.END): LegState.ENDED,
+    (LegState.ANSWERED, LegInput.ACK): LegState.CONFIRMED,
+    (LegState.ANSWERED, LegInput.END): LegState.ENDED,
+    (LegState.CONFIRMED, LegInput.END): LegState.ENDED,
+    (LegState.CANCELLING, LegInput.END): LegState.ENDED,
+}
+
+
+class Leg(msgspec.Struct, kw_only=True, array_like=True):
+    """One side of a call.
+
+    `dialog` is None until a tag of the peer is known; `lease` is None until media is needed. `source` is
+    the address the peer's signalling comes from. `remote` is the peer's latest description and `offer` the
+    bytes of its offer; `offered` are the codecs of our own offer, empty when the peer made it;
+    `offer_pending` is True while the answer to it is still to come in an ACK.
+    `digits` is True while keys are for us rather than for the other side.
+    """
+
+    id: str
+    call_id: str
+    role: Literal["caller", "agent"]
+    state: LegState = LegState.INVITED
+    dialog: Dialog | None = None
+    local_tag: str
+    lease: Lease | None = None
+    source: tuple[str, int]
+    nat: bool = False
+    remote: Remote | None = None
+    offer: bytes = b""
+    offered: tuple[Codec, ...] = ()
+    offered_event_pt: int | None = None
+    offer_pending: bool = False
+    agreement: Agreement | None = None
+    media_open: bool = False
+    digits: bool = False
+    sdp_id: int
+    sdp_version: int = 0
+    local_sdp: bytes = b""
+    record: LegRecord
+
+    def move(self, moved_by: LegInput) -> bool:
+        """Take the transition for `moved_by`; False and no change when the table has none."""
+        following = TRANSITIONS.get((self.state, moved_by))
+        if following is None:
+            return False
+        self.state = following
+        return True
+
+    @property
+    def talking(self) -> bool:
+        """Whether a 2xx was exchanged and no BYE yet."""
+        return self.state in (LegState.ANSWERED, LegState.CONFIRMED)

@@ -1,0 +1,43 @@
+"""Which source addresses belong to registered phones, so that their calls are told from a carrier's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from switchboard.sip.registrar import Registrar
+
+Address = tuple[str, int]
+
+_SLACK: Final = 64
+
+
+class PhoneSources:
+    """Maps a source address to the address-of-record that registered from it; stale entries are swept."""
+
+    __slots__ = ("_registrar", "_sources")
+
+    def __init__(self, registrar: Registrar) -> None:
+        self._registrar = registrar
+        self._sources: dict[Address, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    def registered(self, aor: str, source: Address, now: float) -> None:
+        """A phone has registered from `source`."""
+        if len(self._sources) > 2 * len(self._registrar) + _SLACK:
+            self._sources = {known: owner for known, owner in self._sources.items() if self._holds(known, owner, now)}
+        self._sources[source] = aor
+
+    def owner(self, source: Address, now: float) -> str | None:
+        """The address-of-record whose current registration came from `source`."""
+        aor = self._sources.get(source)
+        if aor is None:
+            return None
+        if self._holds(source, aor, now):
+            return aor
+        del self._sources[source]
+        return None
+
+    def _holds(self, source: Address, aor: str, now: float) -> bool:
+        return any(binding.source == source for binding in self._registrar.lookup(aor, now))

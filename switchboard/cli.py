@@ -1,0 +1,70 @@
+"""The command line: `switchboard run`, `switchboard masks …`, `switchboard check`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+ConfigOption = Annotated[
+    Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
+    typer.Option("--config", "-c", metavar="FILE", help="Configuration; the built-in defaults without it."),
+]
+
+app = typer.Typer(
+    name="switchboard",
+    help="A telephony switch: 400 numbers, hidden extensions, IVR flows.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command(
+    epilog="Example: switchboard run --config config/bench.yaml --pid-file var/switch.pid --cpus 0",
+)
+def run(
+    config: ConfigOption = None,
+    pid_file: Annotated[
+        Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(metavar="FILE", help="Written at start, removed at the end; its pid stops the switch."),
+    ] = None,
+    cpus: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(metavar="LIST", help="Pin all processes to these CPUs, as 0 or 0,2."),
+    ] = None,
+) -> None:
+    """Start the switch; Ctrl-C or SIGTERM drains calls and stops it."""
+    from switchboard.supervisor.run import run as run_supervisor
+
+    raise typer.Exit(run_supervisor(config, pid_file, cpus))
+
+
+@app.command(epilog="Example: switchboard check --config my.yaml")
+def check(config: ConfigOption = None) -> None:
+    """Read the configuration and the flows it names, and say what is wrong with them."""
+    from config.errors import ConfigError
+    from config.loader import load_config
+    from ivr_flows.errors import FlowError
+    from switchboard.app import load_flows
+
+    try:
+        loaded = load_config(config)
+        flows = load_flows(loaded)
+    except (ConfigError, FlowError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    numbers = ", ".join(entry.number for entry in loaded.numbers) or "none"
+    typer.echo(f"ok: numbers {numbers}; flows {', '.join(sorted(flows))}")
+
+
+def main() -> None:
+    """Entry point of the `switchboard` command."""
+    if "masks" in sys.argv[1:2] or "--help" in sys.argv[1:2]:
+        # Only these need the store; `run` starts quicker without it.
+        from switchboard.masks_cli import app as masks_app
+
+        app.add_typer(masks_app, name="masks")
+    app()

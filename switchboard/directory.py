@@ -1,0 +1,38 @@
+"""Where numbers lead: the dial plan, the trunks' sources and the masks, as one look-up for calls."""
+
+from __future__ import annotations
+
+from config.schema import Config
+from routing.dialplan import DialPlan, Entry, Route
+from routing.masks.binding import Resolution
+from routing.masks.table import MaskTable
+from routing.trunks import Trunks
+
+
+class Directory:
+    """Implements `calls.exchange.Routing` from memory; a reload swaps the mask table at once."""
+
+    def __init__(self, plan: DialPlan, trunks: Trunks, masks: MaskTable) -> None:
+        self.masks = masks
+        self._plan = plan
+        self._trunks = trunks
+
+    def identify(self, host: str, port: int) -> str | None:
+        """Name of the trunk that sends from this address."""
+        return self._trunks.identify(host, port)
+
+    def route(self, context: str, called: str) -> Route:
+        """What a called number does."""
+        return self._plan.route(context, called)
+
+    def resolve(self, number: str, extension: str, now: float) -> Resolution:
+        """What stands behind an extension; `now` is UTC seconds."""
+        return self.masks.resolve(number, extension, now)
+
+
+def build_plan(config: Config) -> DialPlan:
+    """The dial plan of the configuration."""
+    return DialPlan(
+        Entry(number=entry.number, flow=entry.flow or "", target=entry.target or "", mask=entry.mask)
+        for entry in config.numbers
+    )

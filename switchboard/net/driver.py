@@ -1,0 +1,142 @@
+"""The shell round the sans-IO core: sockets and one timer in, datagrams out.
+
+After every input the core's events go to the transaction user, then everything that was produced is sent.
+One timer is armed for the core and the user together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from switchboard.net.udp import Address, UdpTransport
+from switchboard.sip.core import SipCore
+from switchboard.sip.events import Event
+
+# Timers are late by at most this; it spares a wake-up for each of many neighbouring deadlines.
+TIMER_GRAIN: Final = 0.001
+
+
+class TransactionUser(Protocol):
+    """What stands above the core: RFC 3261's TU."""
+
+    def on_event(self, event: Event, now: float) -> None:
+        """Take one event of the core."""
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due."""
+
+    def next_deadline(self) -> float | None:
+        """When `handle_timer` wants to be called."""
+
+
+class Driver:
+    """Runs one core and its user on a socket.
+
+    `on_error(where, error)` hears of every exception that crosses this boundary; none stops the loop.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        core: SipCore,
+        user: TransactionUser,
+        on_error: Callable[[str, Exception], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.transport = UdpTransport(sock, self._datagram, self._arm)
+        self.longest_callback = 0.0
+        self._core = core
+        self._user = user
+        self._on_error = on_error
+        self._clock = clock
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed: float | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin reading and arm the timer."""
+        self._loop = loop
+        self.transport.start(loop)
+        self._arm()
+
+    def close(self) -> None:
+        """Stop the timer and close the socket."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._loop = None
+        self.transport.close()
+
+    def run(self, step: Callable[[float], None]) -> None:
+        """Run a step that came from elsewhere (media, control) and send what follows from it."""
+        now = self._clock()
+        try:
+            step(now)
+        except Exception as error:  # noqa: BLE001 - boundary: one bad event must not stop the switch
+            self._on_error("step", error)
+        self._pump(now)
+        self._arm()
+
+    def _datagram(self, data: bytes, source: Address) -> None:
+        now = self._clock()
+        try:
+            self._core.receive(data, source, now)
+        except Exception as error:  # noqa: BLE001 - boundary: the datagram
+            self._on_error("datagram", error)
+        self._pump(now)
+        took = self._clock() - now
+        if took > self.longest_callback:
+            self.longest_callback = took
+
+    def _pump(self, now: float) -> None:
+        core, user, send = self._core, self._user, self.transport.send
+        while events := core.take_events():
+            for event in events:
+                try:
+                    user.on_event(event, now)
+                except Exception as error:  # noqa: BLE001 - boundary: the event of one call
+                    self._on_error("event", error)
+        for data, destination in core.take_datagrams():
+            error = send(data, destination)
+            if error is not None:
+                core.transport_error(destination, now)
+        if events := core.take_events():
+            for event in events:
+                try:
+                    user.on_event(event, now)
+                except Exception as error:  # noqa: BLE001 - boundary: the event of one call
+                    self._on_error("event", error)
+            for data, destination in core.take_datagrams():
+                send(data, destination)
+
+    def _due(self) -> None:
+        self._timer = None
+        self._armed = None
+        now = self._clock()
+        for what, handle in (
+            ("core timer", self._core.handle_timer),
+            ("call timer", self._user.handle_timer),
+        ):
+            try:
+                handle(now)
+            except Exception as error:  # noqa: BLE001 - boundary: the timer
+                self._on_error(what, error)
+            self._pump(now)
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._loop is None:
+            return
+        core_due, user_due = self._core.next_deadline(), self._user.next_deadline()
+        due = core_due if user_due is None else user_due if core_due is None else min(core_due, user_due)
+        # A timer that fires early only looks again, so only an earlier deadline is worth re-arming.
+        if due is None or (self._armed is not None and self._armed <= due):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._armed = due
+        self._timer = self._loop.call_later(max(due - self._clock(), 0.0) + TIMER_GRAIN, self._due)

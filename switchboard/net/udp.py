@@ -1,0 +1,111 @@
+"""A bound UDP socket read in batches on the event loop.
+
+The socket is watched with `add_reader` and drained with plain `recvfrom`, at most `BATCH` datagrams a
+turn, so that a flood cannot starve timers, media events or the control socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+Address = tuple[str, int]
+
+BATCH: Final = 64
+MAX_DATAGRAM: Final = 65_535
+MAX_WAITING: Final = 10_000
+
+
+class UdpTransport:
+    """Feeds `on_datagram(data, source)` and sends at once, or when the socket drains.
+
+    `dropped` counts datagrams that were lost here because `MAX_WAITING` others waited to be sent.
+    """
+
+    def __init__(
+        self, sock: socket.socket, on_datagram: Callable[[bytes, Address], None], on_batch: Callable[[], None]
+    ) -> None:
+        sock.setblocking(False)
+        self.local: Address = sock.getsockname()[:2]
+        self.received = 0
+        self.sent = 0
+        self.dropped = 0
+        self._socket = sock
+        self._on_datagram = on_datagram
+        self._on_batch = on_batch
+        self._waiting: deque[tuple[bytes, Address]] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin reading."""
+        self._loop = loop
+        loop.add_reader(self._socket, self._readable)
+
+    def stop_reading(self) -> None:
+        """Take no more datagrams; what waits to be sent still goes out."""
+        if self._loop is not None:
+            self._loop.remove_reader(self._socket)
+
+    def close(self) -> None:
+        """Stop and close the socket."""
+        if self._loop is not None:
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+            self._loop = None
+        self._socket.close()
+
+    def send(self, data: bytes, destination: Address) -> OSError | None:
+        """Send one datagram; an error that concerns this destination is returned, never raised."""
+        if self._waiting:
+            self._wait(data, destination)
+            return None
+        try:
+            self._socket.sendto(data, destination)
+        except (BlockingIOError, InterruptedError):
+            self._wait(data, destination)
+        except OSError as error:
+            return error
+        else:
+            self.sent += 1
+        return None
+
+    def _wait(self, data: bytes, destination: Address) -> None:
+        if len(self._waiting) >= MAX_WAITING:
+            self.dropped += 1
+            return
+        if not self._waiting and self._loop is not None:
+            self._loop.add_writer(self._socket, self._writable)
+        self._waiting.append((data, destination))
+
+    def _writable(self) -> None:
+        while self._waiting:
+            data, destination = self._waiting[0]
+            try:
+                self._socket.sendto(data, destination)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                self.dropped += 1
+            else:
+                self.sent += 1
+            self._waiting.popleft()
+        if self._loop is not None:
+            self._loop.remove_writer(self._socket)
+
+    def _readable(self) -> None:
+        receive = self._socket.recvfrom
+        handle = self._on_datagram
+        for _ in range(BATCH):
+            try:
+                data, source = receive(MAX_DATAGRAM)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError:
+                # An ICMP error of an earlier datagram; the socket itself is fine.
+                continue
+            self.received += 1
+            handle(data, source[:2])
+        self._on_batch()

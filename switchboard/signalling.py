@@ -1,0 +1,161 @@
+"""The signalling process, executed by the supervisor: `python -m switchboard.signalling`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from config.errors import ConfigError
+from config.loader import load_config
+from config.schema import Config
+from ivr_flows.errors import FlowError
+from switchboard.app import Switch
+from switchboard.ops.control import ControlServer
+from switchboard.ops.http import serve_http
+from switchboard.ops.log import setup_log
+from switchboard.store.database import DatabaseError
+from switchboard.store.keys import KeyFileError
+from switchboard.store.store import Store
+
+REPORT_SECONDS = 0.5
+LAST_WORDS_SECONDS = 0.5
+
+
+class Orders:
+    """The supervisor's end of the channel: what it orders, and reports back to it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._socket = socket.socket(fileno=descriptor)
+        self.drain = asyncio.Event()
+        self.stop = asyncio.Event()
+        self.orphaned = False
+        self.drain_seconds = 0.0
+
+    def equipment(self) -> tuple[list[socket.socket], list[str], int]:
+        """Wait for the first message: SIP sockets, sockets of the workers, number of restarts."""
+        payload, descriptors, _, _ = socket.recv_fds(self._socket, 65536, 32)
+        message = msgspec.msgpack.decode(payload)
+        sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+        return sockets, message["workers"], message["restarts"]
+
+    def watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to listen to orders."""
+        self._socket.setblocking(False)
+        loop.add_reader(self._socket, self._readable, loop)
+
+    def say(self, **message: object) -> None:
+        """Report; the supervisor may be gone or slow, that is no trouble of ours."""
+        try:
+            self._socket.send(msgspec.msgpack.encode(message))
+        except OSError:
+            return
+
+    def _readable(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            payload = self._socket.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            payload = b""
+        if not payload:
+            loop.remove_reader(self._socket)
+            self.orphaned = True
+            self.drain.set()
+            return
+        message = msgspec.msgpack.decode(payload)
+        if "drain" in message:
+            self.drain_seconds = float(message["drain"])
+            self.drain.set()
+        if "stop" in message:
+            self.drain.set()
+            self.stop.set()
+
+
+async def serve(config: Config, switch: Switch, orders: Orders, began: float) -> None:
+    """Run the switch until it is told to stop."""
+    loop = asyncio.get_running_loop()
+    orders.watch(loop)
+    await switch.plane.start()
+    switch.driver.start(loop)
+    control = ControlServer(switch.store.directory / "control.sock", switch.commands())
+    await control.start()
+    gc.collect()
+    gc.freeze()
+    orders.say(ready=True, seconds=time.monotonic() - began)
+    http = loop.create_task(serve_http(config.http, switch.metrics, switch.health))
+    reporter = loop.create_task(_report(switch, orders))
+    await orders.drain.wait()
+    await _drain(switch, orders)
+    for task in (http, reporter):
+        task.cancel()
+    await asyncio.gather(http, reporter, return_exceptions=True)
+    await control.close()
+    await switch.plane.close()
+    switch.driver.close()
+
+
+async def _report(switch: Switch, orders: Orders) -> None:
+    last = -1
+    while True:
+        active = len(switch.exchange.calls)
+        if active != last:
+            orders.say(active=active)
+            last = active
+        await asyncio.sleep(REPORT_SECONDS)
+
+
+async def _drain(switch: Switch, orders: Orders) -> None:
+    """Take no new calls, wait for those that are up; hang up what is left when the time is over."""
+    switch.engine.drain()
+    until = time.monotonic() + orders.drain_seconds
+    while switch.exchange.calls and not orders.stop.is_set():
+        if not orders.orphaned and time.monotonic() >= until:
+            break
+        await asyncio.sleep(0.05)
+    switch.driver.run(switch.engine.end_all)
+    until = time.monotonic() + LAST_WORDS_SECONDS
+    while time.monotonic() < until and (switch.exchange.calls or switch.core.counts()["client_transactions"]):
+        await asyncio.sleep(0.02)
+    orders.say(drained=True, active=len(switch.exchange.calls))
+
+
+def main() -> int:
+    """Entry point; returns the exit status."""
+    began = time.monotonic()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    parser = argparse.ArgumentParser(prog="switchboard.signalling", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="the configuration file")
+    parser.add_argument("--supervisor-fd", type=int, required=True, help="inherited channel")
+    arguments = parser.parse_args()
+    orders = Orders(arguments.supervisor_fd)
+    sockets, workers, restarts = orders.equipment()
+    try:
+        config = load_config(arguments.config)
+        setup_log(config.log)
+        store = Store(Path(config.store.directory).absolute(), fresh=config.store.fresh and restarts == 0)
+        switch = Switch(config, sockets[0], workers, store)
+    except (ConfigError, FlowError, DatabaseError, KeyFileError, OSError, ValueError) as error:
+        orders.say(failed=str(error))
+        return 1
+    try:
+        uvloop.run(serve(config, switch, orders, began))
+    except TimeoutError:
+        orders.say(failed="the media workers do not answer; see the messages above")
+        return 1
+    finally:
+        store.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,371 @@
+"""A switch in memory: the call engine over a real core, with a carrier and an agent as cores of their own.
+
+Time is virtual; datagrams are carried by hand, so that a test may lose or repeat them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+from ivr_flows.loader import LIBRARY, load_library
+from ivr_flows.model import Flow
+from media.offer_answer import PCMA, PCMU, build_answer, build_offer, read_remote
+from routing.dialplan import DialPlan, Entry
+from routing.masks.secret import RealNumber, Vault
+from routing.masks.table import MaskTable
+from routing.masks.target import AorTarget, NumberTarget, SipTarget
+from routing.trunks import Trunks
+from switchboard.accounts import Accounts
+from switchboard.calls.engine import CallEngine
+from switchboard.calls.exchange import Address, Exchange, Settings, Trunk
+from switchboard.directory import Directory
+from switchboard.sip.core import SipCore
+from switchboard.sip.events import (
+    AckReceived,
+    CancelReceived,
+    Event,
+    RequestReceived,
+    ResponseReceived,
+)
+from switchboard.sip.message import Request, Response
+from switchboard.sip.outgoing import OutgoingRequest
+from switchboard.sip.registrar import Registrar
+from switchboard.sip.timers import Timers
+from switchboard.sip.transaction.client import ClientTransaction
+from switchboard.sip.transaction.server import ServerTransaction
+from switchboard.store.records import CallRecord, decode_record, new_id
+from switchboard.store.segments import Kind
+from tests.support.media_plane import FakePlane
+
+SWITCH: Address = ("127.0.0.1", 5060)
+CARRIER: Address = ("127.0.0.2", 5070)
+AGENT: Address = ("127.0.0.3", 5190)
+PHONE: Address = ("127.0.0.4", 5080)
+NUMBER = "4008001234"
+REAL = "13956781234"
+
+
+class MemoryJournal:
+    """Keeps what was written, in order."""
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[int, str, bytes]] = []
+
+    def append(self, kind: int, call_id: str, payload: bytes) -> None:
+        """Write one record."""
+        self.entries.append((kind, call_id, payload))
+
+    @property
+    def records(self) -> list[CallRecord]:
+        """The final records, oldest first."""
+        return [decode_record(payload) for kind, _, payload in self.entries if kind == Kind.ENDED]
+
+
+class CountingMeter:
+    """Counts and keeps what is measured."""
+
+    def __init__(self) -> None:
+        self.causes: list[str] = []
+        self.delays: list[float] = []
+        self.latencies: list[float] = []
+
+    def call_ended(self, cause: str) -> None:
+        """Note the cause."""
+        self.causes.append(cause)
+
+    def post_dial_delay(self, seconds: float) -> None:
+        """Note the delay."""
+        self.delays.append(seconds)
+
+    def transfer_latency(self, seconds: float) -> None:
+        """Note the latency."""
+        self.latencies.append(seconds)
+
+    def rtp(self, received: int, lost: int) -> None:
+        """Do nothing."""
+
+
+class Peer:
+    """A user agent made of a core: keeps every event, sends what a test tells it to."""
+
+    def __init__(self, address: Address, token: Callable[[], str], name: str) -> None:
+        self.address = address
+        self.name = name
+        self.token = token
+        self.core = SipCore(local=address, timers=Timers(), random_token=token, user_agent=name)
+        self.requests: list[tuple[ServerTransaction, Request]] = []
+        self.responses: list[Response] = []
+        self.acks: list[Request] = []
+        self.cancelled: list[ServerTransaction] = []
+        self.wire: list[bytes] = []
+
+    def take(self, event: Event) -> None:
+        """Keep one event."""
+        if isinstance(event, RequestReceived):
+            self.requests.append((event.tx, event.request))
+        elif isinstance(event, ResponseReceived):
+            self.responses.append(event.response)
+        elif isinstance(event, AckReceived):
+            self.acks.append(event.request)
+        elif isinstance(event, CancelReceived):
+            self.cancelled.append(event.tx)
+
+    def sdp(self, port: int = 40000, codecs: tuple[str, ...] = ("PCMA", "PCMU")) -> bytes:
+        """An offer of this peer."""
+        known = {"PCMA": PCMA, "PCMU": PCMU}
+        return build_offer(
+            session_id=7,
+            version=1,
+            address=self.address[0],
+            port=port,
+            codecs=tuple(known[codec] for codec in codecs),
+            event_pt=101,
+        )
+
+    def answer(self, offer: bytes, port: int = 41000) -> bytes:
+        """An answer to an offer."""
+        remote = read_remote(offer)
+        return build_answer(
+            offer,
+            session_id=8,
+            version=1,
+            address=self.address[0],
+            port=port,
+            codec=remote.audio[0],
+            event_pt=remote.event_pt,
+            direction="sendrecv",
+        )
+
+    @property
+    def statuses(self) -> list[int]:
+        """The statuses received, in order."""
+        return [response.status for response in self.responses]
+
+    def received(self, method: str) -> list[Request]:
+        """The requests of one method, in order."""
+        return [request for _, request in self.requests if request.method == method]
+
+
+class World:
+    """The switch, a carrier, an agent and a phone, joined by a network that the test may disturb."""
+
+    def __init__(
+        self,
+        flows: dict[str, Flow] | None = None,
+        *,
+        ports: int = 100,
+        max_calls: int = 100,
+        copies: int = 1,
+        ring_timeout: float = 20.0,
+    ) -> None:
+        self.now = 1000.0
+        serial = itertools.count(1)
+        self.token = lambda: f"t{next(serial):08d}"
+        self.copies = copies
+        self.lost: Callable[[Address, bytes], bool] = lambda destination, data: False
+        self.plane = FakePlane(ports=ports)
+        self.journal = MemoryJournal()
+        self.meter = CountingMeter()
+        self.vault = Vault(
+            {1: bytes(32)}, bytes(range(32)), lambda size: self.token().encode().ljust(size, b"0")[:size]
+        )
+        self.masks = MaskTable()
+        self.masks.bind(NUMBER, "100001", SipTarget(f"sip:100001@{AGENT[0]}:{AGENT[1]}"))
+        self.masks.bind(NUMBER, "800001", AorTarget("alice"))
+        secret = self.vault.seal(RealNumber(REAL))
+        self.masks.bind(NUMBER, "345678", NumberTarget(secret, "bench", "01088880000"))
+        plan = DialPlan(
+            [
+                Entry(number=NUMBER, flow="extension"),
+                Entry(number="4001", target=f"sip:agent@{AGENT[0]}:{AGENT[1]}"),
+                Entry(number="4004", flow="hold_music"),
+                Entry(number="4006", mask=True),
+                Entry(number="4007", target="aor:alice"),
+            ]
+        )
+        self.core = SipCore(local=SWITCH, timers=Timers(), random_token=self.token, user_agent="switchboard")
+        trunk = Trunk("bench", AGENT, False)
+        self.exchange = Exchange(
+            settings=Settings(
+                local=SWITCH,
+                domain="switchboard.local",
+                domains=frozenset({"switchboard.local", "127.0.0.1"}),
+                max_calls=max_calls,
+                ring_timeout=ring_timeout,
+            ),
+            core=self.core,
+            media=self.plane,
+            routing=Directory(plan, Trunks({"bench": ["127.0.0.2"]}), self.masks),
+            trunks={"bench": trunk},
+            flows=flows if flows is not None else load_library([LIBRARY]),
+            registrar=Registrar(),
+            authenticator=Accounts("switchboard.local", [("alice", "secret")], bytes(32), self.token),
+            journal=self.journal,
+            secrets=self.vault,
+            meter=self.meter,
+            token=self.token,
+            new_id=new_id,
+            utc_us=lambda now: int(now * 1e6),
+            log=lambda event, **values: None,
+        )
+        self.engine = CallEngine(self.exchange)
+        self.plane.on_event = lambda event: self.engine.on_media(event, self.now)
+        self.carrier = Peer(CARRIER, self.token, "carrier")
+        self.agent = Peer(AGENT, self.token, "agent")
+        self.phone = Peer(PHONE, self.token, "phone")
+        self.peers = {peer.address: peer for peer in (self.carrier, self.agent, self.phone)}
+        self.sent: list[tuple[Address, Address, bytes]] = []
+
+    # --- the network ---
+
+    def run(self) -> None:
+        """Carry datagrams and events until nothing moves."""
+        moved = True
+        while moved:
+            moved = False
+            self.plane.settle()
+            while events := self.core.take_events():
+                for event in events:
+                    self.engine.on_event(event, self.now)
+            for data, destination in self.core.take_datagrams():
+                moved = True
+                self._deliver(SWITCH, destination, data)
+            for peer in self.peers.values():
+                for event in peer.core.take_events():
+                    moved = True
+                    peer.take(event)
+                for data, destination in peer.core.take_datagrams():
+                    moved = True
+                    self._deliver(peer.address, destination, data)
+
+    def _deliver(self, source: Address, destination: Address, data: bytes) -> None:
+        self.sent.append((source, destination, data))
+        if self.lost(destination, data):
+            return
+        for _ in range(self.copies):
+            if destination == SWITCH:
+                self.core.receive(data, source, self.now)
+            elif destination in self.peers:
+                self.peers[destination].wire.append(data)
+                self.peers[destination].core.receive(data, source, self.now)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, from deadline to deadline."""
+        end = self.now + seconds
+        while True:
+            self.run()
+            deadlines = [self.core.next_deadline(), self.engine.next_deadline()]
+            deadlines += [peer.core.next_deadline() for peer in self.peers.values()]
+            due = min((deadline for deadline in deadlines if deadline is not None), default=None)
+            if due is None or due > end:
+                break
+            self.now = max(self.now, due)
+            self.core.handle_timer(self.now)
+            self.engine.handle_timer(self.now)
+            for peer in self.peers.values():
+                peer.core.handle_timer(self.now)
+        self.now = end
+        self.run()
+
+    # --- what peers do ---
+
+    def dial(
+        self,
+        number: str,
+        *,
+        peer: Peer | None = None,
+        body: bytes | None = None,
+        headers: tuple[str, ...] = (),
+        caller: str = "13900009999",
+        max_forwards: int = 70,
+    ) -> tuple[OutgoingRequest, ClientTransaction]:
+        """An INVITE of the carrier (or another peer) to the switch."""
+        peer = peer or self.carrier
+        out = OutgoingRequest(
+            "INVITE",
+            f"sip:{number}@{SWITCH[0]}",
+            SWITCH,
+            from_=f"<sip:{caller}@{peer.address[0]}>;tag={self.token()}",
+            to=f"<sip:{number}@{SWITCH[0]}>",
+            call_id=self.token(),
+            cseq=1,
+            headers=(f"Contact: <sip:{caller}@{peer.address[0]}:{peer.address[1]}>", *headers),
+            body=peer.sdp() if body is None else body,
+            max_forwards=max_forwards,
+        )
+        tx = peer.core.request(out, self.now)
+        self.run()
+        return out, tx
+
+    def within(
+        self, peer: Peer, out: OutgoingRequest, method: str, cseq: int, **extra: object
+    ) -> ClientTransaction | None:
+        """A request of a caller within the dialog that its INVITE began; ACK gets no transaction."""
+        response = next(r for r in reversed(peer.responses) if r.cseq_method == "INVITE" and r.to_tag)
+        contact = response.contact
+        request = OutgoingRequest(
+            method,
+            contact.uri if contact is not None else out.uri,
+            SWITCH,
+            from_=out.from_,
+            to=response.headers.get("to") or "",
+            call_id=out.call_id,
+            cseq=cseq,
+            **extra,  # type: ignore[arg-type]
+        )
+        if method == "ACK":
+            peer.core.send_ack(request, self.now)
+            self.run()
+            return None
+        tx = peer.core.request(request, self.now)
+        self.run()
+        return tx
+
+    def reply(
+        self, peer: Peer, status: int, *, body: bytes = b"", index: int = -1, headers: tuple[str, ...] = ()
+    ) -> None:
+        """A response of a peer to the latest request it has."""
+        tx, _ = peer.requests[index]
+        contact = (f"Contact: <sip:{peer.name}@{peer.address[0]}:{peer.address[1]}>",)
+        peer.core.respond(tx, status, headers=(*contact, *headers), body=body, now=self.now)
+        self.run()
+
+    def agent_answers(self, peer: Peer | None = None) -> None:
+        """200 with an answer to the offer in the latest INVITE."""
+        peer = peer or self.agent
+        index = max(i for i, (_, request) in enumerate(peer.requests) if request.method == "INVITE")
+        self.reply(peer, 200, body=peer.answer(peer.requests[index][1].body), index=index)
+
+    def hang_up(self, peer: Peer) -> None:
+        """BYE from the called side, in the dialog of the latest INVITE it answered."""
+        invite = peer.received("INVITE")[-1]
+        local = next(data for source, _, data in reversed(self.sent) if source == peer.address and b" INVITE" in data)
+        to = next(line for line in local.decode().split("\r\n") if line.startswith("To:"))[3:].strip()
+        contact = invite.contact
+        assert contact is not None
+        out = OutgoingRequest(
+            "BYE",
+            contact.uri,
+            SWITCH,
+            from_=to,
+            to=invite.headers.get("from") or "",
+            call_id=invite.call_id,
+            cseq=1,
+        )
+        peer.core.request(out, self.now)
+        self.run()
+
+    def keys(self, digits: str) -> None:
+        """The caller keys digits."""
+        lease = next(iter(self.plane.leased.values()))
+        for digit in digits:
+            self.plane.digit(lease, digit, at=self.now)
+            self.run()
+
+    # --- what is left ---
+
+    def leftovers(self) -> dict[str, int]:
+        """Everything that is not zero; empty when nothing was left behind."""
+        counts = {**self.exchange.counts(), **self.core.counts(), "leased": self.plane.counts()["leased"]}
+        return {name: count for name, count in counts.items() if count}
