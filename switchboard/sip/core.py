@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 RETRY_AFTER: Final = "Retry-After: 5"
 """What a peer is told when all transactions are taken (RFC 3261 §21.5.4)."""
+MEAN_REQUEST: Final = 2048
+"""Octets a request may have on average when all transactions are taken; larger ones use the room up earlier."""
 
 
 class SipCore:
@@ -76,7 +78,6 @@ class SipCore:
 
     def receive(self, data: bytes, source: Address, now: float) -> None:
         """Take one datagram."""
-        self._servers.let_go()
         try:
             message = parse_datagram(data)
         except ParseError as error:
@@ -90,7 +91,6 @@ class SipCore:
 
     def handle_timer(self, now: float) -> None:
         """Let everything happen that is due at `now`."""
-        self._servers.let_go()
         pop_due = self._heap.pop_due
         while (due := pop_due(now)) is not None:
             tx, letter = due
@@ -111,17 +111,11 @@ class SipCore:
 
     def take_datagrams(self) -> list[tuple[bytes, Address]]:
         """Take what is to be transmitted, in order."""
-        taken = self._box.datagrams
-        if taken:
-            self._box.datagrams = []
-        return taken
+        return self._box.take_datagrams()
 
     def take_events(self) -> list[Event]:
         """Take what the TU is to be told, in order."""
-        taken = self._box.events
-        if taken:
-            self._box.events = []
-        return taken
+        return self._box.take_events()
 
     def counts(self) -> dict[str, int]:
         """What is alive; all zero when every transaction has ended."""
@@ -159,13 +153,13 @@ class SipCore:
         if (tx.state, kind) not in tx.table or not 100 <= status <= 699:
             raise LocalError(f"a {tx.method} in state {tx.state.name} cannot be answered {status}")
         request = tx.request
-        if status > 100 and not tx.to_tag and request.to_tag is None:
-            tx.to_tag = to_tag or self._random_token()
+        if status > 100 and request.to_tag is None:
+            tx.to_tag = to_tag or tx.to_tag or self._random_token()
         if 100 < status < 300 and tx.method in TARGET_REFRESH:
             headers = self._dialog_lines(request, headers)
         tag = tx.to_tag if status > 100 else ""
         tx.wire = render_response(status, reason, tx.parts, tag, headers, self._agent, body, content_type)
-        if kind is Input.SEND_2XX:
+        if invite and status >= 200:
             self._servers.expect_ack(tx)
         self._servers.step(tx, kind, None, now)
 
@@ -214,6 +208,9 @@ class SipCore:
     def _is_ours(self, response: Response) -> bool:
         """Tell whether the top Via is the one we wrote (RFC 3261 §18.1.2)."""
         value = response.headers.get("via") or ""
+        if response.headers.repeated("via") or "," in value:
+            # RFC 3261 §8.1.3.3: somebody else's response gone astray.
+            return False
         if value.startswith(self._via) and value[len(self._via) :][:1] == ";":
             return True
         try:
@@ -233,57 +230,60 @@ class SipCore:
         if method == "ACK":
             self._receive_ack(request, via, now)
             return
+        servers = self._servers
         key = _key(request, via, method)
-        tx = self._servers.live.get(key)
-        if tx is not None:
-            self._servers.step(tx, Input.REQUEST, request, now)
+        known = servers.live.get(key)
+        if known is not None:
+            servers.step(known, Input.REQUEST, request, now)
             return
         error = validate(request)
         if error is not None:
             self._refuse(request, error.status or 400, source)
             return
-        if len(self._servers.live) + len(self._clients.live) >= self._limit and self._is_refusable(request):
+        invite = None
+        if method == "CANCEL":
+            invite = servers.live.get(_key(request, via, "INVITE"))
+            if invite is None:
+                self._refuse(request, 481, source)
+                return
+        elif request.to_tag is None and servers.is_merged(request):
+            self._refuse(request, 482, source)
+            return
+        if self._is_overloaded(request):
             self._refuse(request, 503, source, (RETRY_AFTER,))
             return
-        if request.to_tag is None and method != "CANCEL":
-            other = self._servers.merges.get((request.call_id, request.from_tag, request.cseq, method))
-            if other is not None:
-                self._refuse(request, 482, source)
-                return
         stamped, destination = self._stamp(request, via, source)
         tx = ServerTransaction(key, request, source, destination)
-        self._servers.start(tx, stamped, now)
-        if method == "CANCEL":
-            self._receive_cancel(tx, _key(request, via, "INVITE"), now)
+        servers.start(tx, stamped, now)
+        if invite is not None:
+            self._cancel_invite(tx, invite, now)
 
-    def _is_refusable(self, request: Request) -> bool:
-        """Tell whether overload may refuse it: requests that end calls have an eighth more room."""
+    def _is_overloaded(self, request: Request) -> bool:
+        """Tell whether there is no room for a request; those that end calls have an eighth more of it."""
+        limit = self._limit
+        if request.to_tag is not None or request.method == "CANCEL":
+            limit += limit // 8
         live = len(self._servers.live) + len(self._clients.live)
-        starts = request.to_tag is None and request.method != "CANCEL"
-        return starts or live >= self._limit + self._limit // 8
+        return live >= limit or self._servers.octets >= limit * MEAN_REQUEST
 
     def _receive_ack(self, request: Request, via: str, now: float) -> None:
         if validate(request) is not None:
             return
-        tx = self._servers.live.get(_key(request, via, "INVITE"))
-        if tx is not None and tx.state not in (State.ACCEPTED, State.ACKNOWLEDGED):
-            self._servers.step(tx, Input.ACK, request, now)
-            return
-        tx = self._servers.acks.get((request.call_id, request.from_tag, request.to_tag, request.cseq))
-        if tx is not None:
-            self._servers.step(tx, Input.ACK_2XX, request, now)
-        else:
+        servers = self._servers
+        # By the dialog first: it finds the ACK of a 2xx, and that of peers who give any ACK a branch of its own.
+        tx = servers.acks.get((request.call_id, request.from_tag, request.to_tag, request.cseq))
+        if tx is None:
+            tx = servers.live.get(_key(request, via, "INVITE"))
+        if tx is None:
             self._box.events.append(events.AckReceived(request, None))
+        elif not servers.step(tx, Input.ACK_2XX, request, now):
+            servers.step(tx, Input.ACK, request, now)
 
-    def _receive_cancel(self, tx: ServerTransaction, key: str, now: float) -> None:
-        invite = self._servers.live.get(key)
-        if invite is None:
-            self.respond(tx, 481, now=now)
-            return
-        if not invite.to_tag and invite.state is State.PROCEEDING and invite.request.to_tag is None:
-            invite.to_tag = self._random_token()
-        # RFC 3261 §9.2: the responses to CANCEL and INVITE should have the same tag.
-        self.respond(tx, 200, to_tag=invite.to_tag, now=now)
+    def _cancel_invite(self, cancel: ServerTransaction, invite: ServerTransaction, now: float) -> None:
+        """Answer a CANCEL, and tell the TU if it is not too late (RFC 3261 §9.2)."""
+        # The responses to CANCEL and INVITE should have the same tag; the TU may still choose another.
+        invite.to_tag = invite.to_tag or self._random_token()
+        self.respond(cancel, 200, to_tag=invite.to_tag, now=now)
         self._servers.step(invite, Input.CANCEL, None, now)
 
     def _stamp(self, request: Request, via: str, source: Address) -> tuple[str, Address]:
@@ -291,13 +291,16 @@ class SipCore:
 
         A maddr parameter is not obeyed: this core does no multicast, and would serve to reflect traffic.
         """
-        sent_by = request.via
-        stamped, wants_rport = stamp_via(via, sent_by.host, source)
-        request.received = source[0]
+        address, port = source
+        request.received = address
+        if "rport" not in via and via.partition(";")[0].endswith(f" {address}:{port}"):
+            return via, source
+        stamped, wants_rport = stamp_via(via, source)
         if wants_rport:
-            request.rport = source[1]
+            request.rport = port
             return stamped, source
-        return stamped, (source[0], sent_by.port or 5060)
+        sent_by = request.via
+        return (via if sent_by.host == address else stamped), (address, sent_by.port or 5060)
 
     def _refuse(self, request: Request, status: int, source: Address, headers: tuple[str, ...] = ()) -> None:
         """Answer without a transaction, from what could be read (RFC 3261 §8.2.7)."""
@@ -310,9 +313,7 @@ class SipCore:
             destination = source
         tag = "" if request.to_tag is not None else f"{zlib.crc32(f'{self._salt}{via}'.encode()):08x}"
         parts = answer_parts(request, via)
-        self._box.datagrams.append(
-            (render_response(status, "", parts, tag, headers, self._agent), destination)
-        )
+        self._box.datagrams.append((render_response(status, "", parts, tag, headers, self._agent), destination))
 
     def _dialog_lines(self, request: Request, headers: tuple[str, ...]) -> tuple[str, ...]:
         """Add what makes a dialog: the request's Record-Route, a Contact (RFC 3261 §12.1.1)."""

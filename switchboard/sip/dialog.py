@@ -71,9 +71,7 @@ class Dialog(msgspec.Struct):
         )
 
     @classmethod
-    def as_client(
-        cls, out: OutgoingRequest, response: Response, source: Address, *, nat: bool = False
-    ) -> Dialog:
+    def as_client(cls, out: OutgoingRequest, response: Response, source: Address, *, nat: bool = False) -> Dialog:
         """Make the dialog of a 101-299 response to our request (RFC 3261 §12.1.2)."""
         dialog = cls(
             call_id=out.call_id,

@@ -57,12 +57,3 @@ class OutgoingRequest:
 
     def __repr__(self) -> str:
         return f"<OutgoingRequest {self.method} cseq {self.cseq} to {self.destination}>"
-
-
-def tag_of(value: str) -> str:
-    """The tag parameter of a From or To value, or "" (RFC 3261 §20.20)."""
-    # The parameters of the header stand after the ">" of a name-addr; a ";tag=" inside <> belongs to the URI.
-    at = value.lower().find(";tag=", value.rfind(">") + 1)
-    if at < 0:
-        return ""
-    return value[at + 5 :].partition(";")[0].strip()

@@ -84,26 +84,21 @@ def host_port(address: Address) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def stamp_via(value: str, host: str, source: Address) -> tuple[str, bool]:
+def stamp_via(value: str, source: Address) -> tuple[str, bool]:
     """Put the packet's source into the top Via of a line; tells whether rport was asked for.
 
-    RFC 3261 §18.2.1, RFC 3581 §4; `host` is the sent-by host. Parameters claimed by the sender are dropped.
+    RFC 3261 §18.2.1, RFC 3581 §4. What the sender claims to be its own source is dropped.
     """
-    if "," in value:
-        top, *others = split_commas(value)
-    else:
-        top, others = value, []
-    wants_rport = False
-    claims = _CLAIMED.search(top)
-    if claims is not None:
-        wants_rport = any(claim[1] for claim in _CLAIMED.finditer(top))
-        top = _CLAIMED.sub("", top)
     address, port = source
+    before, usual, after = value.partition(";rport")
+    if usual and after[:1] in ("", ";") and not ("," in value or '"' in value or "received" in value):
+        return f"{before};received={address};rport={port}{after}", True
+    top, *others = split_commas(value)
+    wants_rport = any(claim[1] for claim in _CLAIMED.finditer(top))
+    top = f"{_CLAIMED.sub('', top)};received={address}"
     if wants_rport:
-        top = f"{top};received={address};rport={port}"
-    elif host.strip("[]") != address:
-        top = f"{top};received={address}"
-    return (", ".join([top, *others]) if others else top), wants_rport
+        top = f"{top};rport={port}"
+    return ", ".join([top, *others]), wants_rport
 
 
 def answer_parts(request: Request, via: str) -> tuple[str, str]:
@@ -142,8 +137,7 @@ def render_response(
     head, tail = parts
     tag = f";tag={to_tag}" if to_tag else ""
     text = (
-        f"SIP/2.0 {status} {reason}\r\n{head}{tag}{tail}{extra}"
-        f"Server: {server}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"SIP/2.0 {status} {reason}\r\n{head}{tag}{tail}{extra}Server: {server}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return text.encode("utf-8", "surrogateescape") + body
 

@@ -63,6 +63,10 @@ class ClientTransaction:
         self.acks: dict[str, tuple[bytes, Address] | None] | None = None
         """For each To tag of a 2xx: the ACK the TU sent, once it has."""
 
+    def release(self) -> None:
+        """Let go of the TU's context, which may be a whole call: transactions linger for 32 s."""
+        self.context = None
+
     def __repr__(self) -> str:
         return f"<ClientTransaction {self.request.method} {self.state.name}>"
 
@@ -99,6 +103,7 @@ class ClientTransactions:
             Action.REPORT_TIMEOUT: self._report_timeout,
             Action.REPORT_FAILURE: self._report_failure,
             Action.SETTLE: self._settle,
+            Action.LINGER: self._linger,
             Action.STOP_TIMER: self._stop_timer,
             Action.ARM_A: self._arm_a,
             Action.REARM_A: self._rearm_a,
@@ -223,13 +228,18 @@ class ClientTransactions:
             if not waiting:
                 del self.waiting[destination]
 
+    def _linger(self, tx: ClientTransaction, _response: Response | None, _now: float) -> None:
+        self._box.spent.append(tx)
+
     def _forget(self, tx: ClientTransaction, response: Response | None, now: float) -> None:
         self._heap.cancel(tx)
         self._settle(tx, response, now)
         self.live.pop(tx.key, None)
         if tx.acks is not None:
             out = tx.request
-            self.accepted.pop((out.call_id, out.cseq, scan_tag(out.from_)), None)
+            name = (out.call_id, out.cseq, scan_tag(out.from_))
+            if self.accepted.get(name) is tx:
+                del self.accepted[name]
 
     # --- actions: timers
 

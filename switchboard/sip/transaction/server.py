@@ -40,6 +40,7 @@ class ServerTransaction:
         "key",
         "merge_key",
         "method",
+        "octets",
         "parts",
         "source",
         "state",
@@ -67,6 +68,7 @@ class ServerTransaction:
         """The last response; empty when there is none or it needs no more retransmission."""
         self.parts = NO_PARTS
         """The lines that each response copies from the request."""
+        self.octets = 0
         self.to_tag = ""
         """The tag we added to To; empty when the request had one, or before it is chosen."""
         self.ack_key: AckKey | None = None
@@ -74,15 +76,16 @@ class ServerTransaction:
 
     @property
     def request(self) -> Request:
-        """The request; once it is answered (INVITE: acknowledged) it is let go at the core's next input."""
+        """The request; a while after the last event of a transaction that is answered it is let go."""
         if self._request is None:
-            raise LocalError("the transaction has answered and let its request go")
+            raise LocalError("the transaction is answered and has let its request go")
         return self._request
 
     def release(self) -> None:
-        """Let go of what only an unanswered transaction needs: thousands linger for 32 s."""
+        """Keep only what answers repetitions: thousands of transactions linger for 32 s."""
         self._request = None
         self.parts = NO_PARTS
+        self.context = None
 
     def __repr__(self) -> str:
         return f"<ServerTransaction {self.method} {self.state.name}>"
@@ -91,7 +94,7 @@ class ServerTransaction:
 class ServerTransactions:
     """All server transactions of a core."""
 
-    __slots__ = ("_actions", "_agent", "_box", "_heap", "_timers", "acks", "live", "merges", "spent")
+    __slots__ = ("_actions", "_agent", "_box", "_heap", "_timers", "acks", "live", "merges", "octets")
 
     def __init__(
         self,
@@ -107,8 +110,8 @@ class ServerTransactions:
         self.live: dict[str, ServerTransaction] = {}
         self.acks: dict[AckKey, ServerTransaction] = {}
         self.merges: dict[MergeKey, ServerTransaction] = {}
-        self.spent: list[ServerTransaction] = []
-        """Answered since the last input: their requests are let go before the next one."""
+        self.octets = 0
+        """How large the requests of all live transactions were together."""
         self._actions: Final[dict[Action, Callable[[ServerTransaction, Request | None, float], None]]] = {
             Action.SEND: self._send,
             Action.SEND_TRYING: self._send_trying,
@@ -116,6 +119,7 @@ class ServerTransactions:
             Action.REPORT_CANCEL: self._report_cancel,
             Action.REPORT_ACK: self._report_ack,
             Action.REPORT_ACK_MISSING: self._report_ack_missing,
+            Action.LINGER: self._linger,
             Action.RELEASE: self._release,
             Action.STOP_TIMER: self._stop_timer,
             Action.ARM_TRYING: self._arm_trying,
@@ -134,6 +138,8 @@ class ServerTransactions:
         request = tx.request
         tx.parts = answer_parts(request, via)
         self.live[tx.key] = tx
+        tx.octets = len(request.raw)
+        self.octets += tx.octets
         if request.to_tag is None and tx.method != "CANCEL":
             tx.merge_key = (request.call_id, request.from_tag, request.cseq, tx.method)
             self.merges[tx.merge_key] = tx
@@ -150,17 +156,15 @@ class ServerTransactions:
             perform[action](tx, request, now)
         return True
 
+    def is_merged(self, request: Request) -> bool:
+        """Tell whether the request is a copy that took another way (RFC 3261 §8.2.2.2)."""
+        return (request.call_id, request.from_tag, request.cseq, request.method) in self.merges
+
     def expect_ack(self, tx: ServerTransaction) -> None:
         """File an INVITE that is about to be accepted under what its ACK will say."""
         request = tx.request
         tx.ack_key = key = (request.call_id, request.from_tag, request.to_tag or tx.to_tag, request.cseq)
         self.acks[key] = tx
-
-    def let_go(self) -> None:
-        """Release the requests that were answered during the last input."""
-        for tx in self.spent:
-            tx.release()
-        self.spent.clear()
 
     # --- actions
 
@@ -188,15 +192,16 @@ class ServerTransactions:
 
     def _release(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:
         tx.wire = b""
-        self.spent.append(tx)
+        self._box.spent.append(tx)
 
     def _forget(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:
         self._heap.cancel(tx)
-        self.live.pop(tx.key, None)
+        if self.live.pop(tx.key, None) is not None:
+            self.octets -= tx.octets
         if tx.merge_key is not None:
             self.merges.pop(tx.merge_key, None)
-        if tx.ack_key is not None:
-            self.acks.pop(tx.ack_key, None)
+        if tx.ack_key is not None and self.acks.get(tx.ack_key) is tx:
+            del self.acks[tx.ack_key]
 
     def _stop_timer(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:
         self._heap.cancel(tx)
@@ -235,6 +240,8 @@ class ServerTransactions:
     def _arm_i(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
         self._heap.schedule(now + self._timers.i, tx, Input.TIMER_I)
 
+    def _linger(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:
+        self._box.spent.append(tx)
+
     def _arm_j(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
-        self.spent.append(tx)
         self._heap.schedule(now + self._timers.j, tx, Input.TIMER_J)

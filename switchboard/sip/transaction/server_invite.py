@@ -19,7 +19,7 @@ TRANSITIONS: Final[Table] = {
     (State.PROCEEDING, Input.CANCEL): (State.PROCEEDING, (Do.REPORT_CANCEL,)),
     (State.PROCEEDING, Input.SEND_1XX): (State.PROCEEDING, (Do.STOP_TIMER, Do.SEND)),
     (State.PROCEEDING, Input.SEND_2XX): (State.ACCEPTED, (Do.SEND, Do.ARM_2XX)),
-    (State.PROCEEDING, Input.SEND_FINAL): (State.COMPLETED, (Do.SEND, Do.ARM_G)),
+    (State.PROCEEDING, Input.SEND_FINAL): (State.COMPLETED, (Do.SEND, Do.LINGER, Do.ARM_G)),
     (State.COMPLETED, Input.REQUEST): (State.COMPLETED, (Do.SEND,)),
     (State.COMPLETED, Input.TIMER_G): (State.COMPLETED, (Do.SEND, Do.REARM_G)),
     (State.COMPLETED, Input.TIMER_H): (State.TERMINATED, (Do.FORGET,)),

@@ -95,8 +95,10 @@ class Action(IntEnum):
     REPORT_FAILURE = auto()
     SETTLE = auto()
     """The request needs no more retransmission: drop its copy, stop listening to transport errors."""
+    LINGER = auto()
+    """The TU will hear no more of it: let its request and context go when the TU has dealt with all events."""
     RELEASE = auto()
-    """The response needs no more retransmission: drop its copy and the request."""
+    """LINGER, and the response needs no more retransmission: drop its copy."""
     STOP_TIMER = auto()
     ARM_A = auto()
     REARM_A = auto()
