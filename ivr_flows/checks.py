@@ -54,9 +54,9 @@ def _node(flow: Flow, name: str, node: Node, source: Source) -> Iterator[FlowErr
             yield source.error(
                 (*place, *way.path), f"{label}: no node '{way.target}'", did_you_mean(way.target, flow.nodes)
             )
-    for prompt in node.prompt_names():
-        if not _PROMPT.match(prompt):
-            yield source.error(place, f"'{prompt}' is no prompt name", "write names such as zh/welcome")
+    for field in ("prompts", "retry_prompts"):
+        for index, prompt in enumerate(getattr(node, field, ())):
+            yield from _prompt(prompt, (*place, field, index), source)
     if isinstance(node, PlayNode):
         yield from _play(name, node, source)
     elif isinstance(node, CollectNode):
@@ -65,6 +65,11 @@ def _node(flow: Flow, name: str, node: Node, source: Source) -> Iterator[FlowErr
         yield from _transfer(flow, place, node, source)
     elif isinstance(node, BranchNode):
         yield from _branch(flow, place, node, source)
+
+
+def _prompt(name: str, place: Path, source: Source) -> Iterator[FlowError]:
+    if not _PROMPT.match(name):
+        yield source.error(place, f"'{name}' is no prompt name", "write names such as zh/welcome")
 
 
 def _play(name: str, node: PlayNode, source: Source) -> Iterator[FlowError]:
@@ -86,6 +91,8 @@ def _collect(place: Path, node: CollectNode, source: Source) -> Iterator[FlowErr
 
 def _transfer(flow: Flow, place: Path, node: TransferNode, source: Source) -> Iterator[FlowError]:
     to = node.to
+    if node.ringback:
+        yield from _prompt(node.ringback, (*place, "ringback"), source)
     if (to.target is None) == (to.number is None) or (to.target is not None and to.extension is not None):
         yield source.error(
             (*place, "to"), "give either 'number:' (with or without 'extension:') or 'target:'"

@@ -47,5 +47,11 @@ class FlowError(Exception):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return "did you mean 'x'?" for the nearest of the known words, or an empty text."""
-    near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
-    return f"did you mean '{near[0]}'?" if near else ""
+    near = nearest(word, known)
+    return f"did you mean '{near}'?" if near else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return the known word that looks most like this one; empty when none is near."""
+    near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.55)
+    return near[0] if near else ""

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeVar, get_args, get_origin
 import msgspec
 
 from ivr_flows.checks import check
-from ivr_flows.errors import FlowError, did_you_mean
+from ivr_flows.errors import FlowError, did_you_mean, nearest
 from ivr_flows.model import (
     NODE_TYPES,
     CollectNode,
@@ -28,9 +28,11 @@ LIBRARY: Final = Path(__file__).parent / "library"
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-_AT = re.compile(r"\A(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?\Z", re.DOTALL)
+_AT = re.compile(r"\A(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`)?\Z", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[([0-9]+)\]|(\[\.\.\.\])")
 _EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]+)`(?:, got `(?P<got>\w+)`)?(?P<bound> [<>]=? [0-9.]+)?\Z")
+_CHOICE = re.compile(r"Invalid enum value '(.*)'\Z", re.DOTALL)
+_SCALARS = frozenset({"int", "float", "bool", "null"})
 _WORDS = {
     "array": "a list",
     "object": "a mapping",
@@ -162,7 +164,7 @@ def _read(
         try:
             return msgspec.convert(value, kind, dec_hook=_custom)
         except msgspec.ValidationError as error:
-            found = [_translated(source, str(error), place)]
+            found = [_translated(source, kind, str(error), place)]
     faults += found
     return None
 
@@ -174,9 +176,11 @@ def _wrong_keys(
     if not isinstance(value, dict):
         return
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    meant = set()
     for key, item in value.items():
         field = fields.get(key)
         if field is None:
+            meant.add(nearest(key, fields))
             known = did_you_mean(key, fields) or f"known here: {', '.join(sorted(fields))}"
             yield source.error((*place, key), f"unknown key '{key}'", known, key=True)
             continue
@@ -187,7 +191,7 @@ def _wrong_keys(
         elif inner is not None:
             yield from _wrong_keys(source, inner, item, (*place, key))
     for key, field in fields.items():
-        if field.required and key not in value:
+        if field.required and key not in value and key not in meant:
             exit_ = key == "next" or key == "else" or key.startswith("on_")
             where = f" of '{place[1]}'" if len(place) > 1 else ""
             yield source.error(
@@ -217,22 +221,42 @@ def _custom(kind: type, value: object) -> object:
     return kind(value)
 
 
-def _translated(source: Source, text: str, place: Place) -> FlowError:
+def _translated(source: Source, kind: type[msgspec.Struct], text: str, place: Place) -> FlowError:
     """Turn the decoder's words into ours, at the place it names."""
     match = _AT.match(text)
     assert match is not None
-    what = match["what"]
+    what, path, at_key = match["what"], place, match["key"] is not None
     for key, index, unnamed in _STEP.findall(match["path"] or ""):
         if not unnamed:
-            place = (*place, key or int(index))
+            path = (*path, key or int(index))
+    if wrong := _CHOICE.match(what):
+        words = _choices(kind, str(path[len(place)]))
+        advice = did_you_mean(wrong[1], words) or f"one of {', '.join(words)}"
+        return source.error(
+            (*path, wrong[1]) if at_key else path, f"'{wrong[1]}' is not known", advice, key=at_key
+        )
     if expected := _EXPECTED.match(what):
-        wanted, got, bound = expected["wanted"], expected["got"], expected["bound"]
-        what = f"expected {_plain_words(wanted)}{bound or ''}"
+        wanted, got = expected["wanted"], expected["got"]
+        what = f"expected {_plain_words(wanted)}{expected['bound'] or ''}"
         if got:
             what += f", got {_plain_words(got)}"
-        if wanted.startswith("str") and got:
+        if wanted == "str" and got in _SCALARS:
             what += "; put it in quotes"
-    return source.error(place, what)
+    return source.error(path, what)
+
+
+def _choices(kind: type[msgspec.Struct], name: str) -> list[str]:
+    """Return the words a field takes, as its value or as its keys."""
+    field = next(field for field in msgspec.structs.fields(kind) if field.encode_name == name)
+    todo: list[object] = [field.type]
+    words: list[str] = []
+    while todo:
+        part = todo.pop()
+        if get_origin(part) is Literal:
+            words += get_args(part)
+        else:
+            todo += get_args(part)
+    return words
 
 
 def _plain_words(kinds: str) -> str:
