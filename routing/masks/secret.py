@@ -52,13 +52,18 @@ def mask_number(text: str) -> str:
     return "****"
 
 
+def fold_digits(text: str) -> str:
+    """The text without spaces, hyphens and brackets, its full-width digits made plain."""
+    return text.translate(_FOLD)
+
+
 def canonical_number(text: str) -> str:
     """The one spelling of a number: as dialled inside +86, `+` and country code elsewhere, else as it is.
 
     `+8613956781234`, `8613956781234`, `0086 139-5678-1234` and `013956781234` are one number, `13956781234`;
     `+861088880000` is `01088880000`.
     """
-    folded = text.translate(_FOLD)
+    folded = fold_digits(text)
     if not folded.removeprefix("+").isdecimal() or not folded.isascii():
         return text.strip()
     if folded.startswith("+86"):

@@ -49,7 +49,9 @@ class CallRepository:
         new: dict[str, CallRecord] = {}
         for record in records:
             new.setdefault(record.id, record)
-        for known in connection.scalars(select(calls.c.id).where(calls.c.id.in_(list(new)))):
+        slots = ",".join("?" * len(new))
+        query = f"SELECT id FROM calls WHERE id IN ({slots})"  # noqa: S608 - only question marks are put in
+        for (known,) in connection.exec_driver_sql(query, tuple(new)):
             del new[known]
         leg_rows: list[tuple[object, ...]] = []
         segment_rows: list[tuple[object, ...]] = []

@@ -101,9 +101,7 @@ def stored_version(path: Path) -> str | None:
             ).fetchone()
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if found else None
     except sqlite3.DatabaseError as error:
-        raise DatabaseError(
-            f"{path}: not a usable database ({error}); move it away to begin a new one"
-        ) from None
+        raise DatabaseError(f"{path}: not a usable database ({error}); move it away to begin a new one") from None
     return str(row[0]) if row else None
 
 

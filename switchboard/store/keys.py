@@ -60,9 +60,7 @@ def read_keys(directory: Path) -> tuple[dict[int, bytes], bytes]:
         names = sorted(path.name for path in directory.iterdir())
     except OSError as error:
         raise KeyFileError(f"{directory}: cannot be read ({_reason(error)})") from None
-    encryption = {
-        int(found[1]): _read(directory / found[0]) for found in map(_ENCRYPTION.match, names) if found
-    }
+    encryption = {int(found[1]): _read(directory / found[0]) for found in map(_ENCRYPTION.match, names) if found}
     if not encryption:
         raise KeyFileError(f"{directory / _name(1)}: is missing; restore it from the backup")
     return encryption, _read(directory / FINGERPRINT_NAME)

@@ -18,21 +18,24 @@ from typing import Final
 import msgspec
 import structlog
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from switchboard.store.calls import CallRepository
 from switchboard.store.database import Database
 from switchboard.store.records import CallRecord, decode_record
 from switchboard.store.schema import journal_position
-from switchboard.store.segments import Kind, read_segment, segment_number, segment_paths
+from switchboard.store.segments import Kind, Reading, read_segment, segment_number, segment_paths
 
-POLL_SECONDS: Final = 0.25
+POLL_SECONDS: Final = 0.4
 PAUSE_SECONDS: Final = 0.002
-BATCH_BYTES: Final = 64 * 1024
+BATCH_BYTES: Final = 128 * 1024
 RETRY_SECONDS: Final = 1.0
 COMPLAINT_SECONDS: Final = 60.0
 
+_SET_POSITION: Final = (
+    "INSERT INTO journal_position (id, segment, position) VALUES (1, ?, ?)"
+    " ON CONFLICT (id) DO UPDATE SET segment = excluded.segment, position = excluded.position"
+)
 _COUNTERS: Final = ("loaded", "repeated", "unreadable", "torn_bytes", "dropped", "failed")
 _log = structlog.get_logger("switchboard.store.loader")
 
@@ -115,6 +118,7 @@ class Loader:
         if path is not None and self._load(path, last=not later):
             return True
         if not later:
+            self._drop(numbers)
             return False
         self._segment, self._offset = min(later), 0
         self._drop(numbers)
@@ -122,10 +126,11 @@ class Loader:
 
     def _load(self, path: Path, *, last: bool) -> bool:
         reading = read_segment(path, self._offset, self._batch_bytes)
-        records = [record for entry in reading if (record := self._record(entry.kind, entry.payload))]
+        records = self._records(reading)
         if reading.end == self._offset and reading.torn >= self._batch_bytes:
+            # One record larger than a batch.
             reading = read_segment(path, self._offset)
-            records = [record for entry in reading if (record := self._record(entry.kind, entry.payload))]
+            records = self._records(reading)
         if reading.end == self._offset:
             if reading.torn and not last:
                 self._counts["torn_bytes"] += reading.torn
@@ -134,15 +139,15 @@ class Loader:
         self._store(records, reading.end)
         return True
 
-    def _record(self, kind: int, payload: bytes) -> CallRecord | None:
-        if kind != Kind.ENDED:
-            return None
-        try:
-            return decode_record(payload)
-        except msgspec.MsgspecError:
-            self._counts["unreadable"] += 1
-            _log.error("loader.record_unreadable", bytes=len(payload))
-            return None
+    def _records(self, reading: Reading) -> list[CallRecord]:
+        records = []
+        for entry in reading.entries(Kind.ENDED):
+            try:
+                records.append(decode_record(entry.payload))
+            except msgspec.MsgspecError:
+                self._counts["unreadable"] += 1
+                _log.error("loader.record_unreadable", call=entry.call_id)
+        return records
 
     def _store(self, records: list[CallRecord], offset: int) -> None:
         if records:
@@ -154,9 +159,7 @@ class Loader:
         self._offset = offset
 
     def _remember(self, connection: Connection, offset: int) -> None:
-        values = {"segment": self._segment, "position": offset}
-        statement = insert(journal_position).values(id=1, **values)
-        connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
+        connection.exec_driver_sql(_SET_POSITION, (self._segment, offset))
 
     def _stored_position(self) -> tuple[int, int]:
         with self._database.reading() as connection:

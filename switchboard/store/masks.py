@@ -53,9 +53,7 @@ class ExistingBindingsError(Exception):
 
 
 _UPSERT: Final = " ON CONFLICT (number, extension) DO UPDATE SET " + ", ".join(
-    f"{name} = excluded.{name}"
-    for name in MaskRow._fields
-    if name not in ("number", "extension", "created_us")
+    f"{name} = excluded.{name}" for name in MaskRow._fields if name not in ("number", "extension", "created_us")
 )
 
 
@@ -117,9 +115,7 @@ class MaskRepository:
 
     def get(self, number: str, extension: str) -> Binding | None:
         """One binding with all that is kept of it."""
-        query = select(mask_bindings).where(
-            mask_bindings.c.number == number, mask_bindings.c.extension == extension
-        )
+        query = select(mask_bindings).where(mask_bindings.c.number == number, mask_bindings.c.extension == extension)
         with self._database.reading() as connection:
             row = connection.execute(query).mappings().first()
         return None if row is None else _binding(row)

@@ -37,9 +37,7 @@ def sealed_under(database: Database, key_id: int) -> int:
     return total
 
 
-def _reseal(
-    database: Database, vault: Vault, table: Table, sealed: Column[bytes], printed: Column[bytes]
-) -> int:
+def _reseal(database: Database, vault: Vault, table: Table, sealed: Column[bytes], printed: Column[bytes]) -> int:
     keys = list(table.primary_key.columns)
     query = select(*keys, sealed).where(func.length(sealed) > 0).order_by(*keys)
     statement = update(table).values({sealed: bindparam("new_sealed"), printed: bindparam("new_printed")})

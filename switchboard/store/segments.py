@@ -82,19 +82,26 @@ class Reading:
         return self.start + len(self.data) - self.end
 
     def __iter__(self) -> Iterator[Entry]:
+        return self.entries()
+
+    def entries(self, kind: int | None = None) -> Iterator[Entry]:
+        """The records in order; with `kind`, a small number, the others are checked and passed over."""
         data, position, size = self.data, 0, len(self.data)
         while size - position >= HEAD.size:
             length, checksum = HEAD.unpack_from(data, position)
             body = data[position + HEAD.size : position + HEAD.size + length]
             if not 0 < length <= MAX_BODY or len(body) != length or crc32(body) != checksum:
                 return
+            # msgpack: an array of four (0x94), then the kind as one byte.
+            wanted = kind is None or body[:2] == bytes((0x94, kind))
             try:
-                entry = _DECODER.decode(body)
+                entry = _DECODER.decode(body) if wanted else None
             except msgspec.DecodeError:
                 return
             position += HEAD.size + length
             self.end = self.start + position
-            yield entry
+            if entry is not None:
+                yield entry
 
 
 def read_segment(path: Path, offset: int = 0, limit: int = -1) -> Reading:

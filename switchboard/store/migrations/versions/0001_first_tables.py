@@ -107,9 +107,7 @@ def upgrade() -> None:
         sa.Column("started_us", sa.BigInteger(), nullable=False),
         sa.Column("ended_us", sa.BigInteger(), nullable=True),
         sa.Column("detail", sa.String(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["call_id"], ["calls.id"], name=op.f("fk_segments_call_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["call_id"], ["calls.id"], name=op.f("fk_segments_call_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("call_id", "place", name=op.f("pk_segments")),
         sqlite_with_rowid=False,
     )
