@@ -40,8 +40,7 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     call (its maximum duration; while ENDING, the wait for media counters). `flow` is empty for a call
     that goes straight to its target. `max_forwards` is what the
     agent's INVITE may carry. `digit_at` is when the packet of the latest key came, `last_digit_at` the
-    same while a transfer may follow from it. `timer` belongs to the deadline heap. `record` stands
-    first, so that whoever reads a snapshot for the record alone need not know the rest.
+    same while a transfer may follow from it. `timer` belongs to the deadline heap.
     """
 
     record: CallRecord

@@ -9,7 +9,7 @@ import msgspec
 from routing.masks.secret import RealNumber
 from switchboard.calls.call import Call
 from switchboard.calls.exchange import Exchange
-from switchboard.store.records import LegRecord, SegmentKind, SegmentRecord, encode_record
+from switchboard.store.records import LegRecord, SegmentKind, SegmentRecord, encode_record, encode_snapshot
 from switchboard.store.segments import Kind
 
 _encoder = msgspec.msgpack.Encoder()
@@ -45,12 +45,18 @@ def record_caller(x: Exchange, call: Call, number: RealNumber | None) -> None:
 
 def write_opened(x: Exchange, call: Call) -> None:
     """The call exists; written before anything is sent for it."""
-    x.journal.append(Kind.OPENED, call.id, _encoder.encode(call))
+    _write_snapshot(x, call, Kind.OPENED)
 
 
 def write_snapshot(x: Exchange, call: Call) -> None:
     """A durable transition, with all of the call's state; written before the message that reveals it."""
-    x.journal.append(Kind.CHANGED, call.id, _encoder.encode(call))
+    _write_snapshot(x, call, Kind.CHANGED)
+
+
+def _write_snapshot(x: Exchange, call: Call, kind: Kind) -> None:
+    # Dialogs and targets hold both sides' real numbers, so the state is sealed as they are.
+    state = x.secrets.seal_state(_encoder.encode(call))
+    x.journal.append(kind, call.id, encode_snapshot(call.record, state))
 
 
 def write_ended(x: Exchange, call: Call) -> None:

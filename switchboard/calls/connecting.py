@@ -179,6 +179,7 @@ def _agent_rings(x: Exchange, call: Call, leg: Leg, response: Response, now: flo
     if leg.record.ringing_us is None:
         leg.record.ringing_us = x.utc_us(now)
     early = bool(response.body) and response.content_type == "application/sdp"
+    early = early and lease_media(x, call.caller, leg)
     if early and not leg.media_open:
         try:
             take_answer(leg, response.body)

@@ -82,6 +82,9 @@ class Secrets(Protocol):
     def fingerprint(self, number: RealNumber) -> bytes:
         """Keyed hash for look-up."""
 
+    def seal_state(self, clear: bytes) -> bytes:
+        """Encrypt a call's state."""
+
 
 class Meter(Protocol):
     """What is measured as it happens; totals are read from `Exchange.counts`."""

@@ -82,8 +82,28 @@ class CallRecord(msgspec.Struct, array_like=True, kw_only=True):
     segments: list[SegmentRecord] = msgspec.field(default_factory=list)
 
 
+class Snapshot(msgspec.Struct, array_like=True):
+    """An open call in the journal: its record so far, and sealed all that is needed to take it up again."""
+
+    record: CallRecord
+    state: bytes = b""
+
+
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(CallRecord)
+
+
+_SNAPSHOTS: Final = msgspec.msgpack.Decoder(Snapshot)
+
+
+def encode_snapshot(record: CallRecord, state: bytes) -> bytes:
+    """An open call as msgpack, for the journal; `state` is sealed already."""
+    return _ENCODER.encode(Snapshot(record, state))
+
+
+def decode_snapshot(data: bytes) -> Snapshot:
+    """The snapshot in `data`; raises `msgspec.DecodeError` when it is none."""
+    return _SNAPSHOTS.decode(data)
 
 
 def encode_record(record: CallRecord) -> bytes:

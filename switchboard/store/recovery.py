@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from switchboard.store.journal import Journal
-from switchboard.store.records import CallRecord, decode_record, encode_record
+from switchboard.store.records import CallRecord, decode_snapshot, encode_record
 from switchboard.store.segments import Entry, Kind, read_segment, segment_paths
 
 CAUSE: Final = "switch_restarted"
@@ -41,8 +41,9 @@ def close_open_calls(journal: Journal, entries: Iterable[Entry]) -> int:
     for entry in entries:
         record = _last_known(entry)
         if record.ended_us is None:
+            # Not yet ending when the switch died; one that was keeps its own cause.
             record.ended_us = entry.time_us
-        record.ended_by, record.cause = "switch", CAUSE
+            record.ended_by, record.cause = "switch", CAUSE
         for leg in record.legs:
             leg.ended_us = leg.ended_us or record.ended_us
         for segment in record.segments:
@@ -54,7 +55,7 @@ def close_open_calls(journal: Journal, entries: Iterable[Entry]) -> int:
 
 def _last_known(entry: Entry) -> CallRecord:
     try:
-        return decode_record(entry.payload)
+        return decode_snapshot(entry.payload).record
     except msgspec.MsgspecError:
         _log.error("recovery.snapshot_unreadable", call=entry.call_id)
         return CallRecord(id=entry.call_id, started_us=entry.time_us)
