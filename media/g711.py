@@ -62,9 +62,24 @@ _VALUES: Final[dict[str, list[int]]] = {
 _LOW: Final = {name: bytes(value & 255 for value in values) for name, values in _VALUES.items()}
 _HIGH: Final = {name: bytes(value >> 8 & 255 for value in values) for name, values in _VALUES.items()}
 
-#: For bytes.translate: A-law codes to mu-law codes and back, through the value between.
-ALAW_TO_ULAW: Final = bytes(_ENCODERS["PCMU"][value] for value in _VALUES["PCMA"])
-ULAW_TO_ALAW: Final = bytes(_ENCODERS["PCMA"][value] for value in _VALUES["PCMU"])
+# G.711 Tables 3 and 4: which magnitude of one law stands for which of the other; signs are kept.
+# Going through samples instead would turn -0 into +0 and shift faint negative values.
+_ALAW_AS_ULAW: Final = (
+    *range(1, 16, 2), *range(16, 32), 32, 32, 33, 33, 34, 34, 35, 35, *range(36, 48), 48, 48, 49, 49,
+    *range(50, 64), 64, 64, *range(65, 81), *range(80, 128),
+)  # fmt: skip
+_ULAW_AS_ALAW: Final = (
+    *(magnitude // 2 for magnitude in range(16)), *range(8, 24), *range(24, 32, 2), *range(32, 44), 45, 47,
+    *range(48, 62), 63, *range(64, 80), *range(81, 128),
+)  # fmt: skip
+
+#: For bytes.translate: A-law codes to mu-law codes and back.
+ALAW_TO_ULAW: Final = bytes(
+    _ALAW_AS_ULAW[(code ^ 0x55) & 0x7F] ^ (0xFF if code & 0x80 else 0x7F) for code in range(256)
+)
+ULAW_TO_ALAW: Final = bytes(
+    _ULAW_AS_ALAW[~code & 0x7F] ^ (0xD5 if code & 0x80 else 0x55) for code in range(256)
+)
 
 
 def encode(codec: CodecName, pcm: bytes) -> bytes:

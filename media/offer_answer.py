@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from media.sdp import DIRECTIONS, Direction, Media, SdpError, Session, parse_address, parse_number, parse_sdp
+from media.sdp import DIRECTIONS, Direction, Media, SdpError, Session, parse_address, parse_sdp
 
 CodecName = Literal["PCMU", "PCMA"]
 
@@ -14,6 +14,16 @@ CodecName = Literal["PCMU", "PCMA"]
 STATIC: Final[dict[CodecName, int]] = {"PCMU": 0, "PCMA": 8}
 
 _STATIC_NAMES: Final = {"0": "PCMU/8000", "8": "PCMA/8000"}
+#: Payload types by their only spelling: "08" or "+8" would be answered with a number the peer did not write.
+_PAYLOAD_TYPES: Final = {str(number): number for number in range(128)}
+#: Encoding names are compared without case; one channel may be written or left out (RFC 8866 §6.6).
+_CODECS: Final[dict[str, CodecName]] = {
+    "PCMU/8000": "PCMU",
+    "PCMU/8000/1": "PCMU",
+    "PCMA/8000": "PCMA",
+    "PCMA/8000/1": "PCMA",
+}
+_EVENTS: Final = ("TELEPHONE-EVENT/8000", "TELEPHONE-EVENT/8000/1")
 _UNSPECIFIED: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, never bound to
 
 # RFC 3261 §20.43: warn-codes.
@@ -116,21 +126,21 @@ def _read_media(session: Session, media: Media, index: int) -> Remote:
 
 def _read_formats(media: Media) -> tuple[tuple[Codec, ...], int | None]:
     """Return our codecs in the order of the m-line, and the payload type of telephone-event/8000."""
-    names: dict[str, str] = {}
-    for text in media.attributes:
+    names = dict(_STATIC_NAMES)
+    # Of two rtpmaps for one number the first counts.
+    for text in reversed(media.attributes):
         if text.startswith("rtpmap:"):
-            number, _, name = text[7:].strip().partition(" ")
-            names.setdefault(number, name)
+            number, *name = text[7:].split()
+            names[number] = name[0].upper() if name else ""
     audio: list[Codec] = []
     event_pt: int | None = None
-    for number in dict.fromkeys(media.formats):
-        encoding = (names.get(number) or _STATIC_NAMES.get(number, "")).strip().upper()
-        if encoding in ("PCMU/8000", "PCMU/8000/1"):
-            audio.append(Codec("PCMU", parse_number(number, 127, "payload type")))
-        elif encoding in ("PCMA/8000", "PCMA/8000/1"):
-            audio.append(Codec("PCMA", parse_number(number, 127, "payload type")))
-        elif event_pt is None and encoding in ("TELEPHONE-EVENT/8000", "TELEPHONE-EVENT/8000/1"):
-            event_pt = parse_number(number, 127, "payload type")
+    for text in media.formats:
+        encoding = names.pop(text, "")
+        if encoding in _CODECS:
+            if text in _PAYLOAD_TYPES:
+                audio.append(Codec(_CODECS[encoding], _PAYLOAD_TYPES[text]))
+        elif encoding in _EVENTS and event_pt is None:
+            event_pt = _PAYLOAD_TYPES.get(text)
     return tuple(audio), event_pt
 
 
@@ -204,10 +214,15 @@ def build_offer(
     codecs: tuple[Codec, ...],
     event_pt: int | None,
     direction: Direction = "sendrecv",
+    previous: bytes = b"",
 ) -> bytes:
-    """Return an offer of one audio stream (RFC 3264 §5); nothing in it comes from a peer."""
+    """Return an offer of one audio stream (RFC 3264 §5).
+
+    `previous` is the last body this same peer sent in the dialog: a new offer keeps the m-lines in their
+    places, those we rejected with port 0 (RFC 3264 §8).
+    """
     head = _head(session_id, version, address)
-    return (head + _audio(port, codecs, event_pt, direction)).encode("ascii")
+    return (head + _in_place(previous, _audio(port, codecs, event_pt, direction))).encode("ascii")
 
 
 def build_answer(
@@ -223,16 +238,21 @@ def build_answer(
 ) -> bytes:
     """Return an answer that takes the first usable audio m-line and rejects the others (RFC 3264 §6).
 
-    The m-lines stand in the order of the offer; of its text only media types and protocols are repeated.
+    The body must be one that read_remote took. Its m-lines keep their order; of its text only media types and
+    transport protocols are repeated.
     """
     head = _head(session_id, version, address)
-    audio = _audio(port, (codec,), event_pt, direction)
-    if remote_offer_body.count(b"\nm=") == 1:
-        return (head + audio).encode("ascii")
-    session = parse_sdp(remote_offer_body)
-    remote = read_remote(remote_offer_body)
-    sections = [audio if i == remote.index else _rejected(media) for i, media in enumerate(session.media)]
-    return (head + "".join(sections)).encode("ascii")
+    return (head + _in_place(remote_offer_body, _audio(port, (codec,), event_pt, direction))).encode("ascii")
+
+
+def _in_place(body: bytes, audio: str) -> str:
+    """Return our audio section in the place of the m-line it belongs to, the others of the body rejected."""
+    if body.count(b"\nm=") < 2:
+        return audio
+    index = read_remote(body).index
+    return "".join(
+        [audio if place == index else _rejected(media) for place, media in enumerate(parse_sdp(body).media)]
+    )
 
 
 def _head(session_id: int, version: int, address: str) -> str:

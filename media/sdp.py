@@ -247,18 +247,22 @@ def parse_address(connection: str) -> str:
         raise SdpError("c= line is not 'IN IP4|IP6 address'", section="RFC 8866 §5.7")
     address = fields[2]
     if not _is_ipv4(address):
-        return _parse_ipv6(address)
+        parsed = _parse_ipv6(address)
+        if parsed.ipv4_mapped is None:
+            return parsed.compressed
+        # Packets from there arrive with the plain form, which is what they are compared with.
+        address = str(parsed.ipv4_mapped)
     if int(address[: address.index(".")]) >= 224:
         raise SdpError(f"{address} is no unicast address", status=488, warning=301)
     return address
 
 
-def _parse_ipv6(address: str) -> str:
-    """Return an IPv6 address in the form of RFC 5952."""
+def _parse_ipv6(address: str) -> IPv6Address:
+    """Return a unicast IPv6 address without a zone."""
     try:
         parsed = IPv6Address(address)
     except AddressValueError:
         raise SdpError(f"{address[:60]!a} is no IP address", status=488, warning=301) from None
     if parsed.is_multicast or parsed.scope_id:
         raise SdpError(f"{address[:60]!a} is no unicast address", status=488, warning=301)
-    return parsed.compressed
+    return parsed
