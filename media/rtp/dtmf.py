@@ -118,10 +118,16 @@ class DigitSender:
 
     def __init__(self, keys: str) -> None:
         """Raises ValueError for what is no key."""
-        self._events = [KEYS.find(key) for key in keys.upper()]
+        self._events: list[int] = []
         self._at = 0
-        if -1 in self._events:
+        self.append(keys)
+
+    def append(self, keys: str) -> None:
+        """Sends `keys` after the others; raises ValueError for what is no key."""
+        events = [KEYS.find(key) for key in keys.upper()]
+        if -1 in events:
             raise ValueError(f"{keys!r} has other characters than {KEYS}")
+        self._events += events
 
     @property
     def done(self) -> bool:

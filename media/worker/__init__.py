@@ -1,0 +1,1 @@
+"""The media worker: one process, one epoll loop, the audio of some hundred calls."""

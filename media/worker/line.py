@@ -1,0 +1,211 @@
+"""One leg's socket while its session lives: who may send to it, where its packets go."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import Final, Protocol
+
+from media.control import Event
+from media.worker.player import Cadence
+from media.worker.ports import MAX_DATAGRAM, Address, Port, disconnect, drain
+
+UNLATCH_AFTER: Final = 2.0
+"""Seconds of silence after which the peer may come from elsewhere."""
+CANDIDATE_FOR: Final = 0.5
+"""Seconds in which the very address of the SDP still wins over another port of the same host (NAT)."""
+CHECKED_FOR: Final = 0.1
+"""Seconds after latching in which sources are still compared: packets queued before the kernel knew the peer."""
+
+Reader = Callable[[float], None]
+
+
+class Host(Protocol):
+    """What a line and its session need of their worker."""
+
+    readers: dict[int, Reader]
+    cadence: Cadence
+
+    def emit(self, event: Event) -> None:
+        """Tells signalling."""
+
+    def random(self, bits: int) -> int:
+        """An unguessable number."""
+
+    def stray(self, sock: socket.socket, now: float) -> None:
+        """Reads what comes to a socket that has no session."""
+
+
+class Line:
+    """Latches: the first RTP from the allowed address is connected to, and the kernel drops strangers.
+
+    Until then packets go where the SDP says. Nothing that the network does here raises.
+    """
+
+    __slots__ = ("_address", "_candidate", "_latch_ip", "_latched", "_recv", "_recvfrom", "_send", "_sendto",
+                 "_target", "_until", "first_at", "host", "last_at", "port", "rtcp", "send_errors", "sent",
+                 "sent_octets", "strangers")  # fmt: skip
+
+    def __init__(self, port: Port, host: Host, now: float) -> None:
+        self.port = port
+        self.host = host
+        self.strangers = self.rtcp = self.sent = self.sent_octets = self.send_errors = 0
+        self.first_at: float | None = None
+        self.last_at = now
+        self._recv = port.rtp.recv
+        self._recvfrom = port.rtp.recvfrom
+        self._send = port.rtp.send
+        self._sendto = port.rtp.sendto
+        self._address: Address | None = None  # what the SDP says
+        self._target: Address | None = None  # where packets go while not latched
+        self._latch_ip = ""
+        self._latched = False
+        self._candidate: Address | None = None
+        self._until = 0.0
+        drain(port.rtp)
+        host.readers[port.rtp.fileno()] = self._read_unlatched
+        host.readers[port.rtcp.fileno()] = self._read_rtcp
+
+    # --- to be told by the session ---
+
+    def accept(self, data: bytes, now: float) -> None:
+        """Takes a datagram of the peer."""
+        raise NotImplementedError
+
+    def is_expected(self, data: bytes) -> bool:
+        """Whether a datagram is RTP as negotiated, so that its sender may be latched to; counts it if not."""
+        raise NotImplementedError
+
+    # --- latching ---
+
+    def set_remote(self, address: Address | None, latch_ip: str) -> None:
+        """Where the peer is; a change makes it latch anew."""
+        if address == self._address and latch_ip == self._latch_ip:
+            return
+        self._address = self._target = address
+        self._latch_ip = latch_ip
+        self.unlatch()
+        # The old peer's queued packets must not latch again.
+        drain(self.port.rtp)
+
+    def unlatch(self) -> None:
+        """Lets the peer come from another place; packets to it go where they went."""
+        self._candidate = None
+        self.host.readers[self.port.rtp.fileno()] = self._read_unlatched
+        if self._latched:
+            self._latched = False
+            disconnect(self.port.rtp)
+
+    def unlatch_if_silent(self, now: float) -> None:
+        """Unlatches when the peer has sent nothing for UNLATCH_AFTER."""
+        if (self._latched or self._candidate) and now - self.last_at > UNLATCH_AFTER:
+            self.unlatch()
+
+    def close(self) -> None:
+        """Leaves the sockets as if they had never been used."""
+        self.unlatch()
+        drain(self.port.rtp)
+        for sock in (self.port.rtp, self.port.rtcp):
+            self.host.readers[sock.fileno()] = partial(self.host.stray, sock)
+
+    def _latch(self, source: Address, now: float) -> None:
+        try:
+            self.port.rtp.connect(source)
+        except OSError:
+            self.send_errors += 1
+            return
+        self._latched = True
+        self._candidate = None
+        self._target = source
+        self._until = now + CHECKED_FOR
+        self.host.readers[self.port.rtp.fileno()] = self._read_checked
+
+    # --- reading: one datagram a call, the loop calls again ---
+
+    def _read_unlatched(self, now: float) -> None:
+        try:
+            data, source = self._recvfrom(MAX_DATAGRAM)
+        except OSError:
+            return
+        source = source[:2]
+        if source[0] != self._latch_ip:
+            self.strangers += 1
+        elif not self.is_expected(data):
+            return
+        elif self._is_peer(source, now):
+            if self.first_at is None:
+                self.first_at = now
+            self.accept(data, now)
+        else:
+            self.strangers += 1
+
+    def _is_peer(self, source: Address, now: float) -> bool:
+        """Whether `source`, of the allowed host, is who we listen to; latches to it when that is certain."""
+        if source == self._address:
+            self._latch(source, now)
+        elif self._candidate is None:
+            self._candidate = self._target = source
+            self._until = now + CANDIDATE_FOR
+        elif source != self._candidate:
+            return False
+        elif now >= self._until:
+            self._latch(source, now)
+        return True
+
+    def _read_checked(self, now: float) -> None:
+        try:
+            data, source = self._recvfrom(MAX_DATAGRAM)
+        except OSError:
+            return
+        if source[:2] != self._target:
+            self.strangers += 1
+            return
+        if now > self._until:
+            self.host.readers[self.port.rtp.fileno()] = self._read_latched
+        self.accept(data, now)
+
+    def _read_latched(self, now: float) -> None:
+        try:
+            data = self._recv(MAX_DATAGRAM)
+        except OSError:
+            return
+        self.accept(data, now)
+
+    def _read_rtcp(self, now: float) -> None:
+        try:
+            _, source = self.port.rtcp.recvfrom(MAX_DATAGRAM)
+        except OSError:
+            return
+        if source[0] == self._latch_ip:
+            self.rtcp += 1
+        else:
+            self.strangers += 1
+
+    # --- writing ---
+
+    def transmit(self, data: bytes) -> None:
+        """Sends to the peer, if it is known where that is."""
+        try:
+            if self._latched:
+                self._send(data)
+            elif self._target is not None:
+                self._sendto(data, self._target)
+            else:
+                return
+        except OSError:
+            self._transmit_again(data)
+            return
+        self.sent += 1
+        self.sent_octets += len(data)
+
+    def _transmit_again(self, data: bytes) -> None:
+        """After a failure: it may have been that of an earlier packet, told by ICMP (ECONNREFUSED)."""
+        self.send_errors += 1
+        try:
+            if self._latched:
+                self._send(data)
+                self.sent += 1
+                self.sent_octets += len(data)
+        except OSError:
+            pass

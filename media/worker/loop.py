@@ -1,0 +1,106 @@
+"""The loop of a media worker: one epoll for audio, commands and ports."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+import traceback
+from typing import Final
+
+from media.prompts import PromptStore
+from media.worker.log import complain
+from media.worker.ports import Port
+from media.worker.sessions import Sessions
+from media.worker.signalling import Signalling
+from media.worker.supervisor import Supervisor
+
+CHECK_EVERY: Final = 0.5
+COLLECT: Final = 0.0009
+"""Seconds between two looks at the sockets while busy: packets of one wake-up are the cheaper the more they are."""
+BUSY: Final = 100
+"""Datagrams in WINDOW that make a worker busy; below, each is served at once."""
+WINDOW: Final = 0.1
+MAX_TRACEBACKS: Final = 100
+
+
+class Loop:
+    """Runs until told to stop, or until no session is open when draining or orphaned."""
+
+    def __init__(
+        self,
+        *,
+        number: int,
+        path: str,
+        supervisor: socket.socket,
+        address: str,
+        prompts: PromptStore,
+        silence: float,
+    ) -> None:
+        self._number = number
+        self._epoll = select.epoll()
+        self._sessions = Sessions(prompts, silence=silence)
+        self._signalling = Signalling(path, number, address, self._sessions, self._epoll)
+        self._supervisor = Supervisor(supervisor, number, self._take_ports)
+        self._sessions.readers[supervisor.fileno()] = self._supervisor.read
+        self._epoll.register(supervisor.fileno(), select.EPOLLIN)
+        self._tracebacks = 0
+
+    def _take_ports(self, ports: list[Port]) -> None:
+        added = self._sessions.add_ports(ports)
+        for port in added:
+            # For good: a call costs no epoll_ctl.
+            self._epoll.register(port.rtp.fileno(), select.EPOLLIN)
+            self._epoll.register(port.rtcp.fileno(), select.EPOLLIN)
+        self._signalling.ports_added(added)
+
+    def run(self) -> None:
+        """Serves until the end."""
+        sessions, supervisor, cadence = self._sessions, self._supervisor, self._sessions.cadence
+        poll, readers, clock = self._epoll.poll, sessions.readers, time.monotonic
+        supervisor.ready()
+        now = clock()
+        next_check = now
+        busy = False
+        seen = 0
+        window_ends = now
+        while not supervisor.stopped and (sessions.open or not supervisor.draining):
+            supervisor.want(len(sessions.ports) - len(sessions.open), len(sessions.open))
+            if busy:
+                spare = now + COLLECT - clock()
+                if spare > 0.0:
+                    time.sleep(spare)
+            ready = poll(self._patience(next_check))
+            now = clock()
+            try:
+                cadence.run(now)
+                for fd, _ in ready:
+                    readers[fd](now)
+                if now >= next_check:
+                    next_check = now + CHECK_EVERY
+                    sessions.check(now, CHECK_EVERY)
+            except Exception:  # noqa: BLE001 - a fault in one session must not end the others
+                self._report()
+            if sessions.events:
+                self._signalling.flush()
+            seen += len(ready)
+            if now >= window_ends:
+                busy = seen > BUSY
+                seen = 0
+                window_ends = now + WINDOW
+        self._signalling.flush()
+        self._signalling.close()
+
+    def _patience(self, next_check: float) -> float | None:
+        """Seconds that the loop may sleep; None where only a socket can wake it."""
+        sessions = self._sessions
+        if not sessions.open:
+            return None
+        due = sessions.cadence.next_due()
+        until = next_check if due is None else min(due, next_check)
+        return max(0.0, until - time.monotonic())
+
+    def _report(self) -> None:
+        self._tracebacks += 1
+        if self._tracebacks <= MAX_TRACEBACKS:
+            complain(f"worker {self._number}: {traceback.format_exc()}")

@@ -1,0 +1,357 @@
+"""The session of a leased port: what comes in is counted, read for digits, relayed; what goes out is played."""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+from media.control import Digit, Open, PlayDone, Silence, StreamStats
+from media.g711 import ALAW_TO_ULAW, ULAW_TO_ALAW
+from media.prompts import Prompt
+from media.rtp.dtmf import DigitReceiver, DigitSender
+from media.rtp.outgoing import FRAME, Outgoing
+from media.rtp.packet import HEADER, MARKER, PLAIN, Packet, is_rtcp, parse
+from media.rtp.stats import Reception
+from media.worker.line import Host, Line
+from media.worker.player import Playback
+from media.worker.ports import Port
+
+FLOOD: Final = 1000
+"""Packets a second that no telephone sends, but two ports sending to each other do."""
+
+_TRANSLATE: Final = {("PCMA", "PCMU"): ALAW_TO_ULAW, ("PCMU", "PCMA"): ULAW_TO_ALAW}
+_unpack = HEADER.unpack_from
+_pack = HEADER.pack
+
+
+class Session(Line):
+    """One generation of a port, from Open to Release."""
+
+    __slots__ = ("_codec", "_event_pt", "_fed_ssrc", "_feeder", "_flooding", "_forward", "_keys", "_keys_ts",
+                 "_listens", "_mark", "_octets", "_out", "_out_mark", "_peer", "_playback", "_pt", "_receiver",
+                 "_receives", "_reception", "_relayed_at", "_relayed_seq", "_relayed_ssrc", "_relayed_ts",
+                 "_rewrite", "_seen", "_seq_offset", "_shifted", "_silence_told", "_table", "_transmits",
+                 "_ts_offset", "_waits_since", "digits", "dropped", "gen", "played")  # fmt: skip
+
+    def __init__(self, port: Port, gen: int, host: Host, now: float) -> None:
+        super().__init__(port, host, now)
+        self.gen = gen
+        # What Open says.
+        self._pt = -1
+        self._codec = ""
+        self._event_pt: int | None = None
+        self._listens = self._receives = self._transmits = False
+        # What comes in.
+        self._reception = Reception()
+        self._receiver = DigitReceiver()
+        self._octets = self._seen = self.dropped = self.digits = 0
+        self._waits_since = now
+        self._flooding = self._silence_told = False
+        # Where it goes: the peer's last packet of ours is remembered as it came, with the offsets it left with.
+        self._peer: Session | None = None
+        self._forward: Session | None = None
+        self._relayed_ssrc = self._fed_ssrc = -1
+        self._relayed_seq = self._relayed_ts = self._seq_offset = self._ts_offset = self._mark = 0
+        self._relayed_at = 0.0
+        self._rewrite = self._shifted = False
+        self._table: bytes | None = None
+        # What goes out, and which session's packets did last.
+        self._out = Outgoing(host.random(32), host.random(15), host.random(32))
+        self._out_mark = 0
+        self._feeder: Session | None = None
+        self._playback: Playback | None = None
+        self._keys: DigitSender | None = None
+        self._keys_ts = 0
+        self.played = 0
+
+    # --- commands ---
+
+    def update(self, command: Open, now: float) -> None:
+        """Takes over what an Open says; a new remote address latches anew."""
+        latch = self.port.address(command.latch_ip, 1)
+        address = self.port.address(command.remote_ip, command.remote_port)
+        self.set_remote(address, latch[0] if latch is not None else "")
+        self._pt = command.audio_pt
+        self._codec = command.codec
+        self._event_pt = command.event_pt
+        if command.receive and not self._receives:
+            self._waits_since = now
+        self._receives = command.receive
+        self._transmits = command.send
+        self._listens = command.digits
+        if self._playback is not None:
+            self._playback.use(self._codec)
+        self._relink()
+
+    def bridge(self, peer: Session) -> None:
+        """Relays both ways between this session and `peer`; each leaves the bridge it was in."""
+        if self._peer is not peer and peer is not self:
+            self.unbridge()
+            peer.unbridge()
+            self._peer = peer
+            peer._peer = self
+            self._relink()
+
+    def unbridge(self) -> None:
+        """Ends relaying from and to this session."""
+        peer = self._peer
+        if peer is not None:
+            self._peer = peer._peer = None
+            self._forward = peer._forward = None
+            self._settle()
+            peer._settle()
+
+    def play(self, play_id: int, prompts: list[Prompt], loop: bool, now: float) -> None:
+        """Plays prompts to the peer, in place of whatever plays."""
+        self._end_playback("stopped")
+        self._playback = Playback(play_id, prompts, loop, self._codec)
+        self._take_over(now)
+
+    def stop_play(self) -> None:
+        """Stops what plays."""
+        self._end_playback("stopped")
+        if self._keys is None:
+            self.host.cadence.remove(self)
+
+    def send_digits(self, digits: str, now: float) -> None:
+        """Sends telephone events, after those still to be sent; raises ValueError for other characters."""
+        if self._keys is not None:
+            self._keys.append(digits)
+        elif self._event_pt is not None:
+            self._keys = DigitSender(digits)
+            self._take_over(now)
+
+    def release(self) -> StreamStats:
+        """Ends the session."""
+        self._keys = None
+        self.stop_play()
+        self.unbridge()
+        self.close()
+        came = self._reception
+        return StreamStats(
+            received=came.received,
+            received_octets=self._octets,
+            sent=self.sent,
+            sent_octets=self.sent_octets,
+            lost=came.lost,
+            jitter_ms=came.jitter_ms,
+            jitter_max_ms=came.jitter_max_ms,
+            strangers=self.strangers,
+            dropped=self.dropped,
+            rtcp=self.rtcp,
+            send_errors=self.send_errors,
+            first_at=self.first_at,
+            last_at=None if self.first_at is None else self.last_at,
+        )
+
+    def check(self, now: float, interval: float, silence: float) -> None:
+        """Every `interval`: unlatches a silent peer, tells of a long silence, stops relaying a flood."""
+        self.unlatch_if_silent(now)
+        quiet = now - max(self.last_at, self._waits_since)
+        if quiet <= silence or not self._receives:
+            self._silence_told = False
+        elif not self._silence_told:
+            self._silence_told = True
+            self.host.emit(Silence(self.port.number, self.gen))
+        received = self._reception.received
+        flooding = received - self._seen > FLOOD * interval
+        self._seen = received
+        if flooding is not self._flooding:
+            self._flooding = flooding
+            self._relink()
+
+    # --- receiving and relaying ---
+
+    def is_expected(self, data: bytes) -> bool:
+        """Whether a datagram is RTP as negotiated, so that its sender may be latched to; counts it if not."""
+        packet = parse(data)
+        if packet is not None and packet.payload_type in (self._pt, self._event_pt):
+            return True
+        self.dropped += 1
+        return False
+
+    def accept(self, data: bytes, now: float) -> None:
+        """Counts a datagram of the peer and passes it on."""
+        try:
+            first, second, seq, ts, ssrc = _unpack(data)
+        except struct.error:
+            self.dropped += 1
+            return
+        if first != PLAIN or second & 0x7F != self._pt:
+            self._accept_other(data, now)
+            return
+        self.last_at = now
+        self._octets += len(data)
+        self._reception.audio(seq, ts, ssrc, now)
+        peer = self._forward
+        if peer is None:
+            return
+        if ssrc != self._relayed_ssrc:
+            self._begin_relay(peer, seq, ts, ssrc, now)
+        self._relayed_seq = seq
+        self._relayed_ts = ts
+        self._relayed_at = now
+        if self._rewrite:
+            payload = data[12:]
+            if self._table is not None:
+                payload = payload.translate(self._table)
+            data = self._header(peer, second & MARKER | peer._pt, seq, ts) + payload
+        peer.transmit(data)
+
+    def _header(self, peer: Session, second: int, seq: int, ts: int) -> bytes:
+        second |= self._mark
+        self._mark = 0
+        seq = (seq + self._seq_offset) & 0xFFFF
+        return _pack(PLAIN, second, seq, (ts + self._ts_offset) & 0xFFFFFFFF, peer._out.ssrc)
+
+    def _accept_other(self, data: bytes, now: float) -> None:
+        """What is not plain audio: events, extended headers, RTCP on this port, what was not negotiated."""
+        if is_rtcp(data):
+            self.rtcp += 1
+            return
+        packet = parse(data)
+        if packet is None:
+            self.dropped += 1
+            return
+        self.last_at = now
+        self._octets += len(data)
+        if packet.payload_type == self._pt:
+            self._reception.audio(packet.seq, packet.ts, packet.ssrc, now)
+            self._relay_other(data, packet, now)
+            return
+        self._reception.other(packet.seq, packet.ssrc)
+        if packet.payload_type != self._event_pt:
+            self.dropped += 1
+        elif not self._listens:
+            self._relay_other(data, packet, now)
+        elif self._receives:
+            digit = self._receiver.feed(now, packet.seq, packet.ts, packet.ssrc, packet.marker, packet.payload)
+            if digit is not None:
+                self.digits += 1
+                self.host.emit(Digit(self.port.number, self.gen, digit, now))
+
+    def _relay_other(self, data: bytes, packet: Packet, now: float) -> None:
+        peer = self._forward
+        if peer is None:
+            return
+        is_audio = packet.payload_type == self._pt
+        payload_type = peer._pt if is_audio else peer._event_pt
+        if payload_type is None:
+            self.dropped += 1
+            return
+        if packet.ssrc != self._relayed_ssrc:
+            self._begin_relay(peer, packet.seq, packet.ts, packet.ssrc, now)
+        self._relayed_seq = packet.seq
+        self._relayed_ts = packet.ts
+        self._relayed_at = now
+        if self._rewrite or payload_type != packet.payload_type:
+            payload = packet.payload
+            if is_audio and self._table is not None:
+                payload = payload.translate(self._table)
+            second = (MARKER if packet.marker else 0) | payload_type
+            data = self._header(peer, second, packet.seq, packet.ts) + payload
+        peer.transmit(data)
+
+    def _begin_relay(self, peer: Session, seq: int, ts: int, ssrc: int, now: float) -> None:
+        """Before the first packet of a source: what the peer gets must go on from what it got (RFC 3550 §5.1)."""
+        goes_on = peer._feeder is self and self._fed_ssrc == ssrc
+        if not goes_on or self._shifted:
+            peer._settle()
+            out = peer._out
+            self._shifted = out.started
+            if out.started:
+                next_seq, next_ts = out.resume(now)
+                self._seq_offset = next_seq - seq
+                self._ts_offset = next_ts - ts
+                self._mark = MARKER
+            else:
+                self._seq_offset = self._ts_offset = 0
+                out.ssrc = ssrc
+            peer._feeder = self
+            self._fed_ssrc = ssrc
+        self._relayed_ssrc = ssrc
+        self._rewrite = self._shifted or self._pt != peer._pt or self._table is not None
+
+    def _settle(self) -> None:
+        """Notes where the session that fed this one's peer has left off."""
+        feeder = self._feeder
+        if feeder is not None:
+            seq = (feeder._relayed_seq + feeder._seq_offset) & 0xFFFF
+            ts = (feeder._relayed_ts + feeder._ts_offset) & 0xFFFFFFFF
+            self._out.sent(seq, ts, feeder._relayed_at)
+            self._feeder = None
+
+    def _relink(self) -> None:
+        """After any change: decides anew what is relayed from here and to here."""
+        self._decide()
+        if self._peer is not None:
+            self._peer._decide()
+
+    def _decide(self) -> None:
+        peer = self._peer
+        self._relayed_ssrc = -1
+        self._forward = None
+        if peer is not None:
+            self._table = _TRANSLATE.get((self._codec, peer._codec))
+            if self._receives and peer._transmits and not peer._is_sending() and not self._flooding:
+                self._forward = peer
+
+    # --- playing ---
+
+    def _is_sending(self) -> bool:
+        return self._playback is not None or self._keys is not None
+
+    def _take_over(self, now: float) -> None:
+        """Sends on its own from the next tick on, continuing the stream; what is relayed to here waits."""
+        if self not in self.host.cadence:
+            self._settle()
+            seq, ts = self._out.resume(now)
+            self._out.seq = seq - 1
+            self._out.ts = ts - FRAME
+            self._out_mark = MARKER
+            self.host.cadence.add(self, now)
+        self._relink()
+
+    def _end_playback(self, reason: str) -> None:
+        playback = self._playback
+        if playback is not None:
+            self._playback = None
+            self.host.emit(PlayDone(self.port.number, self.gen, playback.play_id, reason))
+            self._relink()
+
+    def step(self, now: float) -> bool:
+        """Sends the next 20 ms; False when nothing is left to be sent."""
+        out = self._out
+        out.at = now
+        out.ts = ts = (out.ts + FRAME) & 0xFFFFFFFF
+        playback = self._playback
+        if self._keys is not None:
+            self._step_keys(self._keys)
+        elif playback is not None:
+            frame = playback.next(self._codec)
+            if frame is None:
+                self._end_playback("done")
+            elif self._transmits:
+                out.started = True
+                out.seq = seq = (out.seq + 1) & 0xFFFF
+                self.transmit(_pack(PLAIN, self._pt | self._out_mark, seq, ts, out.ssrc) + frame)
+                self._out_mark = 0
+                self.played += 1
+        return self._is_sending()
+
+    def _step_keys(self, keys: DigitSender) -> None:
+        out = self._out
+        packet = keys.step()
+        if keys.done:
+            self._keys = None
+            self._relink()
+        if packet is None or self._event_pt is None or not self._transmits:
+            return
+        distance, payload = packet
+        if distance == 0:
+            self._keys_ts = out.ts
+        out.started = True
+        out.seq = (out.seq + 1) & 0xFFFF
+        mark = MARKER if distance == 0 else 0
+        self.transmit(_pack(PLAIN, self._event_pt | mark, out.seq, self._keys_ts, out.ssrc) + payload)
+        self.played += 1

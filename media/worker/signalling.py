@@ -1,0 +1,208 @@
+"""The worker's end of the control connection: signalling connects, again after each restart."""
+
+from __future__ import annotations
+
+import os
+import resource
+import secrets
+import select
+import socket
+from typing import Final
+
+from media.control import (
+    Attach,
+    Command,
+    ControlError,
+    Event,
+    FrameReader,
+    Hello,
+    Ping,
+    Pong,
+    PortsAdded,
+    Stats,
+    decode_commands,
+    encode_frame,
+)
+from media.worker.line import Reader
+from media.worker.log import complain
+from media.worker.ports import Port
+from media.worker.sessions import Sessions
+
+_READ: Final = 1 << 16
+MAX_UNSENT: Final = 8 << 20
+"""Octets for a signalling process that does not read; beyond, it has to connect again."""
+MAX_KEPT: Final = 10_000
+"""Events kept for the next connection while there is none."""
+
+
+class Signalling:
+    """Listens on a Unix socket; of its connections the newest counts."""
+
+    def __init__(self, path: str, number: int, address: str, sessions: Sessions, epoll: select.epoll) -> None:
+        self._path = path
+        self._number = number
+        self._address = address
+        self._sessions = sessions
+        self._epoll = epoll
+        self._boot = secrets.token_hex(8)
+        self._client = ""
+        self._last_seq = 0
+        self._connection: socket.socket | None = None
+        self._frames = FrameReader()
+        self._unsent = bytearray()
+        self._waits = False
+        self._listener = _listen(path)
+        self._register(self._listener, self._accept)
+
+    def _register(self, sock: socket.socket, reader: Reader) -> None:
+        self._sessions.readers[sock.fileno()] = reader
+        self._epoll.register(sock.fileno(), select.EPOLLIN)
+
+    def close(self) -> None:
+        """Takes the socket away from the file system."""
+        try:
+            os.unlink(self._path)
+        except OSError:
+            pass
+
+    # --- connection ---
+
+    def _accept(self, now: float) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return
+        self._drop("another connection takes its place")
+        connection.setblocking(False)
+        self._connection = connection
+        self._frames = FrameReader()
+        self._register(connection, self._exchange)
+        self._send_now([self._hello()])
+
+    def _hello(self) -> Hello:
+        sessions = self._sessions
+        return Hello(
+            worker_id=self._number,
+            address=self._address,
+            ports=list(sessions.ports),
+            open=[(port, session.gen) for port, session in sessions.open.items()],
+            boot=self._boot,
+            client=self._client,
+            last_seq=self._last_seq,
+            last_gen=sessions.last_gen,
+        )
+
+    def _drop(self, why: str) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        complain(f"worker {self._number}: signalling disconnected: {why}")
+        self._connection = None
+        self._unsent.clear()
+        self._waits = False
+        self._epoll.unregister(connection.fileno())
+        # Events of this descriptor may still wait in the batch that the loop works on.
+        self._sessions.readers[connection.fileno()] = _nothing
+        connection.close()
+
+    def _exchange(self, now: float) -> None:
+        """The connection is readable or, after it was full, writable."""
+        if self._waits:
+            self._write()
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            data = connection.recv(_READ)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._drop(str(error))
+            return
+        if not data:
+            self._drop("end of file")
+            return
+        try:
+            for body in self._frames.feed(data):
+                for command in decode_commands(body):
+                    self._command(command, now)
+        except ControlError as error:
+            self._drop(str(error))
+
+    def _command(self, command: Command, now: float) -> None:
+        if isinstance(command, Attach):
+            if command.client != self._client:
+                self._client = command.client
+                self._last_seq = 0
+        elif isinstance(command, Ping):
+            self._sessions.emit(Pong(self._last_seq))
+        elif isinstance(command, Stats):
+            used = resource.getrusage(resource.RUSAGE_SELF)
+            self._sessions.emit(self._sessions.stats(used.ru_utime + used.ru_stime))
+        elif not command.seq:
+            self._sessions.carry_out(command, now)
+        elif command.seq > self._last_seq:
+            self._last_seq = command.seq
+            self._sessions.carry_out(command, now)
+
+    # --- events ---
+
+    def ports_added(self, ports: list[Port]) -> None:
+        """Tells of new ports; a Hello to come will list them anyway."""
+        if ports and self._connection is not None:
+            self._sessions.emit(PortsAdded([port.number for port in ports]))
+
+    def flush(self) -> None:
+        """Sends what the sessions emitted."""
+        events = self._sessions.events
+        if self._connection is None:
+            if len(events) > MAX_KEPT:
+                del events[:-MAX_KEPT]
+            return
+        self._send_now(events)
+        events.clear()
+
+    def _send_now(self, events: list[Event]) -> None:
+        self._unsent += encode_frame(events)
+        if len(self._unsent) > MAX_UNSENT:
+            self._drop(f"it has left {len(self._unsent)} octets unread")
+        elif not self._waits:
+            self._write()
+
+    def _write(self) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            sent = connection.send(self._unsent)
+            del self._unsent[:sent]
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self._drop(str(error))
+            return
+        if bool(self._unsent) is not self._waits:
+            self._waits = bool(self._unsent)
+            events = select.EPOLLIN | (select.EPOLLOUT if self._waits else 0)
+            self._epoll.modify(connection.fileno(), events)
+
+
+def _nothing(now: float) -> None:
+    pass
+
+
+def _listen(path: str) -> socket.socket:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.setblocking(False)
+    # Whoever may connect commands the audio of all calls.
+    umask = os.umask(0o177)
+    try:
+        listener.bind(path)
+    finally:
+        os.umask(umask)
+    listener.listen(8)
+    return listener

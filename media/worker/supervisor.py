@@ -1,0 +1,84 @@
+"""The worker's end of the supervisor's socket: ports come in, wishes go out."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from media.worker.log import complain
+from media.worker.ports import Port, pairs
+
+LOW_WATER: Final = 64
+"""Free pairs below which more are asked for."""
+_MAX_MESSAGE: Final = 1 << 16
+_MAX_DESCRIPTORS: Final = 253  # SCM_MAX_FD of Linux
+
+
+class _Message(msgspec.Struct):
+    ports: list[int] | None = None
+    drain: bool | float = False
+    stop: bool = False
+
+
+_decode = msgspec.msgpack.Decoder(_Message).decode
+
+
+class Supervisor:
+    """Messages of a SEQPACKET socket; its end means that the supervisor died, and nobody will give more ports."""
+
+    def __init__(self, sock: socket.socket, number: int, take: Callable[[list[Port]], None]) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.stopped = False
+        self.draining = False
+        self._number = number
+        self._take = take
+        self._asked = 0
+
+    def ready(self) -> None:
+        """Tells that the worker can be reached by signalling."""
+        self._send({"ready": True})
+
+    def want(self, free: int, in_use: int) -> None:
+        """Asks for more ports when few are free, the more the more are in use; one wish at a time."""
+        if self._asked <= 0 and free < max(LOW_WATER, in_use // 4) and not self.draining:
+            self._asked = max(LOW_WATER, in_use // 2)
+            self._send({"more": self._asked})
+
+    def _send(self, message: dict[str, bool | int]) -> None:
+        try:
+            self.sock.send(msgspec.msgpack.encode(message))
+        except OSError:
+            pass  # its end is noticed by reading
+
+    def read(self, now: float) -> None:
+        """One message."""
+        try:
+            data, descriptors, flags, _ = socket.recv_fds(self.sock, _MAX_MESSAGE, _MAX_DESCRIPTORS)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, descriptors, flags = b"", [], 0
+        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+            complain(f"worker {self._number}: a message of the supervisor was cut")
+        ports, faults = pairs(descriptors)
+        for fault in faults:
+            complain(f"worker {self._number}: port refused: {fault}")
+        if ports:
+            self._asked -= len(ports)
+            self._take(ports)
+        if not data:
+            complain(f"worker {self._number}: the supervisor is gone; serving the calls there are")
+            self.draining = True
+            self.sock.close()
+            return
+        try:
+            message = _decode(data)
+        except msgspec.MsgspecError as error:
+            complain(f"worker {self._number}: message of the supervisor not understood: {error}")
+            return
+        self.draining = self.draining or message.drain is not False
+        self.stopped = self.stopped or message.stop
