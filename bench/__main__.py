@@ -24,9 +24,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    one = commands.add_parser(
-        "call", help="one demonstration call, shown as it happens", description=call.__doc__
-    )
+    one = commands.add_parser("call", help="one demonstration call, shown as it happens", description=call.__doc__)
     call.add_arguments(one)
     one.set_defaults(run=call.run)
     return top

@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.ladder import Ladder
-from bench.phone import Answer, Call, Phone, PhoneError, listens
+from bench.phone import Answer, Call, Phone, PhoneError
 from bench.rtp import KeyedDigit, Stats, share
-from bench.target import parse_address
+from bench.target import listens, parse_address
 
 _CONFIG: Final = Path(__file__).parent.parent / "config" / "default.yaml"
 _CARRIER_HZ, _AGENT_HZ, _RINGBACK_HZ = 440, 880, 450
@@ -52,12 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--carrier", default="127.0.0.1:5070", help="address the carrier sends from")
     parser.add_argument("--user", default="alice", help="softphone that registers and answers")
     parser.add_argument("--password", help="its password; otherwise looked up in --config")
-    parser.add_argument(
-        "--config", type=Path, default=Path("config/default.yaml"), help="where accounts are read"
-    )
-    parser.add_argument(
-        "--database", type=Path, default=Path("var/switchboard.db"), help="where the CDR is read"
-    )
+    parser.add_argument("--config", type=Path, default=Path("config/default.yaml"), help="where accounts are read")
+    parser.add_argument("--database", type=Path, default=Path("var/switchboard.db"), help="where the CDR is read")
     parser.add_argument("--seconds", type=float, default=3.0, help="how long both sides talk")
     parser.add_argument("--no-cdr", action="store_true", help="do not look for the CDR")
 
@@ -83,9 +79,7 @@ def account_password(config: Path, user: str) -> str:
     try:
         accounts = yaml.safe_load(config.read_text("utf-8")).get("accounts") or []
     except OSError as error:
-        raise PhoneError(
-            f"{config}: {error.strerror}; name the switch's configuration by --config"
-        ) from error
+        raise PhoneError(f"{config}: {error.strerror}; name the switch's configuration by --config") from error
     for account in accounts:
         if account.get("user") == user:
             return str(account["password"])
@@ -95,7 +89,7 @@ def account_password(config: Path, user: str) -> str:
 async def _demonstrate(options: argparse.Namespace, password: str, console: Console) -> Outcome:
     """Open both phones and make the call."""
     target = parse_address(options.target)
-    if not await listens(target):
+    if not listens(target):
         raise PhoneError(f"nothing listens at {options.target}: start the switch by `make run` first")
     host, port = parse_address(options.carrier)
     outcome = Outcome()
@@ -122,9 +116,7 @@ async def _register(agent: Phone, outcome: Outcome) -> None:
     outcome.check(bool(agent.received("SIP/2.0 401")), "REGISTER was accepted without a challenge")
 
 
-async def _call(
-    options: argparse.Namespace, carrier: Phone, agent: Phone, ladder: Ladder, outcome: Outcome
-) -> None:
+async def _call(options: argparse.Namespace, carrier: Phone, agent: Phone, ladder: Ladder, outcome: Outcome) -> None:
     """Dial, key, talk, hang up."""
     agent.behaviour = Answer(after=0.5)
     call = await carrier.dial(options.number)
@@ -138,9 +130,7 @@ async def _call(
     keyed = await keying
     _transfer(far, keyed, outcome)
     await far.confirmed()
-    ladder.note(
-        f"{_CARRIER_HZ} Hz from the caller, {_AGENT_HZ} Hz from {options.user}, {options.seconds:g} s"
-    )
+    ladder.note(f"{_CARRIER_HZ} Hz from the caller, {_AGENT_HZ} Hz from {options.user}, {options.seconds:g} s")
     await _talk(options.seconds, call, far, outcome)
     ladder.note("the caller hangs up")
     await call.hang_up()
@@ -192,9 +182,7 @@ async def _talk(seconds: float, call: Call, far: Call, outcome: Outcome) -> None
 
 def _check_wire(options: argparse.Namespace, carrier: Phone, agent: Phone, outcome: Outcome) -> None:
     """Neither side may learn the other's number or address, and both must have been spoken to properly."""
-    outcome.check(
-        options.caller.encode() not in agent.received_bytes(), f"{options.user} was told the caller's number"
-    )
+    outcome.check(options.caller.encode() not in agent.received_bytes(), f"{options.user} was told the caller's number")
     secret = f"{agent.address[0]}:{agent.address[1]}".encode()
     outcome.check(secret not in carrier.received_bytes(), f"the carrier was told {options.user}'s address")
     for name, phone in (("the carrier", carrier), (options.user, agent)):
@@ -220,9 +208,7 @@ def _read_cdr(options: argparse.Namespace, started_us: int, outcome: Outcome) ->
     cdr = outcome.cdr
     outcome.check(cdr["extension"] == options.extension, f"the CDR has the extension {cdr['extension']!r}")
     outcome.check(cdr["answered_us"] is not None, "the CDR says the call was not answered")
-    outcome.check(
-        options.caller not in str(cdr["caller_masked"]), "the CDR shows the caller's number in clear text"
-    )
+    outcome.check(options.caller not in str(cdr["caller_masked"]), "the CDR shows the caller's number in clear text")
     outcome.check(len(outcome.cdr_legs) == 2, f"the CDR has {len(outcome.cdr_legs)} legs")
 
 
@@ -253,9 +239,7 @@ def _summary(outcome: Outcome, console: Console) -> None:
     table.add_row("post-dial delay", _milliseconds(outcome.post_dial_delay), "INVITE to the first 18x or 200")
     last, first = outcome.from_last_packet, outcome.from_first_packet
     when = "before the digit ended" if last is not None and last < 0 else "after the digit ended"
-    table.add_row(
-        "transfer latency", _milliseconds(first), "last digit's first packet to INVITE at the agent"
-    )
+    table.add_row("transfer latency", _milliseconds(first), "last digit's first packet to INVITE at the agent")
     table.add_row("", _milliseconds(last), f"from its last packet; the INVITE came {when}")
     for way, sender, receiver in (
         ("caller to agent", outcome.carrier, outcome.agent),
@@ -281,9 +265,7 @@ def _summary(outcome: Outcome, console: Console) -> None:
 def _print_cdr(outcome: Outcome, console: Console) -> None:
     """Print the call record and its legs, sealed fields left out."""
     cdr = outcome.cdr
-    table = Table(
-        title="call detail record", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0)
-    )
+    table = Table(title="call detail record", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
     hidden = ("caller_sealed", "caller_fingerprint", "version")
     for name, value in cdr.items():
         if name not in hidden and value not in (None, ""):

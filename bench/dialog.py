@@ -27,9 +27,7 @@ _ANSWERS: Final = {"sendonly": "recvonly", "recvonly": "sendonly"}
 class Call:
     """A dialog and its audio, seen from one end."""
 
-    def __init__(
-        self, endpoint: Endpoint, rtp: RtpPort, contact: str, target: Address, *, outgoing: bool
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, rtp: RtpPort, contact: str, target: Address, *, outgoing: bool) -> None:
         """Create an idle call; `Phone` fills in who calls whom."""
         self.endpoint = endpoint
         self.rtp = rtp
@@ -153,9 +151,7 @@ class Call:
             self._established(response)
         elif response.status in (401, 407) and self.authorize and self.request and self._seq == 1:
             self._seq += 1
-            again = Message(
-                self.request.start, [h for h in self.request.headers if h[0] not in ("Via", "CSeq")]
-            )
+            again = Message(self.request.start, [h for h in self.request.headers if h[0] not in ("Via", "CSeq")])
             again.add("CSeq", f"{self._seq} INVITE")
             again.body = self.request.body
             self.authorize(again, response)

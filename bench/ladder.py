@@ -51,10 +51,7 @@ class Ladder:
         line = ""
         for place, name in enumerate(self.names):
             middle = 9 + _SPAN * place
-            line = (
-                line.ljust(min(middle - len(name) // 2, 10 + _SPAN * (len(self.names) - 1) - len(name)))
-                + name
-            )
+            line = line.ljust(min(middle - len(name) // 2, 10 + _SPAN * (len(self.names) - 1) - len(name))) + name
         self.console.print(Text(line, style="bold"), overflow="crop", no_wrap=True)
 
     def watch(self, endpoint: Endpoint, own: int, far: int) -> None:

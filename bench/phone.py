@@ -41,7 +41,6 @@ __all__ = [
     "Record",
     "Refuse",
     "RefusedError",
-    "listens",
 ]
 
 _CODECS: Final = ("PCMA", "PCMU", "telephone-event")
@@ -129,9 +128,7 @@ class Phone:
         """Bind a phone; `copies=2` sends every message twice."""
         loop = asyncio.get_running_loop()
         try:
-            _, endpoint = await loop.create_datagram_endpoint(
-                lambda: Endpoint(t1, copies), local_addr=(host, port)
-            )
+            _, endpoint = await loop.create_datagram_endpoint(lambda: Endpoint(t1, copies), local_addr=(host, port))
         except OSError as error:
             raise PhoneError(f"cannot bind {host}:{port} for {user}: {error.strerror or error}") from error
         return cls(endpoint, user, target, password, domain)
@@ -282,9 +279,7 @@ class Phone:
         elif request.method == "INVITE":
             self._spawn(self._serve(transaction))
         else:
-            self.endpoint.answer(
-                transaction, 200 if request.method == "OPTIONS" else 501, tag=secrets.token_hex(4)
-            )
+            self.endpoint.answer(transaction, 200 if request.method == "OPTIONS" else 501, tag=secrets.token_hex(4))
 
     async def _serve(self, transaction: ServerTransaction) -> None:
         """Treat a new incoming call as `behaviour` says."""
@@ -331,30 +326,6 @@ class Phone:
         task = asyncio.get_running_loop().create_task(guarded())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-class _Probe(asyncio.DatagramProtocol):
-    """Hears whether the kernel refuses what was sent."""
-
-    def __init__(self) -> None:
-        self.refused: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-
-    def error_received(self, exc: Exception) -> None:
-        """Nothing listens there."""
-        if not self.refused.done():
-            self.refused.set_result(True)
-
-
-async def listens(target: Address, within: float = 0.2) -> bool:
-    """Whether some UDP socket is open at an address of this machine, found out by an empty datagram."""
-    loop = asyncio.get_running_loop()
-    transport, probe = await loop.create_datagram_endpoint(_Probe, remote_addr=target)
-    try:
-        transport.sendto(b"\r\n\r\n")
-        await asyncio.wait({probe.refused}, timeout=within)
-        return not probe.refused.done()
-    finally:
-        transport.close()
 
 
 def _text(address: Address) -> str:

@@ -66,9 +66,7 @@ class Record:
 class ClientTransaction:
     """A request sent, its responses, and its retransmissions (RFC 3261 17.1)."""
 
-    def __init__(
-        self, request: Message, destination: Address, heard: Callable[[Message], None] | None
-    ) -> None:
+    def __init__(self, request: Message, destination: Address, heard: Callable[[Message], None] | None) -> None:
         """Remember the request; the endpoint drives the rest."""
         self.request = request
         self.destination = destination
@@ -148,9 +146,7 @@ class Endpoint(asyncio.DatagramProtocol):
             self._transport.sendto(data, destination)
             self._record("out", destination, data, message)
 
-    def _record(
-        self, direction: Literal["in", "out"], peer: Address, data: bytes, message: Message | None
-    ) -> None:
+    def _record(self, direction: Literal["in", "out"], peer: Address, data: bytes, message: Message | None) -> None:
         """Keep a datagram, and show it to whoever watches."""
         key = direction.encode() + data
         record = Record(time.monotonic(), direction, peer, data, message, key in self._seen)
@@ -230,9 +226,7 @@ class Endpoint(asyncio.DatagramProtocol):
         """Match a response by branch and CSeq method (RFC 3261 17.1.3)."""
         transaction = self._clients.get((message.branch, message.cseq[1]))
         if transaction is None:
-            self.complaints.append(
-                f"a response to nothing this phone sent: {message.start} ({message.get('cseq')})"
-            )
+            self.complaints.append(f"a response to nothing this phone sent: {message.start} ({message.get('cseq')})")
             return
         if transaction.final.done():
             if transaction.ack is not None:
@@ -302,9 +296,7 @@ class Endpoint(asyncio.DatagramProtocol):
 
     def answer(self, transaction: ServerTransaction, status: int, reason: str = "", tag: str = "") -> None:
         """Send a bare response."""
-        self.respond(
-            transaction, reply(transaction.request, status, reason or REASONS.get(status, "Answer"), tag)
-        )
+        self.respond(transaction, reply(transaction.request, status, reason or REASONS.get(status, "Answer"), tag))
 
     @staticmethod
     def _stop(transaction: ClientTransaction | ServerTransaction) -> None:

@@ -114,11 +114,7 @@ class Message:
             found.append(f"branch {self.branch!r} lacks the magic cookie")
         if self.is_request and not self.get("max-forwards"):
             found.append("no max-forwards")
-        if (
-            self.cseq[1] == "INVITE"
-            and (self.is_request or 200 <= self.status < 300)
-            and not self.get("contact")
-        ):
+        if self.cseq[1] == "INVITE" and (self.is_request or 200 <= self.status < 300) and not self.get("contact"):
             found.append("no contact")
         if not self.from_tag:
             found.append("no tag in From")

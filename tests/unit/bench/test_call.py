@@ -28,9 +28,7 @@ def database(tmp_path: Path) -> Path:
     """A database with one good record of a call to the 400 number, started at second 100."""
     path = tmp_path / "switchboard.db"
     with sqlite3.connect(path) as made:
-        made.execute(
-            "CREATE TABLE calls (id, called, extension, caller_masked, started_us, answered_us, ended_us)"
-        )
+        made.execute("CREATE TABLE calls (id, called, extension, caller_masked, started_us, answered_us, ended_us)")
         made.execute("CREATE TABLE legs (call_id, place, role)")
         made.execute("INSERT INTO calls VALUES ('c', '4008001234', '800001', '138****8000', 100000000, 1, 2)")
         made.executemany("INSERT INTO legs VALUES ('c', ?, ?)", [(0, "caller"), (1, "agent")])

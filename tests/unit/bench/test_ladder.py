@@ -12,9 +12,7 @@ from bench.transactions import Record
 from bench.wire import Message
 
 
-def record(
-    start: str, way: Literal["in", "out"] = "out", body: bytes = b"", *, repeated: bool = False
-) -> Record:
+def record(start: str, way: Literal["in", "out"] = "out", body: bytes = b"", *, repeated: bool = False) -> Record:
     """One datagram at second 1.5 of the clock."""
     message = Message(start, [("CSeq", "1 INVITE"), ("To", "<sip:alice@h>")], body)
     return Record(1.5, way, ("127.0.0.1", 1), b"xyz", message, repeated)

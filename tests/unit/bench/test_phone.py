@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bench.phone import Answer, Dialled, Never, OverdueError, Phone, PhoneError, Refuse, RefusedError, listens
+from bench.phone import Answer, Dialled, Never, OverdueError, Phone, PhoneError, Refuse, RefusedError
 from bench.transactions import ServerTransaction
 from bench.wire import Message, reply
 
@@ -107,9 +107,7 @@ async def test_requests_are_repeated_until_answered(pair: Pair) -> None:
     """An INVITE that is ignored twice is sent a third time and then answered once."""
     carrier, alice = pair
     ignored = iter([True, True])
-    alice.endpoint.drop = lambda way, message: (
-        way == "in" and message.method == "INVITE" and next(ignored, False)
-    )
+    alice.endpoint.drop = lambda way, message: way == "in" and message.method == "INVITE" and next(ignored, False)
     call = await carrier.dial("1")
     await call.answered()
     assert starts(carrier, "out")[:3] == ["INVITE"] * 3
@@ -139,14 +137,6 @@ async def test_a_nervous_carrier_sends_everything_twice(pair: Pair) -> None:
     assert sent.count("INVITE") == sent.count("BYE") == 2
     assert len(alice.calls) == 1
     assert len(alice.received("INVITE")) == 1
-
-
-async def test_nobody_there() -> None:
-    """A port where nobody listens is found out at once, and one where somebody does is not."""
-    async with await Phone.open("x", t1=0.01) as phone:
-        address = phone.address
-        assert await listens(address)
-    assert not await listens(address)
 
 
 async def test_silence_is_a_timeout() -> None:

@@ -15,9 +15,7 @@ def heard(port: RtpPort, hz: int, payload_type: int, frames: int) -> None:
     second = tone_second(hz, payload_type)
     for n in range(frames):
         audio = second[(n * FRAME) % 8000 :][:FRAME]
-        port.datagram_received(
-            struct.pack("!BBHII", 128, payload_type, n, n * FRAME, 7) + audio, ("127.0.0.1", 9)
-        )
+        port.datagram_received(struct.pack("!BBHII", 128, payload_type, n, n * FRAME, 7) + audio, ("127.0.0.1", 9))
 
 
 def packet(at: float, sequence: int, timestamp: int = 0) -> Packet:
@@ -63,9 +61,7 @@ def test_lost_and_repeated_packets_are_counted_over_the_wrap() -> None:
     """One packet missing and one doubled around sequence 65535 are seen as such."""
     port = RtpPort()
     for sequence in (65533, 65534, 0, 0, 1):
-        port.datagram_received(
-            struct.pack("!BBHII", 128, 8, sequence, 0, 7) + b"\xd5" * 160, ("127.0.0.1", 9)
-        )
+        port.datagram_received(struct.pack("!BBHII", 128, 8, sequence, 0, 7) + b"\xd5" * 160, ("127.0.0.1", 9))
     stats = port.stats()
     assert (stats.received, stats.lost, stats.duplicates, stats.streams) == (5, 1, 1, 1)
 
