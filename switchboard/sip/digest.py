@@ -64,7 +64,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
 def parse_credentials(value: str) -> Credentials:
     """Parse an Authorization or WWW-Authenticate value; only the Digest scheme is looked into."""
-    scheme, _, rest = value.strip(" \t").partition(" ")
+    scheme, _, rest = value.strip(" \t").replace("\t", " ").partition(" ")
     if scheme.lower() != "digest":
         return Credentials(scheme.lower(), {})
     fields: dict[str, str] = {}
@@ -117,9 +117,7 @@ class Challenger:
 
     __slots__ = ("_floor", "_key", "_lifetime", "_limit", "_seen", "realm")
 
-    def __init__(
-        self, realm: str, key: bytes, nonce_lifetime: float = 300.0, max_nonces: int = 50_000
-    ) -> None:
+    def __init__(self, realm: str, key: bytes, nonce_lifetime: float = 300.0, max_nonces: int = 50_000) -> None:
         """Take the realm, the secret key of the nonces, their lifetime and how many used ones to remember."""
         if len(key) < 16:
             raise LocalError("the key of the nonces must have 16 octets or more")
@@ -142,8 +140,7 @@ class Challenger:
         tail = ", stale=true" if stale else ""
         realm = quote(self.realm)
         return [
-            f'Digest realm={realm}, nonce="{nonce}", algorithm={algorithm}, qop="auth"{tail}'
-            for algorithm in _OFFERED
+            f'Digest realm={realm}, nonce="{nonce}", algorithm={algorithm}, qop="auth"{tail}' for algorithm in _OFFERED
         ]
 
     def check(

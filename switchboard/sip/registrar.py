@@ -13,7 +13,7 @@ from switchboard.sip.address import NameAddr, parse_name_addr
 from switchboard.sip.errors import ParseError, ProtocolError
 from switchboard.sip.headers import is_digits, split_commas
 from switchboard.sip.message import Request
-from switchboard.sip.uri import Uri, parse_uri, same_uri
+from switchboard.sip.uri import Uri, is_sip_uri, parse_uri, same_uri
 
 _Q: Final = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\Z")
 # RFC 3261 §10.2.1.1: a malformed value reads as one hour; larger ones than 2**32-1 as that.
@@ -80,8 +80,8 @@ class Registrar:
         return len(self._bindings)
 
     def lookup(self, aor: str, now: float) -> list[Binding]:
-        """Return the bindings of an address-of-record, the newest first."""
-        return [binding for binding in self._bindings.get(aor, ()) if binding.expires_at > now]
+        """Return the bindings of an address-of-record that SIP can call, the newest first."""
+        return [binding for binding in self._live(aor, now) if is_sip_uri(binding.contact)]
 
     def forget(self, aor: str) -> None:
         """Remove all bindings of an address-of-record."""
@@ -100,11 +100,11 @@ class Registrar:
         while heap and heap[0][0] <= now:
             aor = self._pop_due()
             if aor is not None and aor in self._bindings:
-                self._store(aor, self.lookup(aor, now))
+                self._store(aor, self._live(aor, now))
 
     def register(self, request: Request, aor: str, source: tuple[str, int], now: float) -> RegisterResult:
         """Apply a validated, authenticated REGISTER as a whole or not at all (RFC 3261 §10.3 steps 5-8)."""
-        current = self.lookup(aor, now)
+        current = self._live(aor, now)
         try:
             self._refuse_foreign(request)
             values = [item for line in request.headers.getall("contact") for item in split_commas(line)]
@@ -131,9 +131,7 @@ class Registrar:
         if not parse_uri(request.to.uri).is_sip:
             raise ProtocolError("To is no SIP URI", status=400, header="To", section="RFC 3261 §10.3")
 
-    def _remove_all(
-        self, request: Request, aor: str, values: list[str], current: list[Binding]
-    ) -> RegisterResult:
+    def _remove_all(self, request: Request, aor: str, values: list[str], current: list[Binding]) -> RegisterResult:
         """`Contact: *` stands alone and with `Expires: 0` (RFC 3261 §10.3 step 6)."""
         expires = request.headers.get("expires") or ""
         if len(values) != 1 or not is_digits(expires) or int(expires[:10]) != 0:
@@ -144,11 +142,9 @@ class Registrar:
         return RegisterResult(200)
 
     def _read_change(self, value: str, request: Request) -> _Change:
-        """Read one Contact: only SIP URIs can be called back."""
+        """Read one Contact."""
         address = parse_name_addr(value, "Contact")
         uri = parse_uri(address.uri)
-        if not uri.is_sip:
-            raise ProtocolError("Contact is no SIP URI", status=400, header="Contact")
         asked = address.params.get("expires", request.headers.get("expires"))
         return _Change(address, uri, self._granted(asked))
 
@@ -177,6 +173,10 @@ class Registrar:
             if change.expires > 0:
                 held.insert(0, (_bind(change, request, source, now), change.uri))
         return [binding for binding, _ in held]
+
+    def _live(self, aor: str, now: float) -> list[Binding]:
+        """Return all bindings that have not expired: a contact may have any scheme (RFC 3261 §10.2.1)."""
+        return [binding for binding in self._bindings.get(aor, ()) if binding.expires_at > now]
 
     def _store(self, aor: str, bindings: list[Binding]) -> None:
         """Replace the bindings; the heap holds one entry an address, renewed only by a sooner expiry."""

@@ -29,9 +29,7 @@ _USUAL: Final = re.compile(
     r"sips?:(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/]+@)?[A-Za-z0-9][A-Za-z0-9.\-]*(?::[1-5]?[0-9]{1,4})?"
     r"(?:;[A-Za-z][A-Za-z0-9\-]*(?:=[A-Za-z0-9\-_.!~*'()\[\]/:&+$]+)?)?\Z"
 )
-_PLAIN: Final = re.compile(
-    r"sips?:(?:[A-Za-z0-9\-_.!~*'()&=+$/]+@)?[A-Za-z0-9][A-Za-z0-9.\-]*(?::[1-5]?[0-9]{1,4})?\Z"
-)
+_PLAIN: Final = re.compile(r"sips?:(?:[A-Za-z0-9\-_.!~*'()&=+$/]+@)?[A-Za-z0-9][A-Za-z0-9.\-]*(?::[1-5]?[0-9]{1,4})?\Z")
 _ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()")
 _USER_SAFE: Final = _UNRESERVED | frozenset("&=+$,;?/")
@@ -111,6 +109,11 @@ def parse_uri(text: str) -> Uri:
     if not _OPAQUE.match(rest):
         raise ParseError("malformed URI", section="RFC 3986 §3")
     return Uri(scheme, opaque=rest)
+
+
+def is_sip_uri(text: str) -> bool:
+    """Tell by its scheme whether a URI is sip or sips."""
+    return text.partition(":")[0].lower() in ("sip", "sips")
 
 
 def is_usual_uri(text: str) -> bool:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from switchboard.sip.errors import LocalError, ParseError
-from switchboard.sip.uri import Uri, escape_user, is_usual_uri, is_well_formed, parse_uri, same_uri, unescape
+from switchboard.sip.uri import (
+    Uri,
+    escape_user,
+    is_sip_uri,
+    is_usual_uri,
+    is_well_formed,
+    parse_uri,
+    same_uri,
+    unescape,
+)
 
 PARSED = [
     ("sip:alice@atlanta.com", Uri("sip", "alice", None, "atlanta.com")),
@@ -215,7 +224,9 @@ def test_escape_user(plain: str, text: str) -> None:
 
 def test_is_sip() -> None:
     """Only sip and sips are SIP URIs."""
-    assert [parse_uri(text).is_sip for text in ("sip:h", "SIPS:h", "tel:1", "http://h")] == [
+    texts = ("sip:h", "SIPS:h", "tel:1", "http://h")
+    assert [is_sip_uri(text) for text in texts] == [parse_uri(text).is_sip for text in texts]
+    assert [parse_uri(text).is_sip for text in texts] == [
         True,
         True,
         False,
