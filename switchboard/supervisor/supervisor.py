@@ -148,7 +148,8 @@ class Supervisor:
             self._active = active
         if isinstance(reason := message.get("failed"), str):
             complain(reason)
-            self._fail()
+            if not self._greeted:
+                self._fail()
         if message.get("ready"):
             self._signalling.ready = True
             self._greet()

@@ -1,0 +1,98 @@
+"""Serves /metrics and /health from the running loop; the switch does not depend on it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from config.schema import Http
+from switchboard.ops.health import Health
+from switchboard.ops.log import get_logger
+from switchboard.ops.metrics import Metrics
+
+if TYPE_CHECKING:
+    import uvicorn
+
+CONNECTIONS: Final = 64
+"""Connections served at a time; further ones are answered 503 and closed."""
+
+_FAREWELL: Final = 1.0
+
+
+async def serve_http(settings: Http, metrics: Metrics, health: Health) -> None:
+    """Serve until cancelled; a port that cannot be had is a warning and no more."""
+    if not settings.enabled:
+        return
+    log = get_logger()
+    address = f"{settings.host}:{settings.port}"
+    try:
+        sock = _listen(settings)
+    except OSError as problem:
+        busy = problem.errno == errno.EADDRINUSE
+        reason = "the port is in use" if busy else (problem.strerror or str(problem)).lower()
+        log.warning("http.unavailable", address=address, reason=reason, hint="change http in the configuration")
+        return
+    with sock:
+        try:
+            # half a second of imports: in a thread, for calls may be up already
+            server = await asyncio.to_thread(_build, metrics, health)
+            await _serve(server, sock)
+        except Exception as problem:  # the boundary: calls go on without a web server
+            log.error("http.failed", address=address, exc_info=problem)
+
+
+async def _serve(server: uvicorn.Server, sock: socket.socket) -> None:
+    serving = asyncio.ensure_future(server.serve(sockets=[sock]))
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        server.should_exit = server.force_exit = True
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(serving, _FAREWELL)
+        raise
+
+
+def _listen(settings: Http) -> socket.socket:
+    six = ":" in settings.host
+    sock = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((settings.host, settings.port))
+        sock.listen(CONNECTIONS)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _build(metrics: Metrics, health: Health) -> uvicorn.Server:
+    import uvicorn
+
+    from switchboard.ops.web import build_app
+
+    class Server(uvicorn.Server):
+        """Leaves the signals alone: stopping comes from the supervisor."""
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    settings = uvicorn.Config(
+        build_app(metrics, health),
+        loop="none",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=5,
+    )
+    settings.load()
+    return Server(settings)

@@ -1,0 +1,133 @@
+"""What a switch is measured by, in the Prometheus text format; no label ever carries what a peer sent."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from switchboard.ops.log import lines_dropped
+from switchboard.ops.loop_lag import LoopLag
+from switchboard.ops.readings import Labels, Readings
+
+MOST_VALUES: Final = 64
+"""Distinct values of one label; further ones are counted as ``other``."""
+
+_METHODS: Final = {
+    *("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "INFO"),
+    *("PRACK", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH"),
+}
+_TRANSFER: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
+_POST_DIAL: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+Counts = Callable[[], Mapping[str, int]]
+
+
+class Metrics:
+    """The numbers of one signalling process; what happens is counted here, what is, is read at the scrape."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry(auto_describe=False)
+        self.readings = Readings()
+        self.loop_lag = LoopLag()
+        self._calls: Tally[str] = Tally()
+        self._errors: Tally[str] = Tally()
+        self._messages: Tally[Labels] = Tally()
+        self._rtp = [0, 0]
+        self._post_dial = Histogram(
+            "switchboard_post_dial_delay_seconds",
+            "From a caller's INVITE to the first 180, 183 or 200 sent back.",
+            buckets=_POST_DIAL,
+            registry=self.registry,
+        )
+        self._transfer = Histogram(
+            "switchboard_transfer_latency_seconds",
+            "From the packet of the last digit to the INVITE at the agent.",
+            buckets=_TRANSFER,
+            registry=self.registry,
+        )
+        self.registry.register(self.readings)
+        ProcessCollector(registry=self.registry)
+        self._describe()
+
+    # --- counted as it happens ---
+
+    def call_ended(self, cause: str) -> None:
+        """One call has its record."""
+        self._count(self._calls, cause)
+
+    def post_dial_delay(self, seconds: float) -> None:
+        """From the caller's INVITE to the first 180, 183 or 200 sent back."""
+        self._post_dial.observe(seconds)
+
+    def transfer_latency(self, seconds: float) -> None:
+        """From the packet of the last digit to the INVITE at the agent."""
+        self._transfer.observe(seconds)
+
+    def rtp(self, received: int, lost: int) -> None:
+        """Counters of a stream that was released."""
+        self._rtp[0] += received
+        self._rtp[1] += max(0, lost)
+
+    def error(self, where: str) -> None:
+        """An exception was caught at one of the boundaries."""
+        self._count(self._errors, where)
+
+    def sip_request(self, direction: str, method: str) -> None:
+        """A SIP request went ``in`` or ``out``; methods that nobody defined are one."""
+        self._messages[direction, method if method in _METHODS else "other"] += 1
+
+    def sip_response(self, direction: str, status: int) -> None:
+        """A SIP response went ``in`` or ``out``; counted by its class."""
+        self._messages[direction, f"{status // 100}xx" if 100 <= status < 700 else "other"] += 1
+
+    # --- read at the scrape ---
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """A number read at each scrape."""
+        self.readings.gauge(name, text, read)
+
+    def counter(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """A growing number read at each scrape; its name ends in ``_total``."""
+        self.readings.counter(name, text, read)
+
+    def state(self, read: Counts) -> None:
+        """What the process holds by name (calls, legs, timers, free ports): one gauge each."""
+        self.readings.gauges("switchboard", "Held by the signalling process at the moment.", read)
+
+    def render(self) -> bytes:
+        """Everything in the text format of ``CONTENT_TYPE``."""
+        return generate_latest(self.registry)
+
+    def _describe(self) -> None:
+        add = self.readings.counter
+        add("switchboard_calls_total", "Ended calls by cause.", lambda: dict(self._calls), ("outcome",))
+        add("switchboard_errors_total", "Exceptions caught, by place.", lambda: dict(self._errors), ("where",))
+        add(
+            "switchboard_sip_messages_total",
+            "SIP messages by direction and by method or class of status.",
+            lambda: dict(self._messages),
+            ("direction", "kind"),
+        )
+        add("switchboard_rtp_packets_total", "RTP packets of ended streams.", lambda: self._rtp[0])
+        add("switchboard_rtp_lost_total", "RTP packets that ended streams lost.", lambda: self._rtp[1])
+        add("switchboard_log_lines_dropped_total", "Log lines that nobody read in time.", lines_dropped)
+        self.gauge(
+            "switchboard_loop_lag_max_seconds",
+            "The longest delay of the loop since the last scrape.",
+            self.loop_lag.take,
+        )
+        add("switchboard_metrics_failures_total", "Numbers that could not be read.", self._failures)
+
+    def _failures(self) -> float:
+        return self.readings.failures
+
+    @staticmethod
+    def _count(tally: Tally[str], key: str) -> None:
+        tally[key if key in tally or len(tally) < MOST_VALUES else "other"] += 1
+
+
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
