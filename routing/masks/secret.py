@@ -63,6 +63,8 @@ def canonical_number(text: str) -> str:
     `+8613956781234`, `8613956781234`, `0086 139-5678-1234` and `013956781234` are one number, `13956781234`;
     `+861088880000` is `01088880000`.
     """
+    if _is_mobile(text) and text.isascii() and text.isdecimal():
+        return text
     folded = fold_digits(text)
     if not folded.removeprefix("+").isdecimal() or not folded.isascii():
         return text.strip()
@@ -213,6 +215,14 @@ class Vault:
         if sealed[:2] == self._active:
             return sealed
         return self._seal(self._open(sealed))
+
+    def seal_state(self, clear: bytes) -> bytes:
+        """Encrypt anything else that holds numbers, such as the state of a call, under the active key."""
+        return self._seal(clear)
+
+    def open_state(self, sealed: bytes) -> bytes:
+        """What `seal_state` was given; raises `VaultError`."""
+        return self._open(Sealed(sealed))
 
     def fingerprint(self, number: RealNumber) -> bytes:
         """16 bytes that are equal for equal numbers and tell nothing without the hash key."""

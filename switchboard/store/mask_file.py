@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from routing.masks.secret import RealNumber, Vault, fold_digits
@@ -69,9 +70,12 @@ class MaskReader:
         self._trunks = tuple(trunks)
         self._accounts = frozenset(accounts)
         self._now_us = now_us
-        self._columns: dict[str, int] = {}
-        # Most rows repeat the number and what is shown, so they are checked once.
+        self._width = 0
+        self._pick: Callable[[list[str]], tuple[str, ...]] = tuple
+        # Most rows repeat the number, what is shown and the date, so these are checked once.
         self._numbers: dict[str, str] = {}
+        self._dates: dict[str, int | None] = {"": None}
+        self._ways: dict[tuple[str, str, str], tuple[str, str]] = {}
 
     def read(self, text: str, progress: Callable[[int], None] | None = None) -> MaskFile:
         """All rows of a file; `progress` gets the line that was reached."""
@@ -84,8 +88,8 @@ class MaskReader:
                 line = reader.line_num
                 if not any(cells):
                     continue
-                if not self._columns:
-                    self._columns = _columns(cells)
+                if not self._width:
+                    self._name_columns(cells)
                     continue
                 self._add(result, cells, line)
             except StopIteration:
@@ -95,7 +99,7 @@ class MaskReader:
             if progress is not None and reader.line_num >= told + TELL_EVERY:
                 told = reader.line_num
                 progress(told)
-        if not self._columns:
+        if not self._width:
             raise MaskFileError(f"is empty; its first line names the columns: {HEADER}")
         return result
 
@@ -111,27 +115,30 @@ class MaskReader:
             return
         result.rows.append(row)
 
+    def _name_columns(self, cells: list[str]) -> None:
+        columns = _columns(cells)
+        self._width = len(cells)
+        # A column that is not there is read from the empty cell behind the last one.
+        self._pick = itemgetter(*(columns.get(name, self._width) for name in REQUIRED + OPTIONAL))
+
     def _row(self, cells: list[str]) -> MaskRow:
-        if len(cells) > len(self._columns) and any(cells[len(self._columns) :]):
-            raise TargetError("more cells than columns")
-
-        def cell(name: str) -> str:
-            place = self._columns.get(name, -1)
-            return cells[place].strip() if 0 <= place < len(cells) else ""
-
-        number = self._number("number", cell("number"))
-        extension = fold_digits(cell("extension"))
+        if len(cells) != self._width:
+            if any(cells[self._width :]):
+                raise TargetError("more cells than columns")
+            cells = cells[: self._width] + [""] * (self._width - len(cells))
+        number, extension, target, trunk, shown, expires, label = map(str.strip, self._pick([*cells, ""]))
+        number = self._number("number", number)
+        extension = fold_digits(extension)
         check_extension(extension)
-        kind, target, sealed, fingerprint = self._target(cell("target"), cell("label"))
-        trunk, shown = self._way_out(kind, cell("trunk"), cell("shown"), number)
-        label = cell("label")
+        kind, target, sealed, fingerprint = self._target(target, label)
+        trunk, shown = self._way_out(trunk, shown, number) if kind == "number" else ("", "")
         if len(label) > MAX_LABEL:
             raise TargetError(f"the label is longer than {MAX_LABEL} characters")
-        expires_us = _expires_us(cell("expires"))
-        now = self._now_us
+        if expires not in self._dates:
+            self._dates[expires] = _expires_us(expires)
         return MaskRow(
             number, extension, kind, target, sealed, fingerprint,
-            trunk, shown, False, expires_us, label, now, now,
+            trunk, shown, False, self._dates[expires], label, self._now_us, self._now_us,
         )  # fmt: skip
 
     def _number(self, name: str, text: str) -> str:
@@ -166,14 +173,18 @@ class MaskReader:
         number = RealNumber(digits)
         return "number", "", self._vault.seal(number), self._vault.fingerprint(number)
 
-    def _way_out(self, kind: str, trunk: str, shown: str, number: str) -> tuple[str, str]:
-        if kind != "number":
-            return "", ""
+    def _way_out(self, trunk: str, shown: str, number: str) -> tuple[str, str]:
+        known = self._ways.get((trunk, shown, number))
+        if known is None:
+            known = self._ways[trunk, shown, number] = self._check_way(trunk, shown, number)
+        return known
+
+    def _check_way(self, trunk: str, shown: str, number: str) -> tuple[str, str]:
         if not trunk and len(self._trunks) != 1:
             raise TargetError("trunk: is missing, and the configuration has not exactly one with 'to'")
         if trunk and trunk not in self._trunks:
-            known = ", ".join(self._trunks) or "none"
-            raise TargetError(f"trunk: not in the configuration with 'to' (known: {known})")
+            names = ", ".join(self._trunks) or "none"
+            raise TargetError(f"trunk: not in the configuration with 'to' (known: {names})")
         if shown:
             shown = self._number("shown", shown)
             if shown == number or shown.startswith(("400", "800")):
@@ -199,10 +210,8 @@ def _columns(cells: list[str]) -> dict[str, int]:
     return columns
 
 
-def _expires_us(text: str) -> int | None:
+def _expires_us(text: str) -> int:
     """UTC microseconds of `2026-12-31` (the end of that day) or `2026-12-31 18:00[:30][+08:00]`, local time."""
-    if not text:
-        return None
     try:
         text = text.replace("/", "-")
         if _DATE.match(text):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
@@ -30,7 +28,7 @@ _log = structlog.get_logger("switchboard.store")
 
 
 class Store:
-    """The database, the keys, the journal and its loader in one directory, which only one switch may hold.
+    """The database, the keys, the journal and its loader in one directory; the supervisor's lock keeps others out.
 
     Opening raises DatabaseError or KeyFileError, each one line. `closed` is how many calls a kill left open.
     """
@@ -38,22 +36,17 @@ class Store:
     def __init__(self, directory: Path, *, fresh: bool = False) -> None:
         """Open it; `fresh` empties the database and the journal first, the keys stay."""
         self.directory = directory
-        self._claim = _claim(directory)
-        try:
-            if fresh:
-                _empty(directory)
-            self.database = Database(directory / DATABASE_NAME)
-            self.vault = load_vault(directory, self.database)
-            self.calls = CallRepository(self.database)
-            self.masks = MaskRepository(self.database)
-            journal = directory / JOURNAL_NAME
-            left_open = open_calls(journal)
-            self.journal = _open_journal(journal)
-            self.closed = close_open_calls(self.journal, left_open)
-            self.loader = Loader(journal, self.database, durable=lambda: self.journal.durable_segment)
-        except BaseException:
-            os.close(self._claim)
-            raise
+        if fresh:
+            _empty(directory)
+        self.database = Database(directory / DATABASE_NAME)
+        self.vault = load_vault(directory, self.database)
+        self.calls = CallRepository(self.database)
+        self.masks = MaskRepository(self.database)
+        journal = directory / JOURNAL_NAME
+        left_open = open_calls(journal)
+        self.journal = _open_journal(journal)
+        self.closed = close_open_calls(self.journal, left_open)
+        self.loader = Loader(journal, self.database, durable=lambda: self.journal.durable_segment)
         if self.closed:
             _log.warning("store.calls_closed", calls=self.closed)
         self.loader.start()
@@ -83,27 +76,6 @@ class Store:
             _log.error("store.flush_failed", reason=type(error).__name__)
         self.journal.close()
         self.database.close()
-        os.close(self._claim)
-
-
-def _claim(directory: Path) -> int:
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise DatabaseError(f"{directory}: cannot be used as store.directory ({reason})") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(lock, 32, 0).decode(errors="replace").strip() or "unknown"
-        os.close(lock)
-        raise DatabaseError(
-            f"{directory}: is in use by another switch (process {holder}); stop it or set another directory"
-        ) from None
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-    return lock
 
 
 def _open_journal(directory: Path) -> Journal:
