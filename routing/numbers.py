@@ -28,7 +28,10 @@ class Number(msgspec.Struct, frozen=True, gc=False):
 
     def __repr__(self) -> str:
         value = self.number
-        shown = value if self.kind == "service" or len(value) < 7 else f"{value[:-8]}****{value[-4:]}"
+        if self.kind == "service" or sum(map(str.isdigit, value)) < 7:
+            shown = value
+        else:
+            shown = "****" if self.kind == "name" else f"{value[:-8]}****{value[-4:]}"
         return f"Number({shown!r}, {self.extension!r}, {self.kind!r})"
 
     @property
@@ -66,10 +69,10 @@ _SHORT = re.compile(r"[19][0-9]{2,7}\Z")
 
 def normalise(text: str, *, country: str = "86", area: str = "") -> Number:
     """Return the one form of a user part; `area` (without 0) completes local numbers of 7 or 8 digits."""
-    if _PLAIN.match(text):
-        return _number(text, "", country, area)
     if len(text) > MAX_TEXT:
         return Number(text)
+    if _PLAIN.match(text):
+        return _number(text, "", country, area)
     decoded = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "%" in text else text
     match = _USER.match(decoded)
     if match is None:

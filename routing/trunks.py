@@ -71,8 +71,8 @@ class Trunks:
 def _parse(name: str, text: str) -> tuple[_Network, int]:
     host, port = text.strip(), ""
     if host.startswith("["):
-        host, _, port = host[1:].partition("]")
-        port = port.removeprefix(":") if port else ""
+        host, closed, port = host[1:].partition("]")
+        port = port.removeprefix(":") if closed else "missing"
     elif host.count(":") == 1:
         host, _, port = host.partition(":")
     try:
