@@ -37,6 +37,7 @@ class ControlServer:
         self._commands = dict(commands)
         self._server: asyncio.AbstractServer | None = None
         self._clients: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     async def start(self) -> None:
         """Listen; the socket is ours alone before anybody can connect."""
@@ -53,6 +54,7 @@ class ControlServer:
 
     async def close(self) -> None:
         """Take no more commands and remove the socket."""
+        self._closing = True
         if self._server is None:
             return
         self._server.close()
@@ -65,7 +67,7 @@ class ControlServer:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        if len(self._clients) >= CONNECTIONS:
+        if self._closing or len(self._clients) >= CONNECTIONS:
             writer.close()
             return
         self._clients.add(task)

@@ -1,0 +1,86 @@
+"""The web pages over a real loopback socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+
+import structlog
+
+from config.schema import Http
+from switchboard.ops.health import Health
+from switchboard.ops.http import serve_http
+from switchboard.ops.metrics import Metrics
+
+
+def free_port() -> int:
+    """A TCP port that nobody holds at the moment."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+async def fetch(port: int, path: str) -> tuple[int, str, str]:
+    """Status, content type and body; waits until the server is up."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                break
+            except ConnectionRefusedError:
+                await asyncio.sleep(0)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+    first, *lines = head.decode().split("\r\n")
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+    return int(first.split()[1]), headers.get("content-type", ""), body.decode()
+
+
+async def test_pages_are_served_until_cancelled() -> None:
+    """/metrics is Prometheus text, /health is JSON with the status of the report; the rest is 404."""
+    metrics, health = Metrics(), Health()
+    metrics.call_ended("normal")
+    before = signal.getsignal(signal.SIGINT)
+    port = free_port()
+    serving = asyncio.create_task(serve_http(Http(port=port), metrics, health))
+    status, kind, body = await fetch(port, "/metrics")
+    assert (status, kind.split(";")[0]) == (200, "text/plain")
+    assert 'switchboard_calls_total{outcome="normal"} 1.0' in body
+    status, kind, body = await fetch(port, "/health")
+    assert (status, kind) == (200, "application/json")
+    assert json.loads(body)["status"] == "ok"
+    health.check("journal", lambda: "the disk is full")
+    status, _, body = await fetch(port, "/health")
+    assert (status, json.loads(body)["reasons"]) == (503, ["journal: the disk is full"])
+    assert (await fetch(port, "/schema"))[0] == 404
+    assert signal.getsignal(signal.SIGINT) is before
+    serving.cancel()
+    assert isinstance((await asyncio.gather(serving, return_exceptions=True))[0], asyncio.CancelledError)
+    with socket.socket() as sock:
+        assert sock.connect_ex(("127.0.0.1", port)) != 0
+
+
+async def test_a_busy_port_is_a_warning() -> None:
+    """The switch goes on without pages, and the warning names the address."""
+    with socket.socket() as taken, structlog.testing.capture_logs() as logs:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        await serve_http(Http(port=port), Metrics(), Health())
+    (entry,) = logs
+    assert (entry["event"], entry["log_level"]) == ("http.unavailable", "warning")
+    assert entry["address"] == f"127.0.0.1:{port}"
+    assert entry["reason"] == "the port is in use"
+
+
+async def test_no_pages_when_switched_off() -> None:
+    """http.enabled: false binds nothing."""
+    port = free_port()
+    await serve_http(Http(port=port, enabled=False), Metrics(), Health())
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", port))
