@@ -39,6 +39,8 @@ class Open(_Message, tag=2):
     """Starts the session of a leased port, or updates the running one (a new remote address unlatches it).
 
     `latch_ip` is the only address whose packets may latch; `send` and `receive` are seen from our side.
+    `audio_pt` and `event_pt` are the payload types the peer wants; it sends those of `receive_pt` and
+    `receive_event_pt` where these differ (RFC 3264 §6.1).
     """
 
     port: int
@@ -53,6 +55,8 @@ class Open(_Message, tag=2):
     receive: bool = True
     digits: bool = False
     seq: int = 0
+    receive_pt: int | None = None
+    receive_event_pt: int | None = None
 
 
 class Bridge(_Message, tag=3):

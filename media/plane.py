@@ -72,6 +72,8 @@ class MediaPlane(Protocol):
         send: bool = True,
         receive: bool = True,
         digits: bool = False,
+        receive_pt: int | None = None,
+        receive_event_pt: int | None = None,
     ) -> None:
         """Starts or updates the session of `lease`."""
 
@@ -211,6 +213,8 @@ class WorkerPlane:
         send: bool = True,
         receive: bool = True,
         digits: bool = False,
+        receive_pt: int | None = None,
+        receive_event_pt: int | None = None,
     ) -> None:
         """Starts or updates the session of `lease`."""
         self._send(
@@ -227,6 +231,8 @@ class WorkerPlane:
                 send,
                 receive,
                 digits,
+                receive_pt=receive_pt,
+                receive_event_pt=receive_event_pt,
             ),
         )
 

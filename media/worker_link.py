@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import structlog
 
@@ -153,7 +153,7 @@ class WorkerLink:
         if self.boot and hello.boot != self.boot:
             self._void("restarted")
         self.boot = hello.boot
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self.up = True
         self._paused = False
         self._held = []
@@ -198,9 +198,9 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=1 << 20)
+        # A transport of uvloop is none of asyncio's by class.
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=1 << 20)
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from config.schema import Config
 from ivr_flows.loader import LIBRARY, load_library
 from ivr_flows.model import Flow
 from media.plane import WorkerPlane
-from routing.masks.table import MaskTable
 from routing.trunks import Trunks
 from switchboard.accounts import Accounts
 from switchboard.calls.engine import CallEngine
 from switchboard.calls.exchange import Exchange, Settings, Trunk
 from switchboard.directory import Directory, build_plan
 from switchboard.net.driver import Driver
-from switchboard.ops.log import get_logger
+from switchboard.ops.control import Command
+from switchboard.ops.health import Health
+from switchboard.ops.log import get_logger, lines_dropped
+from switchboard.ops.loop_lag import LoopLag
 from switchboard.ops.metrics import Metrics
 from switchboard.sip.core import SipCore
 from switchboard.sip.registrar import Registrar
 from switchboard.sip.timers import Timers
-from switchboard.store.masks import bind_configured
 from switchboard.store.records import new_id
 from switchboard.store.store import Store
 from switchboard.tokens import TokenPool
+
+# Pause of the reloading thread after each 250 bindings, so that the loop is never kept waiting for long.
+MASK_REST: Final = 0.001
 
 
 def load_flows(config: Config) -> dict[str, Flow]:
@@ -60,7 +65,7 @@ class Switch:
         self.directory = Directory(
             build_plan(config),
             Trunks({trunk.name: trunk.from_ for trunk in config.trunks}),
-            self._build_masks(),
+            store.load_masks(config.masks),
         )
         domain = config.sip.domain.lower()
         self.exchange = Exchange(
@@ -95,6 +100,9 @@ class Switch:
         )
         self.engine = CallEngine(self.exchange)
         self.driver = Driver(sock, self.core, self.engine, self._on_error)
+        self.health = Health()
+        self.lag = LoopLag()
+        self._measure()
 
     def counts(self) -> dict[str, int]:
         """Everything that calls hold; read at each scrape, and by tests that look for what is left behind."""
@@ -107,17 +115,66 @@ class Switch:
             counts[f"media_ports_{name}" if name != "workers" else "media_workers"] = value
         return counts
 
-    def reload_masks(self) -> int:
-        """Take the bindings of the database anew; returns how many there are."""
-        self.directory.masks = self._build_masks()
-        return len(self.directory.masks)
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to take calls."""
+        self.driver.start(loop)
+        self.lag.start(loop)
 
-    def _build_masks(self) -> MaskTable:
-        """What the configuration binds, then what the database binds, which wins."""
-        table = MaskTable()
-        bind_configured(table, self.config.masks, self.store.vault)
-        self.store.masks.fill(table)
-        return table
+    def stop(self) -> None:
+        """Close the SIP socket."""
+        self.lag.stop()
+        self.driver.close()
+
+    def drain(self) -> None:
+        """Take no new calls."""
+        self.engine.drain()
+        self.health.draining = True
+
+    def commands(self) -> dict[str, Command]:
+        """What the control socket understands."""
+        return {
+            "reload-masks": self._reload_masks,
+            "counts": lambda request: self.counts(),
+            "status": lambda request: self.health.report(),
+        }
+
+    async def _reload_masks(self, request: object) -> dict[str, int]:
+        """Build a whole new table in a thread, then swap it in; calls never see half of it."""
+        table = await asyncio.to_thread(self.store.load_masks, self.config.masks, lambda: time.sleep(MASK_REST))
+        difference = self.directory.masks.compare(table)
+        self.directory.masks = table
+        self.log.info("masks.reloaded", bindings=len(table), added=difference.added, removed=difference.removed)
+        return {"bindings": len(table)}
+
+    def _measure(self) -> None:
+        metrics, transport, journal = self.metrics, self.driver.transport, self.store.journal
+        metrics.state(self.counts)
+        for name, text, read in (
+            ("sip_datagrams_received", "SIP datagrams read.", lambda: transport.received),
+            ("sip_datagrams_sent", "SIP datagrams sent.", lambda: transport.sent),
+            ("sip_datagrams_dropped", "SIP datagrams lost here, the send queue being full.", lambda: transport.dropped),
+            ("calls_started", "Calls taken.", lambda: self.exchange.started),
+            ("journal_records", "Records appended to the journal.", lambda: journal.counts()["appended"]),
+            ("journal_failures", "Records that could not be written at once.", lambda: journal.counts()["failed"]),
+            ("log_lines_dropped", "Log lines lost, the log's target being slow.", lines_dropped),
+        ):
+            metrics.counter(f"switchboard_{name}_total", text, read)
+        metrics.gauge("switchboard_loop_lag_seconds", "Longest delay of the loop since the last scrape.", self.lag.take)
+        metrics.gauge("switchboard_tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
+        metrics.gauge("switchboard_mask_bindings", "Masked extensions known.", lambda: len(self.directory.masks))
+        metrics.gauge(
+            "switchboard_longest_datagram_seconds",
+            "Longest time one datagram took.",
+            lambda: self.driver.longest_callback,
+        )
+        self.health.check("media", self._media_fault)
+        self.health.check("journal", lambda: "records cannot be written" if journal.failing else None)
+        self.health.fact("calls", lambda: len(self.exchange.calls))
+        self.health.fact("media", self.plane.counts)
+
+    def _media_fault(self) -> str | None:
+        missing = self.config.media.workers - self.plane.counts()["workers"]
+        return f"{missing} of {self.config.media.workers} workers do not answer" if missing else None
 
     def _on_media(self, event: Any) -> None:
         self.driver.run(lambda now: self.engine.on_media(event, now))

@@ -85,7 +85,7 @@ async def serve(config: Config, switch: Switch, orders: Orders, began: float) ->
     loop = asyncio.get_running_loop()
     orders.watch(loop)
     await switch.plane.start()
-    switch.driver.start(loop)
+    switch.start(loop)
     control = ControlServer(switch.store.directory / "control.sock", switch.commands())
     await control.start()
     gc.collect()
@@ -100,7 +100,7 @@ async def serve(config: Config, switch: Switch, orders: Orders, began: float) ->
     await asyncio.gather(http, reporter, return_exceptions=True)
     await control.close()
     await switch.plane.close()
-    switch.driver.close()
+    switch.stop()
 
 
 async def _report(switch: Switch, orders: Orders) -> None:
@@ -115,7 +115,7 @@ async def _report(switch: Switch, orders: Orders) -> None:
 
 async def _drain(switch: Switch, orders: Orders) -> None:
     """Take no new calls, wait for those that are up; hang up what is left when the time is over."""
-    switch.engine.drain()
+    switch.drain()
     until = time.monotonic() + orders.drain_seconds
     while switch.exchange.calls and not orders.stop.is_set():
         if not orders.orphaned and time.monotonic() >= until:

@@ -27,7 +27,7 @@ _pack = HEADER.pack
 class Session(Line):
     """One generation of a port, from Open to Release."""
 
-    __slots__ = ("_codec", "_event_pt", "_fed_ssrc", "_feeder", "_flooding", "_forward", "_keys", "_keys_ts",
+    __slots__ = ("_codec", "_event_pt", "_fed_ssrc", "_feeder", "_flooding", "_forward", "_in_event_pt", "_in_pt", "_keys", "_keys_ts",
                  "_listens", "_mark", "_octets", "_out", "_out_mark", "_peer", "_playback", "_pt", "_receiver",
                  "_receives", "_reception", "_relayed_at", "_relayed_seq", "_relayed_ssrc", "_relayed_ts",
                  "_rewrite", "_seen", "_seq_offset", "_shifted", "_silence_told", "_table", "_transmits",
@@ -37,9 +37,10 @@ class Session(Line):
         super().__init__(port, host, now)
         self.gen = gen
         # What Open says.
-        self._pt = -1
+        self._pt = self._in_pt = -1
         self._codec = ""
         self._event_pt: int | None = None
+        self._in_event_pt: int | None = None
         self._listens = self._receives = self._transmits = False
         # What comes in.
         self._reception = Reception()
@@ -74,6 +75,8 @@ class Session(Line):
         self._pt = command.audio_pt
         self._codec = command.codec
         self._event_pt = command.event_pt
+        self._in_pt = command.audio_pt if command.receive_pt is None else command.receive_pt
+        self._in_event_pt = command.event_pt if command.receive_event_pt is None else command.receive_event_pt
         if command.receive and not self._receives:
             self._waits_since = now
         self._receives = command.receive
@@ -165,7 +168,7 @@ class Session(Line):
     def is_expected(self, data: bytes) -> bool:
         """Whether a datagram is RTP as negotiated, so that its sender may be latched to; counts it if not."""
         packet = parse(data)
-        if packet is not None and packet.payload_type in (self._pt, self._event_pt):
+        if packet is not None and packet.payload_type in (self._in_pt, self._in_event_pt):
             return True
         self.dropped += 1
         return False
@@ -177,7 +180,7 @@ class Session(Line):
         except struct.error:
             self.dropped += 1
             return
-        if first != PLAIN or second & 0x7F != self._pt:
+        if first != PLAIN or second & 0x7F != self._in_pt:
             self._accept_other(data, now)
             return
         self.last_at = now
@@ -215,12 +218,12 @@ class Session(Line):
             return
         self.last_at = now
         self._octets += len(data)
-        if packet.payload_type == self._pt:
+        if packet.payload_type == self._in_pt:
             self._reception.audio(packet.seq, packet.ts, packet.ssrc, now)
             self._relay_other(data, packet, now)
             return
         self._reception.other(packet.seq, packet.ssrc)
-        if packet.payload_type != self._event_pt:
+        if packet.payload_type != self._in_event_pt:
             self.dropped += 1
         elif not self._listens:
             self._relay_other(data, packet, now)
@@ -234,7 +237,7 @@ class Session(Line):
         peer = self._forward
         if peer is None:
             return
-        is_audio = packet.payload_type == self._pt
+        is_audio = packet.payload_type == self._in_pt
         payload_type = peer._pt if is_audio else peer._event_pt
         if payload_type is None:
             self.dropped += 1
@@ -270,7 +273,7 @@ class Session(Line):
             peer._feeder = self
             self._fed_ssrc = ssrc
         self._relayed_ssrc = ssrc
-        self._rewrite = self._shifted or self._pt != peer._pt or self._table is not None
+        self._rewrite = self._shifted or self._in_pt != peer._pt or self._table is not None
 
     def _settle(self) -> None:
         """Notes where the session that fed this one's peer has left off."""

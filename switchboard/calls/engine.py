@@ -10,7 +10,7 @@ from media.control import Digit, PlayDone, Released, Silence
 from media.plane import MediaEvent, WorkerLost
 from switchboard.calls.answering import ALLOW
 from switchboard.calls.call import Call, Phase
-from switchboard.calls.causes import MEDIA_SILENT, NO_ANSWER, SHUTDOWN, TOO_LONG, Cause
+from switchboard.calls.causes import FAILED, MEDIA_SILENT, NO_ANSWER, SHUTDOWN, TOO_LONG, Cause
 from switchboard.calls.connecting import agent_response, agent_timeout
 from switchboard.calls.ending import end_call, finish, media_lost, media_released
 from switchboard.calls.exchange import Exchange
@@ -47,8 +47,15 @@ class CallEngine:
     # --- SIP ---
 
     def on_event(self, event: Event, now: float) -> None:
-        """Give one event of the core to its call."""
-        _SIP_HANDLERS[type(event)](self, event, now)
+        """Give one event of the core to its call; one that our own fault spoils ends that call, and raises."""
+        try:
+            _SIP_HANDLERS[type(event)](self, event, now)
+        except Exception:
+            leg = getattr(event.tx, "context", None)
+            call = self.exchange.call_of(leg) if isinstance(leg, Leg) else None
+            if call is not None:
+                end_call(self.exchange, call, FAILED, "switch", now)
+            raise
 
     def _request(self, event: RequestReceived, now: float) -> None:
         x, tx, request = self.exchange, event.tx, event.request
