@@ -59,7 +59,7 @@ _PARAMETER: Final = re.compile(
     rf";[ \t]*({TCHAR}+)[ \t]*" + r'(?:=[ \t]*([^\s;,"<>]+|"(?:[^"\\]|\\.)*")[ \t]*)?', re.DOTALL
 )
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_SPECIAL: Final = re.compile(r'["<>,]')
+_SPECIAL: Final = re.compile(r'["<,]')
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -182,7 +182,7 @@ def split_commas(value: str) -> list[str]:
         elif sign == '"':
             quoted = _QUOTED.match(value, at - 1)
             at = quoted.end() if quoted else len(value)
-        elif sign == "<":
+        else:
             close = value.find(">", at)
             at = close + 1 if close >= 0 else len(value)
     parts.append(value[begin:].strip(" \t"))
