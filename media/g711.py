@@ -77,9 +77,7 @@ _ULAW_AS_ALAW: Final = (
 ALAW_TO_ULAW: Final = bytes(
     _ALAW_AS_ULAW[(code ^ 0x55) & 0x7F] ^ (0xFF if code & 0x80 else 0x7F) for code in range(256)
 )
-ULAW_TO_ALAW: Final = bytes(
-    _ULAW_AS_ALAW[~code & 0x7F] ^ (0xD5 if code & 0x80 else 0x55) for code in range(256)
-)
+ULAW_TO_ALAW: Final = bytes(_ULAW_AS_ALAW[~code & 0x7F] ^ (0xD5 if code & 0x80 else 0x55) for code in range(256))
 
 
 def encode(codec: CodecName, pcm: bytes) -> bytes:

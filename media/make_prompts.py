@@ -17,7 +17,7 @@ from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 import yaml
@@ -53,10 +53,10 @@ class Spoken(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Music(Struct, frozen=True, forbid_unknown_fields=True):
-    """A loop of chords, each of `bar` seconds, with a plucked figure of their notes above."""
+    """A loop of chords, each of `bar` seconds (no less than one fades), with a plucked figure of their notes."""
 
     name: str
-    bar: float
+    bar: Annotated[float, msgspec.Meta(ge=2.5)]
     chords: list[list[int]]
     figure: list[int]
 
@@ -86,9 +86,7 @@ def speak(prompt: Spoken, voice: Voice) -> array[int]:
         text = prompt.spoken or prompt.text
         _run("espeak-ng", "-v", voice.voice, "-s", str(voice.speed), "-w", str(wav), text)
         # A telephone carries nothing below 200 Hz, where only hum and plosives are.
-        return _samples(
-            "sox", "-D", str(wav), *_raw(), "highpass", "200", "rate", "-v", str(RATE), *_TRIM, *_PAD
-        )
+        return _samples("sox", "-D", str(wav), *_raw(), "highpass", "200", "rate", "-v", str(RATE), *_TRIM, *_PAD)
 
 
 def compose(music: Music) -> array[int]:
@@ -127,7 +125,7 @@ def describe(path: Path) -> str:
     with wave.open(str(path), "rb") as file:
         samples = array("h", file.readframes(file.getnframes()))
         rate = file.getframerate()
-    peak = 20 * math.log10(max(map(abs, samples)) / 32768)
+    peak = 20 * math.log10((max(map(abs, samples), default=0) or 1) / 32768)
     rms = 20 * math.log10(_rms(samples) / 32768)
     return f"{len(samples) / rate:6.2f} s  level {rms:6.1f} dBFS  peak {peak:6.1f} dBFS"
 
@@ -137,12 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m media.make_prompts", description=(__doc__ or "").partition("\n")[0]
     )
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help='such as "zh/welcome"; all when none is given'
-    )
-    parser.add_argument(
-        "--directory", type=Path, default=DIRECTORY, help="where manifest.yaml is (%(default)s)"
-    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help='such as "zh/welcome"; all when none is given')
+    parser.add_argument("--directory", type=Path, default=DIRECTORY, help="where manifest.yaml is (%(default)s)")
     parser.add_argument("--check", action="store_true", help="only describe the files there are")
     options = parser.parse_args(arguments)
     try:
@@ -164,9 +158,7 @@ def _make(manifest: Manifest, directory: Path, names: set[str], *, only_check: b
         path = directory / f"{name}.wav"
         if not only_check:
             entry = entries[name]
-            made = (
-                compose(entry) if isinstance(entry, Music) else speak(entry, manifest.voices[entry.language])
-            )
+            made = compose(entry) if isinstance(entry, Music) else speak(entry, manifest.voices[entry.language])
             write_wav(path, level(made, manifest.level))
         elif not path.is_file():
             raise ManifestError(f"{path} is missing")
@@ -187,9 +179,7 @@ def _pad(frequency: float, seconds: float) -> array[int]:
     """Return a soft tone that swells for two seconds and fades for two and a half."""
     synth = ["synth", f"{seconds}", "sine", f"{frequency:.3f}", "sine", f"{2 * frequency:.3f}"]
     # The octave above at a fifth of the strength gives it a little colour.
-    return _samples(
-        "sox", "-D", "-n", *_raw(), *synth, "remix", "1v0.8,2v0.16", "fade", "h", "2", f"{seconds}", "2.5"
-    )
+    return _samples("sox", "-D", "-n", *_raw(), *synth, "remix", "1v0.8,2v0.16", "fade", "h", "2", f"{seconds}", "2.5")
 
 
 def _pluck(frequency: float) -> array[int]:

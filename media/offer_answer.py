@@ -160,6 +160,12 @@ def choose(remote: Remote, ours: tuple[str, ...]) -> Codec | None:
     return None
 
 
+def event_payload_type(codecs: tuple[Codec, ...], wanted: int = 101) -> int:
+    """Return `wanted`, or the highest dynamic number that none of the codecs of an offer uses."""
+    taken = {codec.payload_type for codec in codecs}
+    return wanted if wanted not in taken else max(set(range(96, 128)) - taken)
+
+
 def answer_direction(offered: Direction, willing: Direction = "sendrecv") -> Direction:
     """Return the direction to answer: what was offered, mirrored, as far as we will (RFC 3264 §6.1)."""
     mirrored = _REVERSED[offered]
@@ -180,15 +186,14 @@ def agree_as_offerer(
 ) -> Agreement:
     """Return the stream after the peer answered our offer; SdpError 488 when it took none of our codecs."""
     for codec in remote.audio:
-        for ours in offered:
+        # Where a codec was offered under two numbers the peer sends under the one it repeats.
+        for ours in sorted(offered, key=lambda ours: ours != codec):
             if ours.name == codec.name:
                 return _agree(remote, codec, ours.payload_type, event_pt, direction)
     raise SdpError("answer takes no codec of the offer", status=488, warning=_NO_FORMAT)
 
 
-def _agree(
-    remote: Remote, codec: Codec, receive_pt: int, event_pt: int | None, direction: Direction
-) -> Agreement:
+def _agree(remote: Remote, codec: Codec, receive_pt: int, event_pt: int | None, direction: Direction) -> Agreement:
     """Put both descriptions together: we send as the peer numbered it, and receive as we did."""
     events = remote.event_pt is not None and event_pt is not None
     return Agreement(
@@ -250,18 +255,13 @@ def _in_place(body: bytes, audio: str) -> str:
     if body.count(b"\nm=") < 2:
         return audio
     index = read_remote(body).index
-    return "".join(
-        [audio if place == index else _rejected(media) for place, media in enumerate(parse_sdp(body).media)]
-    )
+    return "".join([audio if place == index else _rejected(media) for place, media in enumerate(parse_sdp(body).media)])
 
 
 def _head(session_id: int, version: int, address: str) -> str:
     """Return the session level of a description of ours."""
     family = "IP6" if ":" in address else "IP4"
-    return (
-        f"v=0\r\no=- {session_id} {version} IN {family} {address}\r\n"
-        f"s=-\r\nc=IN {family} {address}\r\nt=0 0\r\n"
-    )
+    return f"v=0\r\no=- {session_id} {version} IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt=0 0\r\n"
 
 
 def _audio(port: int, codecs: tuple[Codec, ...], event_pt: int | None, direction: Direction) -> str:

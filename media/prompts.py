@@ -68,12 +68,12 @@ def load_wav(path: Path) -> Prompt:
         with wave.open(str(path), "rb") as file:
             got = (file.getframerate(), file.getnchannels(), 8 * file.getsampwidth())
             if got != (RATE, 1, 16):
-                raise PromptFormatError(
-                    path, "{} Hz, {} channel(s), {} bit instead of 8000 Hz, 1, 16".format(*got)
-                )
+                raise PromptFormatError(path, "{} Hz, {} channel(s), {} bit instead of 8000 Hz, 1, 16".format(*got))
             if file.getnframes() > MAX_SECONDS * RATE:
                 raise PromptFormatError(path, f"longer than {MAX_SECONDS} s")
             pcm = file.readframes(file.getnframes())
+            if len(pcm) < 2:
+                raise PromptFormatError(path, "holds no audio")
     except (wave.Error, EOFError) as error:
         raise PromptFormatError(path, f"no PCM wav file ({error or 'it ends early'})") from None
     return from_pcm(pcm)
@@ -82,9 +82,7 @@ def load_wav(path: Path) -> Prompt:
 def from_pcm(pcm: bytes) -> Prompt:
     """Return 16-bit little-endian samples at 8 kHz as frames of both codecs."""
     pcm = pcm[: len(pcm) & ~1]
-    return Prompt(
-        {"PCMA": _cut(g711.encode("PCMA", pcm), "PCMA"), "PCMU": _cut(g711.encode("PCMU", pcm), "PCMU")}
-    )
+    return Prompt({"PCMA": _cut(g711.encode("PCMA", pcm), "PCMA"), "PCMU": _cut(g711.encode("PCMU", pcm), "PCMU")})
 
 
 def _cut(codes: bytes, codec: str) -> tuple[bytes, ...]:
@@ -118,9 +116,9 @@ class PromptStore:
         return prompt
 
     def preload(self) -> list[PromptError]:
-        """Encode every file there is, so that no call waits for it; return what could not be read."""
+        """Encode every file and progress tone there is, so that no call waits; return what could not be read."""
         errors = []
-        for name in self.names():
+        for name in [*self.names(), *(f"tone:{cadence}" for cadence in tones.CADENCES)]:
             try:
                 self.get(name)
             except PromptError as error:
@@ -145,9 +143,7 @@ class PromptStore:
     def find(self, name: str) -> Path:
         """Return the file a name stands for; PromptNameError or PromptMissingError when there is none."""
         if len(name) > _MAX_NAME or not _is_name(name):
-            raise PromptNameError(
-                f"{name[:80]!a} is no prompt name: letters, digits, - _ . in parts joined by /"
-            )
+            raise PromptNameError(f"{name[:80]!a} is no prompt name: letters, digits, - _ . in parts joined by /")
         for directory in self._directories:
             path = directory / f"{name}.wav"
             if path.is_file():

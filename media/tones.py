@@ -23,6 +23,8 @@ CADENCES: Final[dict[str, tuple[int, float, float]]] = {
     "waiting": (450, 0.4, 4.0),
 }
 
+#: One frame: a prompt of none could not be looped.
+MIN_SECONDS: Final = 0.02
 #: Longer ones would stall the worker that encodes them.
 MAX_SECONDS: Final = 60.0
 
@@ -63,10 +65,8 @@ def _samples(name: str, text: str) -> int:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if not 0.0 < seconds <= MAX_SECONDS:
-        raise ToneError(
-            f"{name[:40]!a}: the duration must be more than 0 and at most {MAX_SECONDS:g} seconds"
-        )
+    if not MIN_SECONDS <= seconds <= MAX_SECONDS:
+        raise ToneError(f"{name[:40]!a}: the duration must be from {MIN_SECONDS} to {MAX_SECONDS:g} seconds")
     return round(seconds * RATE)
 
 

@@ -18,6 +18,7 @@ from media.offer_answer import (
     build_answer,
     build_offer,
     choose,
+    event_payload_type,
     read_remote,
 )
 from media.sdp import Direction, SdpError
@@ -317,6 +318,25 @@ def test_an_answer_that_takes_none_of_our_codecs_is_refused() -> None:
     with pytest.raises(SdpError, match="no codec of the offer") as caught:
         agree_as_offerer(remote("m=audio 9 RTP/AVP 0"), (PCMA,), None)
     assert (caught.value.status, caught.value.warning) == (488, 305)
+
+
+def test_a_codec_offered_under_two_numbers_is_received_under_the_answered_one() -> None:
+    """The answer's number tells which of them the peer took; another number tells nothing, so the first counts."""
+    offered = (PCMU, Codec("PCMU", 97))
+    line = "a=rtpmap:{0} PCMU/8000"
+    for number, expected in ((0, 0), (97, 97), (98, 0)):
+        found = remote(f"m=audio 9 RTP/AVP {number}", line.format(number))
+        agreed = agree_as_offerer(found, offered, None)
+        assert (agreed.send_pt, agreed.receive_pt) == (number, expected)
+
+
+@pytest.mark.parametrize(
+    ("codecs", "wanted", "number"),
+    [((PCMU, PCMA), 101, 101), ((Codec("PCMU", 101),), 101, 127), ((Codec("PCMU", 96), Codec("PCMA", 127)), 96, 126)],
+)
+def test_events_take_a_number_no_codec_has(codecs: tuple[Codec, ...], wanted: int, number: int) -> None:
+    """The wanted number is given unless a codec of the offer has it."""
+    assert event_payload_type(codecs, wanted) == number
 
 
 def test_an_offer_is_written_whole() -> None:
