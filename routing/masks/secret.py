@@ -9,12 +9,15 @@ without the key files.
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import Final, NewType, NoReturn, final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from routing.numbers import normalise
 
 Sealed = NewType("Sealed", bytes)
 """An encrypted number: key id (2 bytes, big endian), nonce (12), ciphertext with its tag (16)."""
@@ -30,6 +33,7 @@ _HEAD: Final = 2 + NONCE_BYTES
 _TAG_BYTES: Final = 16
 _SEPARATORS: Final = {ord(character): None for character in " \t-().\u00a0\u2010\u2011\u2013"}
 _FULL_WIDTH: Final = {ord("\uff10") + digit: str(digit) for digit in range(10)} | {ord("\uff0b"): "+"}
+_MOBILE: Final = re.compile(r"1[3-9][0-9]{9}\Z")
 _FOLD: Final = _SEPARATORS | _FULL_WIDTH
 
 
@@ -63,33 +67,13 @@ def canonical_number(text: str) -> str:
     `+8613956781234`, `8613956781234`, `0086 139-5678-1234` and `013956781234` are one number, `13956781234`;
     `+861088880000` is `01088880000`.
     """
-    if _is_mobile(text) and text.isascii() and text.isdecimal():
+    if _MOBILE.match(text):
         return text
     folded = fold_digits(text)
-    if not folded.removeprefix("+").isdecimal() or not folded.isascii():
+    number = normalise(folded)
+    if number.kind == "name":
         return text.strip()
-    if folded.startswith("+86"):
-        return _national(folded[3:])
-    if folded.startswith("0086"):
-        return _national(folded[4:])
-    if folded.startswith("00"):
-        return "+" + folded[2:]
-    if folded.startswith("86") and len(folded) in (12, 13):
-        return _national(folded[2:])
-    if len(folded) == 12 and folded[0] == "0" and _is_mobile(folded[1:]):
-        return folded[1:]
-    return folded
-
-
-def _is_mobile(digits: str) -> bool:
-    return len(digits) == 11 and digits[0] == "1" and digits[1] in "3456789"
-
-
-def _national(digits: str) -> str:
-    if digits.startswith("0"):
-        return canonical_number(digits) if _is_mobile(digits[1:]) else digits
-    service = len(digits) <= 8 or (digits[:3] in ("400", "800") and len(digits) == 10)
-    return digits if service or _is_mobile(digits) else "0" + digits
+    return f"{number.national},{number.extension}" if number.extension else number.national
 
 
 @final

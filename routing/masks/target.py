@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from routing.masks.secret import Sealed, canonical_number
+from routing.masks.secret import Sealed, canonical_number, fold_digits
 
 EXTENSION_SLOT: Final = "{extension}"
 """Written in a SIP or softphone target, it stands for the extension that was dialled."""
@@ -70,8 +70,9 @@ def parse_open_target(text: str) -> SipTarget | AorTarget | None:
 
 def parse_number(text: str) -> str:
     """The canonical digits of a number in any +86 form; `TargetError` when it is none."""
+    # Checked before and after: digits dialled after the number are none of it.
     digits = canonical_number(text)
-    if _NUMBER.match(digits) is None:
+    if _NUMBER.match(fold_digits(text)) is None or _NUMBER.match(digits) is None:
         raise TargetError("not a telephone number")
     return digits
 
