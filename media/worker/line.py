@@ -166,8 +166,10 @@ class Line:
         self.accept(data, now)
 
     def _read_latched(self, now: float) -> None:
+        # CPython 3.11 specialises the reading of a slot, but not the call of what it holds: hence in two steps.
+        receive = self._recv
         try:
-            data = self._recv(MAX_DATAGRAM)
+            data = receive(MAX_DATAGRAM)
         except OSError:
             return
         self.accept(data, now)
@@ -188,7 +190,8 @@ class Line:
         """Sends to the peer, if it is known where that is."""
         try:
             if self._latched:
-                self._send(data)
+                send = self._send
+                send(data)
             elif self._target is not None:
                 self._sendto(data, self._target)
             else:

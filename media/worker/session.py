@@ -27,11 +27,12 @@ _pack = HEADER.pack
 class Session(Line):
     """One generation of a port, from Open to Release."""
 
-    __slots__ = ("_codec", "_event_pt", "_fed_ssrc", "_feeder", "_flooding", "_forward", "_in_event_pt", "_in_pt", "_keys", "_keys_ts",
-                 "_listens", "_mark", "_octets", "_out", "_out_mark", "_peer", "_playback", "_pt", "_receiver",
-                 "_receives", "_reception", "_relayed_at", "_relayed_seq", "_relayed_ssrc", "_relayed_ts",
-                 "_rewrite", "_seen", "_seq_offset", "_shifted", "_silence_told", "_table", "_transmits",
-                 "_ts_offset", "_waits_since", "digits", "dropped", "gen", "played")  # fmt: skip
+    __slots__ = ("_codec", "_event_pt", "_fed_ssrc", "_feeder", "_flooding", "_forward", "_in_event_pt",
+                 "_in_pt", "_keys", "_keys_ts", "_listens", "_mark", "_octets", "_out", "_out_mark", "_peer",
+                 "_peer_pt", "_peer_ssrc", "_playback", "_pt", "_receiver", "_receives", "_reception",
+                 "_relayed_at", "_relayed_seq", "_relayed_ssrc", "_relayed_ts", "_rewrite", "_seen",
+                 "_seq_offset", "_shifted", "_silence_told", "_table", "_transmits", "_ts_offset",
+                 "_waits_since", "digits", "dropped", "gen", "played")  # fmt: skip
 
     def __init__(self, port: Port, gen: int, host: Host, now: float) -> None:
         super().__init__(port, host, now)
@@ -52,9 +53,10 @@ class Session(Line):
         self._peer: Session | None = None
         self._forward: Session | None = None
         self._relayed_ssrc = self._fed_ssrc = -1
-        self._relayed_seq = self._relayed_ts = self._seq_offset = self._ts_offset = self._mark = 0
+        self._relayed_seq = self._relayed_ts = self._seq_offset = self._ts_offset = 0
+        self._peer_ssrc = self._peer_pt = 0
         self._relayed_at = 0.0
-        self._rewrite = self._shifted = False
+        self._rewrite = self._shifted = self._mark = False
         self._table: bytes | None = None
         # What goes out, and which session's packets did last.
         self._out = Outgoing(host.random(32), host.random(15), host.random(32))
@@ -195,17 +197,17 @@ class Session(Line):
         self._relayed_ts = ts
         self._relayed_at = now
         if self._rewrite:
-            payload = data[12:]
-            if self._table is not None:
-                payload = payload.translate(self._table)
-            data = self._header(peer, second & MARKER | peer._pt, seq, ts) + payload
+            payload = data[12:] if self._table is None else data[12:].translate(self._table)
+            data = self._header(second & MARKER | self._peer_pt, seq, ts) + payload
         peer.transmit(data)
 
-    def _header(self, peer: Session, second: int, seq: int, ts: int) -> bytes:
-        second |= self._mark
-        self._mark = 0
+    def _header(self, second: int, seq: int, ts: int) -> bytes:
+        """A header as the peer is to see it."""
+        if self._mark:
+            second |= MARKER
+            self._mark = False
         seq = (seq + self._seq_offset) & 0xFFFF
-        return _pack(PLAIN, second, seq, (ts + self._ts_offset) & 0xFFFFFFFF, peer._out.ssrc)
+        return _pack(PLAIN, second, seq, (ts + self._ts_offset) & 0xFFFFFFFF, self._peer_ssrc)
 
     def _accept_other(self, data: bytes, now: float) -> None:
         """What is not plain audio: events, extended headers, RTCP on this port, what was not negotiated."""
@@ -252,7 +254,7 @@ class Session(Line):
             if is_audio and self._table is not None:
                 payload = payload.translate(self._table)
             second = (MARKER if packet.marker else 0) | payload_type
-            data = self._header(peer, second, packet.seq, packet.ts) + payload
+            data = self._header(second, packet.seq, packet.ts) + payload
         peer.transmit(data)
 
     def _begin_relay(self, peer: Session, seq: int, ts: int, ssrc: int, now: float) -> None:
@@ -266,13 +268,15 @@ class Session(Line):
                 next_seq, next_ts = out.resume(now)
                 self._seq_offset = next_seq - seq
                 self._ts_offset = next_ts - ts
-                self._mark = MARKER
+                self._mark = True
             else:
                 self._seq_offset = self._ts_offset = 0
                 out.ssrc = ssrc
             peer._feeder = self
             self._fed_ssrc = ssrc
         self._relayed_ssrc = ssrc
+        self._peer_ssrc = peer._out.ssrc
+        self._peer_pt = peer._pt
         self._rewrite = self._shifted or self._in_pt != peer._pt or self._table is not None
 
     def _settle(self) -> None:
