@@ -132,7 +132,7 @@ def _chinese(main: str, extension: str, area: str) -> Number | None:
         return _national(main, extension)
     if main.startswith("86") and len(main) >= 12:
         return _national(main[2:].removeprefix("0"), extension)
-    if area and _LOCAL.match(main):
+    if _LOCAL.match(main):
         return _national(area + main, extension)
     return None
 

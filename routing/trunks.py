@@ -57,7 +57,7 @@ class Trunks:
 
     def _longest(self, host: str, port: int) -> str | None:
         try:
-            address = ipaddress.ip_address(host.partition("%")[0])
+            address = ipaddress.ip_address(host)
         except ValueError:
             return None
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:

@@ -53,6 +53,7 @@ HOLD = [
     "not (count > 100 or choice == 1)",
     "not count > 100 and choice == 2",
     "not not extension",
+    "none and extension or count",
     "count>2and(choice)",
     "((((count))))",
     "choice==2 or nothing and nothing",
