@@ -38,7 +38,8 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
 
     Times are monotonic seconds. `ring_due` ends an attempt to reach the agent, `end_due` the whole
     call (its maximum duration; while ENDING, the wait for media counters). `flow` is empty for a call
-    that goes straight to its target. `max_forwards` is what the
+    that goes straight to its target. `journalled` is True once the
+    journal knows the call. `max_forwards` is what the
     agent's INVITE may carry. `digit_at` is when the packet of the latest key came, `last_digit_at` the
     same while a transfer may follow from it. `timer` belongs to the deadline heap.
     """
@@ -55,6 +56,7 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     end_due: float | None = None
     ringback: str = ""
     attempts: int = 0
+    journalled: bool = False
     max_forwards: int = 70
     awaiting_release: int = 0
     invited_at: float

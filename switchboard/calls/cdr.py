@@ -43,20 +43,20 @@ def record_caller(x: Exchange, call: Call, number: RealNumber | None) -> None:
     call.record.caller_fingerprint = x.secrets.fingerprint(number)
 
 
-def write_opened(x: Exchange, call: Call) -> None:
-    """The call exists; written before anything is sent for it."""
-    _write_snapshot(x, call, Kind.OPENED)
-
-
 def write_snapshot(x: Exchange, call: Call) -> None:
     """A durable transition, with all of the call's state; written before the message that reveals it."""
-    _write_snapshot(x, call, Kind.CHANGED)
-
-
-def _write_snapshot(x: Exchange, call: Call, kind: Kind) -> None:
     # Dialogs and targets hold both sides' real numbers, so the state is sealed as they are.
     state = x.secrets.seal_state(_encoder.encode(call))
+    kind = Kind.CHANGED if call.journalled else Kind.OPENED
+    call.journalled = True
     x.journal.append(kind, call.id, encode_snapshot(call.record, state))
+
+
+def write_ending(x: Exchange, call: Call) -> None:
+    """The call is over but for its media counters; there is no state left to take up again."""
+    kind = Kind.CHANGED if call.journalled else Kind.OPENED
+    call.journalled = True
+    x.journal.append(kind, call.id, encode_snapshot(call.record, b""))
 
 
 def write_ended(x: Exchange, call: Call) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from media.control import StreamStats
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.causes import CANCELLED, MEDIA_LOST, REASON_PHRASES, Cause
-from switchboard.calls.cdr import close_segment, write_ended, write_snapshot
+from switchboard.calls.cdr import close_segment, write_ended, write_ending
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.negotiation import release_media
@@ -22,7 +22,7 @@ def end_call(x: Exchange, call: Call, cause: Cause, by: EndedBy, now: float) -> 
     call.record.cause, call.record.q850, call.record.ended_by = cause.word, cause.q850, by
     call.record.ended_us = x.utc_us(now)
     close_segment(call, call.record.ended_us)
-    write_snapshot(x, call)
+    write_ending(x, call)
     call.ring_due = None
     call.position = None
     for leg in (call.caller, call.agent):

@@ -19,7 +19,7 @@ from switchboard.calls.causes import (
     UNKNOWN,
     Cause,
 )
-from switchboard.calls.cdr import leg_record, record_caller, write_opened
+from switchboard.calls.cdr import leg_record, record_caller
 from switchboard.calls.connecting import invite_agent
 from switchboard.calls.ending import end_call
 from switchboard.calls.exchange import Exchange
@@ -175,7 +175,6 @@ def _route(x: Exchange, call: Call, request: Request, context: str, now: float) 
         dialled = ""
     route = x.routing.route(context, dialled) if dialled else NOT_FOUND
     _note_called(call, route, dialled)
-    write_opened(x, call)
     x.log("call.opened", call_id=call.id, trunk=context, called=call.record.called)
     if isinstance(route, NoRoute):
         end_call(x, call, FORBIDDEN if route.status == 403 else UNKNOWN, "switch", now)

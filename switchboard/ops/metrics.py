@@ -9,8 +9,6 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from switchboard.ops.log import lines_dropped
-from switchboard.ops.loop_lag import LoopLag
 from switchboard.ops.readings import Labels, Readings
 
 MOST_VALUES: Final = 64
@@ -32,7 +30,6 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry(auto_describe=False)
         self.readings = Readings()
-        self.loop_lag = LoopLag()
         self._calls: Tally[str] = Tally()
         self._errors: Tally[str] = Tally()
         self._messages: Tally[Labels] = Tally()
@@ -114,12 +111,6 @@ class Metrics:
         )
         add("switchboard_rtp_packets_total", "RTP packets of ended streams.", lambda: self._rtp[0])
         add("switchboard_rtp_lost_total", "RTP packets that ended streams lost.", lambda: self._rtp[1])
-        add("switchboard_log_lines_dropped_total", "Log lines that nobody read in time.", lines_dropped)
-        self.gauge(
-            "switchboard_loop_lag_max_seconds",
-            "The longest delay of the loop since the last scrape.",
-            self.loop_lag.take,
-        )
         add("switchboard_metrics_failures_total", "Numbers that could not be read.", self._failures)
 
     def _failures(self) -> float:

@@ -35,6 +35,7 @@ RETRY_SECONDS: Final = 1.0
 COMPLAINT_SECONDS: Final = 60.0
 
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+_SNAPSHOTS: Final = (Kind.OPENED, Kind.CHANGED)
 _COUNTERS: Final = ("appended", "bytes", "failed", "lost", "stray", "synced", "segments")
 _log = structlog.get_logger("switchboard.store.journal")
 
@@ -102,20 +103,25 @@ class Journal:
         """
         data = frame(kind, call_id, time.time_ns() // 1000, payload)
         with self._lock:
-            if kind == Kind.ENDED:
-                self._open.pop(call_id, None)
-                self._unsynced.append(data)
-            elif kind == Kind.OPENED or (kind == Kind.CHANGED and call_id in self._open):
+            snapshot = kind in _SNAPSHOTS
+            if snapshot:
+                if kind == Kind.CHANGED and call_id not in self._open:
+                    self._counts["stray"] += 1
+                    return
                 self._open[call_id] = data
-            elif kind == Kind.CHANGED:
-                self._counts["stray"] += 1
+            elif kind == Kind.ENDED:
+                self._open.pop(call_id, None)
+            if not self._write(data):
+                if not snapshot:
+                    self._keep([data])
                 return
-            else:
+            if not snapshot:
                 self._unsynced.append(data)
-            self._write(data)
             if not self._dirty:
                 self._dirty = True
                 self._wake.set()
+            if self._size >= self._segment_bytes:
+                self._begin_segment_or_fail()
 
     def sync(self) -> None:
         """Bring everything appended so far to the disk, now; for shutdown and tests."""
@@ -137,25 +143,23 @@ class Journal:
             if self._backlog:
                 _log.error("journal.records_lost", records=len(self._backlog))
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes) -> bool:
+        if self._fd < 0 and time.monotonic() >= self._retry_at:
+            self._begin_segment_or_fail()
         if self._fd < 0:
-            self._keep_unsynced()
-            if time.monotonic() >= self._retry_at:
-                self._begin_segment_or_fail()
-            return
+            return False
         try:
             written = os.write(self._fd, data)
         except OSError as error:
             self._fail(error)
-            return
+            return False
         if written != len(data):
             self._fail(OSError("the disk took only a part of a record"))
-            return
+            return False
         self._size += written
         self._counts["appended"] += 1
         self._counts["bytes"] += written
-        if self._size >= self._segment_bytes:
-            self._begin_segment_or_fail()
+        return True
 
     def _fail(self, error: OSError) -> None:
         """Put the segment away and keep records in memory; what it holds stays readable."""
@@ -165,18 +169,16 @@ class Journal:
                 os.ftruncate(self._fd, self._size)
             self._retired.append(self._fd)
             self._fd = -1
-        self._keep_unsynced()
         now = time.monotonic()
         self._retry_at = now + RETRY_SECONDS
         if now >= self._complain_at:
             self._complain_at = now + COMPLAINT_SECONDS
             _log.error("journal.write_failed", reason=str(error), waiting=len(self._backlog), **self._counts)
 
-    def _keep_unsynced(self) -> None:
+    def _keep(self, frames: list[bytes]) -> None:
         room = (self._backlog.maxlen or 0) - len(self._backlog)
-        self._counts["lost"] += max(0, len(self._unsynced) - room)
-        self._backlog.extend(self._unsynced)
-        self._unsynced.clear()
+        self._counts["lost"] += max(0, len(frames) - room)
+        self._backlog.extend(frames)
 
     def _begin_segment_or_fail(self) -> None:
         try:
@@ -206,6 +208,7 @@ class Journal:
         self._fd, self._number, self._size = fd, number, len(head)
         self._counts["segments"] += 1
         self._dirty = True
+        self._wake.set()
 
     def _sync_loop(self) -> None:
         while not self._closing.is_set():
@@ -228,7 +231,8 @@ class Journal:
                 error = self._sync_directory()
             if error is not None:
                 with self._lock:
-                    self._unsynced[:0] = frames
+                    self._keep(frames + self._unsynced)
+                    self._unsynced.clear()
                     self._fail(error)
                 return
             self._durable = number if fd >= 0 else self._durable

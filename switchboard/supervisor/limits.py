@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 from typing import Final
 
@@ -34,10 +35,10 @@ def pin(cpus: str) -> None:
     """Bind this process and whatever it starts to cores such as ``0`` or ``0,2-3``; or ValueError."""
     wanted: set[int] = set()
     for part in cpus.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or not (last or first).isdecimal():
+        match = re.fullmatch(r"\s*(\d{1,4})(?:-(\d{1,4}))?\s*", part)
+        if match is None:
             raise ValueError(f"--cpus {cpus}: expected cores such as 0 or 0,1 or 0-3")
-        wanted.update(range(int(first), min(int(last or first), 4095) + 1))
+        wanted.update(range(int(match[1]), int(match[2] or match[1]) + 1))
     available = os.sched_getaffinity(0)
     if not wanted or not wanted <= available:
         known = ",".join(map(str, sorted(available)))

@@ -79,9 +79,9 @@ def port_owner(host: str, port: int) -> tuple[int, str] | None:
         inodes = _inodes(host, port)
         if not inodes:
             return None
-        for entry in os.scandir("/proc"):
-            if entry.name.isdigit() and _holds(entry.path, inodes):
-                return int(entry.name), Path(entry.path, "comm").read_text().strip()
+        for name in os.listdir("/proc"):
+            if name.isdigit() and _holds(f"/proc/{name}", inodes):
+                return int(name), Path("/proc", name, "comm").read_text().strip()
     except (OSError, ValueError, IndexError):
         return None
     return None
@@ -107,6 +107,6 @@ def _kernel_form(host: str) -> str:
 
 def _holds(process: str, inodes: set[str]) -> bool:
     try:
-        return any(os.readlink(entry.path) in inodes for entry in os.scandir(f"{process}/fd"))
+        return any(os.readlink(f"{process}/fd/{name}") in inodes for name in os.listdir(f"{process}/fd"))
     except OSError:
         return False  # gone, or not ours to look at

@@ -52,14 +52,10 @@ def run(
         return 1
 
 
-def _prepare(
-    config: Config, file: Path, pid_file: Path | None, modules: Modules, stack: ExitStack
-) -> Supervisor:
+def _prepare(config: Config, file: Path, pid_file: Path | None, modules: Modules, stack: ExitStack) -> Supervisor:
     store = Path(config.store.directory).absolute()
     if len(str(store / "media-00.sock").encode()) > _LONGEST_SOCKET_PATH:
-        raise config_error(
-            file, "store.directory", "the path is too long for the sockets in it", "shorten it"
-        )
+        raise config_error(file, "store.directory", "the path is too long for the sockets in it", "shorten it")
     lock = StoreLock(store)
     stack.callback(lock.release)
     wakeup = Wakeup()

@@ -26,6 +26,7 @@ FIRST_CHUNKS: Final = 4
 """Chunks of pairs that a worker starts with: room for 128 calls before it has to ask for more."""
 
 _MOST_PAIRS: Final = 16 * CHUNK  # one request binds for a few milliseconds at most
+_LAST_WORDS: Final = 1.5  # for the BYEs of calls that outlast the draining
 _GRACE: Final = 3.0  # for a child that was told to stop
 _GRACE_AT_ONCE: Final = 1.0
 
@@ -183,9 +184,7 @@ class Supervisor:
             worker.tell({"exhausted": True})
             if not self._exhausted:
                 self._exhausted = True
-                complain(
-                    f"no RTP port is left: {self._pool.bound} pairs are open, media.ports allows no more"
-                )
+                complain(f"no RTP port is left: {self._pool.bound} pairs are open, media.ports allows no more")
 
     # --- life and death ---
 
@@ -245,7 +244,7 @@ class Supervisor:
     def _try_again(self, child: Child) -> None:
         pause = child.pause_before_restart(time.monotonic())
         if pause is None and (child is self._signalling or not self._greeted):
-            complain(f"{child.name} KEEPS DYING; the switch stops, see the messages above")
+            complain(f"{child.name} KEEPS DYING; the switch stops, its messages are above")
             self._fail()
             return
         if pause is None:
@@ -268,10 +267,9 @@ class Supervisor:
     def _drain(self) -> None:
         self._phase = Phase.DRAINING
         seconds = float(self._config.limits.drain)
-        calls = f"{self._active} call{'' if self._active == 1 else 's'} up"
-        say(f"stopping: {calls}, no new ones; the rest end in {seconds:g} s, or at once with another Ctrl-C")
+        say(_farewell(self._active, seconds))
         self._signalling.tell({"drain": seconds})
-        self._after(seconds + 0.5, self._stop)
+        self._after(seconds + _LAST_WORDS, self._stop)
         self._after(1.0, self._report_drain)
 
     def _report_drain(self) -> None:
@@ -298,6 +296,13 @@ class Supervisor:
         for worker in self._workers:
             worker.tell({"stop": True})
             self._after(_GRACE_AT_ONCE, worker.kill)
+
+
+def _farewell(active: int, seconds: float) -> str:
+    if not active:
+        return "stopping"
+    calls = "1 call is" if active == 1 else f"{active} calls are"
+    return f"stopping: {calls} up and may go on for {seconds:g} s; another Ctrl-C ends them at once"
 
 
 def _hand_over(worker: Worker, pairs: Sequence[Pair]) -> None:

@@ -58,8 +58,8 @@ class ClientTransaction:
         self.expires = 0.0
         self.wire = wire
         """What SEND transmits: the request, later the ACK of a non-2xx response."""
-        self.cancel: tuple[str, ...] | None = None
-        """Header lines of the CANCEL that waits for a provisional response; None: there is none."""
+        self.cancel = b""
+        """The CANCEL of an INVITE, ready to be sent at the first provisional response; empty: none is wanted."""
         self.acks: dict[str, tuple[bytes, Address] | None] | None = None
         """For each To tag of a 2xx: the ACK the TU sent, once it has."""
 
@@ -142,8 +142,8 @@ class ClientTransactions:
 
     def request_cancel(self, tx: ClientTransaction, headers: tuple[str, ...], now: float) -> None:
         """Cancel an INVITE now, or as soon as a provisional response allows; too late is no error."""
-        if tx.cancel is None and (tx.state, Input.CANCEL) in tx.table:
-            tx.cancel = headers
+        if not tx.cancel and (tx.state, Input.CANCEL) in tx.table:
+            tx.cancel = render_hop(tx.request, self._via_of(tx.branch), "CANCEL", tx.request.to, headers)
             self.step(tx, Input.CANCEL, None, now)
 
     def transport_error(self, destination: Address, now: float) -> None:
@@ -175,11 +175,9 @@ class ClientTransactions:
         self._box.datagrams.append((tx.wire, tx.request.destination))
 
     def _send_cancel(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
-        if tx.cancel is None:
+        if not tx.cancel:
             return
-        out = tx.request
-        wire = render_hop(out, self._via_of(tx.branch), "CANCEL", out.to, tx.cancel)
-        cancel = ClientTransaction(out, tx.branch, wire, None)
+        cancel = ClientTransaction(tx.request, tx.branch, tx.cancel, None)
         cancel.key = f"{tx.branch};cancel"
         cancel.quiet = True
         cancel.state = State.TRYING
