@@ -61,7 +61,7 @@ class Journal:
         self._backlog: deque[bytes] = deque(maxlen=backlog_records)
         self._number = max(map(segment_number, segment_paths(directory)), default=0)
         self._fd = -1
-        self._size = 0
+        self._size = self._head_size = 0
         self._retry_at = 0.0
         self._complain_at = 0.0
         # What the syncing thread takes over: files that are full, frames not yet known to be on disk.
@@ -120,7 +120,7 @@ class Journal:
             if not self._dirty:
                 self._dirty = True
                 self._wake.set()
-            if self._size >= self._segment_bytes:
+            if self._size - self._head_size >= self._segment_bytes:
                 self._begin_segment_or_fail()
 
     def sync(self) -> None:
@@ -205,7 +205,8 @@ class Journal:
             self._retired.append(self._fd)
         self._unsynced.extend(self._backlog)
         self._backlog.clear()
-        self._fd, self._number, self._size = fd, number, len(head)
+        self._fd, self._number = fd, number
+        self._size = self._head_size = len(head)
         self._counts["segments"] += 1
         self._dirty = True
         self._wake.set()

@@ -1,0 +1,57 @@
+"""Call records on their way to disk and back."""
+
+from __future__ import annotations
+
+import uuid
+
+import msgspec
+import pytest
+
+from switchboard.store.records import CallRecord, decode_record, encode_record, new_id, utc_us
+from tests.support.records import call_record
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_round_trip(ended: bool) -> None:
+    """A record comes back equal, legs, media and segments included."""
+    record = call_record(7, ended=ended)
+    assert decode_record(encode_record(record)) == record
+
+
+def test_older_records_are_read() -> None:
+    """A record written before a field was added gets the field's default."""
+    values = msgspec.msgpack.decode(encode_record(call_record(7)))
+    shortened = decode_record(msgspec.msgpack.encode(values[:5]))
+    assert shortened.called == "4008001234"
+    assert (shortened.extension, shortened.legs, shortened.ended_us) == ("", [], None)
+
+
+def test_newer_records_are_read() -> None:
+    """A record with fields that this version does not know is read without them."""
+    values = msgspec.msgpack.decode(encode_record(call_record(7)))
+    assert decode_record(msgspec.msgpack.encode([*values, "later"])) == call_record(7)
+
+
+def test_what_is_no_record_is_refused() -> None:
+    """Other bytes raise the decoder's error."""
+    with pytest.raises(msgspec.MsgspecError):
+        decode_record(b"\x01")
+
+
+def test_records_do_not_share_lists() -> None:
+    """Every new record has legs and segments of its own."""
+    first, second = CallRecord(id="1"), CallRecord(id="2")
+    first.legs.append(call_record(1).legs[0])
+    assert second.legs == []
+
+
+def test_ids_are_version_7_and_sort_by_time() -> None:
+    """An id is a UUID of version 7 with the millisecond in front, and no two are equal."""
+    before = utc_us() // 1000
+    ids = [new_id() for _ in range(1000)]
+    parsed = uuid.UUID(ids[0])
+    assert str(parsed) == ids[0]
+    assert (parsed.version, parsed.variant) == (7, uuid.RFC_4122)
+    assert before <= parsed.int >> 80 <= utc_us() // 1000
+    assert len(set(ids)) == 1000
+    assert [text[:13] for text in ids] == sorted(text[:13] for text in ids)
