@@ -16,13 +16,13 @@ class Answer(msgspec.Struct, frozen=True, tag="answer", gc=False):
 class Play(msgspec.Struct, frozen=True, tag="play", gc=False):
     """Play prompts to the caller, in place of what plays now.
 
-    `play_id` counts the flow's prompts from 1; give it back in `PlayDone`, so that the late end of a replaced
-    prompt is not taken for the end of this one.
+    `play_id` counts the flow's plays from 1 and comes back in `PlayDone`: the late end of a replaced prompt is
+    not taken for the end of this one.
     """
 
     prompts: tuple[str, ...]
     loop: bool = False
-    play_id: int = 0
+    play_id: int = 1
 
 
 class StopPlay(msgspec.Struct, frozen=True, tag="stop_play", gc=False):

@@ -10,9 +10,9 @@ Outcome = Literal["completed", "unknown", "busy", "no_answer", "unregistered", "
 
 
 class PlayDone(msgspec.Struct, frozen=True, tag="play_done", gc=False):
-    """The prompts have been played, or could not be; 0 stands for whatever plays."""
+    """The prompts of the `Play` with this id have ended, or could not be played."""
 
-    play_id: int = 0
+    play_id: int
 
 
 class Digit(msgspec.Struct, frozen=True, tag="digit", gc=False):

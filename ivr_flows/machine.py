@@ -209,7 +209,7 @@ def _play_digit(node: PlayNode, position: Position, event: Digit, now: float, ac
 
 
 def _play_done(node: PlayNode, position: Position, event: PlayDone, now: float, actions: Actions) -> str:
-    if event.play_id not in (0, position.play_id):
+    if event.play_id != position.play_id:
         return ""
     return node.next or _end(position, "failed", actions)  # music that ends by itself could not be played
 
@@ -233,7 +233,7 @@ def _prompt_digit(node: CollectNode, position: Position, event: Digit, now: floa
 
 
 def _prompt_done(node: CollectNode, position: Position, event: PlayDone, now: float, actions: Actions) -> str:
-    if event.play_id not in (0, position.play_id):
+    if event.play_id != position.play_id:
         return ""
     return _settle(node, position, _take_typed(node, position), now, actions)
 
@@ -276,7 +276,7 @@ def _transfer_due(
 
 
 def _leave_done(node: HangupNode, position: Position, event: PlayDone, now: float, actions: Actions) -> str:
-    return _end(position, node.cause, actions) if event.play_id in (0, position.play_id) else ""
+    return _end(position, node.cause, actions) if event.play_id == position.play_id else ""
 
 
 def _leave_due(node: HangupNode, position: Position, event: TimerDue, now: float, actions: Actions) -> str:

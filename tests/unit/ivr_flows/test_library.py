@@ -4,10 +4,12 @@ import pytest
 
 from ivr_flows.actions import Action, Answer, Hangup, Play, StopPlay, Transfer
 from ivr_flows.events import CallerGone, Digit, PlayDone, TimerDue, TransferEnded
+from ivr_flows.loader import LIBRARY as FLOW_FILES
 from ivr_flows.loader import load_library
 from ivr_flows.machine import Position, start, step
 
 LIBRARY = load_library()
+PROMPTS = FLOW_FILES.parent / "prompts"
 
 
 class Call:
@@ -198,3 +200,11 @@ class TestPackaged:
     def test_answers_now(self, name: str) -> None:
         """Every packaged flow speaks, so it answers at once."""
         assert LIBRARY[name].answer == "now"
+
+    @pytest.mark.parametrize("name", sorted(LIBRARY))
+    def test_prompts_are_there(self, name: str) -> None:
+        """Every recording that a packaged flow plays is packaged with it."""
+        recordings = [prompt for prompt in LIBRARY[name].prompt_names() if ":" not in prompt]
+        missing = [prompt for prompt in recordings if not (PROMPTS / f"{prompt}.wav").is_file()]
+        assert recordings
+        assert missing == []

@@ -119,10 +119,6 @@ class TestPlay:
         assert caller.send(PlayDone(1)) == [Hangup("normal")]
         assert caller.position.ended
 
-    def test_end_of_whatever_plays(self) -> None:
-        """An end without an id is the end of what plays."""
-        assert Caller(self.FLOW).send(PlayDone()) == [Hangup("normal")]
-
     def test_late_end_of_another_prompt(self) -> None:
         """The end of another prompt than the one that plays is ignored."""
         caller = Caller(self.FLOW)
@@ -593,7 +589,7 @@ class TestLimits:
 
 
 ONE_OF_EACH: dict[type[Event], Event] = {
-    PlayDone: PlayDone(),
+    PlayDone: PlayDone(1),
     Digit: Digit("5"),
     TimerDue: TimerDue(),
     TransferEnded: TransferEnded("busy"),
