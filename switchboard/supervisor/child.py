@@ -69,7 +69,6 @@ class Child:
         status = self.process.poll()
         if status is not None:
             self.process = None
-            self.ready = False
         return status
 
     def kill(self) -> None:

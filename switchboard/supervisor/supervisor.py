@@ -17,6 +17,7 @@ from typing import Final
 
 from config.schema import Config, Listen
 from switchboard.supervisor.banner import greeting
+from switchboard.supervisor.channel import Channel
 from switchboard.supervisor.child import WINDOW, Child, ending
 from switchboard.supervisor.ports import CHUNK, Pair, PortPool
 from switchboard.supervisor.says import complain, say
@@ -132,17 +133,21 @@ class Supervisor:
                     self._selector.modify(key.fileobj, wanted, child)
 
     def _read(self, child: Child) -> None:
+        """Hear everything that the child has said so far."""
         channel = child.channel
         if channel is None or channel.closed:
             return
-        message = channel.receive()
+        while message := channel.receive():
+            if child is self._signalling:
+                self._signalling_says(message)
+            elif isinstance(child, Worker):
+                self._worker_says(child, message)
         if message is None:
-            self._selector.unregister(channel)
-            channel.close()
-        elif child is self._signalling:
-            self._signalling_says(message)
-        elif isinstance(child, Worker):
-            self._worker_says(child, message)
+            self._close(channel)
+
+    def _close(self, channel: Channel) -> None:
+        self._selector.unregister(channel)
+        channel.close()
 
     def _signalling_says(self, message: dict[str, object]) -> None:
         if isinstance(active := message.get("active"), int):
@@ -217,7 +222,10 @@ class Supervisor:
         self._signalling.tell(message, [sock.fileno() for _, sock in self._listeners])
 
     def _ended(self, child: Child, status: int) -> None:
-        self._drop_channel(child)
+        self._read(child)  # what it said just before it ended
+        if child.channel is not None and not child.channel.closed:
+            self._close(child.channel)
+        child.ready = False
         if self._phase is Phase.STOPPING:
             if child is self._signalling:
                 self._stop_workers()
@@ -231,15 +239,6 @@ class Supervisor:
         else:
             complain(f"{child.name} ended {ending(status)}")
             self._try_again(child)
-
-    def _drop_channel(self, child: Child) -> None:
-        channel = child.channel
-        if channel is not None and not channel.closed:
-            while message := channel.receive():  # what it said just before it ended
-                if child is self._signalling:
-                    self._signalling_says(message)
-            self._selector.unregister(channel)
-            channel.close()
 
     def _try_again(self, child: Child) -> None:
         pause = child.pause_before_restart(time.monotonic())
@@ -265,6 +264,7 @@ class Supervisor:
                 child.kill()
 
     def _drain(self) -> None:
+        self._read(self._signalling)  # the number of calls may just have come
         self._phase = Phase.DRAINING
         seconds = float(self._config.limits.drain)
         say(_farewell(self._active, seconds))

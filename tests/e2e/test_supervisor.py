@@ -235,7 +235,7 @@ def test_sigterm_drains_then_stops(switch: Switch) -> None:
     switch.ask('say {"drained": true}')
     status, output, errors = switch.end()
     assert status == 0, errors
-    assert "3 calls up" in output
+    assert "3 calls are up and may go on for 30 s" in output
     assert not any(alive(pid) for pid in pids)
     assert not switch.pid_file.exists()
     assert not list(switch.store.glob("*.sock"))
@@ -248,7 +248,7 @@ def test_drain_has_an_end(switch: Switch) -> None:
     switch.signal(signal.SIGTERM)
     status, output, _ = switch.end()
     assert status == 0
-    assert "1 call up" in output
+    assert "1 call is up" in output
 
 
 def test_second_signal_stops_at_once(switch: Switch) -> None:
@@ -386,3 +386,26 @@ def test_signalling_that_cannot_start_ends_the_switch(switch: Switch, name: str,
     line = refused(switch)
     assert expected in line
     assert not list(switch.store.glob("*.sock"))
+
+
+def test_workers_that_cannot_start_end_the_switch(switch: Switch) -> None:
+    """A switch without audio is not ready: after the restarts it ends with status 1 and says which child."""
+    switch.store = switch.directory / "broken"
+    switch.write()
+    switch.start()
+    status, output, errors = switch.end()
+    assert (status, output) == (1, "")
+    assert errors.count("media worker 0 ended with status 4") == 6
+    assert "media worker 0 KEEPS DYING" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_killed_switch_can_be_started_again(switch: Switch) -> None:
+    """After kill -9 of the supervisor the same configuration starts once its children have ended."""
+    switch.ready()
+    pids = [switch.ask()["pid"], switch.ask(port=RTP)["pid"]]
+    switch.signal(signal.SIGKILL)
+    switch.end()
+    eventually(lambda: not any(alive(pid) for pid in pids), "the end of the children")
+    switch.ready()
+    assert switch.ask()["pid"] not in pids

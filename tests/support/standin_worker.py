@@ -1,9 +1,10 @@
-"""Stands in for a media worker: answers on every RTP and RTCP socket it was given."""
+"""Stands in for a media worker: answers on every RTP and RTCP socket; a store named ``broken`` ends it."""
 
 from __future__ import annotations
 
 import argparse
 import socket
+import sys
 
 from tests.support.standin_child import StandIn
 
@@ -17,6 +18,8 @@ def main() -> None:
     parser.add_argument("--prompts", nargs="+")
     parser.add_argument("--supervisor-fd", type=int)
     options = parser.parse_args()
+    if "broken" in options.socket:
+        sys.exit(4)
     child = StandIn(options.supervisor_fd)
     child.facts["id"] = options.id
     child.facts["prompts"] = options.prompts
