@@ -58,8 +58,8 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     """One side of a call.
 
     `dialog` is None until a tag of the peer is known; `lease` is None until media is needed. `source` is
-    the address the peer's signalling comes from. `remote` is the peer's latest description and `offer` the
-    bytes of its offer; `offered` are the codecs of our own offer, empty when the peer made it;
+    the address the peer's signalling comes from. `remote` is the peer's latest description,
+    `remote_sdp` its bytes; `offered` are the codecs of our own offer, empty when the peer made it;
     `offer_pending` is True while the answer to it is still to come in an ACK.
     `digits` is True while keys are for us rather than for the other side.
     """
@@ -74,7 +74,7 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     source: tuple[str, int]
     nat: bool = False
     remote: Remote | None = None
-    offer: bytes = b""
+    remote_sdp: bytes = b""
     offered: tuple[Codec, ...] = ()
     offered_event_pt: int | None = None
     offer_pending: bool = False

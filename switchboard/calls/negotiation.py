@@ -17,6 +17,7 @@ from media.offer_answer import (
     build_answer,
     build_offer,
     choose,
+    event_payload_type,
     read_remote,
 )
 from media.sdp import SdpError
@@ -41,14 +42,14 @@ def read_offer(x: Exchange, leg: Leg, body: bytes) -> None:
     remote = read_remote(body)
     if choose(remote, x.settings.codecs) is None:
         raise SdpError("no codec of ours", status=488)
-    leg.remote, leg.offer, leg.offered = remote, body, ()
+    leg.remote, leg.remote_sdp, leg.offered = remote, body, ()
 
 
 def make_offer(x: Exchange, leg: Leg, near: Leg | None) -> bytes:
     """Our offer to a leg, in the payload types of `near`, so that its packets may pass untouched."""
     assert leg.lease is not None
     names: list[Codec] = []
-    event_pt: int | None = EVENT_PT
+    event_pt = EVENT_PT
     if near is not None and near.agreement is not None:
         agreed = near.agreement
         names.append(Codec(agreed.codec, agreed.send_pt))
@@ -58,6 +59,7 @@ def make_offer(x: Exchange, leg: Leg, near: Leg | None) -> bytes:
         event_pt = near.remote.event_pt if near.remote.event_pt is not None else EVENT_PT
     have = {codec.name for codec in names}
     names += [Codec(name, pt) for name, pt in STATIC.items() if name not in have and name in x.settings.codecs]
+    event_pt = event_payload_type(tuple(names), event_pt)
     leg.offered, leg.offered_event_pt = tuple(names), event_pt
     leg.sdp_version += 1
     leg.local_sdp = build_offer(
@@ -67,6 +69,7 @@ def make_offer(x: Exchange, leg: Leg, near: Leg | None) -> bytes:
         port=leg.lease.port,
         codecs=leg.offered,
         event_pt=event_pt,
+        previous=leg.remote_sdp,
     )
     return leg.local_sdp
 
@@ -75,7 +78,7 @@ def take_answer(leg: Leg, body: bytes) -> None:
     """Conclude our offer with the peer's answer; raises SdpError when it takes none of our codecs."""
     remote = read_remote(body)
     leg.agreement = agree_as_offerer(remote, leg.offered, leg.offered_event_pt)
-    leg.remote = remote
+    leg.remote, leg.remote_sdp = remote, body
 
 
 def make_answer(x: Exchange, leg: Leg, prefer: Agreement | None = None) -> bytes:
@@ -89,7 +92,7 @@ def make_answer(x: Exchange, leg: Leg, prefer: Agreement | None = None) -> bytes
     leg.agreement = agree_as_answerer(leg.remote, codec, leg.remote.event_pt, direction)
     leg.sdp_version += 1
     leg.local_sdp = build_answer(
-        leg.offer,
+        leg.remote_sdp,
         session_id=leg.sdp_id,
         version=leg.sdp_version,
         address=leg.lease.address,
