@@ -9,10 +9,15 @@ import msgspec
 
 from switchboard.sip.errors import LocalError, ParseError
 from switchboard.sip.headers import TCHAR, format_parameters, is_token, parse_parameters, quote, unquote
+from switchboard.sip.uri import USUAL_URI
 
 # The usual From and To, decided by one match: nothing escaped in the display name, at most a tag behind.
 _USUAL: Final = re.compile(
     rf'(?:"[^"\\\x00-\x1f\x7f]*"[ \t]*|[^"<>,;\\\x00-\x08\x0a-\x1f\x7f]*)<([^<>"\s]+)>(?:;tag=({TCHAR}+))?\Z'
+)
+# The same with a SIP URI that has no parameters: well formed by this one match.
+_PLAIN: Final = re.compile(
+    r'(?:"[^"\\\x00-\x1f\x7f]*"[ \t]*|[^"<>,;\\\x00-\x08\x0a-\x1f\x7f]*)<' + USUAL_URI + rf">(?:;tag={TCHAR}+)?\Z"
 )
 _QUOTED_DISPLAY: Final = re.compile(r'("(?:[^"\\]|\\.)*")[ \t]*<', re.DOTALL)
 # Unquoted display names should be tokens; more is tolerated, but not what makes the value ambiguous.
@@ -73,6 +78,11 @@ def _parse_addr_spec(text: str, header: str) -> NameAddr:
         # A URI with a comma, question mark or semicolon must be in brackets (RFC 3261 §20.10).
         raise ParseError("URI must be enclosed in < and >", header=header, section="RFC 3261 §20.10")
     return NameAddr("", uri, params)
+
+
+def is_usual(text: str) -> bool:
+    """Tell by one match whether a value has its usual form and its URI is well formed."""
+    return _PLAIN.match(text) is not None
 
 
 def scan_usual(text: str) -> tuple[str, str | None] | None:

@@ -52,6 +52,10 @@ _CANONICAL: Final[dict[str, str]] = (
     | {short.upper(): long for short, long in COMPACT.items()}
 )
 
+# Names that are canonical already: looked up without asking further.
+_LONG: Final = frozenset(_CANONICAL.values())
+_BLANK: Final = (" ", "\t")
+
 TCHAR: Final = r"[A-Za-z0-9\-.!%*_+`'~]"
 _TOKEN: Final = re.compile(TCHAR + r"+\Z")
 # generic-param, RFC 3261 §25.1; a value may hold anything that cannot end it (tolerated beyond token).
@@ -82,8 +86,14 @@ class Headers:
     __slots__ = ("_first", "_lines", "_more", "malformed")
 
     def __init__(self, lines: list[str], start: int = 0) -> None:
-        """Index unfolded lines from `start` on; a line that is no header is kept in `malformed`."""
+        """Index lines from `start` on; a line that is no header is kept in `malformed`."""
         self._lines = lines[start:]
+        if not self._index():
+            self._lines = unfold(self._lines)
+            self._index()
+
+    def _index(self) -> bool:
+        """Sort the lines by name; False when one continues the line before and they must be joined first."""
         self.malformed: str | None = None
         first: dict[str, str] = {}
         more: dict[str, list[str]] | None = None
@@ -92,8 +102,10 @@ class Headers:
             name, colon, value = line.partition(":")
             key = known.get(name)
             if key is None or not colon:
+                if line[:1] in _BLANK and line is not self._lines[0]:
+                    return False
                 key = canonical(name)
-                if not colon or not _TOKEN.match(key):
+                if not colon or name[:1] in _BLANK or not _TOKEN.match(key):
                     if self.malformed is None:
                         self.malformed = line
                     continue
@@ -105,15 +117,18 @@ class Headers:
             more.setdefault(key, []).append(value.strip(" \t"))
         self._first = first
         self._more = more
+        return True
 
     def get(self, name: str) -> str | None:
         """Return the first line's value, or None."""
         found = self._first.get(name)
-        return found if found is not None else self._first.get(canonical(name))
+        if found is None and name not in _LONG:
+            found = self._first.get(canonical(name))
+        return found
 
     def getall(self, name: str) -> list[str]:
         """Return the value of every line of that name, in order."""
-        key = canonical(name)
+        key = name if name in _LONG else canonical(name)
         found = self._first.get(key)
         if found is None:
             return []
@@ -136,7 +151,7 @@ class Headers:
 
     def __contains__(self, name: str) -> bool:
         """Tell whether a line of that name is there."""
-        return name in self._first or canonical(name) in self._first
+        return self.get(name) is not None
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         """Yield (name as received, value) of each line in order."""
@@ -158,7 +173,7 @@ def unfold(lines: list[str]) -> list[str]:
     """Join continuation lines to the line before by one space (RFC 3261 §7.3.1)."""
     groups: list[list[str]] = []
     for line in lines:
-        if line[:1] in (" ", "\t") and groups:
+        if line[:1] in _BLANK and groups:
             groups[-1].append(line.strip(" \t"))
         else:
             groups.append([line])

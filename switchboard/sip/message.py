@@ -11,7 +11,7 @@ from typing import Final
 
 from switchboard.sip.address import NameAddr, parse_name_addr, scan_tag
 from switchboard.sip.errors import ParseError
-from switchboard.sip.headers import Headers, is_digits, split_commas, unfold
+from switchboard.sip.headers import Headers, is_digits, split_commas
 from switchboard.sip.uri import Uri, parse_uri
 from switchboard.sip.via import Via, parse_via, scan_branch
 
@@ -248,17 +248,15 @@ def parse_datagram(data: bytes) -> Message:
 
 def read_head(head: bytes) -> Message:
     """Parse start line and headers, without the empty line that ends them."""
-    if head.count(b"\n") > MAX_LINES:
-        raise ParseError("too many header lines", status=513, section="RFC 3261 §21.5.7")
     text = head.decode("utf-8", "surrogateescape")
     lines = text.split("\r\n")
     breaks = len(lines) - 1
+    if breaks > MAX_LINES:
+        raise ParseError("too many header lines", status=513, section="RFC 3261 §21.5.7")
     # A bare CR or LF would become a line of its own in somebody's copy of the header.
     stray = text.count("\n") != breaks or text.count("\r") != breaks
     if stray:
         lines = [line.replace("\r", " ").replace("\n", " ") for line in lines]
-    if "\r\n " in text or "\r\n\t" in text:
-        lines = unfold(lines)
     message = _start(lines)
     if stray:
         raise refusal(message, "bare CR or LF in the head", None, "RFC 3261 §7")
@@ -280,9 +278,7 @@ def content_length(message: Message) -> int | None:
     return int(value)
 
 
-def refusal(
-    message: Message, reason: str, header: str | None, section: str, *, status: int = 400
-) -> ParseError:
+def refusal(message: Message, reason: str, header: str | None, section: str, *, status: int = 400) -> ParseError:
     """Make the ParseError of a message whose head could be read; nothing is owed to a response."""
     if isinstance(message, Request):
         return ParseError(reason, status=status, header=header, section=section, partial=message)
@@ -292,7 +288,7 @@ def refusal(
 def _start(lines: list[str]) -> Message:
     """Make the message of its lines, the first of which is the start line (RFC 3261 §7.1, §7.2)."""
     first = lines[0]
-    if first[:4].upper() == "SIP/":
+    if first[3:4] == "/" and first[:3].upper() == "SIP":
         version, _, rest = first.partition(" ")
         code, _, reason = rest.partition(" ")
         if not is_digits(code) or len(code) > 10:

@@ -29,7 +29,9 @@ _USUAL: Final = re.compile(
     r"sips?:(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/]+@)?[A-Za-z0-9][A-Za-z0-9.\-]*(?::[1-5]?[0-9]{1,4})?"
     r"(?:;[A-Za-z][A-Za-z0-9\-]*(?:=[A-Za-z0-9\-_.!~*'()\[\]/:&+$]+)?)?\Z"
 )
-_PLAIN: Final = re.compile(r"sips?:(?:[A-Za-z0-9\-_.!~*'()&=+$/]+@)?[A-Za-z0-9][A-Za-z0-9.\-]*(?::[1-5]?[0-9]{1,4})?\Z")
+# A SIP URI without escapes, parameters, headers, commas and question marks, port below 60000.
+USUAL_URI: Final = r"sips?:(?:[A-Za-z0-9\-_.!~*'()&=+$/]+@)?[A-Za-z0-9][A-Za-z0-9.\-]*(?::[1-5]?[0-9]{1,4})?"
+_PLAIN: Final = re.compile(USUAL_URI + r"\Z")
 _ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()")
 _USER_SAFE: Final = _UNRESERVED | frozenset("&=+$,;?/")

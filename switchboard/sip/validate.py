@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from switchboard.sip.address import is_usual as is_usual_address
 from switchboard.sip.address import parse_name_addr, scan_usual
 from switchboard.sip.errors import ParseError, ProtocolError
 from switchboard.sip.headers import is_digits, is_token, split_commas
@@ -116,9 +117,8 @@ def _check_values(message: Message) -> None:
     for value in headers.getall("contact"):
         _check_contact(value, message)
     for name in ("record-route", "route"):
-        for line in headers.getall(name):
-            for value in split_commas(line):
-                _check_address(value, name.title())
+        if get(name) is not None:
+            _check_route(headers.getall(name), name.title())
 
 
 def _check_cseq(message: Message) -> None:
@@ -134,6 +134,8 @@ def _check_cseq(message: Message) -> None:
 
 def _check_address(value: str, header: str) -> None:
     """RFC 3261 §20.10: a name-addr or addr-spec whose URI is well formed."""
+    if is_usual_address(value):
+        return
     usual = scan_usual(value)
     uri = usual[0] if usual is not None else parse_name_addr(value, header).uri
     if not is_well_formed(uri):
@@ -150,6 +152,13 @@ def _check_contact(value: str, message: Message) -> None:
         return
     for item in split_commas(value):
         _check_address(item, "Contact")
+
+
+def _check_route(lines: list[str], header: str) -> None:
+    """RFC 3261 §20.30, §20.34: every value, as all of them become a route set."""
+    for line in lines:
+        for value in split_commas(line):
+            _check_address(value, header)
 
 
 def _check_via(line: str) -> None:

@@ -12,6 +12,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from switchboard.sip.address import NameAddr, parse_name_addr, quote_display, scan_tag, scan_usual
+from switchboard.sip.address import is_usual as is_usual_address
 from switchboard.sip.digest import Challenger, Verdict, answer, ha1, parse_credentials
 from switchboard.sip.errors import LocalError, ParseError, SipError
 from switchboard.sip.headers import Headers, format_parameters, parse_parameters, quote, split_commas, unquote
@@ -106,13 +107,22 @@ def test_name_addr_round_trip(display: str, target: str, params: dict[str, str |
 
 
 @given(
-    st.one_of(tricky, wire, tricky.map(lambda text: f'"{text}" <sip:a@h>;tag=1'), tricky.map(lambda t: f"<sip:a>{t}"))
+    st.one_of(
+        tricky,
+        wire,
+        tricky.map(lambda text: f'"{text}" <sip:a@h>;tag=1'),
+        tricky.map(lambda text: f"A <sip:a@h{text}>;tag=1"),
+        tricky.map(lambda t: f"<sip:a>{t}"),
+    )
 )
 def test_quick_address_scan_agrees(text: str) -> None:
     """The one-match scan of From and To never disagrees with the full parser."""
     usual = scan_usual(text)
     if usual is None:
+        assert not is_usual_address(text)
         return
+    if is_usual_address(text):
+        assert is_well_formed(usual[0])
     value = parse_name_addr(text)
     assert usual == (value.uri, value.tag)
 

@@ -215,9 +215,16 @@ class TestLines:
         assert (message.headers.get("subject"), message.headers.get("to")) == ("a b c", "x")
 
     def test_folded_start_line_is_not_hidden(self) -> None:
-        """A continuation of the start line makes it malformed instead of vanishing."""
-        message = request_of(b"OPTIONS sip:h SIP/2.0\r\n x\r\n\r\n")
-        assert message.version == "x"
+        """A continuation of the start line is malformed, also when it looks like a header or is continued."""
+        for line in (b" x", b" To: x", b"\tTo: x\r\n y"):
+            message = request_of(b"OPTIONS sip:h SIP/2.0\r\n" + line + b"\r\n\r\n")
+            assert message.headers.malformed is not None
+            assert "to" not in message.headers
+
+    def test_continued_name(self) -> None:
+        """A name may stand on the line before its colon."""
+        message = request_of(b"OPTIONS sip:h SIP/2.0\r\nTo\r\n : x\r\n\r\n")
+        assert (message.headers.get("to"), message.headers.malformed) == ("x", None)
 
     def test_any_octet_survives(self) -> None:
         """Octets that are no UTF-8 come back as they were."""
