@@ -1,0 +1,208 @@
+"""A real switch in processes of its own, for end-to-end tests: started, watched, killed, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+PROJECT = Path(__file__).parents[2]
+START_SECONDS = 30.0
+HELD = (
+    "calls",
+    "dialogs",
+    "media_legs",
+    "invites_in",
+    "invites_out",
+    "call_timers",
+    "client_transactions",
+    "server_transactions",
+    "timers",
+    "pending_2xx",
+    "media_ports_leased",
+)
+"""What a call holds; every one is zero when nothing was left behind."""
+
+
+def free_port(kind: int = socket.SOCK_DGRAM) -> int:
+    """A port of 127.0.0.1 that nobody uses."""
+    with socket.socket(socket.AF_INET, kind) as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class RunningSwitch:
+    """One switch: its supervisor's process, its configuration, and what can be seen of it from outside."""
+
+    def __init__(self, directory: Path, **changes: Any) -> None:
+        """Start it; `changes` replace whole sections of the test configuration."""
+        self.directory = directory
+        self.sip_port = free_port()
+        self.http_port = free_port(socket.SOCK_STREAM)
+        self.store = directory / "store"
+        self.pid_file = directory / "switch.pid"
+        self.output = directory / "output.log"
+        self.config = {**self._defaults(), **changes}
+        self.config_file = directory / "switch.yaml"
+        self.config_file.write_text(yaml.safe_dump(self.config, allow_unicode=True))
+        self.process = self._start()
+
+    @property
+    def target(self) -> tuple[str, int]:
+        """Where it listens."""
+        return "127.0.0.1", self.sip_port
+
+    def _defaults(self) -> dict[str, Any]:
+        return {
+            "sip": {
+                "listen": [{"host": "127.0.0.1", "port": self.sip_port}],
+                # 64 * T1 is 3.2 s, so that nothing left behind can be told soon.
+                "timers": {"t1": 0.05, "t2": 0.4, "t4": 0.5},
+            },
+            "media": {"ports": "12000-13999"},
+            "limits": {"ring_timeout": "2s", "drain": "1s"},
+            "trunks": [{"name": "carrier", "from": ["127.0.0.0/8"]}],
+            "accounts": [{"user": "alice", "password": "alice-secret"}, {"user": "bob", "password": "bob-secret"}],
+            "numbers": [{"number": "4008001234", "flow": "extension"}],
+            "masks": [
+                {"number": "4008001234", "extension": "800001", "target": "aor:alice"},
+                {"number": "4008001234", "extension": "800002", "target": "aor:bob"},
+            ],
+            "store": {"directory": str(self.store)},
+            "http": {"port": self.http_port},
+            "log": {"level": "debug", "format": "json", "file": str(self.directory / "switch.log")},
+        }
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "switchboard", "run"]
+        command += ["--config", str(self.config_file), "--pid-file", str(self.pid_file)]
+        with self.output.open("ab") as output:
+            process = subprocess.Popen(
+                command, cwd=PROJECT, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        self.process = process
+        until = time.monotonic() + START_SECONDS
+        while b"is ready" not in self.output.read_bytes():
+            if process.poll() is not None or time.monotonic() > until:
+                raise AssertionError(f"the switch did not start:\n{self.output.read_text()}")
+            time.sleep(0.02)
+        self._await_http(until)
+        return process
+
+    def _await_http(self, until: float) -> None:
+        while True:
+            try:
+                self.metrics()
+            except OSError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+    # --- looking ---
+
+    def get(self, path: str) -> bytes:
+        """A page of its web server."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=5) as answer:
+            return bytes(answer.read())
+
+    def metrics(self) -> dict[str, float]:
+        """All numbers of /metrics by name, labels included."""
+        numbers = {}
+        for line in self.get("/metrics").decode().splitlines():
+            if line and not line.startswith("#"):
+                name, _, value = line.rpartition(" ")
+                numbers[name.removeprefix("switchboard_")] = float(value)
+        return numbers
+
+    def held(self) -> dict[str, float]:
+        """What calls hold at the moment, without the zeros."""
+        metrics = self.metrics()
+        return {name: metrics[name] for name in HELD if metrics[name]}
+
+    async def nothing_left(self, within: float = 64 * 0.05 + 3.0) -> None:
+        """Wait until nothing of any call is left; fails with what is."""
+        until = time.monotonic() + within
+        while held := await asyncio.to_thread(self.held):
+            assert time.monotonic() < until, f"left behind: {held}"
+            await asyncio.sleep(0.1)
+
+    async def eventually(self, check: Callable[[], bool], within: float = 5.0) -> None:
+        """Wait until `check` is true."""
+        until = time.monotonic() + within
+        while not await asyncio.to_thread(check):
+            assert time.monotonic() < until, "it did not become true in time"
+            await asyncio.sleep(0.05)
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        """Rows of its database, read from outside."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.store}/switchboard.db?mode=ro", uri=True)) as database:
+            database.row_factory = sqlite3.Row
+            return [dict(row) for row in database.execute(query)]
+
+    async def records(self, count: int, within: float = 5.0) -> list[dict[str, Any]]:
+        """The call rows once there are `count` of them, oldest first."""
+        await self.eventually(lambda: len(self.rows("select id from calls")) >= count, within)
+        return self.rows("select * from calls order by started_us")
+
+    def log(self) -> str:
+        """Everything it has printed and logged."""
+        file = self.directory / "switch.log"
+        return self.output.read_text() + (file.read_text() if file.exists() else "")
+
+    def log_entries(self) -> list[dict[str, Any]]:
+        """The entries of its log."""
+        return [json.loads(line) for line in (self.directory / "switch.log").read_text().splitlines()]
+
+    def child(self, part: str) -> psutil.Process:
+        """The child whose command line contains `part`, such as "signalling" or "media.worker"."""
+        for child in psutil.Process(self.process.pid).children():
+            if any(part in word for word in child.cmdline()):
+                return child
+        raise AssertionError(f"no child {part}")
+
+    # --- ending ---
+
+    def stop(self, within: float = 15.0) -> int:
+        """SIGTERM; the exit status."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(within)
+
+    def kill(self) -> None:
+        """End every process of it at once, whatever it is doing."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(5)
+
+    def restart(self) -> None:
+        """Start it again after its end, on the same store."""
+        self.output.write_bytes(b"")
+        self._start()
+
+
+@contextlib.contextmanager
+def running_switch(directory: Path, **changes: Any) -> Iterator[RunningSwitch]:
+    """A switch for the time of a test; at the end it must stop cleanly and must have logged no error."""
+    switch = RunningSwitch(directory, **changes)
+    try:
+        yield switch
+        assert switch.stop() == 0, switch.log()
+        assert '"level": "error"' not in switch.log() and "Traceback" not in switch.log(), switch.log()[-4000:]
+    finally:
+        switch.kill()
