@@ -275,9 +275,7 @@ def test_yaml_words_keep_their_meaning(tmp_path: Path) -> None:
     """on, no, 0123 and 12:30 are texts and not booleans, octal or base 60."""
     file = tmp_path / "switch.yaml"
     file.write_text(
-        "sip: {domain: on, user_agent: 12:30}\n"
-        "accounts: [{user: no, password: 0123}]\n"
-        "media: {silence: 1e1}\n"
+        "sip: {domain: on, user_agent: 12:30}\naccounts: [{user: no, password: 0123}]\nmedia: {silence: 1e1}\n"
     )
     config = load_config(file)
     assert (config.sip.domain, config.sip.user_agent, config.accounts[0].user) == ("on", "12:30", "no")
@@ -288,9 +286,7 @@ def test_yaml_words_keep_their_meaning(tmp_path: Path) -> None:
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     """Flows and prompts lie beside the configuration; absolute paths stay."""
     file = tmp_path / "switch.yaml"
-    file.write_text(
-        "flows: [mine.yaml, /etc/flows]\nmedia: {prompts: [sounds]}\nsip: {listen: [{host: 10.0.0.1}]}\n"
-    )
+    file.write_text("flows: [mine.yaml, /etc/flows]\nmedia: {prompts: [sounds]}\nsip: {listen: [{host: 10.0.0.1}]}\n")
     config = load_config(file)
     assert config.flows == (str(tmp_path / "mine.yaml"), "/etc/flows")
     assert config.media.prompts == (str(tmp_path / "sounds"),)
@@ -320,9 +316,7 @@ def test_later_checks_can_point_into_the_file(tmp_path: Path) -> None:
     assert str(config_error(tmp_path / "gone.yaml", "numbers", "x")) == f"{tmp_path / 'gone.yaml'}: x"
 
 
-def test_paths_below_the_working_directory_are_shown_short(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_paths_below_the_working_directory_are_shown_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The line shows the path that a person would write."""
     (tmp_path / "bad.yaml").write_text("x: 1")
     monkeypatch.chdir(tmp_path)

@@ -27,9 +27,7 @@ def test_duration_reads_units(written: object, seconds: float) -> None:
     assert Duration.parse(written) == seconds
 
 
-@pytest.mark.parametrize(
-    "written", ["", "s", "-1s", "1 week", "1s2", True, None, -1, float("inf"), float("nan"), []]
-)
+@pytest.mark.parametrize("written", ["", "s", "-1s", "1 week", "1s2", True, None, -1, float("inf"), float("nan"), []])
 def test_duration_rejects_everything_else(written: object) -> None:
     """Anything that is no span of time is an error that says what is expected."""
     with pytest.raises(ValueError, match="expected a duration such as"):
