@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
 from collections.abc import Callable, MutableMapping
@@ -49,6 +50,7 @@ def setup_log(settings: Log) -> LogSink:
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
     _sink = sink
+    atexit.register(close_log)  # the writer is a daemon thread: what waits would be lost
     return sink
 
 
@@ -60,6 +62,7 @@ def close_log() -> None:
         structlog.reset_defaults()
         _sink.close()
         _sink = None
+        atexit.unregister(close_log)
 
 
 def get_logger() -> FilteringBoundLogger:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,3 +162,15 @@ def test_dropped_lines_are_known_to_the_metrics(tmp_path: Path) -> None:
     assert lines_dropped() == 5
     close_log()
     assert lines_dropped() == 0
+
+
+def test_last_words_of_a_process_are_written(tmp_path: Path) -> None:
+    """Lines that wait when the interpreter ends are written without anybody closing the log."""
+    file = tmp_path / "switch.log"
+    program = (
+        "import sys; from config.schema import Log; from switchboard.ops.log import get_logger, setup_log\n"
+        "setup_log(Log(file=sys.argv[1]))\n"
+        "for number in range(1000): get_logger().info('last.words', number=number)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(file)], check=True, cwd=Path(__file__).parents[3])
+    assert len(file.read_text().splitlines()) == 1000
