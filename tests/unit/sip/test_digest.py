@@ -149,6 +149,25 @@ class TestRoundTrip:
         value = answer(challenge, "REGISTER", URI, "nobody", ha1="0" * 64, cnonce="x")
         assert challenger.check(value, "REGISTER", URI, stored, 10.5) is Verdict.WRONG
 
+    def test_unknown_user_costs_the_same_work(self, challenger: Challenger, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As many hashes are made for an unknown user as for a wrong password, so time tells nothing."""
+        made: list[str] = []
+
+        def counted(text: str, algorithm: str) -> str:
+            made.append(algorithm)
+            return _digest(text, algorithm)
+
+        monkeypatch.setattr("switchboard.sip.digest._digest", counted)
+        secret = ha1("alice", "switchboard.local", "secret", "SHA-256")
+        costs = []
+        for user in ("alice", "nobody"):
+            value = reply(challenger.challenge(10.0, "salt")[0], user=user, password="wrong")
+            made.clear()
+            accounts = {"alice": secret}
+            challenger.check(value, "REGISTER", URI, lambda name, _, of=accounts: of.get(name), 10.5)  # type: ignore[misc]
+            costs.append(len(made))
+        assert costs == [2, 2]
+
     def test_other_uri(self, challenger: Challenger) -> None:
         """Credentials made for another URI are WRONG, for an equivalent one they are good."""
         value = reply(challenger.challenge(10.0, "salt")[0])
