@@ -21,18 +21,33 @@ _HELD: Final = 5
 
 
 class _Press:
-    """One press as far as it was seen."""
+    """One press as far as it was seen; also what a single packet tells of one."""
 
     __slots__ = ("at", "duration", "ended", "event", "seq", "ssrc", "ts")
 
-    def __init__(self, event: int, ts: int, ssrc: int) -> None:
-        self.event = event
+    def __init__(self, at: float, seq: int, ts: int, ssrc: int, payload: bytes) -> None:
+        self.at = at
+        self.seq = seq
         self.ts = ts
         self.ssrc = ssrc
-        self.seq = 0
-        self.duration = 0
-        self.at = 0.0
-        self.ended = False
+        self.event = payload[0]
+        self.ended = bool(payload[1] & _END)
+        self.duration = int.from_bytes(payload[2:4], "big")
+
+    def add(self, packet: _Press) -> None:
+        """Notes a further packet."""
+        self.at = packet.at
+        self.seq = packet.seq
+        self.duration = max(packet.duration, self.duration)
+        self.ended = self.ended or packet.ended
+
+    def grows(self, packet: _Press) -> bool:
+        """Whether a packet's duration accounts for the time since the last one, as while a key is held.
+
+        An end is repeated without growing, twice at the interval of the updates (RFC 4733 §2.5.1.4).
+        """
+        unaccounted = packet.at - self.at - (packet.duration - self.duration) / 8000.0
+        return unaccounted <= (2 * RESTART if packet.ended else RESTART)
 
 
 class DigitReceiver:
@@ -48,62 +63,34 @@ class DigitReceiver:
         """The key that this packet newly tells of, if any."""
         if len(payload) < 4 or payload[0] >= len(KEYS):
             return None
-        event = payload[0]
-        end = bool(payload[1] & _END)
-        duration = int.from_bytes(payload[2:4], "big")
-        press = self._known(now, seq, ts, ssrc, marker, event, duration, end)
+        packet = _Press(now, seq, ts, ssrc, payload)
+        press = self._known(packet, marker)
         if press is None:
-            press = _Press(event, ts, ssrc)
-            self._presses.append(press)
-            press.ended = end
-            self._note(press, now, seq, duration)
-            return KEYS[event]
-        press.ended = press.ended or end
-        self._note(press, now, seq, max(duration, press.duration))
+            self._presses.append(packet)
+            return KEYS[packet.event]
+        press.add(packet)
         return None
 
-    @staticmethod
-    def _note(press: _Press, now: float, seq: int, duration: int) -> None:
-        press.at = now
-        press.duration = duration
-        press.seq = seq
-
-    def _known(
-        self,
-        now: float,
-        seq: int,
-        ts: int,
-        ssrc: int,
-        marker: bool,
-        event: int,
-        duration: int,
-        end: bool,
-    ) -> _Press | None:
+    def _known(self, packet: _Press, marker: bool) -> _Press | None:
         """The press that a packet belongs to, None when it begins one."""
         presses = self._presses
         for press in reversed(presses):
-            if press.ts == ts and press.event == event and press.ssrc == ssrc:
-                if now - press.at <= RESTART:
-                    return press
-                again = (
-                    marker
-                    or duration < press.duration
-                    or not 0 < (seq - press.seq) & 0xFFFF < 0x8000
-                    or press is not presses[-1]
-                )
-                return None if again else press
+            if press.ts == packet.ts and press.event == packet.event and press.ssrc == packet.ssrc:
+                newer = press is presses[-1] and 0 < (packet.seq - press.seq) & 0xFFFF < 0x8000
+                goes_on = newer and not marker and press.grows(packet)
+                return press if packet.at - press.at <= RESTART or goes_on else None
         if not presses or marker:
             return None
         last = presses[-1]
-        if last.event != event or last.ssrc != ssrc or (last.ended and not end):
+        if last.event != packet.event or last.ssrc != packet.ssrc or (last.ended and not packet.ended):
             return None
         # Some senders let the timestamp run: the packet right after another is of the same press.
-        near = (seq - last.seq + 16) & 0xFFFF <= 17 and now - last.at <= RESTART
+        near = (packet.seq - last.seq + 16) & 0xFFFF <= 17 and packet.at - last.at <= RESTART
         # Segments of a long event follow one another without a gap (RFC 4733 §2.5.1.3).
-        segment = not last.ended and (ts - last.ts) & 0xFFFFFFFF in (last.duration, _LONGEST)
+        segment = not last.ended and (packet.ts - last.ts) & 0xFFFFFFFF in (last.duration, _LONGEST)
         if not near and not segment:
             return None
-        last.ts = ts
+        last.ts = packet.ts
         last.duration = 0
         return last
 
