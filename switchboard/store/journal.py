@@ -35,6 +35,8 @@ RETRY_SECONDS: Final = 1.0
 COMPLAINT_SECONDS: Final = 60.0
 
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+_GROWING: Final = ".new"
+_PIECE: Final = 128
 _SNAPSHOTS: Final = (Kind.OPENED, Kind.CHANGED)
 _COUNTERS: Final = ("appended", "bytes", "failed", "lost", "stray", "synced", "segments")
 _log = structlog.get_logger("switchboard.store.journal")
@@ -64,6 +66,8 @@ class Journal:
         self._size = self._head_size = 0
         self._retry_at = 0.0
         self._complain_at = 0.0
+        # Calls that records came for while the head of a new segment is being written.
+        self._touched: set[str] | None = None
         # What the syncing thread takes over: files that are full, frames not yet known to be on disk.
         self._retired: list[int] = []
         self._unsynced: list[bytes] = []
@@ -73,6 +77,8 @@ class Journal:
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._counts = dict.fromkeys(_COUNTERS, 0)
+        for unfinished in directory.glob(f"*{_GROWING}"):
+            unfinished.unlink()
         self._begin_segment()
         self._thread = threading.Thread(target=self._sync_loop, name="journal-sync", daemon=True)
         self._thread.start()
@@ -111,17 +117,16 @@ class Journal:
                 self._open[call_id] = data
             elif kind == Kind.ENDED:
                 self._open.pop(call_id, None)
-            if not self._write(data):
+            if self._touched is not None:
+                self._touched.add(call_id)
+            if self._write(data):
                 if not snapshot:
-                    self._keep([data])
-                return
-            if not snapshot:
-                self._unsynced.append(data)
+                    self._unsynced.append(data)
+            elif not snapshot:
+                self._keep([data])
             if not self._dirty:
                 self._dirty = True
                 self._wake.set()
-            if self._size - self._head_size >= self._segment_bytes:
-                self._begin_segment_or_fail()
 
     def sync(self) -> None:
         """Bring everything appended so far to the disk, now; for shutdown and tests."""
@@ -144,8 +149,6 @@ class Journal:
                 _log.error("journal.records_lost", records=len(self._backlog))
 
     def _write(self, data: bytes) -> bool:
-        if self._fd < 0 and time.monotonic() >= self._retry_at:
-            self._begin_segment_or_fail()
         if self._fd < 0:
             return False
         try:
@@ -163,12 +166,15 @@ class Journal:
 
     def _fail(self, error: OSError) -> None:
         """Put the segment away and keep records in memory; what it holds stays readable."""
-        self._counts["failed"] += 1
         if self._fd >= 0:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._fd, self._size)
             self._retired.append(self._fd)
             self._fd = -1
+        self._complain(error)
+
+    def _complain(self, error: OSError) -> None:
+        self._counts["failed"] += 1
         now = time.monotonic()
         self._retry_at = now + RETRY_SECONDS
         if now >= self._complain_at:
@@ -180,33 +186,43 @@ class Journal:
         self._counts["lost"] += max(0, len(frames) - room)
         self._backlog.extend(frames)
 
-    def _begin_segment_or_fail(self) -> None:
-        try:
-            self._begin_segment()
-        except OSError as error:
-            self._fail(error)
-
     def _begin_segment(self) -> None:
-        """Write a segment's head beside the others, and rename it in: it is there whole or not at all."""
+        """Begin a segment beside the others and rename it in, so that it is there whole or not at all.
+
+        The open calls, which may be many megabytes, are written while others append to the old segment; only
+        what happened meanwhile is written under the lock.
+        """
         number = max(time.time_ns() // 1000, self._number + 1)
         path = segment_path(self.directory, number)
-        growing = path.with_suffix(".new")
-        head = b"".join((*self._open.values(), *self._backlog))
-        fd = os.open(growing, _FLAGS, 0o600)
+        growing = path.with_suffix(_GROWING)
+        with self._lock:
+            opened = list(self._open.values())
+            self._touched = set()
+        fd = -1
         try:
-            if head and os.write(fd, head) != len(head):
-                raise OSError("the disk took only a part of a segment's head")
-            growing.rename(path)
+            fd = os.open(growing, _FLAGS, 0o600)
+            size = _write_all(fd, opened)
+            with self._lock:
+                now = time.time_ns() // 1000
+                later = [self._open.get(key) or frame(Kind.CLOSED, key, now, b"") for key in self._touched]
+                size += _write_all(fd, [*later, *self._backlog])
+                growing.rename(path)
+                self._take_over(fd, number, size)
         except OSError:
-            os.close(fd)
-            growing.unlink(missing_ok=True)
+            if fd >= 0:
+                os.close(fd)
+                growing.unlink(missing_ok=True)
             raise
+        finally:
+            self._touched = None
+
+    def _take_over(self, fd: int, number: int, size: int) -> None:
         if self._fd >= 0:
             self._retired.append(self._fd)
         self._unsynced.extend(self._backlog)
         self._backlog.clear()
         self._fd, self._number = fd, number
-        self._size = self._head_size = len(head)
+        self._size = self._head_size = size
         self._counts["segments"] += 1
         self._dirty = True
         self._wake.set()
@@ -219,11 +235,10 @@ class Journal:
 
     def _sync_once(self) -> None:
         with self._syncing:
+            self._begin_segment_if_due()
             with self._lock:
                 self._wake.clear()
                 self._dirty = False
-                if self._fd < 0 and (time.monotonic() >= self._retry_at or self._closing.is_set()):
-                    self._begin_segment_or_fail()
                 fd, number = self._fd, self._number
                 retired, self._retired = self._retired, []
                 frames, self._unsynced = self._unsynced, []
@@ -238,6 +253,15 @@ class Journal:
                 return
             self._durable = number if fd >= 0 else self._durable
             self._counts["synced"] += 1
+
+    def _begin_segment_if_due(self) -> None:
+        full = self._size - self._head_size >= self._segment_bytes
+        if (self._fd < 0 or full) and (time.monotonic() >= self._retry_at or self._closing.is_set()):
+            try:
+                self._begin_segment()
+            except OSError as error:
+                with self._lock:
+                    self._complain(error)
 
     def _sync_files(self, retired: list[int], current: int) -> OSError | None:
         failure: OSError | None = None
@@ -258,3 +282,14 @@ class Journal:
         except OSError as error:
             return error
         return None
+
+
+def _write_all(fd: int, frames: list[bytes]) -> int:
+    """Write frames in pieces, so that no other thread waits long for the interpreter; returns their size."""
+    size = 0
+    for start in range(0, len(frames), _PIECE):
+        piece = b"".join(frames[start : start + _PIECE])
+        if os.write(fd, piece) != len(piece):
+            raise OSError("the disk took only a part of a segment's head")
+        size += len(piece)
+    return size

@@ -136,11 +136,15 @@ def _read(path: Path) -> bytes:
         raise KeyFileError(f"{path}: is missing; restore it from the backup") from None
     except OSError as error:
         raise KeyFileError(f"{path}: cannot be read ({_reason(error)})") from None
-    with open(fd, "rb") as file:
+    try:
         mode = stat.S_IMODE(os.fstat(fd).st_mode)
         if mode & 0o077:
             raise KeyFileError(f"{path}: others may read this key (mode {mode:04o}); run: chmod 600 {path}")
-        text = file.read(KEY_BYTES * 4)
+        text = os.read(fd, KEY_BYTES * 4)
+    except OSError as error:
+        raise KeyFileError(f"{path}: cannot be read ({_reason(error)})") from None
+    finally:
+        os.close(fd)
     if not _TEXT.match(text):
         raise KeyFileError(f"{path}: is not a key (64 hexadecimal digits); restore it from the backup")
     return bytes.fromhex(text.decode())

@@ -25,7 +25,7 @@ def open_calls(directory: Path) -> list[Entry]:
     for path in segment_paths(directory):
         reading = read_segment(path)
         for entry in reading:
-            if entry.kind == Kind.ENDED:
+            if entry.kind in (Kind.ENDED, Kind.CLOSED):
                 found.pop(entry.call_id, None)
                 ended.add(entry.call_id)
             elif entry.kind in (Kind.OPENED, Kind.CHANGED) and entry.call_id not in ended:

@@ -30,6 +30,8 @@ class Kind(enum.IntEnum):
     OPENED = 1
     CHANGED = 2
     ENDED = 3
+    CLOSED = 4
+    """The call ended in an earlier segment; written in the head of one that may still tell it open."""
 
 
 class Entry(msgspec.Struct, array_like=True, gc=False):

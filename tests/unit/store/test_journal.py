@@ -144,40 +144,86 @@ class TestSegments:
             journal.append(Kind.CHANGED, "open", b"last")
             journal.append(Kind.OPENED, "over", b"")
             journal.append(Kind.ENDED, "over", b"x" * 1000)
-            assert len(segment_paths(tmp_path)) == 2
+            journal.sync()
             old, new = segment_paths(tmp_path)
             assert [(entry.call_id, entry.payload) for entry in read_segment(new)] == [("open", b"last")]
             old.unlink()
         assert [entry.payload for entry in open_calls(tmp_path)] == [b"last"]
 
-    def test_many_open_calls_do_not_rotate_at_every_record(self, tmp_path: Path) -> None:
-        """The size that counts is what was appended behind the head, however large the head is."""
+    def test_what_happens_while_the_head_is_written(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Calls that open, change and end meanwhile stand in the new segment as they are at its end."""
+        with opened(tmp_path, segment_bytes=1) as journal:
+            for name in ("still", "changes", "ends"):
+                journal.append(Kind.OPENED, name, b"before")
+            write, done = journal_module._write_all, []
+
+            def busy(fd: int, frames: list[bytes]) -> int:
+                size = write(fd, frames)
+                if not done:
+                    done.append(1)
+                    journal.append(Kind.CHANGED, "changes", b"after")
+                    journal.append(Kind.ENDED, "ends", b"ended")
+                    journal.append(Kind.OPENED, "opens", b"new")
+                return size
+
+            monkeypatch.setattr(journal_module, "_write_all", busy)
+            journal.sync()
+            old, new = segment_paths(tmp_path)
+            ended = [entry.call_id for entry in read_segment(old) if entry.kind == Kind.ENDED]
+            assert ended == ["ends"]
+            assert not [entry for entry in read_segment(new) if entry.kind == Kind.ENDED]
+            old.unlink()
+            found = {entry.call_id: entry.payload for entry in open_calls(tmp_path)}
+        assert found == {"still": b"before", "changes": b"after", "opens": b"new"}
+
+    def test_the_size_that_counts_is_what_was_appended(self, tmp_path: Path) -> None:
+        """However large the head of a segment is, it is not full by itself."""
         with opened(tmp_path, segment_bytes=1000) as journal:
             for number in range(20):
                 journal.append(Kind.OPENED, str(number), b"x" * 200)
-            segments = journal.counts()["segments"]
+            journal.sync()
             journal.append(Kind.ENDED, "0", b"")
-            journal.append(Kind.ENDED, "1", b"")
-            assert journal.counts()["segments"] - segments <= 1
+            journal.sync()
+            assert journal.counts()["segments"] == 2
 
-    def test_durable_follows_the_sync(self, tmp_path: Path) -> None:
-        """A segment counts as durable only when its head has been synced."""
+    def test_a_head_left_unfinished_by_a_kill_is_cleared(self, tmp_path: Path) -> None:
+        """The next start takes away the file that was not renamed yet."""
+        (tmp_path / "00000000000000000099.new").write_bytes(b"half")
+        with opened(tmp_path):
+            assert list(tmp_path.glob("*.new")) == []
+
+    def test_durable_follows_the_sync(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A segment counts as durable only when its head and its name are on disk."""
+
+        def broken(directory: Path) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+        monkeypatch.setattr(journal_module, "RETRY_SECONDS", 0.0)
         with opened(tmp_path, segment_bytes=100) as journal:
             journal.sync()
             assert journal.durable_segment == journal.current_segment
+            first = journal.durable_segment
             journal.append(Kind.ENDED, "call", b"x" * 100)
-            assert journal.durable_segment < journal.current_segment
+            with monkeypatch.context() as patch:
+                patch.setattr(journal_module, "sync_directory", broken)
+                journal.sync()
+            assert journal.current_segment > journal.durable_segment == first
             journal.sync()
-            assert journal.durable_segment == journal.current_segment
+            assert journal.current_segment == journal.durable_segment > first
 
     def test_no_half_begun_segment_is_left(self, tmp_path: Path, disk: Disk) -> None:
-        """A segment whose head cannot be written leaves no file behind."""
+        """When a new segment cannot be begun, no file is left of it and the old one goes on."""
         with opened(tmp_path, segment_bytes=100) as journal:
             journal.append(Kind.OPENED, "open", b"snapshot")
-            disk.failing = True
             journal.append(Kind.ENDED, "call", b"x" * 100)
+            disk.short = True
+            journal.sync()
             assert len(list(tmp_path.iterdir())) == 1
-            disk.failing = False
+            assert not journal.failing
+            disk.short = False
+            journal.append(Kind.ENDED, "later", b"")
+            journal.sync()
+        assert [entry.call_id for entry in entries(tmp_path)] == ["open", "call", "later", "open"]
 
 
 class TestFailingDisk:
@@ -195,8 +241,9 @@ class TestFailingDisk:
             assert journal.failing
             assert journal.counts()["backlog"] == 1
             disk.failing = False
-            journal.append(Kind.ENDED, "before", b"ended too")
+            journal.sync()
             assert not journal.failing
+            journal.append(Kind.ENDED, "before", b"ended too")
         assert payloads(tmp_path, Kind.ENDED) == [b"ended", b"ended too"]
         assert [(entry.call_id, entry.payload) for entry in open_calls(tmp_path)] == [("during", b"last")]
 
@@ -207,6 +254,7 @@ class TestFailingDisk:
             disk.short = True
             journal.append(Kind.ENDED, "second", b"cut")
             disk.short = False
+            journal.sync()
             journal.append(Kind.ENDED, "third", b"whole")
         assert [entry.call_id for entry in entries(tmp_path)] == ["first", "second", "third"]
         assert all(reading.torn == 0 for path in segment_paths(tmp_path) if list(reading := read_segment(path)))
@@ -230,10 +278,11 @@ class TestFailingDisk:
             for number in range(100):
                 clock[0] += 0.5
                 journal.append(Kind.ENDED, str(number), b"")
+                journal.sync()
             assert [line["event"] for line in logs] == ["journal.write_failed"]
-            assert journal.counts()["failed"] == 100
+            assert journal.counts()["failed"] == 101  # one write, then a hundred new segments
             clock[0] += 60.0
-            journal.append(Kind.ENDED, "late", b"")
+            journal.sync()
             assert [line["event"] for line in logs] == ["journal.write_failed"] * 2
             disk.failing = False
 
@@ -244,6 +293,7 @@ class TestFailingDisk:
             disk.failing = True
             for number in range(100):
                 journal.append(Kind.ENDED, str(number), b"")
+                journal.sync()
             assert disk.writes == 1
             disk.failing = False
 

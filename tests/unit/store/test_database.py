@@ -1,0 +1,132 @@
+"""Opening, migrating and sharing the database."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import insert, select
+
+import switchboard.store.migrations
+from switchboard.store.database import Database, DatabaseError, stored_version
+from switchboard.store.schema import HEAD, key_checks, metadata
+
+ROW = {"purpose": "test", "key_id": 1, "digest": b"d", "created_us": 1}
+
+
+def test_a_new_database_is_at_the_newest_version(database: Database) -> None:
+    """The migrations lead to the version that the schema names, and to its tables exactly."""
+    assert stored_version(database.path) == HEAD
+    with database.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_head_is_the_newest_migration() -> None:
+    """The schema names the last migration in the directory."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(switchboard.store.migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+def test_a_current_database_opens_without_alembic(database: Database) -> None:
+    """The second start does not pay for importing the migration tool."""
+    program = (
+        "import sys; from pathlib import Path; from switchboard.store.database import Database\n"
+        f"Database(Path({str(database.path)!r})).close(); print('alembic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_nobody_else_reads_it(database: Database) -> None:
+    """The file and its write-ahead log are for the owner only."""
+    with database.writing() as connection:
+        connection.execute(insert(key_checks), [ROW])
+        files = [path for path in database.path.parent.iterdir() if path.name.startswith(database.path.name)]
+        assert len(files) == 3
+        assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
+def test_runs_in_wal_mode_with_full_sync(database: Database) -> None:
+    """Readers do not stop the writer, a commit is on disk, and references are checked."""
+    with database.reading() as connection:
+        found = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_a_failed_write_changes_nothing(database: Database) -> None:
+    """An exception in the block takes everything back."""
+
+    def fail() -> None:
+        with database.writing() as connection:
+            connection.execute(insert(key_checks), [ROW])
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    with database.reading() as connection:
+        assert connection.execute(select(key_checks)).all() == []
+
+
+def test_writers_wait_for_each_other(database: Database) -> None:
+    """Two threads that read and then write never lose each other's rows."""
+
+    def work(purpose: str) -> None:
+        for _ in range(20):
+            with database.writing() as connection:
+                keys = connection.scalars(select(key_checks.c.key_id)).all()
+                new = ROW | {"purpose": purpose, "key_id": len(keys)}
+                connection.execute(insert(key_checks), [new])
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in ("a", "b")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with database.reading() as connection:
+        assert sorted(connection.scalars(select(key_checks.c.key_id))) == list(range(40))
+
+
+def test_a_newer_database_is_refused(database: Database) -> None:
+    """A file of a version that is not known here is left alone, with a word on what to do."""
+    database.close()
+    with sqlite3.connect(database.path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(DatabaseError, match=r"newer version \(schema 9999\); install"):
+        Database(database.path)
+
+
+def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+    """A file of something else is named, not overwritten."""
+    path = tmp_path / "test.db"
+    path.write_bytes(b"something else " * 100)
+    with pytest.raises(DatabaseError, match="not a usable database"):
+        Database(path)
+    assert path.read_bytes().startswith(b"something else")
+
+
+def test_a_directory_that_is_missing_is_named(tmp_path: Path) -> None:
+    """The error says what cannot be opened and why."""
+    with pytest.raises(DatabaseError, match=r"missing/test\.db: cannot be opened .*no such file"):
+        Database(tmp_path / "missing" / "test.db")
+
+
+def test_an_empty_file_is_begun(tmp_path: Path) -> None:
+    """A file without tables becomes a database."""
+    (tmp_path / "test.db").touch()
+    Database(tmp_path / "test.db").close()
+    assert stored_version(tmp_path / "test.db") == HEAD
