@@ -149,6 +149,12 @@ class Switch:
     def _measure(self) -> None:
         metrics, transport, journal = self.metrics, self.driver.transport, self.store.journal
         metrics.state(self.counts)
+        metrics.readings.counter(
+            "switchboard_sip_messages_total",
+            "SIP messages by direction and by method or class of status.",
+            self.driver.messages.read,
+            ("direction", "kind"),
+        )
         for name, text, read in (
             ("sip_datagrams_received", "SIP datagrams read.", lambda: transport.received),
             ("sip_datagrams_sent", "SIP datagrams sent.", lambda: transport.sent),

@@ -136,7 +136,7 @@ def cause_of_response(status: int, reasons: list[str]) -> Cause:
         return cause
     if status in (480, 500, 503) and q850 in STATUS_OF_Q850:
         # A gateway that hides its telephone-network cause behind a general status says more in Reason.
-        refined = _CAUSE_OF_STATUS.get(STATUS_OF_Q850[q850], cause)
+        refined = _CAUSE_OF_STATUS.get(STATUS_OF_Q850[q850], FAILED)
         return Cause(refined.word, refined.status, q850)
     return Cause(cause.word, cause.status, q850)
 

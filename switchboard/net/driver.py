@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from switchboard.net.message_counts import MessageCounts
 from switchboard.net.udp import Address, UdpTransport
 from switchboard.sip.core import SipCore
 from switchboard.sip.events import Event
@@ -48,6 +49,7 @@ class Driver:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.transport = UdpTransport(sock, self._datagram, self._arm)
+        self.messages = MessageCounts()
         self.longest_callback = 0.0
         self._core = core
         self._user = user
@@ -83,6 +85,7 @@ class Driver:
 
     def _datagram(self, data: bytes, source: Address) -> None:
         now = self._clock()
+        self.messages.received(data)
         try:
             self._core.receive(data, source, now)
         except Exception as error:  # noqa: BLE001 - boundary: the datagram
@@ -93,25 +96,23 @@ class Driver:
             self.longest_callback = took
 
     def _pump(self, now: float) -> None:
-        core, user, send = self._core, self._user, self.transport.send
-        while events := core.take_events():
-            for event in events:
-                try:
-                    user.on_event(event, now)
-                except Exception as error:  # noqa: BLE001 - boundary: the event of one call
-                    self._on_error("event", error)
+        core, send, count = self._core, self.transport.send, self.messages.sent
+        self._tell(now)
         for data, destination in core.take_datagrams():
+            count(data)
             error = send(data, destination)
             if error is not None:
                 core.transport_error(destination, now)
-        if events := core.take_events():
+                self._tell(now)
+
+    def _tell(self, now: float) -> None:
+        core, on_event = self._core, self._user.on_event
+        while events := core.take_events():
             for event in events:
                 try:
-                    user.on_event(event, now)
+                    on_event(event, now)
                 except Exception as error:  # noqa: BLE001 - boundary: the event of one call
                     self._on_error("event", error)
-            for data, destination in core.take_datagrams():
-                send(data, destination)
 
     def _due(self) -> None:
         self._timer = None

@@ -9,15 +9,11 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from switchboard.ops.readings import Labels, Readings
+from switchboard.ops.readings import Readings
 
 MOST_VALUES: Final = 64
 """Distinct values of one label; further ones are counted as ``other``."""
 
-_METHODS: Final = {
-    *("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "INFO"),
-    *("PRACK", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH"),
-}
 _TRANSFER: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
 _POST_DIAL: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -32,7 +28,6 @@ class Metrics:
         self.readings = Readings()
         self._calls: Tally[str] = Tally()
         self._errors: Tally[str] = Tally()
-        self._messages: Tally[Labels] = Tally()
         self._rtp = [0, 0]
         self._post_dial = Histogram(
             "switchboard_post_dial_delay_seconds",
@@ -73,14 +68,6 @@ class Metrics:
         """An exception was caught at one of the boundaries."""
         self._count(self._errors, where)
 
-    def sip_request(self, direction: str, method: str) -> None:
-        """A SIP request went ``in`` or ``out``; methods that nobody defined are one."""
-        self._messages[direction, method if method in _METHODS else "other"] += 1
-
-    def sip_response(self, direction: str, status: int) -> None:
-        """A SIP response went ``in`` or ``out``; counted by its class."""
-        self._messages[direction, f"{status // 100}xx" if 100 <= status < 700 else "other"] += 1
-
     # --- read at the scrape ---
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
@@ -103,12 +90,6 @@ class Metrics:
         add = self.readings.counter
         add("switchboard_calls_total", "Ended calls by cause.", lambda: dict(self._calls), ("outcome",))
         add("switchboard_errors_total", "Exceptions caught, by place.", lambda: dict(self._errors), ("where",))
-        add(
-            "switchboard_sip_messages_total",
-            "SIP messages by direction and by method or class of status.",
-            lambda: dict(self._messages),
-            ("direction", "kind"),
-        )
         add("switchboard_rtp_packets_total", "RTP packets of ended streams.", lambda: self._rtp[0])
         add("switchboard_rtp_lost_total", "RTP packets that ended streams lost.", lambda: self._rtp[1])
         add("switchboard_metrics_failures_total", "Numbers that could not be read.", self._failures)

@@ -311,7 +311,7 @@ class SipCore:
             via, destination = self._stamp(request, via, source)
         except ParseError:
             destination = source
-        tag = "" if request.to_tag is not None else f"{zlib.crc32(f'{self._salt}{via}'.encode()):08x}"
+        tag = "" if request.to_tag is not None else _stateless_tag(f"{self._salt}{via}")
         parts = answer_parts(request, via)
         self._box.datagrams.append((render_response(status, "", parts, tag, headers, self._agent), destination))
 
@@ -323,6 +323,11 @@ class SipCore:
             routes = request.headers.getall("record-route")
             headers = (*[f"Record-Route: {route}" for route in routes], *headers)
         return headers
+
+
+def _stateless_tag(text: str) -> str:
+    """A To tag that is the same for each copy of a request (RFC 3261 §8.2.7); any octet may be in a Via."""
+    return f"{zlib.crc32(text.encode('utf-8', 'surrogateescape')):08x}"
 
 
 def _has_contact(headers: tuple[str, ...]) -> bool:

@@ -126,6 +126,7 @@ class DeadlineHeap(Generic[Owner]):
     def schedule(self, when: float, owner: Owner, letter: Input) -> None:
         """Arm the owner's one timer; an earlier one is replaced."""
         if owner.timer:
+            owner.timer = 0  # before the sweep, or it would keep the entry
             self._bury()
         self._serial = owner.timer = serial = self._serial + 1
         heappush(self._entries, (when, serial, owner, letter))

@@ -1,0 +1,57 @@
+"""Counts SIP messages by method or class of status, without parsing them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+_KEY: Final = 9
+"""Octets that tell a method, or "SIP/2.0 " with the first digit of the status."""
+
+_METHODS: Final = frozenset(
+    "INVITE ACK BYE CANCEL OPTIONS REGISTER INFO PRACK UPDATE SUBSCRIBE NOTIFY REFER MESSAGE PUBLISH".split()
+)
+_MOST_KEYS: Final = 64
+
+
+class MessageCounts:
+    """Tallies keyed by a message's first octets; what garbage begins with is counted together."""
+
+    __slots__ = ("_received", "_sent")
+
+    def __init__(self) -> None:
+        self._received: dict[bytes, int] = {}
+        self._sent: dict[bytes, int] = {}
+
+    def received(self, data: bytes) -> None:
+        """Count a datagram that came."""
+        _count(self._received, data[:_KEY])
+
+    def sent(self, data: bytes) -> None:
+        """Count a datagram that goes."""
+        _count(self._sent, data[:_KEY])
+
+    def read(self) -> Mapping[tuple[str, str], int]:
+        """The totals by direction ("in", "out") and kind ("INVITE", "2xx", "other")."""
+        totals: dict[tuple[str, str], int] = {}
+        for direction, tally in (("in", self._received), ("out", self._sent)):
+            for key, count in tally.items():
+                kind = direction, _kind(key)
+                totals[kind] = totals.get(kind, 0) + count
+        return totals
+
+
+def _count(tally: dict[bytes, int], key: bytes) -> None:
+    if key in tally:
+        tally[key] += 1
+    elif len(tally) < _MOST_KEYS:
+        tally[key] = 1
+    else:
+        tally[b""] = tally.get(b"", 0) + 1
+
+
+def _kind(key: bytes) -> str:
+    if key.startswith(b"SIP/2.0 ") and key[8:9] in b"123456":
+        return f"{key[8:9].decode()}xx"
+    method = key.partition(b" ")[0].decode("ascii", "replace")
+    return method if method in _METHODS else "other"

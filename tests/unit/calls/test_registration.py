@@ -1,0 +1,170 @@
+"""REGISTER through the engine: challenges, bindings, calls to and from a registered phone."""
+
+from __future__ import annotations
+
+import pytest
+
+from switchboard.sip.digest import answer
+from switchboard.sip.outgoing import OutgoingRequest
+from tests.support.exchange import NUMBER, SWITCH, Peer, World
+
+
+def request(
+    world: World,
+    peer: Peer,
+    method: str = "REGISTER",
+    *,
+    user: str = "alice",
+    host: str = "switchboard.local",
+    headers: tuple[str, ...] = (),
+    call_id: str = "reg",
+    cseq: int = 1,
+) -> None:
+    """A request outside a dialog from a peer."""
+    aor = f"<sip:{user}@{host}>"
+    out = OutgoingRequest(
+        method, f"sip:{host}", SWITCH, from_=f"{aor};tag=r{cseq}", to=aor, call_id=call_id, cseq=cseq, headers=headers
+    )
+    peer.core.request(out, world.now)
+    world.run()
+
+
+def credentials(peer: Peer, *, user: str = "alice", password: str = "secret", index: int = 0, nc: int = 1) -> str:
+    """The Authorization line for the latest challenge, SHA-256 (0) or MD5 (1)."""
+    challenge = peer.responses[-1].headers.getall("www-authenticate")[index]
+    value = answer(challenge, "REGISTER", "sip:switchboard.local", user, cnonce="c0ffee", nc=nc, password=password)
+    return f"Authorization: {value}"
+
+
+def register(world: World, peer: Peer, *, contact: str = "", index: int = 0, **extra: str) -> None:
+    """A whole registration with a challenge."""
+    contact = contact or f"<sip:alice@{peer.address[0]}:{peer.address[1]}>"
+    lines = (f"Contact: {contact}",)
+    request(world, peer, headers=lines)
+    assert peer.statuses[-1] == 401
+    request(world, peer, headers=(*lines, credentials(peer, index=index, **extra)), cseq=2)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_phone_registers_by_either_algorithm_and_is_called(index: int) -> None:
+    """401 with SHA-256 and MD5, 200 with the binding, and the extension rings the phone."""
+    world = World()
+    register(world, world.phone, index=index)
+    assert world.phone.statuses == [401, 200]
+    assert "expires=" in (world.phone.responses[-1].headers.get("contact") or "")
+    out, _ = world.dial(NUMBER)
+    world.within(world.carrier, out, "ACK", 1)
+    world.keys("800001")
+    assert len(world.phone.received("INVITE")) == 1
+    assert world.phone.received("INVITE")[0].uri.startswith("sip:alice@")
+
+
+def test_a_wrong_password_is_challenged_again() -> None:
+    """401, no binding."""
+    world = World()
+    register(world, world.phone, password="wrong")
+    assert world.phone.statuses == [401, 401]
+    assert len(world.exchange.registrar) == 0
+
+
+def test_an_unknown_user_gets_the_same_answer_as_a_wrong_password() -> None:
+    """401 with a challenge, so that accounts cannot be guessed."""
+    world = World()
+    contact = f"Contact: <sip:x@{world.phone.address[0]}:5080>"
+    request(world, world.phone, user="nobody", headers=(contact,))
+    line = credentials(world.phone, user="nobody")
+    request(world, world.phone, user="nobody", headers=(contact, line), cseq=2)
+    assert world.phone.statuses == [401, 401]
+
+
+def test_credentials_serve_once() -> None:
+    """The same nonce count again is a replay: challenged with stale=true."""
+    world = World()
+    contact = f"Contact: <sip:alice@{world.phone.address[0]}:5080>"
+    request(world, world.phone, headers=(contact,))
+    line = credentials(world.phone)
+    request(world, world.phone, headers=(contact, line), cseq=2)
+    request(world, world.phone, headers=(contact, line), cseq=3)
+    assert world.phone.statuses == [401, 200, 401]
+    assert "stale=true" in (world.phone.responses[-1].headers.get("www-authenticate") or "")
+
+
+def test_an_account_cannot_register_another_address() -> None:
+    """alice's password does not bind bob's address of record."""
+    world = World()
+    contact = f"Contact: <sip:alice@{world.phone.address[0]}:5080>"
+    request(world, world.phone, user="bob", headers=(contact,))
+    request(world, world.phone, user="bob", headers=(contact, credentials(world.phone)), cseq=2)
+    assert world.phone.statuses == [401, 403]
+
+
+@pytest.mark.parametrize(
+    "contact", [f"<sip:alice@{SWITCH[0]}:{SWITCH[1]}>", "<sip:alice@255.255.255.255>", "<sip:alice@0.0.0.0:5080>"]
+)
+def test_a_contact_that_points_back_or_nowhere_is_refused(contact: str) -> None:
+    """A contact of our own address would make calls circle."""
+    world = World()
+    register(world, world.phone, contact=contact)
+    assert world.phone.statuses == [401, 403]
+
+
+def test_a_foreign_domain_is_not_served() -> None:
+    """An address of record of somebody else's domain gets 404 once the account has proved itself."""
+    world = World()
+    request(world, world.phone, headers=("Contact: <sip:alice@127.0.0.4:5080>",))
+    line = credentials(world.phone)
+    out = OutgoingRequest(
+        "REGISTER",
+        "sip:switchboard.local",
+        SWITCH,
+        from_="<sip:alice@example.com>;tag=q",
+        to="<sip:alice@example.com>",
+        call_id="reg2",
+        cseq=2,
+        headers=("Contact: <sip:alice@127.0.0.4:5080>", line),
+    )
+    world.phone.core.request(out, world.now)
+    world.run()
+    assert world.phone.statuses == [401, 404]
+
+
+def test_a_registration_ends_by_itself_or_by_request() -> None:
+    """After its time, and at once with `Contact: *` and Expires 0."""
+    world = World()
+    register(world, world.phone)
+    world.advance(3601)
+    assert len(world.exchange.registrar) == 0
+    register(world, world.phone)
+    request(world, world.phone, headers=("Contact: *", "Expires: 0"), cseq=8)
+    line = credentials(world.phone)
+    request(world, world.phone, headers=("Contact: *", "Expires: 0", line), cseq=9)
+    assert world.phone.statuses[-1] == 200
+    assert len(world.exchange.registrar) == 0
+
+
+def test_a_call_from_an_unknown_address_is_challenged() -> None:
+    """No trunk sends from there: 407, and with an account's password the dial plan is open to it."""
+    world = World()
+    out, _ = world.dial("4001", peer=world.phone)
+    assert world.phone.statuses == [407]
+    challenge = world.phone.responses[-1].headers.getall("proxy-authenticate")[0]
+    value = answer(challenge, "INVITE", out.uri, "alice", cnonce="c", password="secret")
+    world.dial("4001", peer=world.phone, headers=(f"Proxy-Authorization: {value}",))
+    assert len(world.agent.received("INVITE")) == 1
+    assert world.exchange.counts()["calls"] == 1
+
+
+def test_a_registered_phone_is_a_phone_even_at_a_trunks_address() -> None:
+    """An INVITE from the contact of a registration is challenged, whatever trunk has that address."""
+    world = World()
+    register(world, world.carrier, contact="<sip:alice@127.0.0.2:5070>")
+    world.dial("4001")
+    assert world.carrier.statuses[-1] == 407
+
+
+def test_an_unknown_method_gets_501_and_one_without_its_dialog_481() -> None:
+    """And a known one that makes no sense here 405 with Allow."""
+    world = World()
+    for number, (method, status) in enumerate([("HELLO", 501), ("SUBSCRIBE", 405), ("INFO", 481)], 1):
+        request(world, world.carrier, method, call_id=f"m{number}", cseq=number)
+        assert world.carrier.statuses[-1] == status
