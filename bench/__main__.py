@@ -1,39 +1,156 @@
-"""`python -m bench`: the demonstration call, and load with figures."""
+"""A demonstration call, and any SIP server under SIPp's load."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
 
-from bench import call
+from rich.console import Console
 
-_EXAMPLES = """\
+from bench import call, extension, relay, report, signalling
+from bench.errors import BenchError
+from bench.load import Calls, Load, Result, loading
+from bench.own import CONFIG, own_switch
+from bench.target import Target, parse_address
+
+_EXAMPLES: Final = """\
 examples:
-  python -m bench call                                  a call through the switch that `make run` started
-  python -m bench call --target 127.0.0.1:5560 --no-cdr --password secret
+  python -m bench call                   one call through the switch that `make run` started
+  python -m bench all --self             start the switch on config/bench.yaml, measure all, compare (make bench)
+  python -m bench signalling --target 127.0.0.1:5060 --pid 4711 --json var/other.json
+                                         any SIP server whose 4001 leads to sip:agent@127.0.0.1:5190
+  python -m bench relay --self --calls 20 --hold 5
+  python -m bench extension --self --rate 10 --background 200
+
+The server under load must send 4001 to sip:agent@127.0.0.1:5190 and 4008001234 with six digits (RFC 4733,
+100000-299999) to sip:DIGITS@127.0.0.1:5190. The load takes UDP 5190-5192 and 30000 up; `relay` and
+`extension` need root to capture packets on lo. --pid is the server's main process: its children count too.
 """
+
+Measure = Callable[[Load, argparse.Namespace], Result]
+
+
+def _signalling(load: Load, options: argparse.Namespace) -> Result:
+    rate = options.rate or 200
+    return signalling.measure(load, Calls(options.calls or rate * 20, rate, _or(options.hold, 0.3)))
+
+
+def _relay(load: Load, options: argparse.Namespace) -> Result:
+    return relay.measure(load, Calls(options.calls or 100, options.rate or 20, _or(options.hold, 25.0)))
+
+
+def _extension(load: Load, options: argparse.Namespace) -> Result:
+    rate = options.rate or 20
+    calls = Calls(options.calls or rate * 20, rate, _or(options.hold, extension.KEYING))
+    return extension.measure(
+        load, calls, idle_calls=options.idle_calls, background=options.background, seed=options.seed
+    )
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value
+
+
+MEASURES: Final[dict[str, Measure]] = {"signalling": _signalling, "relay": _relay, "extension": _extension}
+_HELP: Final = {
+    "signalling": "masked calls to 4001 without audio: CPU a call, failures, retransmissions",
+    "relay": "calls to 4001 with audio both ways: losses, delay, jitter, CPU a second of call",
+    "extension": "calls to 4008001234 that key an extension: who is reached, and how quickly",
+    "all": "all three, one after the other",
+}
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    top = argparse.ArgumentParser(
-        prog="python -m bench",
-        description=__doc__,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    shape = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser(prog="python -m bench", description=__doc__, epilog=_EXAMPLES, formatter_class=shape)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    one = commands.add_parser("call", help="one demonstration call, shown as it happens", description=call.__doc__)
+    one = commands.add_parser("call", help="one call, shown as it happens", description=call.__doc__)
     call.add_arguments(one)
     one.set_defaults(run=call.run)
+    for name, text in _HELP.items():
+        under = commands.add_parser(name, help=text, description=text, epilog=_EXAMPLES, formatter_class=shape)
+        _add_target(under)
+        if name != "all":
+            under.add_argument("--rate", type=int, help="calls a second")
+            under.add_argument("--calls", type=int, help="calls in all")
+            under.add_argument("--hold", type=float, metavar="SECONDS", help="from the answer to the BYE")
+        if name in ("extension", "all"):
+            _add_extension(under)
+        under.set_defaults(run=run, measures=[name] if name in MEASURES else list(MEASURES))
+        under.set_defaults(**dict.fromkeys(("rate", "calls", "hold") if name == "all" else ()))
     return top
+
+
+def _add_target(under: argparse.ArgumentParser) -> None:
+    """Options that say what is measured."""
+    what = under.add_mutually_exclusive_group(required=True)
+    what.add_argument("--target", type=parse_address, metavar="HOST:PORT", help="the SIP server to measure")
+    what.add_argument("--self", action="store_true", help="start and measure this project's switch")
+    under.add_argument("--pid", type=int, action="append", default=[], help="its process (may be repeated)")
+    under.add_argument("--config", type=Path, default=CONFIG, help="configuration for --self")
+    under.add_argument("--cpus", default=None, help="CPUs for --self; the first one unless given, '' for all")
+    under.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    under.add_argument("--check", action="store_true", help="fail when a bound is broken (--self always does)")
+
+
+def _add_extension(under: argparse.ArgumentParser) -> None:
+    """Options of the extension measurement."""
+    under.add_argument("--idle-calls", type=int, default=10, help="calls at one a second before the load")
+    under.add_argument("--background", type=int, default=0, metavar="RATE", help="4001 calls a second beside it")
+    under.add_argument("--seed", type=int, default=0, help="choose the same extensions again")
+
+
+@contextmanager
+def _targets(options: argparse.Namespace) -> Iterator[tuple[Target, Result | None, Callable[[], None]]]:
+    """The target, how it started where we start it, and what to do after the load."""
+    if not options.self:
+        yield Target(options.target, tuple(options.pid)), None, lambda: None
+        return
+    cpus = options.cpus if options.cpus is not None else ("0" if (os.cpu_count() or 1) > 1 else "")
+    with own_switch(options.config, cpus) as own:
+        yield own.target, own.result, own.note_memory
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, print the table, return the exit status."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 140
+    results: dict[str, Result] = {}
+    try:
+        with _targets(options) as (target, started, after):
+            if started:
+                results[started.name] = started
+            for name in options.measures:
+                with loading(target, console) as load:
+                    results[name] = MEASURES[name](load, options)
+            after()
+    except BenchError as error:
+        console.print(f"[bold red]error:[/] {error}", soft_wrap=True)
+        return 1
+    faults = report.broken(results)
+    report.print_table(results, console)
+    if options.json:
+        report.write_json(options.json, target.text, results, faults)
+    judged = options.self or options.check
+    for fault in faults if judged else ():
+        console.print(f"[bold red]broken:[/] {fault}", soft_wrap=True)
+    return 1 if faults and judged else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     options = parser().parse_args(arguments)
-    status: int = options.run(options)
+    try:
+        status: int = options.run(options)
+    except KeyboardInterrupt:
+        return 130
     return status
 
 

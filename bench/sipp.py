@@ -177,6 +177,14 @@ class Sipp:
             self._read(f"{self.name}.errors"),
         )
 
+    def mean_answer_ms(self) -> float | None:
+        """Mean time from INVITE to 200, as SIPp measured it; asked for after its end."""
+        text = read_statistics(self._read(f"{self.name}.csv")).get("ResponseTime1(C)", "")
+        if text.count(":") != 3:
+            return None
+        _, minutes, seconds, microseconds = map(int, text.split(":"))
+        return (minutes * 60 + seconds) * 1000 + microseconds / 1000
+
     def last_words(self) -> str:
         """What it said last, for an error message."""
         text = self._read(f"{self.name}.errors") or self._read(f"{self.name}.screen")

@@ -1,0 +1,94 @@
+"""This project's own switch as the target: started for the measurement, stopped after it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from bench.cpu import resident_mb
+from bench.errors import BenchError
+from bench.load import Result
+from bench.target import Target, listens, wait_until_answering
+
+ROOT = Path(__file__).parent.parent
+CONFIG = ROOT / "config" / "bench.yaml"
+
+
+@dataclass(slots=True)
+class OwnSwitch:
+    """The running switch and how it started."""
+
+    target: Target
+    result: Result
+
+    def note_memory(self) -> None:
+        """Note the resident memory of its largest process, which is the signalling."""
+        sizes = resident_mb(self.target.pids).values()
+        self.result.figures["signalling_mb"] = max(sizes, default=None)
+
+
+def address_in(config: Path) -> tuple[str, int]:
+    """Where a configuration makes the switch listen."""
+    try:
+        listen = yaml.safe_load(config.read_text("utf-8"))["sip"]["listen"][0]
+        return str(listen["host"]), int(listen["port"])
+    except OSError as error:
+        raise BenchError(f"{config}: {error.strerror}") from error
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise BenchError(f"{config}: no sip.listen with host and port") from error
+
+
+@contextmanager
+def own_switch(config: Path = CONFIG, cpus: str = "") -> Iterator[OwnSwitch]:
+    """Start the switch, wait until it answers, stop it in the end."""
+    address = address_in(config)
+    if listens(address):
+        raise BenchError(f"{address[0]}:{address[1]} is taken: is a switch with {config.name} running already?")
+    with tempfile.TemporaryDirectory(prefix="bench-switch-") as directory:
+        log, pid_file = Path(directory, "switch.log"), Path(directory, "pid")
+        command = [sys.executable, "-m", "switchboard", "run", "--config", str(config), "--pid-file", str(pid_file)]
+        command += ["--cpus", cpus] if cpus else []
+        started = time.monotonic()
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            )
+        try:
+            _wait(process, address, log)
+            result = Result("switch", {"start_s": time.monotonic() - started})
+            pid = int(pid_file.read_text()) if pid_file.exists() else process.pid
+            yield OwnSwitch(Target(address, (pid,)), result)
+        finally:
+            _stop(process)
+
+
+def _wait(process: subprocess.Popen[bytes], address: tuple[str, int], log: Path) -> None:
+    """Wait until the switch answers OPTIONS."""
+    deadline = time.monotonic() + 30
+    while not wait_until_answering(address, 0.2):
+        if process.poll() is not None or time.monotonic() > deadline:
+            lines = log.read_text("utf-8", "replace").splitlines()
+            what = "ended" if process.poll() is not None else "did not answer within 30 s"
+            raise BenchError(f"the switch {what}: " + ("; ".join(lines[-3:]) or "it said nothing"))
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Let it drain; what is left of its group after that is killed."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(15)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(5)

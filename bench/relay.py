@@ -1,0 +1,167 @@
+"""Relay load: calls with audio both ways at 50 packets a second, each packet found again behind the target."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from bench.capture import Capture, Packet, Ports
+from bench.cpu import CpuMeter
+from bench.errors import BenchError
+from bench.load import (
+    AGENT_MEDIA,
+    CALLER_MEDIA,
+    Calls,
+    Load,
+    Result,
+    Sinks,
+    count_faults,
+    milliseconds,
+    per_call,
+    percentile,
+    settle,
+)
+
+_MAGIC: Final = b"\x9d\x4e\xb1\x6c"
+_NEAR: Final = 0.1
+"""Seconds in which a packet is looked for behind the target when its call is not known yet."""
+_HEADERS: Final = 28 + 12
+_CALLER_PORTS: Final = range(CALLER_MEDIA, CALLER_MEDIA + 10_000)
+_AGENT_PORTS: Final = range(AGENT_MEDIA, AGENT_MEDIA + 10_000)
+
+Flow = tuple[tuple[str, int], tuple[str, int]]
+
+
+def audio_pcap(packets: int) -> bytes:
+    """A pcap of 20 ms PCMA packets, each of which carries its number instead of speech."""
+    out = bytearray(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+    for number in range(packets):
+        head = struct.pack("!BBHII", 0x80, 8 | (0 if number else 0x80), number & 0xFFFF, number * 160, 0x5EED)
+        rtp = head + (struct.pack("!I", number) + _MAGIC) * 20
+        udp = struct.pack("!HHHH", 1000, 1000, 8 + len(rtp), 0) + rtp
+        ip = struct.pack("!BBHHHBBH8x", 0x45, 0, 20 + len(udp), number & 0xFFFF, 0, 64, 17, 0) + udp
+        frame = bytes(12) + b"\x08\x00" + ip
+        seconds, place = divmod(number, 50)
+        out += struct.pack("<IIII", seconds, place * 20_000, len(frame), len(frame)) + frame
+    return bytes(out)
+
+
+@dataclass(slots=True)
+class Way:
+    """What happened to the packets of one direction."""
+
+    sent: int = 0
+    received: int = 0
+    lost: int = 0
+    flows: int = 0
+    delays: list[float] = field(default_factory=list)
+    jitter: list[float] = field(default_factory=list)
+    """Each packet's delay above the least one of its call."""
+
+
+def number_of(packet: Packet) -> int | None:
+    """The number in a packet of `audio_pcap`, nothing for any other packet."""
+    payload = packet.payload
+    return struct.unpack_from("!I", payload, 12)[0] if payload[16:20] == _MAGIC else None
+
+
+def flows_of(packets: Iterable[Packet], wanted: Callable[[Packet], bool]) -> dict[Flow, dict[int, float]]:
+    """Times of numbered packets by flow and number; of a packet seen twice, the first time."""
+    flows: dict[Flow, dict[int, float]] = defaultdict(dict)
+    for packet in packets:
+        if wanted(packet) and (number := number_of(packet)) is not None:
+            flows[packet.source, packet.destination].setdefault(number, packet.at)
+    return flows
+
+
+def same_call(behind: dict[int, float], ahead: dict[Flow, dict[int, float]]) -> Flow | None:
+    """The flow ahead of the target that a flow behind it belongs to: where most packets came just before.
+
+    Calls begin tens of milliseconds apart, so the packets with one number are that far apart as well.
+    """
+    votes: Counter[Flow] = Counter()
+    for number, at in list(behind.items())[:200]:
+        candidates = [(at - sent[number], flow) for flow, sent in ahead.items() if number in sent]
+        near = [(delay, flow) for delay, flow in candidates if 0 <= delay < _NEAR]
+        if near:
+            votes[min(near)[1]] += 1
+    return votes.most_common(1)[0][0] if votes else None
+
+
+def match(ahead: dict[Flow, dict[int, float]], behind: dict[Flow, dict[int, float]]) -> Way:
+    """Find every packet sent to the target behind it."""
+    way = Way(sent=sum(map(len, ahead.values())))
+    found: dict[Flow, dict[int, float]] = {}
+    for times in behind.values():
+        flow = same_call(times, ahead)
+        if flow is not None:
+            found.setdefault(flow, {}).update(times)
+            way.flows += 1
+    for flow, sent in ahead.items():
+        times = found.get(flow, {})
+        delays = [times[number] - at for number, at in sent.items() if number in times]
+        way.received += len(delays)
+        way.delays += delays
+        way.jitter += [delay - min(delays) for delay in delays]
+    way.lost = way.sent - way.received
+    return way
+
+
+def measure(load: Load, calls: Calls, number: str = "4001") -> Result:
+    """Hold `calls` at once with audio both ways for `hold` seconds."""
+    if calls.rate > 50:
+        raise BenchError("relay calls begin at most 50 a second, so that their packets can be told apart")
+    result, meter = Result("relay"), CpuMeter(load.target.pids)
+    Path(load.directory, "audio.pcap").write_bytes(audio_pcap(round(calls.hold * 50)))
+    lasting = Calls(calls.total, calls.rate, calls.hold + 1)
+    kept = Ports(AGENT_MEDIA, CALLER_MEDIA + 9_999, _HEADERS + 8)
+    sinks = (Sinks(AGENT_MEDIA, calls.total), Sinks(CALLER_MEDIA, calls.total))
+    with sinks[0], sinks[1], Capture([kept]) as capture, load.agent("agent_audio") as agent:
+        meter.sample()
+        with load.caller("caller_audio", number, lasting) as caller:
+            load.drive(f"relay, {calls.total} calls for {calls.hold:g} s", caller, lasting, meter)
+        settle(meter)
+        agent.stop()
+        count_faults(result, caller.totals(), agent.totals(), calls.total)
+    if capture.dropped:
+        result.notes.append(f"the capture itself missed {capture.dropped} packets: losses are not the target's alone")
+    evaluate(result, list(capture.packets()), meter, calls)
+    return result
+
+
+def evaluate(result: Result, packets: list[Packet], meter: CpuMeter, calls: Calls) -> None:
+    """Turn the packets and CPU samples into figures."""
+    from_callers = flows_of(packets, lambda p: p.source[1] in _CALLER_PORTS)
+    to_agent = match(from_callers, flows_of(packets, lambda p: p.destination[1] in _AGENT_PORTS))
+    to_caller = match(
+        flows_of(packets, lambda p: p.source[1] in _AGENT_PORTS),
+        flows_of(packets, lambda p: p.destination[1] in _CALLER_PORTS),
+    )
+    both = Way(delays=to_agent.delays + to_caller.delays, jitter=to_agent.jitter + to_caller.jitter)
+    for name, way in (("to_agent", to_agent), ("to_caller", to_caller)):
+        result.figures |= {f"sent_{name}": way.sent, f"lost_{name}": way.lost}
+        if way.sent < calls.total * calls.hold * 50 * 0.99 or way.flows < calls.total:
+            result.notes.append(f"{name}: {way.sent} packets of {way.flows} calls seen, audio did not flow in all")
+    window = steady_window(from_callers.values())
+    used = meter.used(*window) if window else None
+    result.figures |= {
+        "calls": calls.total,
+        "lost": to_agent.lost + to_caller.lost,
+        "steady_seconds": window[1] - window[0] if window else None,
+        "cpu_ms_per_call_second": per_call(used, calls.total * (window[1] - window[0])) if window else None,
+        "delay_p50_ms": milliseconds(percentile(both.delays, 0.5)),
+        "delay_p99_ms": milliseconds(percentile(both.delays, 0.99)),
+        "jitter_p50_ms": milliseconds(percentile(both.jitter, 0.5)),
+        "jitter_p99_ms": milliseconds(percentile(both.jitter, 0.99)),
+    }
+
+
+def steady_window(flows: Iterable[dict[int, float]]) -> tuple[float, float] | None:
+    """From when the last call speaks to when the first falls silent."""
+    spans = [(min(times.values()), max(times.values())) for times in flows if times]
+    start, end = max((s for s, _ in spans), default=0.0) + 0.5, min((e for _, e in spans), default=0.0) - 0.5
+    return (start, end) if end - start >= 1 else None

@@ -1,0 +1,150 @@
+"""The figures beside what must hold and what other engines need."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.load import Figure, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the report: a figure, its bound, and what others need."""
+
+    measure: str
+    figure: str
+    title: str
+    unit: str = ""
+    at_most: float | None = None
+    goal: float | None = None
+    others: Mapping[str, str] | None = None
+
+
+LINES: Final = (
+    Line("switch", "start_s", "start with the configuration given", "s", 5),
+    Line("switch", "signalling_mb", "resident memory of the largest process", "MB", 400),
+    Line("signalling", "failed", "signalling: calls failed", "", 0),
+    Line("signalling", "retransmissions", "signalling: retransmissions, both ends", "", 0),
+    Line(
+        "signalling",
+        "cpu_ms_per_call",
+        "signalling: CPU of a bridged call",
+        "ms",
+        1.5,
+        0.8,
+        {"Asterisk": "3.2-4.6", "FreeSWITCH": "10-15", "Sippy": "5.3", "Kamailio (proxy)": "0.55-0.98"},
+    ),
+    Line("signalling", "answer_ms", "signalling: INVITE to 200, mean", "ms"),
+    Line("relay", "failed", "relay: calls failed", "", 0),
+    Line("relay", "lost", "relay: packets lost, both ways", "", 0),
+    Line(
+        "relay",
+        "cpu_ms_per_call_second",
+        "relay: CPU of a second of call",
+        "ms",
+        1.5,
+        1.25,
+        {"Asterisk": "2.8", "FreeSWITCH": "5.8", "rtpengine": "1.25"},
+    ),
+    Line("relay", "delay_p50_ms", "relay: added delay, median", "ms"),
+    Line("relay", "delay_p99_ms", "relay: added delay, p99", "ms"),
+    Line("relay", "jitter_p50_ms", "relay: added jitter, median", "ms"),
+    Line("relay", "jitter_p99_ms", "relay: added jitter, p99", "ms", 2),
+    Line("extension", "failed", "extension: calls failed", "", 0),
+    Line("extension", "not_reached", "extension: agents not reached", "", 0),
+    Line("extension", "wrong_agent", "extension: agents reached wrongly", "", 0),
+    Line(
+        "extension",
+        "idle_from_last_p50_ms",
+        "transfer, idle: last packet of last digit, median",
+        "ms",
+        1,
+        others={"Asterisk": "1.0", "FreeSWITCH": "3.3"},
+    ),
+    Line("extension", "idle_from_first_p50_ms", "transfer, idle: its first packet, median", "ms"),
+    Line("extension", "from_last_p50_ms", "transfer, loaded: last packet, median", "ms"),
+    Line("extension", "from_last_p99_ms", "transfer, loaded: last packet, p99", "ms", 20),
+    Line("extension", "from_first_p50_ms", "transfer, loaded: first packet, median", "ms"),
+    Line("extension", "from_first_p99_ms", "transfer, loaded: first packet, p99", "ms"),
+    Line("extension", "cpu_ms_per_call", "extension: CPU of a call, keying and relay", "ms"),
+)
+
+
+def value_of(line: Line, results: Mapping[str, Result]) -> Figure:
+    """The figure a line shows, nothing when it was not measured."""
+    result = results.get(line.measure)
+    return result.figures.get(line.figure) if result else None
+
+
+def broken(results: Mapping[str, Result]) -> list[str]:
+    """What must hold and does not, and what must hold and could not be measured."""
+    faults = []
+    for line in LINES:
+        if line.at_most is None or line.measure not in results:
+            continue
+        value = value_of(line, results)
+        if value is None:
+            faults.append(f"{line.title}: not measured")
+        elif value > line.at_most:
+            faults.append(f"{line.title}: {_number(value)} {line.unit}".rstrip() + f", at most {line.at_most:g}")
+    return faults
+
+
+def print_table(results: Mapping[str, Result], console: Console) -> None:
+    """Print every figure measured, with its bound and the other engines' figures."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("figure", no_wrap=True)
+    for name in ("measured", "must hold", "goal"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("others, same machine")
+    for line in LINES:
+        value = value_of(line, results)
+        if line.measure not in results or (value is None and line.at_most is None):
+            continue
+        bound = "" if line.at_most is None else f"≤ {line.at_most:g}"
+        goal = "" if line.goal is None else f"≤ {line.goal:g}"
+        others = ", ".join(f"{engine} {figure}" for engine, figure in (line.others or {}).items())
+        table.add_row(line.title, _coloured(line, value), bound, goal, others)
+    console.print()
+    console.print(table)
+    for result in results.values():
+        for note in result.notes:
+            console.print(f"[yellow]{result.name}:[/] {note}", soft_wrap=True, highlight=False)
+
+
+def _coloured(line: Line, value: Figure) -> str:
+    """A figure with its unit: green when it holds, red when it does not."""
+    if value is None:
+        return "[red]not measured[/]"
+    text = f"{_number(value)} {line.unit}".rstrip()
+    if line.at_most is None:
+        return text
+    return f"[green]{text}[/]" if value <= line.at_most else f"[bold red]{text}[/]"
+
+
+def _number(value: float) -> str:
+    """A figure with no more digits than it deserves."""
+    return str(value) if isinstance(value, int) else f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def write_json(path: Path, target: str, results: Mapping[str, Result], faults: Sequence[str]) -> None:
+    """Everything measured, for another program to read."""
+    document = {
+        "target": target,
+        "measured_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "machine": {"cpus": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()},
+        "results": {name: {"figures": r.figures, "notes": r.notes} for name, r in results.items()},
+        "broken": list(faults),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
