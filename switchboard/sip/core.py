@@ -300,7 +300,7 @@ class SipCore:
             request.rport = port
             return stamped, source
         sent_by = request.via
-        return (via if sent_by.host == address else stamped), (address, sent_by.port or 5060)
+        return (via if sent_by.host.strip("[]") == address else stamped), (address, sent_by.port or 5060)
 
     def _refuse(self, request: Request, status: int, source: Address, headers: tuple[str, ...] = ()) -> None:
         """Answer without a transaction, from what could be read (RFC 3261 §8.2.7)."""

@@ -17,8 +17,8 @@ TARGET_REFRESH: Final = frozenset(("INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY", "R
 """Requests whose Contact, and that of their 2xx, moves the remote target (RFC 3261 §6, RFC 6665 §3.2)."""
 
 _TAG: Final = re.compile(r";[ \t]*tag[ \t]*=[^;]*", re.IGNORECASE)
-_LOOSE: Final = re.compile(r";[ \t]*lr(?=[;>=?\s]|\Z)", re.IGNORECASE)
-_HEADERS: Final = re.compile(r"\?[^>]*\Z")
+_LOOSE: Final = re.compile(r";[ \t]*lr(?=[;=?]|\Z)", re.IGNORECASE)
+_HEADERS: Final = re.compile(r"\?.*\Z")
 _METHOD: Final = re.compile(r";method=[^;]*", re.IGNORECASE)
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})"
 _LITERAL: Final = re.compile(
@@ -143,9 +143,10 @@ class Dialog(msgspec.Struct):
         self, method: str, cseq: int, headers: tuple[str, ...], body: bytes, content_type: str
     ) -> OutgoingRequest:
         uri, routes = self.remote_target, tuple(self.routes)
-        if routes and not _LOOSE.search(routes[0]):
-            # Strict router: it is named in the Request-URI, the target goes last (RFC 3261 §12.2.1.1).
-            uri, routes = _request_uri(routes[0]), (*routes[1:], f"<{uri}>")
+        if routes and not _LOOSE.search(first := _uri_of(routes[0])):
+            # Strict router: it is named in the Request-URI, the target goes last (RFC 3261 §12.2.1.1). A
+            # Request-URI has neither headers nor a method parameter (§19.1.1).
+            uri, routes = _METHOD.sub("", _HEADERS.sub("", first)), (*routes[1:], f"<{uri}>")
         return OutgoingRequest(
             method,
             uri,
@@ -176,7 +177,5 @@ def first_hop(routes: list[str], target: str) -> Address | None:
     return (match[1] or match[2], port) if 0 < port < 65536 else None
 
 
-def _request_uri(route: str) -> str:
-    """The URI of a route without what a Request-URI must not have (RFC 3261 §19.1.1)."""
-    uri = route[route.find("<") + 1 :].partition(">")[0]
-    return _METHOD.sub("", _HEADERS.sub("", uri))
+def _uri_of(route: str) -> str:
+    return route[route.find("<") + 1 :].partition(">")[0]
