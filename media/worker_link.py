@@ -153,7 +153,7 @@ class WorkerLink:
         if self.boot and hello.boot != self.boot:
             self._void("restarted")
         self.boot = hello.boot
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = transport
         self.up = True
         self._paused = False
         self._held = []

@@ -96,7 +96,7 @@ class Switch:
             token=token,
             new_id=new_id,
             utc_us=utc_clock(),
-            log=self._log_call,
+            log=self._log_call if config.log.level in ("debug", "info") else _log_nothing,
         )
         self.engine = CallEngine(self.exchange)
         self.driver = Driver(sock, self.core, self.engine, self._on_error)
@@ -191,6 +191,10 @@ class Switch:
 
     def _log_call(self, event: str, **values: object) -> None:
         self.log.info(event, **values)
+
+
+def _log_nothing(event: str, **values: object) -> None:
+    """What a call says of itself below the level that is wanted."""
 
 
 def _address(text: str | None) -> tuple[str, int] | None:

@@ -1,8 +1,9 @@
-"""Unguessable text for branches, tags and Call-IDs, drawn from the kernel in large pieces."""
+"""Unguessable text and octets, drawn from the kernel in large pieces: one system call serves hundreds."""
 
 from __future__ import annotations
 
 import os
+import threading
 from typing import Final
 
 _OCTETS: Final = 10
@@ -24,3 +25,26 @@ class TokenPool:
             size = 2 * _OCTETS
             self._tokens = [digits[at : at + size] for at in range(0, len(digits), size)]
         return self._tokens.pop()
+
+
+class OctetPool:
+    """Calling it with a size gives so many random octets, as `os.urandom` does; any thread may call."""
+
+    __slots__ = ("_at", "_lock", "_octets")
+
+    def __init__(self) -> None:
+        self._octets = b""
+        self._at = 0
+        # Octets given twice would be a nonce used twice.
+        self._lock = threading.Lock()
+
+    def __call__(self, size: int) -> bytes:
+        """Return octets that were never given before."""
+        with self._lock:
+            end = self._at + size
+            if end > len(self._octets):
+                self._octets = os.urandom(max(_OCTETS * _POOL, size))
+                self._at, end = 0, size
+            octets = self._octets[self._at : end]
+            self._at = end
+            return octets

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -74,10 +75,19 @@ def _number_destination(x: Exchange, target: NumberTarget) -> Destination | Caus
 def _sip_destination(text: str, shown: str) -> Destination | Cause:
     try:
         uri = parse_uri(text)
-        host = "127.0.0.1" if uri.host == "localhost" else str(ipaddress.ip_address(uri.host.strip("[]")))
-    except (SipError, ValueError):
+    except SipError:
         return UNREACHABLE
-    return Destination(text, f"<{text}>", shown, (host, uri.port or 5060), text)
+    host = _literal(uri.host)
+    return Destination(text, f"<{text}>", shown, (host, uri.port or 5060), text) if host else UNREACHABLE
+
+
+@lru_cache(maxsize=4096)
+def _literal(host: str) -> str:
+    """The address that a URI's host is; empty for a name, which would need DNS."""
+    try:
+        return "127.0.0.1" if host == "localhost" else str(ipaddress.ip_address(host.strip("[]")))
+    except ValueError:
+        return ""
 
 
 def _contact_address(contact: str, source: Address) -> Address:
@@ -127,15 +137,16 @@ def invite_agent(x: Exchange, call: Call, target: Target, ring_timeout: float, n
 
 
 def _agent_leg(x: Exchange, call: Call, found: Destination, now: float) -> Leg:
+    record = leg_record(x, "agent", found.peer, now)
     return Leg(
-        id=x.new_id(),
+        id=record.id,
         call_id=call.id,
         role="agent",
         local_tag=x.token(),
         source=found.address,
         nat=found.nat,
         sdp_id=x.session_id(),
-        record=leg_record(x, "agent", found.peer, now),
+        record=record,
     )
 
 

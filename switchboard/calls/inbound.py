@@ -114,15 +114,16 @@ def _open_call(x: Exchange, tx: ServerTransaction, request: Request, context: st
     trunk = x.trunks.get(context)
     call_id = x.new_id()
     number = caller_number(request)
+    caller_record = leg_record(x, "caller", str(number) if number is not None else "anonymous", now)
     caller = Leg(
-        id=x.new_id(),
+        id=caller_record.id,
         call_id=call_id,
         role="caller",
         local_tag=x.token(),
         source=tx.source,
         nat=trunk.nat if trunk is not None else True,
         sdp_id=x.session_id(),
-        record=leg_record(x, "caller", str(number) if number is not None else "anonymous", now),
+        record=caller_record,
     )
     if request.body:
         try:

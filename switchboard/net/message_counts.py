@@ -9,7 +9,10 @@ _KEY: Final = 9
 """Octets that tell a method, or "SIP/2.0 " with the first digit of the status."""
 
 _METHODS: Final = frozenset(
-    "INVITE ACK BYE CANCEL OPTIONS REGISTER INFO PRACK UPDATE SUBSCRIBE NOTIFY REFER MESSAGE PUBLISH".split()
+    {
+        *("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "INFO"),
+        *("PRACK", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH"),
+    }
 )
 _MOST_KEYS: Final = 64
 
@@ -31,9 +34,9 @@ class MessageCounts:
         """Count a datagram that goes."""
         _count(self._sent, data[:_KEY])
 
-    def read(self) -> Mapping[tuple[str, str], int]:
+    def read(self) -> Mapping[tuple[str, ...], float]:
         """The totals by direction ("in", "out") and kind ("INVITE", "2xx", "other")."""
-        totals: dict[tuple[str, str], int] = {}
+        totals: dict[tuple[str, ...], float] = {}
         for direction, tally in (("in", self._received), ("out", self._sent)):
             for key, count in tally.items():
                 kind = direction, _kind(key)

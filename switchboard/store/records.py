@@ -7,11 +7,12 @@ and raise `VERSION`.
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Final, Literal
 
 import msgspec
+
+from switchboard.tokens import OctetPool
 
 VERSION: Final = 1
 
@@ -89,6 +90,7 @@ class Snapshot(msgspec.Struct, array_like=True):
     state: bytes = b""
 
 
+_random: Final = OctetPool()
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(CallRecord)
 
@@ -123,6 +125,6 @@ def utc_us() -> int:
 
 def new_id() -> str:
     """A UUIDv7 (RFC 9562 §5.7): its first 48 bits are the UTC millisecond, so that ids sort by time."""
-    number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
-    text = f"{number & ~(0xF << 76 | 0x3 << 62) | 0x7 << 76 | 0x2 << 62:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    high = f"{time.time_ns() // 1_000_000:012x}"
+    low = _random(10).hex()
+    return f"{high[:8]}-{high[8:]}-7{low[:3]}-{'89ab'[int(low[3], 16) & 3]}{low[4:7]}-{low[7:19]}"
