@@ -180,7 +180,7 @@ class Session(Line):
         try:
             first, second, seq, ts, ssrc = _unpack(data)
         except struct.error:
-            self.dropped += 1
+            self._accept_other(data, now)
             return
         if first != PLAIN or second & 0x7F != self._in_pt:
             self._accept_other(data, now)
