@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 from collections.abc import Sequence
@@ -94,7 +93,7 @@ def import_file(
     typer.echo(f"{done.added + done.replaced} bindings imported ({done.replaced} replaced) in {taken:.1f} s")
     if loaded.store.fresh:
         typer.echo("note: this configuration has store.fresh, so the next start of the switch empties them again")
-    reply = tell_switch(Path(loaded.store.directory) / CONTROL_NAME, {"command": "reload-masks"})
+    reply = tell_switch(Path(loaded.store.directory) / CONTROL_NAME, "reload-masks")
     typer.echo(reply)
 
 
@@ -216,24 +215,29 @@ def _masked(target: Target, vault: Vault) -> str:
             return f"{vault.open(secret)} by trunk {trunk}, showing {shown or 'no number'}"
 
 
-def tell_switch(path: Path, command: dict[str, str], seconds: float = CONTROL_SECONDS) -> str:
+class _Reply(msgspec.Struct):
+    ok: bool
+    result: dict[str, object] = {}
+    error: str = ""
+
+
+def tell_switch(path: Path, command: str, seconds: float = CONTROL_SECONDS) -> str:
     """Send a command to the switch that runs on this store; what came of it, in words."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
             control.settimeout(seconds)
             control.connect(str(path))
-            control.sendall(json.dumps(command).encode() + b"\n")
+            control.sendall(msgspec.json.encode({"command": command}) + b"\n")
             with control.makefile("rb") as replies:
-                reply = msgspec.json.decode(replies.readline(65536), type=dict[str, object])
+                reply = msgspec.json.decode(replies.readline(65536), type=_Reply)
     except (FileNotFoundError, ConnectionRefusedError):
         return "no switch is running on this store; the next start reads them"
     except (OSError, msgspec.MsgspecError) as error:
         reason = str(error) if isinstance(error, OSError) else "no proper answer"
         return f"the running switch could not be told ({reason}); it reads them at its next start"
-    if reply.get("error"):
-        return f"the running switch did not take them: {reply['error']}"
-    bindings = reply.get("bindings")
-    return "the running switch uses them now" + (f" ({bindings} bindings)" if bindings is not None else "")
+    if not reply.ok:
+        return f"the running switch did not take them: {reply.error}"
+    return f"the running switch uses them now ({reply.result.get('bindings', 'unknown')} bindings in all)"
 
 
 def _load(config: Path | None) -> Config:

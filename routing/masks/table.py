@@ -218,8 +218,11 @@ class MaskTable:
         nothing = _Entries()
         for number in self._numbers.keys() | new._numbers.keys():
             ours, theirs = self._numbers.get(number, nothing), new._numbers.get(number, nothing)
-            keys = ours.exact.keys() | theirs.exact.keys()
-            if ours.spans != theirs.spans:
+            if ours.spans == theirs.spans:
+                # Most of a reload is as it was; this passes over that quickly.
+                keys = {key for key, stored in theirs.exact.items() if ours.exact.get(key) != stored}
+                keys.update(ours.exact.keys() - theirs.exact.keys())
+            else:
                 keys = ours.extensions() | theirs.extensions()
             for key in keys:
                 before, after = _live(ours.find(key)), _live(theirs.find(key))

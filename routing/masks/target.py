@@ -9,6 +9,7 @@ import msgspec
 
 from routing.masks.secret import Sealed, canonical_number, fold_digits
 
+MAX_INTERNAL: Final = 8
 EXTENSION_SLOT: Final = "{extension}"
 """Written in a SIP or softphone target, it stands for the extension that was dialled."""
 
@@ -43,6 +44,7 @@ class TargetError(ValueError):
 _SIP: Final = re.compile(r"sips?:(?:([^@\s<>\"]+)@)?[^@\s<>\"]+\Z", re.IGNORECASE)
 _AOR: Final = re.compile(r"[^@\s<>\"\x00-\x1f]{1,64}(?:@[A-Za-z0-9.\-]{1,255})?\Z")
 _NUMBER: Final = re.compile(r"\+?[0-9]{3,20}\Z")
+_SERVICE: Final = re.compile(r"[48]00[0-9]{7}\Z")
 _PUBLIC: Final = re.compile(r"(?:1[3-9][0-9]{9}|0[1-9][0-9]{8,10}|\+[0-9]{7,15})\Z")
 
 
@@ -69,10 +71,14 @@ def parse_open_target(text: str) -> SipTarget | AorTarget | None:
 
 
 def parse_number(text: str) -> str:
-    """The canonical digits of a number in any +86 form; `TargetError` when it is none."""
-    # Checked before and after: digits dialled after the number are none of it.
-    digits = canonical_number(text)
-    if _NUMBER.match(fold_digits(text)) is None or _NUMBER.match(digits) is None:
+    """The canonical digits of a number in any +86 form; `TargetError` when it is none.
+
+    Digits that fit no plan are taken only while they are short enough for an internal number.
+    """
+    folded = fold_digits(text)
+    digits = canonical_number(folded)
+    known = _PUBLIC.match(digits) or _SERVICE.match(digits) or len(digits) <= MAX_INTERNAL
+    if _NUMBER.match(folded) is None or _NUMBER.match(digits) is None or not known:
         raise TargetError("not a telephone number")
     return digits
 

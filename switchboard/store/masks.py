@@ -97,7 +97,7 @@ class MaskRepository:
         replace: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> Imported:
-        """Store all rows or, with `ExistingBindingsError` an error, none; `progress` gets the rows done."""
+        """Store all rows or, on any error, none; `progress` gets the rows done."""
         with self._database.writing() as connection:
             existing: set[tuple[str, str]] = set()
             for number in {row.number for row in rows}:

@@ -277,3 +277,12 @@ class TestVault:
     def test_shows_no_key(self) -> None:
         """A vault's repr has nothing of its keys."""
         assert "1" * 8 not in repr(vault()).replace("0x", "")
+
+    def test_seals_a_call_state(self) -> None:
+        """Other bytes that hold numbers are sealed and opened alike."""
+        safe = vault()
+        sealed = safe.seal_state(b"state with 13956781234")
+        assert CLEAR.encode() not in sealed
+        assert safe.open_state(sealed) == b"state with 13956781234"
+        with pytest.raises(VaultError, match="altered"):
+            safe.open_state(sealed[:-1] + bytes([sealed[-1] ^ 1]))

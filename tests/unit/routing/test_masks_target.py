@@ -59,13 +59,18 @@ def test_refuses_bad_targets_without_quoting_them(text: str, reason: str) -> Non
     assert "5678" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("text", "digits"), [("+86 139 5678 1234", "13956781234"), ("4001", "4001")])
+@pytest.mark.parametrize(
+    ("text", "digits"),
+    [("+86 139 5678 1234", "13956781234"), ("4001", "4001"), ("400-800-1234", "4008001234"), ("95588", "95588")],
+)
 def test_reads_numbers(text: str, digits: str) -> None:
     """A number in any form becomes its digits."""
     assert parse_number(text) == digits
 
 
-@pytest.mark.parametrize("text", ["", "12", "alice", "1" * 21, "139-5678-123x", "+"])
+@pytest.mark.parametrize(
+    "text", ["", "12", "alice", "1" * 21, "139-5678-123x", "+", "139567812345", "1395678123", "4008001234,1"]
+)
 def test_refuses_what_is_no_number(text: str) -> None:
     """Too short, too long and other text is refused."""
     with pytest.raises(TargetError, match="not a telephone number"):

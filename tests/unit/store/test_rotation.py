@@ -1,0 +1,65 @@
+"""Rotation of the encryption key over everything stored."""
+
+from __future__ import annotations
+
+import os
+
+from routing.masks import NumberTarget, RealNumber, Vault
+from routing.masks.secret import Sealed, key_of
+from switchboard.store.calls import CallRepository
+from switchboard.store.database import Database
+from switchboard.store.masks import MaskRepository
+from switchboard.store.rotation import reseal, sealed_under
+from tests.support.masks import number_row, open_row
+from tests.support.records import call_record
+
+OLD = Vault({1: b"1" * 32}, b"h" * 32, os.urandom)
+BOTH = Vault({1: b"1" * 32, 2: b"2" * 32}, b"i" * 32, os.urandom)
+NUMBER = RealNumber("13956781234")
+
+
+def fill(database: Database) -> None:
+    """Bindings and calls under the old key, and some without a number."""
+    rows = [number_row(OLD, str(number), "13956781234") for number in range(1500)]
+    MaskRepository(database).import_rows([*rows, open_row("9999", "aor", "alice")])
+    calls = [call_record(number) for number in range(3)]
+    for call in calls[:2]:
+        call.caller_sealed = OLD.seal(NUMBER)
+    calls[2].caller_sealed = b""
+    with database.writing() as connection:
+        CallRepository(database).insert(connection, calls)
+
+
+def test_everything_goes_under_the_new_key(database: Database) -> None:
+    """After resealing the old key opens nothing that is stored, and the new one everything."""
+    fill(database)
+    assert sealed_under(database, 1) == 1502
+    assert reseal(database, BOTH) == 1502
+    assert (sealed_under(database, 1), sealed_under(database, 2)) == (0, 1502)
+    new = Vault({2: b"2" * 32}, b"i" * 32, os.urandom)
+    for _, _, target, _, _ in MaskRepository(database).load_all():
+        if isinstance(target, NumberTarget):
+            assert new.open(target.secret) == NUMBER
+    calls = CallRepository(database).recent(3)
+    assert calls[0].caller_sealed == b""
+    assert {key_of(Sealed(call.caller_sealed)) for call in calls[1:]} == {2}
+    assert new.open(Sealed(calls[1].caller_sealed)) == NUMBER
+
+
+def test_fingerprints_follow_the_new_hash_key(database: Database) -> None:
+    """Look-ups by number work with the new hash key and not with the old one."""
+    fill(database)
+    reseal(database, BOTH)
+    masks = MaskRepository(database)
+    assert len(masks.find(BOTH.fingerprint(NUMBER))) == 1500
+    assert masks.find(OLD.fingerprint(NUMBER)) == []
+    assert {call.caller_fingerprint for call in CallRepository(database).recent(3)[1:]} == {BOTH.fingerprint(NUMBER)}
+
+
+def test_again_changes_nothing(database: Database) -> None:
+    """A second run finds all in order and writes the same bytes."""
+    fill(database)
+    reseal(database, BOTH)
+    before = sorted(MaskRepository(database).load_all())
+    reseal(database, BOTH)
+    assert sorted(MaskRepository(database).load_all()) == before
