@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from switchboard.sip.address import scan_tag
+from switchboard.sip.address import parse_name_addr, scan_tag
 from switchboard.sip.outgoing import Address, OutgoingRequest
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _HEADERS: Final = re.compile(r"\?.*\Z")
 _METHOD: Final = re.compile(r";method=[^;]*", re.IGNORECASE)
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})"
 _LITERAL: Final = re.compile(
-    rf"sips?:(?:[^@<>\s]*@)?(?:({_OCTET}(?:\.{_OCTET}){{3}})|\[([0-9a-f:.]+)\])(?::([0-9]{{1,5}}))?(?=[;?>\s]|\Z)",
+    rf"sips?:(?:[^@]*@)?(?:({_OCTET}(?:\.{_OCTET}){{3}})|\[([0-9a-f:.]+)\])(?::([0-9]{{1,5}}))?(?=[;?]|\Z)",
     re.IGNORECASE,
 )
 
@@ -170,7 +170,7 @@ def untagged(value: str) -> str:
 
 def first_hop(routes: list[str], target: str) -> Address | None:
     """The address of the first route, or of the target, when it is an IP literal (RFC 3261 §12.2.1.1)."""
-    match = _LITERAL.search(routes[0] if routes else target)
+    match = _LITERAL.match(_uri_of(routes[0]) if routes else target)
     if match is None:
         return None
     port = int(match[3] or 5060)
@@ -178,4 +178,7 @@ def first_hop(routes: list[str], target: str) -> Address | None:
 
 
 def _uri_of(route: str) -> str:
+    if '"' in route:
+        # A display name may hold anything, even brackets.
+        return parse_name_addr(route, "Route").uri
     return route[route.find("<") + 1 :].partition(">")[0]

@@ -237,10 +237,10 @@ def test_without_nat_the_source_does_not_matter() -> None:
     ("uri", "address"),
     [
         ("sip:a@192.0.2.1", ("192.0.2.1", 5060)),
-        ("<sip:192.0.2.1:5070;lr>", ("192.0.2.1", 5070)),
+        ("sip:192.0.2.1:5070;lr", ("192.0.2.1", 5070)),
         ("sip:a;x=1:pw@192.0.2.1:5070;transport=udp", ("192.0.2.1", 5070)),
         ("SIPS:a@192.0.2.1?Subject=x", ("192.0.2.1", 5060)),
-        ('"Proxy 1" <sip:[2001:db8::1]:5070;lr>', ("2001:db8::1", 5070)),
+        ("sip:[2001:db8::1]:5070;lr", ("2001:db8::1", 5070)),
         ("sip:[::1]", ("::1", 5060)),
         ("sip:a@example.com", None),
         ("sip:a@192.0.2.1.example.com", None),
@@ -253,8 +253,17 @@ def test_without_nat_the_source_does_not_matter() -> None:
 )
 def test_first_hop_is_an_ip_literal_or_nothing(uri: str, address: tuple[str, int] | None) -> None:
     """Names are not resolved here; the caller falls back to where the peer was seen."""
-    assert first_hop([], uri) == address
+    assert first_hop([f"<{uri}>"], "sip:x@198.51.100.1") == address
     assert first_hop([uri], "sip:x@198.51.100.1") == address
+    assert first_hop([], uri) == address
+
+
+def test_a_route_may_have_a_display_name() -> None:
+    """Brackets in a quoted display name are none of the URI."""
+    dialog = callee('Record-Route: "a <b, c" <sip:192.0.2.9;lr>')
+    assert dialog.destination == ("192.0.2.9", 5060)
+    out = dialog.next_request("BYE")
+    assert (out.uri, out.routes) == (dialog.remote_target, ('"a <b, c" <sip:192.0.2.9;lr>',))
 
 
 @pytest.mark.parametrize(
