@@ -101,8 +101,7 @@ def _phase(
         capture = stack.enter_context(Capture(_KEPT))
         agent = stack.enter_context(load.agent())
         meter.sample()
-        if background:
-            stack.enter_context(load.caller("caller", "4001", other, offset=1))
+        beside = stack.enter_context(load.caller("caller", "4001", other, offset=1)) if background else None
         caller = stack.enter_context(load.caller("caller_digits", "4008001234", calls, ("-inf", "extensions.csv")))
         load.drive(title, caller, calls, meter)
         settle(meter)
@@ -110,6 +109,8 @@ def _phase(
     count_faults(result, caller.totals(), agent.totals(), calls.total)
     for name, earlier in zip(("failed", "retransmissions"), before, strict=True):
         result.figures[name] = (result.figures[name] or 0) + earlier
+    if beside and (failed := beside.totals().failed):
+        result.notes.append(f"{failed} of the 4001 calls beside them failed")
     if capture.dropped:
         result.notes.append(f"the capture itself missed {capture.dropped} packets")
     packets = list(capture.packets())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import resource
+import shutil
 import socket
 import tempfile
 import time
@@ -64,9 +65,9 @@ class Load:
         port, media = CALLER_PORT + offset, CALLER_MEDIA + 10_000 * offset
         return Sipp(self._scenario(scenario), self.directory, port, media, self.target.text, arguments, cpus=self.cpus)
 
-    @staticmethod
-    def _scenario(name: str) -> Path:
-        return SCENARIOS / f"{name}.xml"
+    def _scenario(self, name: str) -> Path:
+        """A copy of a scenario beside the files it plays, where SIPp looks for them."""
+        return Path(shutil.copy(SCENARIOS / f"{name}.xml", self.directory))
 
     def drive(self, title: str, caller: Sipp, calls: Calls, meter: CpuMeter) -> None:
         """Wait until the caller's calls are over, showing how far they are and sampling the CPU."""

@@ -1,0 +1,94 @@
+"""Packets found again behind the target, and what that says of it."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from bench.capture import Packet
+from bench.cpu import CpuMeter
+from bench.load import Calls, Result
+from bench.relay import audio_pcap, evaluate, flows_of, match, number_of, steady_window
+
+SWITCH = ("127.0.0.1", 10000)
+
+
+def rtp(number: int) -> bytes:
+    """The start of packet `number`'s UDP payload as the pcap holds it."""
+    data, offset = audio_pcap(number + 1), 24
+    for _ in range(number):
+        offset += 16 + struct.unpack_from("<I", data, offset + 8)[0]
+    return data[offset + 16 + 14 + 28 :][:24]
+
+
+PAYLOADS = [rtp(number) for number in range(60)]
+
+
+def stream(source: int, to: int, at: float, numbers: list[int], delay: float = 0.0) -> list[Packet]:
+    """One call's packets in one direction, 20 ms apart."""
+    return [Packet(at + n * 0.02 + delay, ("127.0.0.1", source), ("127.0.0.1", to), PAYLOADS[n]) for n in numbers]
+
+
+ALL = list(range(60))
+
+
+def test_each_packet_knows_its_number() -> None:
+    """The number can be read from the cut packet, and from nothing else."""
+    packet = Packet(0, SWITCH, SWITCH, PAYLOADS[59])
+    assert number_of(packet) == 59
+    assert number_of(packet._replace(payload=bytes(24))) is None
+
+
+def test_the_pcap_is_evenly_spaced() -> None:
+    """The 51st packet is due one second after the first."""
+    data = audio_pcap(51)
+    seconds, micro, length, _ = struct.unpack_from("<IIII", data, len(data) - 16 - 214)
+    assert (seconds, micro, length) == (1, 0, 214)
+
+
+def test_two_calls_are_told_apart_and_losses_counted() -> None:
+    """Calls 50 ms apart keep their packets; the two that did not come through are lost, one at the start."""
+    ahead = stream(40000, 10000, 0.0, ALL) + stream(40004, 10004, 0.05, ALL)
+    behind = stream(10002, 30000, 0.0, [n for n in ALL if n != 30], 0.001)
+    behind += stream(10006, 30004, 0.05, [n for n in ALL if n != 2], 0.002)
+    way = match(flows_of(ahead, lambda p: True), flows_of(behind, lambda p: True))
+    assert (way.sent, way.received, way.lost, way.lost_at_start, way.flows) == (120, 118, 2, 1, 2)
+    assert sorted({round(d, 6) for d in way.delays}) == [0.001, 0.002]
+    assert max(way.jitter) == pytest.approx(0, abs=1e-6)
+
+
+def test_jitter_is_what_a_packet_waits_beyond_the_least_of_its_call() -> None:
+    """One packet 5 ms late has 5 ms of jitter, the others none."""
+    ahead = stream(40000, 10000, 0.0, ALL)
+    behind = stream(10002, 30000, 0.0, ALL[:10], 0.001) + stream(10002, 30000, 0.0, ALL[10:11], 0.006)
+    way = match(flows_of(ahead, lambda p: True), flows_of(behind, lambda p: True))
+    assert max(way.jitter) == pytest.approx(0.005)
+    assert way.lost == 49
+
+
+def test_audio_that_never_comes_out_is_lost() -> None:
+    """A call without a flow behind the target has lost everything."""
+    way = match(flows_of(stream(40000, 10000, 0.0, ALL), lambda p: True), {})
+    assert (way.lost, way.lost_at_start, way.flows) == (60, 5, 0)
+
+
+def test_the_steady_window_has_all_calls_in_it() -> None:
+    """It begins after the last call's first packet and ends before the first call's last one."""
+    assert steady_window([{0: 0.0, 1: 10.0}, {0: 2.0, 1: 12.0}]) == (2.5, 9.5)
+    assert steady_window([{0: 0.0, 1: 1.0}]) is None
+    assert steady_window([]) is None
+
+
+def test_figures_of_a_measurement() -> None:
+    """Losses of both ways are summed, CPU is counted over the steady window, silent calls are named."""
+    packets = stream(40000, 10000, 1000.0, ALL) + stream(10002, 30000, 1000.0, ALL, 0.001)
+    packets += stream(30000, 10002, 1000.0, ALL) + stream(10000, 40000, 1000.0, ALL[1:], 0.001)
+    result, meter = Result("relay"), CpuMeter((1,), [(1000.0, 0.0), (1002.0, 0.004)])
+    evaluate(result, packets, meter, Calls(1, 20, 1.2))
+    assert (result.figures["lost_to_agent"], result.figures["lost_to_caller"], result.figures["lost"]) == (0, 1, 1)
+    assert result.figures["delay_p50_ms"] == pytest.approx(1.0, abs=1e-3)
+    assert result.figures["cpu_ms_per_call_second"] is None
+    assert result.notes == ["1 of the lost packets were among the first 5 of their stream"]
+    evaluate(result, packets, meter, Calls(2, 20, 1.2))
+    assert any("audio did not flow in all" in note for note in result.notes)
