@@ -81,7 +81,7 @@ def _sip(config: Config) -> Iterator[Finding]:
                 message = f"demo: true publishes sample passwords, and {listen.host} is not loopback"
                 yield f"sip.listen[{index}].host", message, "listen on 127.0.0.1 or set demo: false"
     timers = config.sip.timers
-    for name in ("t1", "t2", "t4"):
+    for name in ("t1", "t2", "t4", "d"):
         if getattr(timers, name) <= 0:
             yield f"sip.timers.{name}", f"sip.timers.{name} must be above zero", None
     if timers.t2 < timers.t1:

@@ -34,6 +34,8 @@ class SipTimers(Section, frozen=True):
     t1: Duration = Duration(0.5)
     t2: Duration = Duration(4.0)
     t4: Duration = Duration(5.0)
+    d: Duration = Duration(32.0)
+    """The least Timer D; RFC 3261 wants 32 s, less is for networks where every T1 is known to be short."""
 
 
 class Sip(Section, frozen=True):

@@ -59,7 +59,8 @@ class Switch:
         token = TokenPool()
         host, port = sock.getsockname()[:2]
         listen = config.sip.listen[0]
-        timers = Timers(config.sip.timers.t1, config.sip.timers.t2, config.sip.timers.t4)
+        base = config.sip.timers
+        timers = Timers(base.t1, base.t2, base.t4, base.d)
         self.core = SipCore(local=(host, port), timers=timers, random_token=token, user_agent=config.sip.user_agent)
         self.plane = WorkerPlane(workers, self._on_media)
         self.directory = Directory(

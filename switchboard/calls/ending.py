@@ -22,6 +22,8 @@ def end_call(x: Exchange, call: Call, cause: Cause, by: EndedBy, now: float) -> 
     call.record.cause, call.record.q850, call.record.ended_by = cause.word, cause.q850, by
     call.record.ended_us = x.utc_us(now)
     close_segment(call, call.record.ended_us)
+    if call.caller.id in x.invites_in and not call.caller.talking:
+        call.record.sip_status = cause.status
     write_ending(x, call)
     call.ring_due = None
     call.position = None

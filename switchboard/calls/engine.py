@@ -31,6 +31,7 @@ from switchboard.sip.events import (
 )
 from switchboard.sip.message import Request
 from switchboard.sip.transaction.server import ServerTransaction
+from switchboard.store.records import EndedBy
 
 _KNOWN_METHODS: Final = frozenset(
     {"BYE", "INFO", "UPDATE", "PRACK", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH", "ACK", "CANCEL"}
@@ -81,24 +82,25 @@ class CallEngine:
     def _response(self, event: ResponseReceived, now: float) -> None:
         leg = event.tx.context
         if isinstance(leg, Leg):
-            self._attempt(leg, agent_response(self.exchange, event.tx, event.response, now), now)
+            by: EndedBy = "agent" if event.response.status >= 300 else "switch"
+            self._attempt(leg, agent_response(self.exchange, event.tx, event.response, now), by, now)
 
     def _timeout(self, event: TransactionTimeout, now: float) -> None:
         leg = event.tx.context
         if isinstance(leg, Leg):
-            self._attempt(leg, agent_timeout(self.exchange, event.tx, now, unreachable=False), now)
+            self._attempt(leg, agent_timeout(self.exchange, event.tx, now, unreachable=False), "switch", now)
 
     def _failed(self, event: TransactionFailed, now: float) -> None:
         leg = event.tx.context
         if isinstance(leg, Leg):
-            self._attempt(leg, agent_timeout(self.exchange, event.tx, now, unreachable=True), now)
+            self._attempt(leg, agent_timeout(self.exchange, event.tx, now, unreachable=True), "switch", now)
 
-    def _attempt(self, leg: Leg, failure: Cause | None, now: float) -> None:
+    def _attempt(self, leg: Leg, failure: Cause | None, by: EndedBy, now: float) -> None:
         call = self.exchange.call_of(leg)
         if call is None:
             return
         if failure is not None:
-            attempt_failed(self.exchange, call, failure, now)
+            attempt_failed(self.exchange, call, failure, by, now)
         self._rearm(call)
 
     def _ack(self, event: AckReceived, now: float) -> None:
@@ -165,7 +167,7 @@ class CallEngine:
             else:
                 end_call(x, call, TOO_LONG, "switch", now)
         elif call.ring_due is not None and call.ring_due <= now:
-            attempt_failed(x, call, NO_ANSWER, now)
+            attempt_failed(x, call, NO_ANSWER, "switch", now)
         else:
             timer_due(x, call, now)
 

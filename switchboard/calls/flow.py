@@ -26,6 +26,8 @@ from switchboard.calls.cdr import open_segment
 from switchboard.calls.connecting import abandon_attempt, invite_agent, outcome_of
 from switchboard.calls.ending import end_call
 from switchboard.calls.exchange import Exchange
+from switchboard.calls.negotiation import open_media
+from switchboard.store.records import EndedBy
 
 # By what word of a flow's hangup node a call ends.
 CAUSES: Final[dict[str, Cause]] = {
@@ -79,14 +81,20 @@ def play_done(x: Exchange, call: Call, play_id: int, now: float) -> None:
     flow_event(x, call, PlayDone(play_id), now)
 
 
-def attempt_failed(x: Exchange, call: Call, cause: Cause, now: float) -> None:
-    """The agent was not reached: back to the flow, or, without one, the caller learns why."""
+def attempt_failed(x: Exchange, call: Call, cause: Cause, by: EndedBy, now: float) -> None:
+    """The agent was not reached: back to the flow, or, without one, the caller learns why.
+
+    `by` is who ended the attempt: the agent by a refusal, or the switch, which waits no longer.
+    """
     abandon_attempt(x, call, cause, now)
     if call.position is None:
-        end_call(x, call, cause, "agent", now)
+        end_call(x, call, cause, by, now)
         return
     call.enter(Phase.FLOW)
-    call.caller.digits = True
+    if not call.caller.digits:
+        # Early media had taken the keys to the other side.
+        call.caller.digits = True
+        open_media(x, call.caller)
     open_segment(call, "ivr", x.utc_us(now), call.record.flow)
     flow_event(x, call, TransferEnded(outcome_of(cause)), now)
 

@@ -23,6 +23,8 @@ class Timers(msgspec.Struct, frozen=True):
     t1: float = 0.5
     t2: float = 4.0
     t4: float = 5.0
+    least_d: float = 32.0
+    """The absolute minimum of Timer D (RFC 3261 §17.1.1.2): a client does not know the server's T1."""
 
     @property
     def a(self) -> float:
@@ -41,8 +43,8 @@ class Timers(msgspec.Struct, frozen=True):
 
     @property
     def d(self) -> float:
-        """How long a client waits for retransmitted final responses to INVITE: at least 32 s."""
-        return max(32.0, 64 * self.t1)
+        """How long a client waits for retransmitted final responses to INVITE: at least `least_d`."""
+        return max(self.least_d, 64 * self.t1)
 
     @property
     def e(self) -> float:

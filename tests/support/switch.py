@@ -71,7 +71,7 @@ class RunningSwitch:
             "sip": {
                 "listen": [{"host": "127.0.0.1", "port": self.sip_port}],
                 # 64 * T1 is 3.2 s, so that nothing left behind can be told soon.
-                "timers": {"t1": 0.05, "t2": 0.4, "t4": 0.5},
+                "timers": {"t1": 0.05, "t2": 0.4, "t4": 0.5, "d": 3.2},
             },
             "media": {"ports": "12000-13999"},
             "limits": {"ring_timeout": "2s", "drain": "1s"},

@@ -72,6 +72,7 @@ def test_a_refusal_reaches_the_caller_as_a_cause(status: int, expected: int, cau
     (record,) = world.journal.records
     assert record.cause == cause
     assert record.ended_by == "agent"
+    assert (record.sip_status, record.legs[0].sip_status, record.legs[1].sip_status) == (expected, expected, status)
 
 
 def test_the_caller_hangs_up_while_talking() -> None:
@@ -115,7 +116,7 @@ def test_the_caller_cancels_while_it_rings() -> None:
     world.agent.core.respond(world.agent.cancelled[0], 487, now=world.now)
     world.advance(40)
     assert world.leftovers() == {}
-    assert world.journal.records[0].cause == "cancelled"
+    assert (world.journal.records[0].cause, world.journal.records[0].sip_status) == ("cancelled", 487)
 
 
 def test_a_cancel_before_the_agent_said_anything_waits_for_it() -> None:
@@ -164,7 +165,7 @@ def test_nobody_answers_within_the_ring_timeout() -> None:
     world.advance(40)
     assert world.leftovers() == {}
     (record,) = world.journal.records
-    assert record.cause == "no_answer"
+    assert (record.cause, record.ended_by, record.sip_status) == ("no_answer", "switch", 480)
 
 
 def test_an_agent_that_is_not_there_ends_the_attempt() -> None:
@@ -176,7 +177,7 @@ def test_an_agent_that_is_not_there_ends_the_attempt() -> None:
     assert world.carrier.statuses[-1] == 480
     world.advance(40)
     assert world.leftovers() == {}
-    assert world.journal.records[0].cause == "timeout"
+    assert (world.journal.records[0].cause, world.journal.records[0].ended_by) == ("timeout", "switch")
 
 
 def test_a_carrier_that_repeats_everything_makes_one_call() -> None:

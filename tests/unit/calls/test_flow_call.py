@@ -131,6 +131,19 @@ def test_an_agent_that_does_not_answer_is_cancelled_and_told() -> None:
     ends_clean(world)
 
 
+def test_keys_are_the_flows_again_after_early_media_that_led_nowhere() -> None:
+    """A far side that spoke before it refused had the keys; the media plane is told to read them again."""
+    world, _ = answered()
+    world.keys("100001")
+    world.reply(world.agent, 183, body=world.agent.answer(world.agent.requests[-1][1].body))
+    assert world.plane.named("open")[-1][2]["digits"] is False
+    world.reply(world.agent, 404)
+    assert "zh/wrong_extension" in prompts(world)
+    opened = world.plane.named("open")[-1]
+    assert opened[1] == next(iter(world.plane.leased.values())).port
+    assert opened[2]["digits"] is True
+
+
 def test_a_phone_that_is_not_registered_is_told() -> None:
     """An extension of a softphone without a registration."""
     world, out = answered()

@@ -49,10 +49,11 @@ def test_timer_c_is_more_than_three_minutes() -> None:
 
 
 def test_values_follow_from_the_base_values() -> None:
-    """T1 and T4 scale what hangs on them; D never falls below 32 s."""
+    """T1 and T4 scale what hangs on them; D never falls below 32 s unless told otherwise."""
     timers = Timers(t1=1.0, t2=8.0, t4=2.0)
     assert (timers.b, timers.d, timers.g, timers.i, timers.k, timers.m) == (64, 64, 1, 2, 2, 64)
     assert Timers(t1=0.1).d == 32
+    assert Timers(t1=0.1, least_d=1.0).d == 6.4
 
 
 def take_all(heap: DeadlineHeap[Owner], now: float = inf) -> list[tuple[str, Input]]:
