@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import time
 from collections.abc import Sequence
@@ -85,9 +86,12 @@ def import_file(
     except MaskFileError as error:
         _refuse(f"{file}: {error}")
     database, vault = _open(loaded)
+    # Rows pile up and none is garbage, so looking for some would take a quarter of the time.
+    gc.disable()
     try:
         done = _import(text, loaded, database, vault, file, replace=replace)
     finally:
+        gc.enable()
         database.close()
     taken = time.monotonic() - began
     typer.echo(f"{done.added + done.replaced} bindings imported ({done.replaced} replaced) in {taken:.1f} s")

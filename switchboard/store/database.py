@@ -17,6 +17,7 @@ from switchboard.store.schema import HEAD
 
 BUSY_SECONDS: Final = 30.0
 """How long a writer waits for another one, such as an import of 200,000 rows."""
+WIDE_CACHE_KIB: Final = 64 * 1024
 
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
@@ -79,6 +80,17 @@ class Database:
             raise DatabaseError(
                 f"{self.path}: written by a newer version (schema {stored}); install that version again"
             ) from None
+
+
+@contextlib.contextmanager
+def wide_cache(connection: Connection) -> Iterator[None]:
+    """Give a connection room for a large import: without it pages go to the log again and again."""
+    (usual,) = connection.exec_driver_sql("PRAGMA cache_size").one()
+    connection.exec_driver_sql(f"PRAGMA cache_size = -{WIDE_CACHE_KIB}")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql(f"PRAGMA cache_size = {usual}")
 
 
 def _create(path: Path) -> None:

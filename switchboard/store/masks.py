@@ -12,7 +12,7 @@ from config.schema import Mask
 from routing.masks import Binding, MaskTable
 from routing.masks.secret import RealNumber, Sealed, Vault
 from routing.masks.target import AorTarget, NumberTarget, SipTarget, Target, TargetError, parse_open_target
-from switchboard.store.database import Database
+from switchboard.store.database import Database, wide_cache
 from switchboard.store.schema import mask_bindings
 from switchboard.store.statements import insert_statement
 
@@ -82,7 +82,7 @@ class MaskRepository:
     def fill(self, table: MaskTable, rest: Callable[[], None] | None = None) -> int:
         """Bind everything stored in `table`; `rest` is called now and then, so that other threads get on."""
         bindings, total = self.load_all(), 0
-        while chunk := list(islice(bindings, CHUNK // 4)):
+        while chunk := list(islice(bindings, CHUNK // 2)):
             for number, extension, target, disabled, expires in chunk:
                 table.bind(number, extension, target, disabled=disabled, expires=expires)
             total += len(chunk)
@@ -98,7 +98,7 @@ class MaskRepository:
         progress: Callable[[int], None] | None = None,
     ) -> Imported:
         """Store all rows or, on any error, none; `progress` gets the rows done."""
-        with self._database.writing() as connection:
+        with self._database.writing() as connection, wide_cache(connection):
             existing: set[tuple[str, str]] = set()
             for number in {row.number for row in rows}:
                 query = select(mask_bindings.c.extension).where(mask_bindings.c.number == number)
