@@ -28,7 +28,7 @@ examples:
   python -m bench extension --self --rate 10 --background 200
 
 The server under load must send 4001 to sip:agent@127.0.0.1:5190 and 4008001234 with six digits (RFC 4733,
-100000-299999) to sip:DIGITS@127.0.0.1:5190. The load takes UDP 5190-5192 and 30000 up; `relay` and
+100000-299999) to sip:DIGITS@127.0.0.1:5190. The load takes UDP 5190-5192 and 30000-32767; `relay` and
 `extension` need root to capture packets on lo. --pid is the server's main process: its children count too.
 """
 

@@ -44,6 +44,8 @@ class Call:
         self.codecs: dict[str, int] = {}
         self.origin = self.session_name = "-"
         self.direction = "sendrecv"
+        self.offers = True
+        """Whether the INVITE carries our SDP; otherwise the ACK answers the peer's."""
         self.remote_audio: Audio | None = None
         self.request: Message | None = None
         """The INVITE that began the call."""
@@ -119,7 +121,8 @@ class Call:
         request = self._build("INVITE")
         for name, value in headers:
             request.add(name, value)
-        self._offer(request)
+        if self.offers:
+            self._offer(request)
         self._send_invite(request)
 
     def _send_invite(self, request: Message) -> None:
@@ -168,6 +171,8 @@ class Call:
         if response.body:
             self._audio(response.body)
         ack = self._build("ACK", seq=response.cseq[0])
+        if not self.offers:
+            self._offer(ack)
         self.endpoint.add_via(ack)
         self._ack = ack
         self.endpoint.send(ack, self._next_hop())
@@ -349,7 +354,7 @@ class Call:
             speech = [n for n in shared if n != "telephone-event"][:1]
             codecs = {n: t for n, t in shared.items() if n in speech or n == "telephone-event"}
             direction = _ANSWERS.get(self.remote_audio.direction, self.remote_audio.direction)
-        if message.is_request:
+        if message.is_request and message.method != "ACK":
             codecs, direction = self.codecs, self.direction
         self._version += 1
         audio = Audio(self.rtp.address[0], self.rtp.address[1], codecs, direction)

@@ -32,8 +32,7 @@ LAST_EXTENSION: Final = 299_999
 KEYING: Final = 4.5
 """Seconds from the answer to the BYE: SIPp needs 3.4 to key six digits, the rest is the talk."""
 _EVENT_TYPE: Final = 96
-_CALLER_PORTS: Final = range(CALLER_MEDIA, CALLER_MEDIA + 10_000)
-_KEPT: Final = (Ports(AGENT_PORT, AGENT_PORT, 400), Ports(CALLER_MEDIA, CALLER_MEDIA + 9_999, 48))
+_KEPT: Final = (Ports(AGENT_PORT, AGENT_PORT, 400), Ports(CALLER_MEDIA.start, CALLER_MEDIA.stop - 1, 48))
 
 
 @dataclass(slots=True)
@@ -51,7 +50,7 @@ def keyed_digits(packets: Iterable[Packet]) -> list[Keyed]:
     events: dict[tuple[str, int], int] = {}
     for packet in packets:
         data, source = packet.payload, packet.source
-        if source[1] not in _CALLER_PORTS or len(data) < 16 or data[1] & 127 != _EVENT_TYPE:
+        if source[1] not in CALLER_MEDIA or len(data) < 16 or data[1] & 127 != _EVENT_TYPE:
             continue
         timestamp, call = struct.unpack_from("!I", data, 4)[0], calls.setdefault(source, Keyed("", 0, 0))
         if events.get(source) != timestamp:
@@ -97,11 +96,11 @@ def _phase(
     Path(load.directory, "extensions.csv").write_text("SEQUENTIAL\n" + "".join(f"{e};\n" for e in extensions))
     other = Calls(round((calls.total / calls.rate + calls.hold) * background), background, 0.3)
     with ExitStack() as stack:
-        stack.enter_context(Sinks(CALLER_MEDIA, calls.total))
+        stack.enter_context(Sinks(CALLER_MEDIA.start, calls.total))
         capture = stack.enter_context(Capture(_KEPT))
         agent = stack.enter_context(load.agent())
         meter.sample()
-        beside = stack.enter_context(load.caller("caller", "4001", other, offset=1)) if background else None
+        beside = stack.enter_context(load.caller("caller", "4001", other, beside=True)) if background else None
         caller = stack.enter_context(load.caller("caller_digits", "4008001234", calls, ("-inf", "extensions.csv")))
         load.drive(title, caller, calls, meter)
         settle(meter)

@@ -25,8 +25,13 @@ from bench.target import Target
 
 AGENT_PORT: Final = 5190
 CALLER_PORT: Final = 5191
-AGENT_MEDIA: Final = 30000
-CALLER_MEDIA: Final = 40000
+BESIDE_PORT: Final = 5192
+AGENT_MEDIA: Final = range(30000, 30900)
+BESIDE_MEDIA: Final = 30900
+CALLER_MEDIA: Final = range(31000, 41000)
+"""Media ports of the agent, of calls beside the measured ones, of the measured callers: the ports up to 32767
+are nobody's by chance, those above may be some program's for a moment.
+"""
 MEDIA_STEP: Final = 4
 """Distance of two calls' media ports in one SIPp."""
 _BUFFER: Final = "1048576"
@@ -56,13 +61,17 @@ class Load:
     def agent(self, scenario: str = "agent") -> Sipp:
         """The agent's SIPp at 127.0.0.1:5190."""
         arguments = ("-buff_size", _BUFFER)
-        return Sipp(self._scenario(scenario), self.directory, AGENT_PORT, AGENT_MEDIA, "", arguments, cpus=self.cpus)
+        return Sipp(
+            self._scenario(scenario), self.directory, AGENT_PORT, AGENT_MEDIA.start, "", arguments, cpus=self.cpus
+        )
 
-    def caller(self, scenario: str, number: str, calls: Calls, extra: Sequence[str] = (), offset: int = 0) -> Sipp:
+    def caller(
+        self, scenario: str, number: str, calls: Calls, extra: Sequence[str] = (), *, beside: bool = False
+    ) -> Sipp:
         """The caller's SIPp, which begins to dial when it is entered."""
         arguments = ["-s", number, "-r", str(calls.rate), "-m", str(calls.total), "-d", str(round(calls.hold * 1000))]
         arguments += ["-l", str(round(calls.rate * (calls.hold + 60)) + 10), "-buff_size", _BUFFER, *extra]
-        port, media = CALLER_PORT + offset, CALLER_MEDIA + 10_000 * offset
+        port, media = (BESIDE_PORT, BESIDE_MEDIA) if beside else (CALLER_PORT, CALLER_MEDIA.start)
         return Sipp(self._scenario(scenario), self.directory, port, media, self.target.text, arguments, cpus=self.cpus)
 
     def _scenario(self, name: str) -> Path:
@@ -149,7 +158,7 @@ class Sinks:
     """
 
     def __init__(self, first: int, calls: int) -> None:
-        """`calls` ports with their RTCP neighbours, the first of which SIPp opens itself."""
+        """`calls` ports with their RTCP neighbours; the first is SIPp's own."""
         self.ports = [p + n for p in range(first + MEDIA_STEP, first + MEDIA_STEP * calls, MEDIA_STEP) for n in (0, 1)]
         self._sockets: list[socket.socket] = []
 
@@ -158,6 +167,7 @@ class Sinks:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft < len(self.ports) + 200:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
         for port in self.ports:
             sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
@@ -165,6 +175,8 @@ class Sinks:
                 sock.bind(("127.0.0.1", port))
             except OSError as error:
                 sock.close()
+                if port >= ephemeral:
+                    continue  # another program's for a moment: it takes the packets
                 self.__exit__(None, None, None)
                 raise BenchError(f"UDP port {port} is taken; ports from 30000 up belong to the load") from error
             self._sockets.append(sock)

@@ -87,6 +87,8 @@ class Dialled:
     session_name: str = "-"
     codecs: tuple[str, ...] = _CODECS
     from_uri: str = ""
+    offer: bool = True
+    """Without it the peer has to offer, and is answered in the ACK (RFC 3261 13.2.1)."""
 
 
 class Phone:
@@ -243,7 +245,7 @@ class Phone:
         contact = f"<sip:{shows.contact_user or self.user}@{host}>"
         call = Call(self.endpoint, rtp, contact, self.target, outgoing=True)
         call.codecs = codec_types(shows.codecs)
-        call.origin, call.session_name = shows.origin, shows.session_name
+        call.origin, call.session_name, call.offers = shows.origin, shows.session_name, shows.offer
         call.call_id = shows.call_id or f"{secrets.token_hex(10)}@{self.address[0]}"
         shown = f'"{shows.display}" ' if shows.display else ""
         who = shows.from_uri or f"sip:{self.user}@{self.domain if self.password else host}"

@@ -15,6 +15,7 @@ from bench.errors import BenchError
 from bench.load import (
     AGENT_MEDIA,
     CALLER_MEDIA,
+    MEDIA_STEP,
     Calls,
     Load,
     Result,
@@ -32,8 +33,6 @@ _NEAR: Final = 0.1
 _START: Final = 5
 """Packets at the start of a stream, 100 ms, whose loss is told apart."""
 _HEADERS: Final = 28 + 12
-_CALLER_PORTS: Final = range(CALLER_MEDIA, CALLER_MEDIA + 10_000)
-_AGENT_PORTS: Final = range(AGENT_MEDIA, AGENT_MEDIA + 10_000)
 
 Flow = tuple[tuple[str, int], tuple[str, int]]
 
@@ -120,11 +119,14 @@ def measure(load: Load, calls: Calls, number: str = "4001") -> Result:
     """Hold `calls` at once with audio both ways for `hold` seconds."""
     if calls.rate > 50:
         raise BenchError("relay calls begin at most 50 a second, so that their packets can be told apart")
+    most = len(AGENT_MEDIA) // MEDIA_STEP
+    if calls.total > most:
+        raise BenchError(f"relay takes at most {most} calls, since the agent's media ports end there")
     result, meter = Result("relay"), CpuMeter(load.target.pids)
     Path(load.directory, "audio.pcap").write_bytes(audio_pcap(round(calls.hold * 50)))
     lasting = Calls(calls.total, calls.rate, calls.hold + 1)
-    kept = Ports(AGENT_MEDIA, CALLER_MEDIA + 9_999, _HEADERS + 8)
-    sinks = (Sinks(AGENT_MEDIA, calls.total), Sinks(CALLER_MEDIA, calls.total))
+    kept = Ports(AGENT_MEDIA.start, CALLER_MEDIA.stop - 1, _HEADERS + 8)
+    sinks = (Sinks(AGENT_MEDIA.start, calls.total), Sinks(CALLER_MEDIA.start, calls.total))
     with sinks[0], sinks[1], Capture([kept]) as capture, load.agent("agent_audio") as agent:
         meter.sample()
         with load.caller("caller_audio", number, lasting) as caller:
@@ -140,11 +142,11 @@ def measure(load: Load, calls: Calls, number: str = "4001") -> Result:
 
 def evaluate(result: Result, packets: list[Packet], meter: CpuMeter, calls: Calls) -> None:
     """Turn the packets and CPU samples into figures."""
-    from_callers = flows_of(packets, lambda p: p.source[1] in _CALLER_PORTS)
-    to_agent = match(from_callers, flows_of(packets, lambda p: p.destination[1] in _AGENT_PORTS))
+    from_callers = flows_of(packets, lambda p: p.source[1] in CALLER_MEDIA)
+    to_agent = match(from_callers, flows_of(packets, lambda p: p.destination[1] in AGENT_MEDIA))
     to_caller = match(
-        flows_of(packets, lambda p: p.source[1] in _AGENT_PORTS),
-        flows_of(packets, lambda p: p.destination[1] in _CALLER_PORTS),
+        flows_of(packets, lambda p: p.source[1] in AGENT_MEDIA),
+        flows_of(packets, lambda p: p.destination[1] in CALLER_MEDIA),
     )
     both = Way(delays=to_agent.delays + to_caller.delays, jitter=to_agent.jitter + to_caller.jitter)
     for name, way in (("to_agent", to_agent), ("to_caller", to_caller)):

@@ -31,7 +31,7 @@ def invite(extension: str, at: float) -> Packet:
 
 def test_digits_are_read_from_events() -> None:
     """Equal digits apart by timestamp are two; the last digit's first and last packet are kept."""
-    (call,) = keyed_digits(keyed(40000, "112233", 100.0))
+    (call,) = keyed_digits(keyed(31000, "112233", 100.0))
     assert call.digits == "112233"
     assert call.first_at == pytest.approx(102.0)
     assert call.last_at == pytest.approx(102.18)
@@ -39,8 +39,8 @@ def test_digits_are_read_from_events() -> None:
 
 def test_other_packets_are_no_digits() -> None:
     """Another payload type, another direction and short packets are passed over."""
-    other = keyed(40000, "1", 0, payload_type=97) + keyed(10000, "2", 0)
-    other.append(Packet(0, ("127.0.0.1", 40000), ("127.0.0.1", 1), b"\x80\x60"))
+    other = keyed(31000, "1", 0, payload_type=97) + keyed(10000, "2", 0)
+    other.append(Packet(0, ("127.0.0.1", 31000), ("127.0.0.1", 1), b"\x80\x60"))
     assert keyed_digits(other) == []
 
 
@@ -52,7 +52,7 @@ def test_the_first_invite_counts() -> None:
 
 def test_everybody_reached_is_no_fault() -> None:
     """Two callers, two extensions, two INVITEs."""
-    packets = keyed(40000, "111111", 0) + keyed(40004, "222222", 0) + [invite("111111", 3), invite("222222", 3)]
+    packets = keyed(31000, "111111", 0) + keyed(31004, "222222", 0) + [invite("111111", 3), invite("222222", 3)]
     result = Result("extension")
     judge(result, packets, ["111111", "222222"])
     assert (result.figures["not_reached"], result.figures["wrong_agent"], result.notes) == (0, 0, [])
@@ -61,7 +61,7 @@ def test_everybody_reached_is_no_fault() -> None:
 def test_a_wrong_agent_and_a_missing_one_are_named() -> None:
     """An extension nobody was invited for, one nobody keyed, and a caller who did not key are found out."""
     result = Result("extension")
-    judge(result, [*keyed(40000, "111111", 0), invite("999999", 3)], ["111111", "222222"])
+    judge(result, [*keyed(31000, "111111", 0), invite("999999", 3)], ["111111", "222222"])
     assert (result.figures["not_reached"], result.figures["wrong_agent"]) == (2, 1)
     assert [note.split(" ", 1)[1] for note in result.notes] == [
         "callers did not key what they should, e.g. 222222",
@@ -73,6 +73,6 @@ def test_a_wrong_agent_and_a_missing_one_are_named() -> None:
 def test_latency_is_counted_from_both_ends_of_the_last_digit() -> None:
     """An INVITE 3 ms after the last digit's first packet is 177 ms before its last."""
     result = Result("extension")
-    _latencies(result, "idle_", [*keyed(40000, "111111", 0), invite("111111", 2.003)])
+    _latencies(result, "idle_", [*keyed(31000, "111111", 0), invite("111111", 2.003)])
     assert result.figures["idle_from_first_p50_ms"] == pytest.approx(3)
     assert result.figures["idle_from_last_p99_ms"] == pytest.approx(-177)

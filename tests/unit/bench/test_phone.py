@@ -52,6 +52,21 @@ async def test_a_call_with_tones_both_ways(pair: Pair) -> None:
     assert starts(carrier, "in") == ["180", "200", "BYE"]
 
 
+async def test_a_call_whose_offer_comes_with_the_answer(pair: Pair) -> None:
+    """An INVITE without SDP is offered one in the 200, and answers in the ACK."""
+    carrier, alice = pair
+    call = await carrier.dial("4008001234", Dialled(codecs=("PCMU", "PCMA"), offer=False))
+    await call.answered()
+    far = await alice.next_call()
+    await far.confirmed()
+    call.rtp.play(440)
+    far.rtp.play(880)
+    await asyncio.gather(call.hears(880, seconds=0.2), far.hears(440, seconds=0.2))
+    bodies = [r.message.body for r in carrier.log if r.message and r.direction == "out"]
+    assert bodies[0] == b""
+    assert b"RTP/AVP 8\r\n" in bodies[1]
+
+
 async def test_digits_are_sent_as_rfc_4733_says(pair: Pair) -> None:
     """One timestamp and one marker a digit, growing durations, the end packet three times."""
     carrier, alice = pair

@@ -49,7 +49,7 @@ def test_the_pcap_is_evenly_spaced() -> None:
 
 def test_two_calls_are_told_apart_and_losses_counted() -> None:
     """Calls 50 ms apart keep their packets; the two that did not come through are lost, one at the start."""
-    ahead = stream(40000, 10000, 0.0, ALL) + stream(40004, 10004, 0.05, ALL)
+    ahead = stream(31000, 10000, 0.0, ALL) + stream(31004, 10004, 0.05, ALL)
     behind = stream(10002, 30000, 0.0, [n for n in ALL if n != 30], 0.001)
     behind += stream(10006, 30004, 0.05, [n for n in ALL if n != 2], 0.002)
     way = match(flows_of(ahead, lambda p: True), flows_of(behind, lambda p: True))
@@ -60,7 +60,7 @@ def test_two_calls_are_told_apart_and_losses_counted() -> None:
 
 def test_jitter_is_what_a_packet_waits_beyond_the_least_of_its_call() -> None:
     """One packet 5 ms late has 5 ms of jitter, the others none."""
-    ahead = stream(40000, 10000, 0.0, ALL)
+    ahead = stream(31000, 10000, 0.0, ALL)
     behind = stream(10002, 30000, 0.0, ALL[:10], 0.001) + stream(10002, 30000, 0.0, ALL[10:11], 0.006)
     way = match(flows_of(ahead, lambda p: True), flows_of(behind, lambda p: True))
     assert max(way.jitter) == pytest.approx(0.005)
@@ -69,7 +69,7 @@ def test_jitter_is_what_a_packet_waits_beyond_the_least_of_its_call() -> None:
 
 def test_audio_that_never_comes_out_is_lost() -> None:
     """A call without a flow behind the target has lost everything."""
-    way = match(flows_of(stream(40000, 10000, 0.0, ALL), lambda p: True), {})
+    way = match(flows_of(stream(31000, 10000, 0.0, ALL), lambda p: True), {})
     assert (way.lost, way.lost_at_start, way.flows) == (60, 5, 0)
 
 
@@ -82,8 +82,8 @@ def test_the_steady_window_has_all_calls_in_it() -> None:
 
 def test_figures_of_a_measurement() -> None:
     """Losses of both ways are summed, CPU is counted over the steady window, silent calls are named."""
-    packets = stream(40000, 10000, 1000.0, ALL) + stream(10002, 30000, 1000.0, ALL, 0.001)
-    packets += stream(30000, 10002, 1000.0, ALL) + stream(10000, 40000, 1000.0, ALL[1:], 0.001)
+    packets = stream(31000, 10000, 1000.0, ALL) + stream(10002, 30000, 1000.0, ALL, 0.001)
+    packets += stream(30000, 10002, 1000.0, ALL) + stream(10000, 31000, 1000.0, ALL[1:], 0.001)
     result, meter = Result("relay"), CpuMeter((1,), [(1000.0, 0.0), (1002.0, 0.004)])
     evaluate(result, packets, meter, Calls(1, 20, 1.2))
     assert (result.figures["lost_to_agent"], result.figures["lost_to_caller"], result.figures["lost"]) == (0, 1, 1)
