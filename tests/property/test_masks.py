@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -126,6 +126,7 @@ class TableMachine(RuleBasedStateMachine):
 
 
 TestTable = TableMachine.TestCase
+TestTable.settings = settings(max_examples=50, stateful_step_count=40)
 
 
 @given(st.one_of(st.text(max_size=30), st.text("0123468+*#,;=ext -", max_size=20)))

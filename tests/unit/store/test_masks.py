@@ -166,11 +166,11 @@ class TestConfigured:
 
 
 def test_many_bindings_take_little_memory(database: Database) -> None:
-    """Twenty thousand sealed bindings cost less than 300 bytes each."""
+    """Five thousand sealed bindings cost less than 300 bytes each."""
     import tracemalloc
 
     masks = MaskRepository(database)
-    masks.import_rows([number_row(VAULT, f"{number:06}", MARKED) for number in range(20_000)])
+    masks.import_rows([number_row(VAULT, f"{number:06}", MARKED) for number in range(5_000)])
     gc.collect()
     tracemalloc.start()
     try:
@@ -180,5 +180,5 @@ def test_many_bindings_take_little_memory(database: Database) -> None:
         size = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
-    assert len(table) == 20_000
-    assert size / 20_000 < 300
+    assert len(table) == 5_000
+    assert size / 5_000 < 300
