@@ -249,7 +249,8 @@ class Session(Line):
         self._relayed_seq = packet.seq
         self._relayed_ts = packet.ts
         self._relayed_at = now
-        if self._rewrite or payload_type != packet.payload_type:
+        # Extensions, contributors and padding were negotiated with nobody and may tell who the peer is.
+        if self._rewrite or payload_type != packet.payload_type or data[0] != PLAIN:
             payload = packet.payload
             if is_audio and self._table is not None:
                 payload = payload.translate(self._table)
