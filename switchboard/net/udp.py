@@ -1,7 +1,8 @@
 """A bound UDP socket read in batches on the event loop.
 
 The socket is watched with `add_reader` and drained with plain `recvfrom`, at most `BATCH` datagrams a
-turn, so that a flood cannot starve timers, media events or the control socket.
+turn, so that a flood cannot starve timers, media events or the control socket. ICMP errors are not asked for
+(IP_RECVERR): the event loop takes the error condition of a watched socket for its end.
 """
 
 from __future__ import annotations

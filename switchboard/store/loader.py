@@ -26,9 +26,9 @@ from switchboard.store.records import CallRecord, decode_record
 from switchboard.store.schema import journal_position
 from switchboard.store.segments import Kind, Reading, read_segment, segment_number, segment_paths
 
-POLL_SECONDS: Final = 0.4
+POLL_SECONDS: Final = 0.5
 PAUSE_SECONDS: Final = 0.002
-BATCH_BYTES: Final = 128 * 1024
+BATCH_BYTES: Final = 512 * 1024
 RETRY_SECONDS: Final = 1.0
 COMPLAINT_SECONDS: Final = 60.0
 
