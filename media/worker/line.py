@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import socket
+import struct
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Final, Protocol
 
 from media.control import Event
 from media.worker.player import Cadence
-from media.worker.ports import MAX_DATAGRAM, Address, Port, disconnect, drain
+from media.worker.ports import MAX_DATAGRAM, SO_TIMESTAMPNS, Address, Port, disconnect, drain
 
 UNLATCH_AFTER: Final = 2.0
 """Seconds of silence after which the peer may come from elsewhere."""
@@ -17,6 +19,10 @@ CANDIDATE_FOR: Final = 0.5
 """Seconds in which the very address of the SDP still wins over another port of the same host (NAT)."""
 CHECKED_FOR: Final = 0.1
 """Seconds after latching in which sources are still compared: packets queued before the kernel knew the peer."""
+
+_LATEST: Final = 1.0
+"""Seconds that a packet may have waited for us; a stamp that says more is of a clock that was set."""
+_STAMP: Final = struct.Struct("@ll")
 
 Reader = Callable[[float], None]
 
@@ -44,7 +50,7 @@ class Line:
     """
 
     __slots__ = ("_address", "_candidate", "_latch_ip", "_latched", "_recv", "_recvfrom", "_send", "_sendto",
-                 "_target", "_until", "first_at", "host", "last_at", "port", "rtcp", "send_errors", "sent",
+                 "_stamped", "_target", "_until", "first_at", "host", "last_at", "port", "rtcp", "send_errors", "sent",
                  "sent_octets", "strangers")  # fmt: skip
 
     def __init__(self, port: Port, host: Host, now: float) -> None:
@@ -61,6 +67,7 @@ class Line:
         self._target: Address | None = None  # where packets go while not latched
         self._latch_ip = ""
         self._latched = False
+        self._stamped = False
         self._candidate: Address | None = None
         self._until = 0.0
         drain(port.rtp)
@@ -102,8 +109,20 @@ class Line:
         if (self._latched or self._candidate) and now - self.last_at > UNLATCH_AFTER:
             self.unlatch()
 
+    def stamp(self, wanted: bool) -> None:
+        """Lets the kernel tell when packets arrived, so that a busy machine's delays are not the peer's."""
+        if wanted is not self._stamped:
+            self._stamped = wanted
+            self.port.rtp.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, wanted)
+            if self._latched:
+                self.host.readers[self.port.rtp.fileno()] = self._reader()
+
+    def _reader(self) -> Reader:
+        return self._read_stamped if self._stamped else self._read_checked
+
     def close(self) -> None:
         """Leaves the sockets as if they had never been used."""
+        self.stamp(False)
         self.unlatch()
         drain(self.port.rtp)
         for sock in (self.port.rtp, self.port.rtcp):
@@ -119,7 +138,7 @@ class Line:
         self._candidate = None
         self._target = source
         self._until = now + CHECKED_FOR
-        self.host.readers[self.port.rtp.fileno()] = self._read_checked
+        self.host.readers[self.port.rtp.fileno()] = self._reader()
 
     # --- reading: one datagram a call, the loop calls again ---
 
@@ -172,6 +191,21 @@ class Line:
             data = receive(MAX_DATAGRAM)
         except OSError:
             return
+        self.accept(data, now)
+
+    def _read_stamped(self, now: float) -> None:
+        try:
+            data, extra, _, source = self.port.rtp.recvmsg(MAX_DATAGRAM, 64)
+        except OSError:
+            return
+        if source[:2] != self._target:
+            self.strangers += 1
+            return
+        if extra:
+            seconds, nanoseconds = _STAMP.unpack(extra[0][2])
+            waited = time.time() - seconds - nanoseconds * 1e-9
+            if 0.0 < waited < _LATEST:
+                now -= waited
         self.accept(data, now)
 
     def _read_rtcp(self, now: float) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from media.prompts import PromptStore
 from media.worker.log import complain
-from media.worker.ports import Port
+from media.worker.ports import SO_TIMESTAMPNS, Port
 from media.worker.sessions import Sessions
 from media.worker.signalling import Signalling
 from media.worker.supervisor import Supervisor
@@ -44,6 +44,9 @@ class Loop:
         self._supervisor = Supervisor(supervisor, number, self._take_ports)
         self._sessions.readers[supervisor.fileno()] = self._supervisor.read
         self._epoll.register(supervisor.fileno(), select.EPOLLIN)
+        # Stamping costs the kernel most when the first socket of all begins with it: one never ends.
+        self._stamping = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._stamping.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self._tracebacks = 0
 
     def _take_ports(self, ports: list[Port]) -> None:

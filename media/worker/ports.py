@@ -12,6 +12,8 @@ Address = tuple[str, int]
 
 MAX_DATAGRAM: Final = 2048
 """More than any RTP packet of ours; what is longer is cut."""
+SO_TIMESTAMPNS: Final = 35
+"""SO_TIMESTAMPNS of Linux, which the socket module does not name."""
 _DRAIN_LIMIT: Final = 4096
 _EXPEDITED: Final = 0xB8  # DSCP EF, RFC 3246: audio goes before other traffic
 
@@ -38,6 +40,7 @@ class Port:
                 raise PortError("not a bound datagram socket")
             # After a crash of the worker before us they may still be connected.
             disconnect(sock)
+            sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 0)
             drain(sock)
             if _local_port(sock) != bound:
                 raise PortError(f"port {bound} was not bound by its number")

@@ -84,6 +84,7 @@ class Session(Line):
         self._receives = command.receive
         self._transmits = command.send
         self._listens = command.digits
+        self.stamp(command.digits)
         if self._playback is not None:
             self._playback.use(self._codec)
         self._relink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from itertools import count, pairwise
 from pathlib import Path
@@ -654,7 +655,7 @@ class TestDigits:
         while not sender.done:
             packet = sender.step()
             if packet is not None:
-                bench.alice.ts = start + (packet[0] == 0 and 0)
+                bench.alice.ts = start
                 bench.talk(bench.alice, bench.a, payload_type=101, payload=packet[1], marker=packet[0] == 0)
             else:
                 start += 1280
@@ -670,6 +671,49 @@ class TestDigits:
         bench.do(opened(bench.a, 1, bench.alice, digits=True))
         bench.talk(bench.alice, bench.a, payload_type=101, payload=b"\x0b\x0a\x00\xa0")
         assert bench.events() == [Digit(bench.a, 1, "#", bench.now)]
+
+    def test_a_key_is_told_as_it_arrived_however_late_it_is_read(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The kernel notes when a packet came, so that a busy machine does not change what was keyed."""
+        bench.do(opened(bench.a, 1, bench.alice))
+        bench.talk(bench.alice, bench.a)
+        bench.do(opened(bench.a, 1, bench.alice, digits=True))
+        bench.alice.say(bench.a, b"\x05\x0a\x00\xa0", 101, True)
+        later = time.time() + 0.25
+        monkeypatch.setattr("media.worker.line.time.time", lambda: later)
+        bench.turn()
+        (event,) = bench.events()
+        assert isinstance(event, Digit)
+        assert bench.now - event.at == pytest.approx(0.25, abs=0.05)
+
+    def test_a_clock_that_was_set_is_not_believed(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A packet that would have waited for an hour has come now."""
+        bench.do(opened(bench.a, 1, bench.alice, digits=True))
+        bench.talk(bench.alice, bench.a)
+        bench.alice.say(bench.a, b"\x05\x0a\x00\xa0", 101, True)
+        later = time.time() + 3600.0
+        monkeypatch.setattr("media.worker.line.time.time", lambda: later)
+        bench.turn()
+        assert bench.events() == [Digit(bench.a, 1, "5", bench.now)]
+
+    def test_arrivals_are_noted_only_while_keys_are_listened_for(self, bench: Bench) -> None:
+        """They cost a little."""
+        reader = bench.sessions.ports[bench.a].rtp.fileno()
+        for digits, stamped in ((True, True), (False, False), (True, True)):
+            bench.do(opened(bench.a, 1, bench.alice, digits=digits))
+            bench.talk(bench.alice, bench.a)
+            assert (bench.sessions.readers[reader].__name__ == "_read_stamped") is stamped
+
+    def test_a_key_is_listened_for_only_from_the_peer(self, bench: Bench) -> None:
+        """A stranger's packets queued before the kernel knew the peer press no key."""
+        bench.do(opened(bench.a, 1, bench.alice, digits=True))
+        bench.alice.say(bench.a)
+        bench.stranger.say(bench.a, b"\x05\x0a\x00\xa0", 101, True)
+        bench.turn()
+        bench.turn()
+        assert bench.events() == []
+        assert bench.released(bench.a, 1).strangers == 1
 
     def test_a_peer_that_must_not_send_keys_none(self, bench: Bench) -> None:
         """What comes from it while it is on hold is not obeyed."""
