@@ -14,6 +14,8 @@ from config.schema import Config
 from ivr_flows.loader import LIBRARY, load_library
 from ivr_flows.model import Flow
 from media.plane import WorkerPlane
+from routing.masks.binding import Difference
+from routing.masks.table import MaskTable
 from routing.trunks import Trunks
 from switchboard.accounts import Accounts
 from switchboard.calls.engine import CallEngine
@@ -32,7 +34,7 @@ from switchboard.store.records import new_id
 from switchboard.store.store import Store
 from switchboard.tokens import TokenPool
 
-# Pause of the reloading thread after each 250 bindings, so that the loop is never kept waiting for long.
+# Rest of the reloading thread every few hundred bindings, so that the loop is never kept waiting for long.
 MASK_REST: Final = 0.001
 
 
@@ -141,11 +143,14 @@ class Switch:
 
     async def _reload_masks(self, request: object) -> dict[str, int]:
         """Build a whole new table in a thread, then swap it in; calls never see half of it."""
-        table = await asyncio.to_thread(self.store.load_masks, self.config.masks, lambda: time.sleep(MASK_REST))
-        difference = self.directory.masks.compare(table)
+        table, difference = await asyncio.to_thread(self._new_masks)
         self.directory.masks = table
         self.log.info("masks.reloaded", bindings=len(table), added=difference.added, removed=difference.removed)
         return {"bindings": len(table)}
+
+    def _new_masks(self) -> tuple[MaskTable, Difference]:
+        table = self.store.load_masks(self.config.masks, lambda: time.sleep(MASK_REST))
+        return table, self.directory.masks.compare(table)
 
     def _measure(self) -> None:
         metrics, transport, journal = self.metrics, self.driver.transport, self.store.journal

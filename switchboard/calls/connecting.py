@@ -118,7 +118,7 @@ def invite_agent(x: Exchange, call: Call, target: Target, ring_timeout: float, n
         method="INVITE",
         uri=found.uri,
         destination=found.address,
-        from_=f"<sip:{found.shown}@{host}>;tag={agent.local_tag}",
+        from_=f"{_shown(found, host)};tag={agent.local_tag}",
         to=found.to,
         call_id=x.token(),
         cseq=1,
@@ -134,6 +134,11 @@ def invite_agent(x: Exchange, call: Call, target: Target, ring_timeout: float, n
         call.last_digit_at = None
     x.invites_out[agent.id] = x.core.request(out, now, context=agent)
     return None
+
+
+def _shown(found: Destination, host: str) -> str:
+    """The From of the agent's leg; without a number to show it is anonymous (RFC 3323 §4.1.1.3)."""
+    return f"<sip:{found.shown}@{host}>" if found.shown else '"Anonymous" <sip:anonymous@anonymous.invalid>'
 
 
 def _agent_leg(x: Exchange, call: Call, found: Destination, now: float) -> Leg:

@@ -6,6 +6,8 @@ import msgspec
 import pytest
 
 from media.control import Digit
+from routing.masks.secret import RealNumber
+from routing.masks.target import NumberTarget
 from switchboard.calls.call import Call
 from switchboard.calls.cdr import write_snapshot
 from switchboard.store.records import decode_snapshot
@@ -223,6 +225,14 @@ def test_a_hidden_number_is_shown_to_its_trunk_only() -> None:
     world.agent_answers()
     assert REAL.encode() not in b"".join(world.carrier.wire)
     assert all(REAL.encode() not in payload for _, _, payload in world.journal.entries)
+
+
+def test_a_hidden_number_without_a_number_to_show_is_called_anonymously() -> None:
+    """Neither the 400 number nor the caller's stands in From."""
+    world, _ = answered()
+    world.masks.bind(NUMBER, "345679", NumberTarget(world.vault.seal(RealNumber(REAL)), "bench", ""))
+    world.keys("345679")
+    assert "anonymous@anonymous.invalid" in (world.agent.requests[-1][1].headers.get("from") or "")
 
 
 def test_a_caller_without_an_offer_gets_the_flow_after_its_ack() -> None:
