@@ -14,7 +14,7 @@ from rich.console import Console
 
 from bench import call, extension, relay, report, signalling
 from bench.errors import BenchError
-from bench.load import Calls, Load, Result, loading
+from bench.load import Calls, Load, Result, loading, wide
 from bench.own import CONFIG, own_switch
 from bench.target import Target, parse_address
 
@@ -119,9 +119,7 @@ def _targets(options: argparse.Namespace) -> Iterator[tuple[Target, Result | Non
 
 def run(options: argparse.Namespace) -> int:
     """Measure, print the table, return the exit status."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 140
+    console = wide(Console(highlight=False))
     results: dict[str, Result] = {}
     try:
         with _targets(options) as (target, started, after):

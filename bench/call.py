@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.ladder import Ladder
+from bench.load import wide
 from bench.phone import Answer, Call, Phone, PhoneError
 from bench.rtp import KeyedDigit, Stats, share
 from bench.target import listens, parse_address
@@ -60,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make the call, print what happened, return the exit status."""
-    console = Console(highlight=False)
+    console = wide(Console(highlight=False))
     started_us = time.time_ns() // 1000
     try:
         password = options.password or account_password(options.config, options.user)

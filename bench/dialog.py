@@ -349,13 +349,14 @@ class Call:
     def _offer(self, message: Message) -> None:
         """Put our SDP into a message; as an answer it takes the offer's first codec and payload types."""
         codecs, direction = self.codecs, self.direction
-        if self.remote_audio is not None:
+        offers = message.is_request and message.method != "ACK"
+        if self.remote_audio is not None and not offers:
             shared = {n: t for n, t in self.remote_audio.codecs.items() if n in codecs}
             speech = [n for n in shared if n != "telephone-event"][:1]
             codecs = {n: t for n, t in shared.items() if n in speech or n == "telephone-event"}
             direction = _ANSWERS.get(self.remote_audio.direction, self.remote_audio.direction)
-        if message.is_request and message.method != "ACK":
-            codecs, direction = self.codecs, self.direction
+            for name in speech:
+                self.rtp.payload_type = codecs[name]
         self._version += 1
         audio = Audio(self.rtp.address[0], self.rtp.address[1], codecs, direction)
         message.add("Content-Type", "application/sdp")

@@ -124,8 +124,10 @@ def settle(meter: CpuMeter) -> None:
 
 def count_faults(result: Result, caller: Totals, agent: Totals, wanted: int) -> None:
     """Failed calls and retransmissions of both SIPps, with their reasons."""
-    result.figures["failed"] = wanted - caller.successful + agent.failed
+    result.figures["failed"] = max(wanted - caller.successful, wanted - agent.successful, agent.failed)
     result.figures["retransmissions"] = caller.retransmissions + agent.retransmissions
+    if agent.created < wanted:
+        result.notes.append(f"{agent.created} of {wanted} calls reached the agent at 127.0.0.1:{AGENT_PORT}")
     for who, totals in (("caller", caller), ("agent", agent)):
         result.notes += [f"{who}: {count} x {reason}" for reason, count in totals.reasons.items()]
         if totals.retransmissions:
@@ -133,6 +135,13 @@ def count_faults(result: Result, caller: Totals, agent: Totals, wanted: int) -> 
             result.notes.append(f"{who}: {sent} messages sent again, {received} received again")
     result.notes += [f"caller: {line}" for line in caller.errors[:3]]
     result.notes += [f"agent: {line}" for line in agent.errors[:3]]
+
+
+def wide(console: Console) -> Console:
+    """The console, made wide enough for tables where it is no terminal."""
+    if not console.is_terminal:
+        console.width = max(console.width, 140)
+    return console
 
 
 def per_call(seconds: float | None, calls: float) -> float | None:
