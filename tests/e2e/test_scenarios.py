@@ -1,4 +1,4 @@
-"""What callers and agents do to a call: hang up at any moment, refuse, mistype; nothing is left of any of it."""
+"""What callers and agents do to a call: hang up at any moment, refuse, send twice; nothing is left of any of it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.phone import Answer, Call, Dialled, Never, Refuse
+from bench.phone import Answer, Call, Never, Refuse
 from tests.support.stage import (
-    AGAIN,
     BUSY,
     CLOSED,
     FAILED,
-    GOODBYE,
     MASKED,
     NO_ANSWER,
-    NUDGE,
     NUMBER,
     PROMPT,
     UNAVAILABLE,
     Pair,
     Stage,
-    hear_each_other,
     stage_config,
     together,
 )
@@ -53,6 +49,7 @@ async def hung_up(call: Call) -> None:
 
 
 async def hangs_up_in_the_prompt(stage: Stage) -> None:
+    """BYE as soon as the prompt is heard."""
     async with stage.pair() as pair:
         call = await pair.caller.dial(NUMBER)
         await call.hears(PROMPT)
@@ -61,6 +58,7 @@ async def hangs_up_in_the_prompt(stage: Stage) -> None:
 
 
 async def hangs_up_while_keying(stage: Stage) -> None:
+    """BYE after five digits of six: nobody is called."""
     async with stage.pair() as pair:
         call = await pair.caller.dial(NUMBER)
         await call.answered()
@@ -122,6 +120,7 @@ async def cancels_while_the_desk_answers(stage: Stage) -> None:
 
 
 async def hangs_up_while_talking(stage: Stage) -> None:
+    """BYE at both ends; the record has the counters of both streams."""
     async with stage.pair(Answer(after=0.2)) as pair:
         call, far = await pair.talk()
         await call.hang_up()
@@ -135,6 +134,7 @@ async def hangs_up_while_talking(stage: Stage) -> None:
 
 
 async def the_desk_hangs_up(stage: Stage) -> None:
+    """The caller hears BYE."""
     async with stage.pair() as pair:
         call, far = await pair.talk()
         await far.hang_up()
@@ -185,6 +185,7 @@ async def does_not_answer(stage: Stage) -> None:
 
 
 async def is_not_registered(stage: Stage) -> None:
+    """Nobody is called; 480."""
     async with stage.pair(registered=False) as pair:
         call = await pair.caller.dial(pair.direct)
         assert await call.decided() == 480
@@ -201,6 +202,7 @@ async def has_registered_and_gone(stage: Stage) -> None:
 
 
 async def has_unregistered(stage: Stage) -> None:
+    """A binding that was taken back is no binding."""
     async with stage.pair() as pair:
         await pair.desk.register(0, "*")
         call = await pair.caller.dial(pair.direct)
@@ -209,6 +211,7 @@ async def has_unregistered(stage: Stage) -> None:
 
 
 async def is_nobody(stage: Stage, number: str, status: int, cause: str, legs: int) -> None:
+    """A number or extension that leads nowhere."""
     async with stage.pair(registered=False) as pair:
         call = await pair.caller.dial(number)
         assert await call.decided() == status
@@ -245,6 +248,7 @@ async def is_told(stage: Stage, behaviour: Never | Refuse, tone: int, cause: str
 
 
 async def is_told_of_absence(stage: Stage, *, gone: bool) -> None:
+    """A desk that never registered is told at once, one that has gone when its time to ring is over."""
     async with stage.pair(registered=gone) as pair:
         if gone:
             await pair.desk.close()
@@ -270,128 +274,11 @@ async def test_a_desk_that_does_not_take_a_call_of_the_flow(stage: Stage) -> Non
     await stage.switch.nothing_left()
 
 
-# --- keys ---
-
-
-async def keyed_wrong(call: Call, extension: str) -> None:
-    """Key an extension of nobody and hear that it is wrong; what was heard before does not count."""
-    await call.rtp.key(extension)
-    call.rtp.received.clear()
-    await call.hears(AGAIN)
-
-
-async def wrong_twice_then_right(stage: Stage) -> None:
-    async with stage.pair() as pair:
-        call = await pair.caller.dial(NUMBER)
-        await call.answered()
-        await keyed_wrong(call, "999999")
-        await keyed_wrong(call, "999998")
-        await call.rtp.key(pair.extension)
-        far = await pair.desk.next_call()
-        await far.confirmed()
-        await hear_each_other(call, far)
-        await call.hang_up()
-        record = await stage.ended(pair, "caller", "normal")
-        assert record["extension"] == pair.extension
-
-
-async def wrong_three_times(stage: Stage) -> None:
-    async with stage.pair() as pair:
-        call = await pair.caller.dial(NUMBER)
-        await call.answered()
-        await keyed_wrong(call, "999999")
-        await keyed_wrong(call, "123")
-        await call.rtp.key("999997")
-        await call.hears(GOODBYE)
-        await call.ended()
-        await stage.ended(pair, "switch", "normal", legs=1)
-
-
-async def no_key_at_all(stage: Stage) -> None:
-    async with stage.pair() as pair:
-        call = await pair.caller.dial(NUMBER)
-        for tone in (PROMPT, NUDGE, GOODBYE):
-            await call.hears(tone)
-        await call.ended()
-        await stage.ended(pair, "switch", "normal", legs=1)
-
-
-async def keys_by_info(stage: Stage) -> None:
-    """SIP INFO with application/dtmf-relay, from a carrier that offers no telephone-event."""
-    async with stage.pair() as pair:
-        call = await pair.caller.dial(NUMBER, Dialled(codecs=("PCMA",)))
-        await call.answered()
-        for digit in pair.extension:
-            assert (await call.info(digit)).status == 200
-        far = await pair.desk.next_call()
-        await far.confirmed()
-        await call.hang_up()
-        await far.ended()
-        record = await stage.ended(pair, "caller", "normal")
-        assert record["extension"] == pair.extension
-
-
-async def keys_that_lose_packets(stage: Stage) -> None:
-    """The first three packets and two of the three ends of every digit are lost."""
-    async with stage.pair() as pair:
-        call = await pair.caller.dial(NUMBER)
-        await call.answered()
-        await call.rtp.key(pair.extension, lose_start=3, lose_end=2)
-        far = await pair.desk.next_call()
-        await far.confirmed()
-        await call.hang_up()
-        await stage.ended(pair, "caller", "normal")
-
-
-async def the_extension_is_dialled_with_the_number(stage: Stage) -> None:
-    async with stage.pair() as pair:
-        call = await pair.caller.dial(f"{NUMBER};ext={pair.extension}")
-        await call.answered()
-        far = await pair.desk.next_call()
-        await far.confirmed()
-        await hear_each_other(call, far)
-        await call.hang_up()
-        record = await stage.ended(pair, "caller", "normal")
-        assert (record["called"], record["extension"]) == (NUMBER, pair.extension)
-
-
-async def keys_again_after_early_media(stage: Stage) -> None:
-    """A far side that speaks before it refuses has had the keys; then they are the flow's again."""
-    async with stage.pair(Never(ring=False)) as pair:
-        call, far = await pair.reach()
-        far.ring(early=True)
-        far.rtp.play(880)
-        await call.hears(880)
-        far.refuse(404)
-        call.rtp.received.clear()
-        await call.hears(AGAIN)
-        pair.desk.behaviour = Answer()
-        await call.rtp.key(pair.extension)
-        again = await pair.desk.next_call()
-        await again.confirmed()
-        await hear_each_other(call, again)
-        await call.hang_up()
-        await stage.ended(pair, "caller", "normal", legs=3)
-
-
-async def test_keys_are_understood_whatever_the_caller_does(stage: Stage) -> None:
-    """Wrong, none, too few, by INFO, with packets lost, dialled ahead: each leads where it should."""
-    await together(
-        wrong_twice_then_right(stage),
-        wrong_three_times(stage),
-        no_key_at_all(stage),
-        keys_by_info(stage),
-        keys_that_lose_packets(stage),
-        the_extension_is_dialled_with_the_number(stage),
-        keys_again_after_early_media(stage),
-    )
-    await stage.switch.nothing_left()
-
-
 # --- a nervous carrier ---
 
 
 async def everything_twice(stage: Stage) -> None:
+    """A whole call."""
     async with stage.pair(Answer(after=0.2), copies=2) as pair:
         call, far = await pair.talk()
         await call.hang_up()
@@ -402,6 +289,7 @@ async def everything_twice(stage: Stage) -> None:
 
 
 async def everything_twice_and_cancelled(stage: Stage) -> None:
+    """A call that is given up."""
     async with stage.pair(Never(), copies=2) as pair:
         call = await pair.caller.dial(pair.direct)
         far = await pair.desk.next_call()
