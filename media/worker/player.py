@@ -7,9 +7,9 @@ from typing import Final, Protocol
 
 from media.prompts import Prompt
 
-TICK: Final = 0.001
-"""Senders are due on this grid: those of one millisecond share a wake-up."""
-PERIOD: Final = 20
+TICK: Final = 0.005
+"""Senders are due on this grid: the fewer wake-ups, the cheaper; a prompt begins that much later at most."""
+PERIOD: Final = 4
 """Ticks between two packets of a sender."""
 MAX_BEHIND: Final = 2 * PERIOD
 """After a stall at most two packets are made up for, the rest of the time is gone: no peer buffers a burst."""
