@@ -121,6 +121,8 @@ def run(options: argparse.Namespace) -> int:
     """Measure, print the table, return the exit status."""
     console = wide(Console(highlight=False))
     results: dict[str, Result] = {}
+    if crowded := report.busy():
+        console.print(f"[yellow]note:[/] {crowded}", soft_wrap=True)
     try:
         with _targets(options) as (target, started, after):
             if started:
@@ -135,7 +137,7 @@ def run(options: argparse.Namespace) -> int:
     faults = report.broken(results)
     report.print_table(results, console)
     if options.json:
-        report.write_json(options.json, target.text, results, faults)
+        report.write_json(options.json, target.text, results, faults, crowded)
     judged = options.self or options.check
     for fault in faults if judged else ():
         console.print(f"[bold red]broken:[/] {fault}", soft_wrap=True)

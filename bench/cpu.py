@@ -68,17 +68,35 @@ def command_of(pid: int, proc: Path = _PROC) -> str:
         return ""
 
 
+def short_name(command: str) -> str:
+    """What a command line is known by: its Python module, or its program."""
+    words = command.split()
+    if "-m" in words[:-1]:
+        return words[words.index("-m") + 1]
+    return Path(words[0]).name if words else "?"
+
+
 @dataclass(slots=True)
 class CpuMeter:
     """Samples of a process tree's CPU time, so that any window can be asked for afterwards."""
 
     pids: tuple[int, ...]
     samples: list[tuple[float, float]] = field(default_factory=list)
+    first: dict[int, float] = field(default_factory=dict)
+    last: dict[int, float] = field(default_factory=dict)
 
     def sample(self) -> None:
         """Note wall-clock time and CPU time now."""
         if self.pids:
-            self.samples.append((time.time(), cpu_seconds(self.pids)))
+            self.last = {pid: process.seconds for pid, process in descendants(self.pids).items()}
+            self.first = self.first or self.last
+            self.samples.append((time.time(), sum(self.last.values())))
+
+    def shares(self) -> str:
+        """CPU seconds of each process that used any, the busiest first."""
+        used = {pid: seconds - self.first.get(pid, 0.0) for pid, seconds in self.last.items()}
+        busiest = sorted(((s, pid) for pid, s in used.items() if s > 0), reverse=True)
+        return ", ".join(f"{short_name(command_of(pid))} {seconds:.2f} s" for seconds, pid in busiest)
 
     def used(self, start: float | None = None, end: float | None = None) -> float | None:
         """CPU seconds between two wall-clock times, by default between the first and last sample."""

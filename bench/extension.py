@@ -103,7 +103,7 @@ def _phase(
         beside = stack.enter_context(load.caller("caller", "4001", other, beside=True)) if background else None
         caller = stack.enter_context(load.caller("caller_digits", "4008001234", calls, ("-inf", "extensions.csv")))
         load.drive(title, caller, calls, meter)
-        settle(meter)
+        settle(meter, result)
     before = result.figures.get("failed") or 0, result.figures.get("retransmissions") or 0
     count_faults(result, caller.totals(), agent.totals(), calls.total)
     for name, earlier in zip(("failed", "retransmissions"), before, strict=True):

@@ -42,11 +42,14 @@ Figure = float | int | None
 
 @dataclass(slots=True)
 class Result:
-    """The figures of one measurement by name, and what went wrong in it."""
+    """The figures of one measurement by name."""
 
     name: str
     figures: dict[str, Figure] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    """What went wrong."""
+    details: list[str] = field(default_factory=list)
+    """What a reader may want to know beside."""
 
 
 @dataclass(slots=True)
@@ -116,10 +119,12 @@ def loading(target: Target, console: Console) -> Iterator[Load]:
         yield Load(target, console, Path(directory), target.load_cpus())
 
 
-def settle(meter: CpuMeter) -> None:
+def settle(meter: CpuMeter, result: Result) -> None:
     """Let the target finish what the last BYE left to do, then take the last sample."""
     time.sleep(0.7)
     meter.sample()
+    if shares := meter.shares():
+        result.details.append(f"CPU {shares}")
 
 
 def count_faults(result: Result, caller: Totals, agent: Totals, wanted: int) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from bench.cpu import resident_mb
+from bench.cpu import cpu_seconds, resident_mb
 from bench.errors import BenchError
 from bench.load import Result
 from bench.target import Target, listens, wait_until_answering
@@ -68,6 +68,7 @@ def own_switch(config: Path = CONFIG, cpus: str = "") -> Iterator[OwnSwitch]:
             _wait(process, address, log)
             result = Result("switch", {"start_s": time.monotonic() - started})
             pid = int(pid_file.read_text()) if pid_file.exists() else process.pid
+            _quieten(pid, result)
             yield OwnSwitch(Target(address, (pid,)), result)
         finally:
             _stop(process)
@@ -81,6 +82,17 @@ def _wait(process: subprocess.Popen[bytes], address: tuple[str, int], log: Path)
             lines = log.read_text("utf-8", "replace").splitlines()
             what = "ended" if process.poll() is not None else "did not answer within 30 s"
             raise BenchError(f"the switch {what}: " + ("; ".join(lines[-3:]) or "it said nothing"))
+
+
+def _quieten(pid: int, result: Result) -> None:
+    """Wait, ten seconds at most, until the start has left nothing to do that would be counted as calls'."""
+    first = used = cpu_seconds([pid])
+    for _ in range(20):
+        time.sleep(0.5)
+        before, used = used, cpu_seconds([pid])
+        if used - before < 0.03:
+            break
+    result.details.append(f"CPU {used - first:.2f} s after the first answer, before any call")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -131,7 +131,7 @@ def measure(load: Load, calls: Calls, number: str = "4001") -> Result:
         meter.sample()
         with load.caller("caller_audio", number, lasting) as caller:
             load.drive(f"relay, {calls.total} calls for {calls.hold:g} s", caller, lasting, meter)
-        settle(meter)
+        settle(meter, result)
         agent.stop()
         count_faults(result, caller.totals(), agent.totals(), calls.total)
     if capture.dropped:

@@ -118,6 +118,9 @@ def print_table(results: Mapping[str, Result], console: Console) -> None:
     console.print()
     console.print(table)
     for result in results.values():
+        for detail in result.details:
+            console.print(f"[dim]{result.name}: {detail}[/]", soft_wrap=True, highlight=False)
+    for result in results.values():
         for note in result.notes:
             console.print(f"[yellow]{result.name}:[/] {note}", soft_wrap=True, highlight=False)
 
@@ -137,13 +140,24 @@ def _number(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
 
 
-def write_json(path: Path, target: str, results: Mapping[str, Result], faults: Sequence[str]) -> None:
+def busy() -> str:
+    """A warning when other programs use this machine, as far as the load average of a minute tells; else empty."""
+    load, cpus = os.getloadavg()[0], os.cpu_count() or 1
+    return f"load average {load:.1f} on {cpus} CPUs before the start: figures suffer" if load > cpus / 4 else ""
+
+
+def write_json(
+    path: Path, target: str, results: Mapping[str, Result], faults: Sequence[str], crowded: str = ""
+) -> None:
     """Everything measured, for another program to read."""
     document = {
         "target": target,
         "measured_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": {"cpus": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()},
-        "results": {name: {"figures": r.figures, "notes": r.notes} for name, r in results.items()},
+        "busy": crowded,
+        "results": {
+            name: {"figures": r.figures, "notes": r.notes, "details": r.details} for name, r in results.items()
+        },
         "broken": list(faults),
     }
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ def measure(load: Load, calls: Calls, number: str = "4001") -> Result:
         meter.sample()
         with load.caller("caller", number, calls) as caller:
             load.drive(f"signalling, {calls.rate} calls/s", caller, calls, meter)
-        settle(meter)
+        settle(meter, result)
         agent.stop()
         count_faults(result, caller.totals(), agent.totals(), calls.total)
     result.figures |= {

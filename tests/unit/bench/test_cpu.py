@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.cpu import CpuMeter, command_of, cpu_seconds, descendants, read_process, resident_mb
+from bench.cpu import CpuMeter, command_of, cpu_seconds, descendants, read_process, resident_mb, short_name
 
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 
@@ -63,6 +63,16 @@ def test_a_window_is_interpolated_between_samples() -> None:
     assert meter.used() == 12.0
     assert meter.used(101.0, 103.0) == pytest.approx(6.0)
     assert meter.used(0.0, 999.0) == 12.0
+
+
+def test_each_process_has_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The busiest comes first by its module's name, an idle one is left out, a new one counts from nought."""
+    names = {1: "python -m switchboard.signalling --x", 2: "/usr/bin/kamailio -f y", 3: "python -m media.worker"}
+    monkeypatch.setattr("bench.cpu.command_of", names.__getitem__)
+    meter = CpuMeter((1,), first={1: 5.0, 2: 1.0}, last={1: 6.0, 2: 1.0, 3: 2.5})
+    assert meter.shares() == "media.worker 2.50 s, switchboard.signalling 1.00 s"
+    assert short_name(names[2]) == "kamailio"
+    assert short_name("") == "?"
 
 
 def test_without_samples_there_is_no_figure() -> None:

@@ -60,9 +60,9 @@ def test_the_table_shows_figures_bounds_and_others() -> None:
 def test_the_file_has_everything(tmp_path: Path) -> None:
     """Figures, notes and broken bounds are in the JSON."""
     path = tmp_path / "deep" / "figures.json"
-    write_json(path, "127.0.0.1:1", {"relay": Result("relay", {"lost": 3}, ["n"])}, ["relay: 3"])
+    write_json(path, "127.0.0.1:1", {"relay": Result("relay", {"lost": 3}, ["n"], ["d"])}, ["relay: 3"], "busy")
     document = json.loads(path.read_text())
-    assert document["results"]["relay"] == {"figures": {"lost": 3}, "notes": ["n"]}
+    assert document["results"]["relay"] == {"figures": {"lost": 3}, "notes": ["n"], "details": ["d"]}
     assert (document["target"], document["broken"]) == ("127.0.0.1:1", ["relay: 3"])
 
 
