@@ -91,7 +91,7 @@ def one_call(meter: Meter, number: int, now: float) -> None:
         "INVITE", "sip:agent@127.0.0.1:5190", AGENT, from_=local, to="<sip:agent@127.0.0.1:5190>",
         call_id=f"b{number}", cseq=1, headers=(ALLOW, "Contact: <sip:switchboard@127.0.0.1:5060>"), body=SDP,
     )  # fmt: skip
-    meter(lambda: core.request(out, now, context=event))
+    meter(lambda: core.request(out, now, context=number))
     sent = meter.sent[0][0]
     for status, body in (("180 Ringing", b""), ("200 OK", SDP)):
         data = answer(sent, status, f"g{number}", body)

@@ -72,6 +72,12 @@ VIAS = [
         PEER,
     ),
     (
+        f'SIP/2.0/UDP 10.0.0.9;x=";rport";{B}',
+        PEER,
+        f'SIP/2.0/UDP 10.0.0.9;x=";rport";{B};received=192.0.2.2',
+        ("192.0.2.2", 5060),
+    ),
+    (
         f"SIP/2.0/UDP [2001:db8::9]:5070;{B}",
         ("2001:db8::9", 5070),
         f"SIP/2.0/UDP [2001:db8::9]:5070;{B}",
@@ -341,6 +347,7 @@ NEVER_ANSWERED = [
     request("ACK").replace(b"Content-Length: 0", b"Content-Length: 9"),
     request("OPTIONS").replace(b"Via:", b"X-Via:"),
     request("OPTIONS").replace(b"Via:", b"X-Via:").replace(b"Content-Length: 0", b"Content-Length: 9"),
+    request("OPTIONS", lines=("X: y",) * 1000),
     b"SIP/2.0 200 OK\r\nContent-Length: 9\r\n\r\n",
     b"SIP/2.0 200 OK\r\n\r\n",
 ]

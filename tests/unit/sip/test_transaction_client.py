@@ -7,6 +7,7 @@ import pytest
 from switchboard.sip.errors import LocalError
 from switchboard.sip.events import ResponseReceived, TransactionFailed, TransactionTimeout
 from switchboard.sip.message import Request, parse_datagram
+from switchboard.sip.timers import Timers
 from switchboard.sip.transaction.client import MAX_FORKS
 from switchboard.sip.transaction.table import State
 from tests.unit.sip.peer import PEER, Rig, answer, first_line, outgoing
@@ -58,6 +59,15 @@ def test_non_invite_is_sent_eleven_times_and_times_out_after_32_s() -> None:
     assert rig.core.counts() == EMPTY
 
 
+def test_a_retransmission_due_with_the_time_out_is_not_sent() -> None:
+    """Where timers E and F fall due together, the time-out wins; T1 and T2 are the core's parameters."""
+    rig = Rig(timers=Timers(t1=1.0, t2=1.0))
+    rig.core.request(outgoing("OPTIONS"), 0.0)
+    rig.run(200.0)
+    assert rig.times("OPTIONS") == list(range(64))
+    assert rig.names() == ["TransactionTimeout"]
+
+
 def test_non_invite_retransmits_every_t2_once_a_provisional_came() -> None:
     """RFC 3261 §17.1.2.2: in Proceeding timer E is set to T2 whenever it fires; timer F runs on."""
     rig = Rig()
@@ -95,6 +105,15 @@ def test_provisional_stops_the_retransmission_of_invite() -> None:
     rig.receive(answer(sent, 180))
     rig.receive(answer(sent, 180))
     assert rig.names() == ["ResponseReceived", "ResponseReceived"]
+
+
+@pytest.mark.parametrize(("status", "state"), [(299, State.ACCEPTED), (300, State.COMPLETED)])
+def test_redirection_is_no_acceptance(status: int, state: State) -> None:
+    """A 300 is a failure like any other above 299: it is acknowledged here."""
+    rig = Rig()
+    tx = rig.core.request(outgoing(), 0.0)
+    rig.receive(answer(rig.sent()[0], status))
+    assert tx.state is state
 
 
 def test_non_2xx_is_acknowledged_by_the_transaction() -> None:
@@ -350,12 +369,13 @@ def test_only_an_invite_can_be_cancelled() -> None:
         rig.core.cancel(tx, 0.0)
 
 
-def test_cancel_with_a_line_break_is_refused_at_once() -> None:
+@pytest.mark.parametrize("text", ["\r\nEvil: y", "\r", "\n"])
+def test_cancel_with_a_line_break_is_refused_at_once(text: str) -> None:
     """The mistake shows where it is made, not when a provisional response arrives."""
     rig = Rig()
     tx = rig.core.request(outgoing(), 0.0)
     with pytest.raises(LocalError):
-        rig.core.cancel(tx, 0.0, headers=("Reason: x\r\nEvil: y",))
+        rig.core.cancel(tx, 0.0, headers=(f"Reason: x{text}",))
 
 
 def test_transport_error_fails_what_waits_for_that_destination() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from switchboard.sip.errors import LocalError
 from switchboard.sip.events import AckMissing, AckReceived, CancelReceived, RequestReceived
+from switchboard.sip.timers import Timers
 from switchboard.sip.transaction.server import ServerTransaction
 from switchboard.sip.transaction.table import State
 from tests.unit.sip.peer import PEER, Rig, ack_for, first_line, request, response
@@ -134,6 +135,26 @@ def test_final_response_is_repeated_for_32_s() -> None:
     assert rig.times("486") == E_SENDS
     assert rig.heard() == []
     assert rig.core.counts() == EMPTY
+
+
+@pytest.mark.parametrize("status", [200, 486])
+def test_a_repetition_due_with_the_time_out_is_not_sent(status: int) -> None:
+    """Where timer G and H, or the 2xx and L, fall due together, the time-out wins."""
+    rig = Rig(timers=Timers(t1=1.0, t2=1.0))
+    rig.receive(request())
+    rig.core.respond(take(rig), status, now=0.0)
+    rig.run(200.0)
+    assert rig.times(str(status)) == list(range(64))
+
+
+@pytest.mark.parametrize(("status", "state"), [(299, State.ACCEPTED), (300, State.COMPLETED)])
+def test_redirection_is_no_acceptance(status: int, state: State) -> None:
+    """A 300 ends the INVITE like any other failure."""
+    rig = Rig()
+    rig.receive(request())
+    tx = take(rig)
+    rig.core.respond(tx, status, now=0.0)
+    assert tx.state is state
 
 
 def test_ack_of_a_non_2xx_is_absorbed() -> None:
