@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 from rich.console import Console
@@ -121,10 +123,12 @@ def run(options: argparse.Namespace) -> int:
     """Measure, print the table, return the exit status."""
     console = wide(Console(highlight=False))
     results: dict[str, Result] = {}
+    failure, address = "", ""
     if crowded := report.busy():
         console.print(f"[yellow]note:[/] {crowded}", soft_wrap=True)
     try:
         with _targets(options) as (target, started, after):
+            address = target.text
             if started:
                 results[started.name] = started
             for name in options.measures:
@@ -132,16 +136,18 @@ def run(options: argparse.Namespace) -> int:
                     results[name] = MEASURES[name](load, options)
             after()
     except BenchError as error:
-        console.print(f"[bold red]error:[/] {error}", soft_wrap=True)
-        return 1
+        failure = str(error)
     faults = report.broken(results)
-    report.print_table(results, console)
-    if options.json:
-        report.write_json(options.json, target.text, results, faults, crowded)
+    if results.keys() - {"switch"}:
+        report.print_table(results, console)
+        if options.json:
+            report.write_json(options.json, address, results, faults, crowded)
     judged = options.self or options.check
-    for fault in faults if judged else ():
+    for fault in faults if judged and not failure else ():
         console.print(f"[bold red]broken:[/] {fault}", soft_wrap=True)
-    return 1 if faults and judged else 0
+    if failure:
+        console.print(f"[bold red]error:[/] {failure}", soft_wrap=True)
+    return 1 if failure or (faults and judged) else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -154,5 +160,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """SIGTERM: leave as by an error, so that SIPp and the switch are stopped as well."""
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _terminated)
     sys.exit(main())

@@ -57,9 +57,8 @@ class Call:
         """Monotonic times of invite, progress, answered, acknowledged, ended."""
         self.infos: list[Message] = []
         self.authorize: Callable[[Message, Message], None] | None = None
-        self._seq = 1
+        self._seq, self._version = 1, 0
         self._session = secrets.randbelow(1 << 30)
-        self._version = 0
         self._rang = asyncio.Event()
         self._decided = asyncio.Event()
         self._acked = asyncio.Event()
