@@ -195,7 +195,7 @@ class ServerTransactions:
         self._box.spent.append(tx)
 
     def _forget(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:
-        self._heap.cancel(tx)
+        # Only its own timer ends a server transaction, so none is armed.
         if self.live.pop(tx.key, None) is not None:
             self.octets -= tx.octets
         if tx.merge_key is not None:

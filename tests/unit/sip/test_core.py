@@ -428,6 +428,16 @@ def test_merged_requests_are_refused() -> None:
     assert rig.names() == ["RequestReceived"] * 3
 
 
+def test_only_requests_that_can_be_merged_are_filed() -> None:
+    """Requests in dialogs and CANCEL take no place in the index of RFC 3261 §8.2.2.2."""
+    rig = Rig()
+    rig.receive(request("BYE", to_tag="x", branch="z9hG4bKbye"))
+    assert rig.core.counts()["merge_keys"] == 0
+    rig.receive(request())
+    rig.receive(request("CANCEL"))
+    assert rig.core.counts()["merge_keys"] == 1
+
+
 def fill(rig: Rig, count: int, **more: object) -> list[ServerTransaction]:
     """Send that many different OPTIONS, and return the transactions the TU got."""
     for number in range(count):

@@ -379,6 +379,23 @@ def test_two_acceptances_of_one_name_do_not_disturb_each_other() -> None:
     assert rig.core.counts() == EMPTY
 
 
+def test_an_acknowledged_invite_lets_its_request_go() -> None:
+    """After the ACK nothing of a call is kept but what absorbs repetitions."""
+    rig = Rig()
+    rig.receive(request())
+    tx = take(rig)
+    rig.core.respond(tx, 200, now=0.0)
+    (ok,) = rig.sent()
+    rig.drain()
+    rig.drain()
+    assert tx.request.method == "INVITE"
+    rig.receive(ack_for(ok))
+    rig.drain()
+    with pytest.raises(LocalError, match="let its request go"):
+        _ = tx.request
+    assert tx.wire == b""
+
+
 def test_lingering_transactions_are_small() -> None:
     """What only answers repetitions keeps the last response and no request, but not before the TU is through."""
     rig = Rig()
