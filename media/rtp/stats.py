@@ -15,7 +15,7 @@ _MAX_STEP: Final = 80_000.0
 class Reception:
     """Counts one 8 kHz stream; a changed SSRC or a jump starts anew and keeps what was lost before."""
 
-    __slots__ = ("_bad_seq", "_base", "_epoch_received", "_lost_before", "_transit",
+    __slots__ = ("_bad_seq", "_base", "_lost_before", "_received_before", "_transit",
                  "highest", "jitter", "jitter_max", "received", "ssrc")  # fmt: skip
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Reception:
         self.jitter = 0.0
         self.jitter_max = 0.0
         self._base = 0
-        self._epoch_received = 0
+        self._received_before = 0
         self._lost_before = 0
         self._transit = 0.0
         self._bad_seq = -1
@@ -33,7 +33,8 @@ class Reception:
     @property
     def lost(self) -> int:
         """Packets that never came, never negative though duplicates count as received (RFC 3550 A.3)."""
-        return self._lost_before + max(0, self._expected() - self._epoch_received)
+        expected = self.highest - self._base + 1 if self.ssrc >= 0 else 0
+        return self._lost_before + max(0, expected - self.received + self._received_before)
 
     @property
     def jitter_ms(self) -> float:
@@ -50,7 +51,6 @@ class Reception:
         if ssrc == self.ssrc and (seq - self.highest) & 0xFFFF == 1:
             self.highest += 1
             self.received += 1
-            self._epoch_received += 1
         elif self.other(seq, ssrc):
             self._transit = now * 8000.0 - ts
             return
@@ -68,7 +68,6 @@ class Reception:
 
     def other(self, seq: int, ssrc: int) -> bool:
         """Counts a packet without timing, such as a telephone event; True when it began a new stream."""
-        self.received += 1
         if ssrc != self.ssrc:
             self._restart(seq, ssrc)
             return True
@@ -79,19 +78,16 @@ class Reception:
             if seq != self._bad_seq:
                 # Two in sequence make a restarted sender, a single one is a stray (RFC 3550 A.1).
                 self._bad_seq = (seq + 1) & 0xFFFF
-                self.received -= 1
                 return False
             self._restart(seq, ssrc)
             return True
-        self._epoch_received += 1
+        self.received += 1
         return False
-
-    def _expected(self) -> int:
-        return self.highest - self._base + 1 if self.ssrc >= 0 else 0
 
     def _restart(self, seq: int, ssrc: int) -> None:
         self._lost_before = self.lost
         self.ssrc = ssrc
         self._base = self.highest = seq
-        self._epoch_received = 1
+        self._received_before = self.received
+        self.received += 1
         self._bad_seq = -1

@@ -67,8 +67,11 @@ class Loop:
         busy = False
         seen = 0
         window_ends = now
+        in_use = -1
         while not supervisor.stopped and (sessions.open or not supervisor.draining):
-            supervisor.want(len(sessions.ports) - len(sessions.open), len(sessions.open))
+            if len(sessions.open) != in_use:
+                in_use = len(sessions.open)
+                supervisor.want(len(sessions.ports) - in_use, in_use)
             if busy:
                 spare = now + COLLECT - clock()
                 if spare > 0.0:

@@ -30,9 +30,9 @@ class Session(Line):
     __slots__ = ("_codec", "_event_pt", "_fed_ssrc", "_feeder", "_flooding", "_forward", "_in_event_pt",
                  "_in_pt", "_keys", "_keys_ts", "_listens", "_mark", "_octets", "_out", "_out_mark", "_peer",
                  "_peer_pt", "_peer_ssrc", "_playback", "_pt", "_receiver", "_receives", "_reception",
-                 "_relayed_at", "_relayed_seq", "_relayed_ssrc", "_relayed_ts", "_rewrite", "_seen",
-                 "_seq_offset", "_shifted", "_silence_told", "_table", "_transmits", "_ts_offset",
-                 "_waits_since", "digits", "dropped", "gen", "played")  # fmt: skip
+                 "_relayed", "_relayed_at", "_relayed_ssrc", "_rewrite", "_seen", "_seq_offset", "_shifted",
+                 "_silence_told", "_table", "_transmits", "_ts_offset", "_waits_since", "digits", "dropped",
+                 "gen", "played")  # fmt: skip
 
     def __init__(self, port: Port, gen: int, host: Host, now: float) -> None:
         super().__init__(port, host, now)
@@ -53,9 +53,9 @@ class Session(Line):
         self._peer: Session | None = None
         self._forward: Session | None = None
         self._relayed_ssrc = self._fed_ssrc = -1
-        self._relayed_seq = self._relayed_ts = self._seq_offset = self._ts_offset = 0
-        self._peer_ssrc = self._peer_pt = 0
+        self._relayed = b""
         self._relayed_at = 0.0
+        self._seq_offset = self._ts_offset = self._peer_ssrc = self._peer_pt = 0
         self._rewrite = self._shifted = self._mark = False
         self._table: bytes | None = None
         # What goes out, and which session's packets did last.
@@ -194,8 +194,7 @@ class Session(Line):
             return
         if ssrc != self._relayed_ssrc:
             self._begin_relay(peer, seq, ts, ssrc, now)
-        self._relayed_seq = seq
-        self._relayed_ts = ts
+        self._relayed = data
         self._relayed_at = now
         if self._rewrite:
             payload = data[12:] if self._table is None else data[12:].translate(self._table)
@@ -247,8 +246,7 @@ class Session(Line):
             return
         if packet.ssrc != self._relayed_ssrc:
             self._begin_relay(peer, packet.seq, packet.ts, packet.ssrc, now)
-        self._relayed_seq = packet.seq
-        self._relayed_ts = packet.ts
+        self._relayed = data
         self._relayed_at = now
         # Extensions, contributors and padding were negotiated with nobody and may tell who the peer is.
         if self._rewrite or payload_type != packet.payload_type or data[0] != PLAIN:
@@ -285,9 +283,9 @@ class Session(Line):
         """Notes where the session that fed this one's peer has left off."""
         feeder = self._feeder
         if feeder is not None:
-            seq = (feeder._relayed_seq + feeder._seq_offset) & 0xFFFF
-            ts = (feeder._relayed_ts + feeder._ts_offset) & 0xFFFFFFFF
-            self._out.sent(seq, ts, feeder._relayed_at)
+            _, _, seq, ts, _ = _unpack(feeder._relayed)
+            seq = (seq + feeder._seq_offset) & 0xFFFF
+            self._out.sent(seq, (ts + feeder._ts_offset) & 0xFFFFFFFF, feeder._relayed_at)
             self._feeder = None
 
     def _relink(self) -> None:

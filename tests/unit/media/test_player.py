@@ -96,7 +96,7 @@ class TestCadence:
         """Nobody waits for a slot to come round."""
         cadence, sender = Cadence(), Recorder()
         cadence.add(sender, 100.0004)
-        drive(cadence, 100.002)
+        drive(cadence, 100.0004 + TICK)
         assert len(sender.times) == 1
 
     def test_a_stall_is_not_made_up_for_by_a_burst(self) -> None:
@@ -120,7 +120,7 @@ class TestCadence:
         cadence.add(new, 10.5)
         cadence.run(10.5)
         assert new.times == []
-        drive(cadence, 10.502)
+        drive(cadence, 10.5 + TICK)
         assert len(new.times) == 1
 
     def test_a_sender_that_has_finished_is_served_no_more(self) -> None:
