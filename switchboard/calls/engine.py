@@ -16,7 +16,7 @@ from switchboard.calls.ending import end_call, finish, media_lost, media_release
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow import attempt_failed, flow_event, play_done, timer_due
 from switchboard.calls.in_dialog import ack_missing, ack_received, cancelled, request_in_dialog
-from switchboard.calls.inbound import new_invite, refuse
+from switchboard.calls.inbound import new_invite, refuse, screen_any
 from switchboard.calls.leg import Leg
 from switchboard.calls.registration import register
 from switchboard.sip.events import (
@@ -68,14 +68,7 @@ class CallEngine:
         elif method == "REGISTER":
             register(x, tx, request, now)
         elif method == "OPTIONS":
-            x.core.respond(
-                tx,
-                200,
-                "OK",
-                to_tag=x.token(),
-                headers=(ALLOW, "Accept: application/sdp", x.contact),
-                now=now,
-            )
+            _options(x, tx, request, now)
         else:
             _not_taken(x, tx, request, now)
 
@@ -185,6 +178,16 @@ class CallEngine:
         """Hang up everything."""
         for call in list(self.exchange.calls.values()):
             end_call(self.exchange, call, SHUTDOWN, "switch", now)
+
+
+def _options(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> None:
+    """What we can, also when asked with Max-Forwards 0: the question is for us (RFC 3261 §11.2)."""
+    owed = screen_any(request)
+    if owed is not None:
+        refuse(x, tx, owed[0], now, *owed[1])
+        return
+    headers = (ALLOW, "Accept: application/sdp", x.contact)
+    x.core.respond(tx, 200, "OK", to_tag=x.token(), headers=headers, now=now)
 
 
 def _not_taken(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> None:

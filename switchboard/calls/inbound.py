@@ -48,14 +48,25 @@ def unsupported(request: Request) -> tuple[str, ...]:
     return tuple(tag for tag in request.headers.values("require") if tag)
 
 
-def screen(request: Request) -> tuple[int, tuple[str, ...]] | None:
-    """The status and header lines owed to an INVITE that cannot be taken by anyone (RFC 3261 §8.2.2-8.2.3)."""
+Owed = tuple[int, tuple[str, ...]]
+
+
+def screen_any(request: Request) -> Owed | None:
+    """The status and header lines owed to a request whose URI or required extensions we do not know (§8.2.2)."""
     scheme = request.uri.partition(":")[0].lower()
     if scheme not in _SCHEMES:
         return 416, ()
     unknown = unsupported(request)
     if unknown:
         return 420, (f"Unsupported: {', '.join(unknown)}",)
+    return None
+
+
+def screen(request: Request) -> Owed | None:
+    """The status and header lines owed to an INVITE that cannot be taken by anyone (RFC 3261 §8.2.2-8.2.3)."""
+    owed = screen_any(request)
+    if owed is not None:
+        return owed
     if request.max_forwards == 0:
         return 483, ()
     if request.body:
@@ -63,7 +74,7 @@ def screen(request: Request) -> tuple[int, tuple[str, ...]] | None:
             return 415, ("Accept: application/sdp",)
         if (request.headers.get("content-encoding") or "identity").lower() != "identity":
             return 415, ("Accept-Encoding: identity",)
-    elif "accept" in request.headers and not _accepts_sdp(request):
+    if "accept" in request.headers and not _accepts_sdp(request):
         return 406, ()
     return None
 

@@ -21,6 +21,10 @@ def register(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
     if unknown:
         refuse(x, tx, 420, now, f"Unsupported: {', '.join(unknown)}")
         return
+    if request.to.uri.partition(":")[0].lower() not in ("sip", "sips"):
+        # RFC 3261 §10.2: an address-of-record is a SIP URI or a SIPS URI.
+        refuse(x, tx, 400, now)
+        return
     credentials = request.headers.get("authorization")
     user: str | None = None
     stale = False

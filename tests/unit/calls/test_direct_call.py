@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from media.control import StreamStats
+from switchboard.sip.message import Response
+from switchboard.sip.outgoing import OutgoingRequest
 from tests.support.exchange import AGENT, CARRIER, NUMBER, SWITCH, World
 
 
@@ -296,6 +298,7 @@ def test_a_reinvite_without_an_offer_gets_ours() -> None:
             488,
         ),
         (("Accept: text/plain",), b"", 406),
+        (("Accept: text/plain",), None, 406),
     ],
 )
 def test_an_invite_that_nobody_could_take_is_refused(headers: tuple[str, ...], body: bytes | None, status: int) -> None:
@@ -435,17 +438,28 @@ def test_the_journal_knows_of_a_change_before_a_peer_does() -> None:
     assert written[count][1] <= bye
 
 
-def test_an_options_is_answered_with_what_we_can() -> None:
-    """OPTIONS outside a dialog gets 200 with Allow and Accept (RFC 3261 §11.2)."""
-    world = World()
-    out, _ = world.dial("4001")
-    request = world.carrier.core.request(
-        type(out)("OPTIONS", f"sip:{SWITCH[0]}", SWITCH, from_="<sip:a@b>;tag=x", to="<sip:c@d>", call_id="o", cseq=1),
-        world.now,
-    )
+def ask_options(world: World, uri: str = f"sip:{SWITCH[0]}", headers: tuple[str, ...] = (), hops: int = 70) -> Response:
+    """The carrier's OPTIONS outside a dialog, answered."""
+    parties = {"from_": "<sip:a@b>;tag=x", "to": "<sip:c@d>"}
+    out = OutgoingRequest("OPTIONS", uri, SWITCH, **parties, call_id="o", cseq=1, headers=headers, max_forwards=hops)
+    world.carrier.core.request(out, world.now)
     world.run()
-    assert request is not None
-    assert "INVITE" in (world.carrier.responses[-1].headers.get("allow") or "")
+    return world.carrier.responses[-1]
+
+
+def test_an_options_is_answered_with_what_we_can() -> None:
+    """OPTIONS outside a dialog gets 200 with Allow and Accept, however few hops are left (RFC 3261 §11.2)."""
+    answer = ask_options(World(), hops=0)
+    assert answer.status == 200
+    assert "INVITE" in (answer.headers.get("allow") or "")
+    assert answer.headers.get("accept") == "application/sdp"
+
+
+def test_an_options_that_nobody_could_answer_is_refused() -> None:
+    """A scheme and extensions that we do not know are named (RFC 4475 §3.3.2, §3.3.4)."""
+    assert ask_options(World(), "soap.beep://192.0.2.103:3002").status == 416
+    answer = ask_options(World(), headers=("Require: one, two", "Proxy-Require: three"))
+    assert (answer.status, answer.headers.get("unsupported")) == (420, "one, two")
 
 
 def test_a_masked_number_is_reached_by_the_extension_in_the_request_uri() -> None:

@@ -59,6 +59,23 @@ def test_a_phone_registers_by_either_algorithm_and_is_called(index: int) -> None
     assert world.phone.received("INVITE")[0].uri.startswith("sip:alice@")
 
 
+def test_a_phone_behind_a_nat_is_reached_where_it_sends_from() -> None:
+    """Its contact has a private address: INVITE, ACK and BYE go to the source of the registration, media latches there."""
+    world = World()
+    register(world, world.phone, contact="<sip:alice@192.168.1.7:5060>")
+    world.dial("4007")
+    assert len(world.phone.received("INVITE")) == 1
+    invite = world.phone.received("INVITE")[0]
+    answer_body = world.phone.answer(invite.body).replace(b"127.0.0.4", b"192.168.1.7")
+    world.reply(world.phone, 200, body=answer_body, headers=("Contact: <sip:alice@192.168.1.7:5060>",))
+    assert len(world.phone.acks) == 1
+    opened = next(command[2] for command in world.plane.named("open") if command[2]["remote_ip"] == "192.168.1.7")
+    assert opened["latch_ip"] == world.phone.address[0]
+    world.engine.end_all(world.now)
+    world.run()
+    assert len(world.phone.received("BYE")) == 1
+
+
 def test_a_wrong_password_is_challenged_again() -> None:
     """401, no binding."""
     world = World()
@@ -75,6 +92,18 @@ def test_an_unknown_user_gets_the_same_answer_as_a_wrong_password() -> None:
     line = credentials(world.phone, user="nobody")
     request(world, world.phone, user="nobody", headers=(contact, line), cseq=2)
     assert world.phone.statuses == [401, 401]
+
+
+def test_what_is_no_sip_address_cannot_be_registered() -> None:
+    """400 before any challenge: only a SIP or SIPS URI is an address of record (RFC 4475 §3.3.3)."""
+    world = World()
+    to = "isbn:2983792873"
+    out = OutgoingRequest(
+        "REGISTER", "sip:switchboard.local", SWITCH, from_=f"<{to}>;tag=r", to=f"<{to}>", call_id="reg", cseq=1
+    )
+    world.phone.core.request(out, world.now)
+    world.run()
+    assert world.phone.statuses == [400]
 
 
 def test_credentials_serve_once() -> None:
