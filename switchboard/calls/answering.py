@@ -73,7 +73,7 @@ def answer_caller(x: Exchange, call: Call, now: float) -> bool:
     caller.move(LegInput.ANSWER)
     request = transaction.request
     assert request is not None
-    caller.dialog = dialog = Dialog.as_server(request, caller.local_tag, transaction.source)
+    caller.dialog = dialog = Dialog.as_server(request, caller.local_tag, transaction.source, nat=caller.nat)
     x.dialogs[dialog.call_id, caller.local_tag] = caller
     _note_progress(x, call, now)
     call.record.answered_us = caller.record.answered_us = x.utc_us(now)

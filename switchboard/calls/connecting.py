@@ -58,7 +58,8 @@ def destination_of(x: Exchange, call: Call, target: Target, now: float) -> Desti
         if not bindings:
             return UNREGISTERED
         contact, source = bindings[0].contact, bindings[0].source
-        return Destination(contact, f"<sip:{aor}>", shown, _contact_address(contact, source), aor)
+        address, nat = _contact_address(contact, source)
+        return Destination(contact, f"<sip:{aor}>", shown, address, aor, nat)
     return _number_destination(x, target)
 
 
@@ -90,13 +91,13 @@ def _literal(host: str) -> str:
         return ""
 
 
-def _contact_address(contact: str, source: Address) -> Address:
-    """Behind a NAT a contact's own address is of no use: unless it is where the phone sends from, its source is."""
+def _contact_address(contact: str, source: Address) -> tuple[Address, bool]:
+    """Where a phone is, and whether behind a NAT: a contact that is not where it sends from is of no use."""
     try:
         uri = parse_uri(contact)
     except SipError:
-        return source
-    return (source[0], uri.port or 5060) if uri.host == source[0] else source
+        return source, True
+    return ((source[0], uri.port or 5060), False) if uri.host == source[0] else (source, True)
 
 
 def invite_agent(x: Exchange, call: Call, target: Target, ring_timeout: float, now: float) -> Cause | None:
@@ -184,7 +185,7 @@ def agent_timeout(x: Exchange, tx: ClientTransaction, now: float, *, unreachable
 
 def _refuse_late_answer(x: Exchange, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> None:
     """A 2xx that crossed our CANCEL, or of another fork: acknowledge it and hang up (RFC 3261 §13.2.2.4)."""
-    dialog = Dialog.as_client(tx.request, response, leg.source)
+    dialog = Dialog.as_client(tx.request, response, leg.source, nat=leg.nat)
     x.core.send_ack(dialog.ack(tx.request.cseq), now)
     x.core.request(dialog.next_request("BYE", (CANCELLED.reason_header,)), now)
     if leg.state is LegState.CANCELLING:
@@ -228,7 +229,7 @@ def _join(x: Exchange, call: Call, leg: Leg) -> None:
 def _agent_answered(
     x: Exchange, call: Call, leg: Leg, tx: ClientTransaction, response: Response, now: float
 ) -> Cause | None:
-    leg.dialog = dialog = Dialog.as_client(tx.request, response, leg.source)
+    leg.dialog = dialog = Dialog.as_client(tx.request, response, leg.source, nat=leg.nat)
     x.invites_out.pop(leg.id, None)
     x.dialogs[dialog.call_id, leg.local_tag] = leg
     leg.move(LegInput.ANSWER)

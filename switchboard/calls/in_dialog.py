@@ -78,7 +78,7 @@ def request_in_dialog(x: Exchange, tx: ServerTransaction, request: Request, now:
     if leg is None or call is None or leg.dialog is None or leg.dialog.remote_tag != (request.from_tag or ""):
         refuse(x, tx, 481, now)
         return
-    if not leg.dialog.accept(request):
+    if not leg.dialog.accept(request, tx.source):
         refuse(x, tx, 500, now, "Retry-After: 1", reason="CSeq Out Of Order")
         return
     tx.context = leg
