@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -11,6 +11,9 @@ from switchboard.calls.call import Call
 from switchboard.calls.exchange import Exchange
 from switchboard.store.records import LegRecord, SegmentKind, SegmentRecord, encode_record, encode_snapshot
 from switchboard.store.segments import Kind
+
+# Octets that are no UTF-8, kept as surrogates by the parser, become private-use characters, which can be written.
+_WRITABLE: Final = {code: code + 0x100000 for code in range(0xDC80, 0xDD00)}
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -46,10 +49,28 @@ def record_caller(x: Exchange, call: Call, number: RealNumber | None) -> None:
 def write_snapshot(x: Exchange, call: Call) -> None:
     """A durable transition, with all of the call's state; written before the message that reveals it."""
     # Dialogs and targets hold both sides' real numbers, so the state is sealed as they are.
-    state = x.secrets.seal_state(_encoder.encode(call))
+    state = x.secrets.seal_state(_encode_call(call))
     kind = Kind.CHANGED if call.journalled else Kind.OPENED
     call.journalled = True
     x.journal.append(kind, call.id, encode_snapshot(call.record, state))
+
+
+def _encode_call(call: Call) -> bytes:
+    try:
+        return _encoder.encode(call)
+    except UnicodeEncodeError:
+        # A peer's display name in GBK, say. Rare enough to pay for the detour only then.
+        return _encoder.encode(_writable(msgspec.to_builtins(call, builtin_types=(bytes,))))
+
+
+def _writable(value: object) -> object:
+    if isinstance(value, str):
+        return value.translate(_WRITABLE)
+    if isinstance(value, list):
+        return [_writable(item) for item in value]
+    if isinstance(value, dict):
+        return {_writable(key): _writable(item) for key, item in value.items()}
+    return value
 
 
 def write_ending(x: Exchange, call: Call) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from media.control import StreamStats
+from switchboard.calls.call import Call
 from switchboard.sip.message import Response
 from switchboard.sip.outgoing import OutgoingRequest
+from switchboard.store.records import decode_snapshot
+from switchboard.store.segments import Kind
 from tests.support.exchange import AGENT, CARRIER, NUMBER, SWITCH, World
 
 
@@ -470,3 +474,28 @@ def test_a_masked_number_is_reached_by_the_extension_in_the_request_uri() -> Non
     assert world.agent.requests[-1][1].uri == f"sip:100001@{AGENT[0]}:{AGENT[1]}"
     world.dial("4006;ext=999999")
     assert world.carrier.statuses[-1] == 404
+
+
+def test_octets_that_are_no_utf_8_do_not_disturb_a_call() -> None:
+    """A display name in GBK and a Call-ID of any octets: answered, journalled, and sent back as they came."""
+    world = World()
+    name = "张三".encode("gbk")
+    body = world.carrier.sdp()
+    world.core.receive(
+        b"INVITE sip:4001@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.2:5070;branch=z9hG4bKgbk;rport\r\n"
+        b'From: "' + name + b'" <sip:13911112222@127.0.0.2>;tag=\xfe\r\nTo: <sip:4001@127.0.0.1>\r\n'
+        b"Call-ID: \xff\xfe\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\nContact: <sip:c@127.0.0.2:5070>\r\n"
+        b"Content-Type: application/sdp\r\nContent-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body,
+        CARRIER,
+        world.now,
+    )
+    world.run()
+    world.agent_answers()
+    answer = next(data for _, to, data in world.sent if to == CARRIER and data.startswith(b"SIP/2.0 200"))
+    assert b'"' + name + b'"' in answer
+    assert b"Call-ID: \xff\xfe\r\n" in answer
+    state = world.vault.open_state(decode_snapshot(world.journal.entries[-1][2]).state)
+    kept = msgspec.msgpack.decode(state, type=Call).caller.dialog
+    assert kept is not None
+    assert kept.call_id == "\U0010dcff\U0010dcfe"
+    assert world.journal.entries[-1][0] == Kind.CHANGED
