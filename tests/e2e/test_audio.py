@@ -17,6 +17,7 @@ from tests.support.stage import (
     PROMPT,
     Stage,
     hear_each_other,
+    hear_something,
     secret,
     stage_config,
     together,
@@ -274,9 +275,7 @@ async def music(stage: Stage) -> None:
     async with stage.pair() as pair:
         call = await pair.caller.dial(MUSIC)
         await call.answered()
-        async with asyncio.timeout(5):
-            while call.rtp.loudness(1.5) < 100:
-                await asyncio.sleep(0.05)
+        await hear_something(call, 1.5)
         await call.hang_up()
         stats = call.rtp.stats()
         assert (stats.lost, stats.duplicates, stats.streams) == (0, 0, 1)

@@ -147,6 +147,13 @@ async def hear_each_other(call: Call, far: Call) -> None:
     await call.hears(880)
 
 
+async def hear_something(call: Call, seconds: float = 0.5) -> None:
+    """Speech or music, without a gap, for so many seconds."""
+    async with asyncio.timeout(5 + seconds):
+        while call.rtp.loudness(seconds) < 100:
+            await asyncio.sleep(0.02)
+
+
 async def together(*scenarios: Coroutine[Any, Any, None]) -> None:
     """Play scenarios side by side; the first that fails stops the others."""
     async with asyncio.TaskGroup() as group:

@@ -36,6 +36,8 @@ HELD = (
     "media_ports_leased",
 )
 """What a call holds; every one is zero when nothing was left behind."""
+SHORT_TIMERS = {"t1": 0.05, "t2": 0.4, "t4": 0.5, "d": 3.2}
+"""64 * T1 is 3.2 s, so that what was left behind can be told soon."""
 
 
 def free_port(kind: int = socket.SOCK_DGRAM) -> int:
@@ -48,9 +50,10 @@ def free_port(kind: int = socket.SOCK_DGRAM) -> int:
 class RunningSwitch:
     """One switch: its supervisor's process, its configuration, and what can be seen of it from outside."""
 
-    def __init__(self, directory: Path, **changes: Any) -> None:
+    def __init__(self, directory: Path, *, timers: dict[str, float] = SHORT_TIMERS, **changes: Any) -> None:
         """Start it; `changes` replace whole sections of the test configuration."""
         self.directory = directory
+        self.timers = timers
         self.sip_port = free_port()
         self.http_port = free_port(socket.SOCK_STREAM)
         self.store = directory / "store"
@@ -70,8 +73,7 @@ class RunningSwitch:
         return {
             "sip": {
                 "listen": [{"host": "127.0.0.1", "port": self.sip_port}],
-                # 64 * T1 is 3.2 s, so that nothing left behind can be told soon.
-                "timers": {"t1": 0.05, "t2": 0.4, "t4": 0.5, "d": 3.2},
+                "timers": dict(self.timers),
             },
             "media": {"ports": "12000-13999"},
             "limits": {"ring_timeout": "2s", "drain": "1s"},

@@ -1,0 +1,97 @@
+"""A softphone we did not write (pjsua2), in a process of its own: it brings threads and native code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import json
+import subprocess
+import sys
+import wave
+from array import array
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+PROGRAM = "tests.support.pjsua_agent"
+TONE = 880
+"""What it plays to the far side, in hertz."""
+
+
+def need_pjsua() -> None:
+    """Skip the test, aloud, where the softphone is not installed."""
+    if importlib.util.find_spec("pjsua2") is None:
+        pytest.skip("pjsua2 is not installed: .venv/bin/pip install -c constraints.txt pjsua2-python")
+
+
+class Softphone:
+    """The process and what it has told so far."""
+
+    def __init__(self, process: asyncio.subprocess.Process, recording: Path, log: Path) -> None:
+        self.process = process
+        self.recording = recording
+        self.log = log
+        self.seen: list[dict[str, Any]] = []
+
+    async def event(self, name: str, within: float = 8.0) -> dict[str, Any]:
+        """The next event of this name; those before it are only kept."""
+        assert self.process.stdout is not None
+        try:
+            async with asyncio.timeout(within):
+                while line := await self.process.stdout.readline():
+                    told: dict[str, Any] = json.loads(line)
+                    self.seen.append(told)
+                    if told["event"] == name:
+                        return told
+        except TimeoutError:
+            raise AssertionError(f"the softphone did not tell {name!r} within {within:g} s: {self.seen}") from None
+        raise AssertionError(f"the softphone ended before it told {name!r}: {self.seen}")
+
+    def tell(self, command: str) -> None:
+        """Give it a command: answer, refuse STATUS, expect PACKETS, hangup."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(command.encode() + b"\n")
+
+    def codecs(self) -> list[str]:
+        """The codec of each audio stream so far."""
+        return [told["codec"] for told in self.seen if told["event"] == "media"]
+
+    def traffic(self) -> str:
+        """Its own log with every message sent and received."""
+        return self.log.read_text()
+
+    def heard(self) -> list[int]:
+        """The samples of the far side; its recording is whole once the phone has quit."""
+        with wave.open(str(self.recording)) as file:
+            return list(array("h", file.readframes(file.getnframes())))
+
+
+@contextlib.asynccontextmanager
+async def softphone(
+    directory: Path, user: str, password: str, target: tuple[str, int], algorithm: str = ""
+) -> AsyncIterator[Softphone]:
+    """A softphone that has registered; it takes its registration back at the end."""
+    recording, log = directory / f"{user}.wav", directory / f"{user}.pjsua.log"
+    command = [sys.executable, "-m", PROGRAM, user, password, f"{target[0]}:{target[1]}"]
+    with (directory / f"{user}.pjsua.err").open("wb") as errors:
+        process = await asyncio.create_subprocess_exec(
+            *command, str(recording), str(log), algorithm,
+            cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+        )  # fmt: skip
+    phone = Softphone(process, recording, log)
+    try:
+        registered = await phone.event("registered")
+        assert registered["status"] == 200, phone.traffic()[-4000:]
+        yield phone
+        phone.tell("quit")
+        await asyncio.wait_for(process.wait(), 10)
+        assert process.returncode == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        # Reads to the end of the pipe, so that its transport is closed with it.
+        await process.communicate()

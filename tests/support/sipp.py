@@ -1,0 +1,123 @@
+"""SIPp as a carrier that keys digits and plays audio from its own captures."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bench.capture import Capture, Packet, Ports
+from bench.rtp import RtpPort
+from bench.sipp import Sipp, Totals
+from tests.support.switch import free_port
+
+CAPTURES = Path("/usr/share/sip-tester")
+CARRIER = Path(__file__).parents[1] / "e2e" / "scenarios" / "carrier.xml"
+FIRST_MEDIA, LAST_MEDIA = 31000, 31999
+"""Media ports of SIPp in tests: beside the switch's own."""
+EVENT_TYPE = 101
+_media = itertools.count(FIRST_MEDIA, 10)
+
+
+def need_sipp() -> None:
+    """Skip the test, aloud, where SIPp or what it needs is missing."""
+    if shutil.which("sipp") is None:
+        pytest.skip("SIPp is not installed: apt-get install sip-tester")
+    if not (CAPTURES / "dtmf_2833_1.pcap").exists():
+        pytest.skip(f"the captures of Debian's SIPp are not in {CAPTURES}: apt-get install sip-tester")
+    if os.geteuid() != 0:
+        pytest.skip("SIPp replays captures by a raw socket: run the tests as root")
+
+
+def next_media_port() -> int:
+    """A media port that no other SIPp of these tests has; SIPp takes some of its neighbours as well."""
+    port = next(_media)
+    assert port < LAST_MEDIA
+    return port
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One call by SIPp: who calls, what is keyed, how long it talks unless the far side hangs up."""
+
+    number: str
+    digits: str
+    talk_ms: int = 2500
+    prompt_ms: int = 600
+    port: int = field(default_factory=free_port)
+    media_port: int = field(default_factory=next_media_port)
+
+    def scenario(self) -> str:
+        """Its scenario as XML."""
+        words = {
+            "caller": self.number,
+            "prompt": str(self.prompt_ms),
+            "talk": str(self.talk_ms),
+            "audio": str(CAPTURES / "g711a.pcap"),
+            "keys": "\n  ".join(_keys(self.digits)),
+        }
+        text = CARRIER.read_text()
+        for word, value in words.items():
+            text = text.replace(f"@{word}@", value)
+        return text
+
+
+def _keys(digits: str) -> Iterator[str]:
+    """Each digit's capture lasts 140 ms and is played in the background."""
+    for digit in digits:
+        capture = CAPTURES / f"dtmf_2833_{digit}.pcap"
+        yield f'<nop><action><exec play_pcap_audio="{capture}"/></action></nop>'
+        yield '<pause milliseconds="260"/>'
+
+
+async def place(caller: Caller, target: tuple[str, int], directory: Path, dialled: str) -> Totals:
+    """Make the one call, and return what SIPp counted of it."""
+    scenario = directory / f"carrier-{caller.port}.xml"
+    scenario.write_text(caller.scenario())
+    sipp = Sipp(
+        scenario,
+        directory,
+        caller.port,
+        caller.media_port,
+        f"{target[0]}:{target[1]}",
+        ("-s", dialled, "-m", "1", "-l", "1", "-r", "1"),
+    )
+    with sipp:
+        await asyncio.to_thread(sipp.wait, 25.0, lambda row: None)
+    return sipp.totals()
+
+
+class Heard:
+    """What passed between the switch and the media ports of SIPp, from the wire."""
+
+    def __init__(self, packets: Iterable[Packet]) -> None:
+        self.packets = [packet for packet in packets if len(packet.payload) >= 12]
+
+    def by(self, caller: Caller) -> RtpPort:
+        """What a caller was sent, as if heard by the bench's own phone."""
+        heard = RtpPort()
+        for packet in self.packets:
+            if packet.destination[1] == caller.media_port:
+                heard.datagram_received(packet.payload, packet.source)
+        return heard
+
+    def before_the_keys(self, caller: Caller) -> int:
+        """How many packets a caller was sent before it keyed its first digit."""
+        keyed = [p.at for p in self.packets if p.source[1] == caller.media_port and p.payload[1] & 127 == EVENT_TYPE]
+        return sum(p.at < keyed[0] for p in self.packets if p.destination[1] == caller.media_port)
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[list[Heard]]:
+    """Capture the media ports of SIPp; what was heard is in the list when the context has ended."""
+    found: list[Heard] = []
+    with Capture([Ports(FIRST_MEDIA, LAST_MEDIA)]) as capture:
+        yield found
+    found.append(Heard(capture.packets()))
