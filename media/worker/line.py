@@ -6,12 +6,11 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Final, Protocol
 
 from media.control import Event
 from media.worker.player import Cadence
-from media.worker.ports import MAX_DATAGRAM, SO_TIMESTAMPNS, Address, Port, disconnect, drain
+from media.worker.ports import BUFFER, SO_TIMESTAMPNS, Address, Port, disconnect, drain
 
 UNLATCH_AFTER: Final = 2.0
 """Seconds of silence after which the peer may come from elsewhere."""
@@ -23,6 +22,7 @@ CHECKED_FOR: Final = 0.1
 _LATEST: Final = 1.0
 """Seconds that a packet may have waited for us; a stamp that says more is of a clock that was set."""
 _STAMP: Final = struct.Struct("@ll")
+_BUFFERS: Final = [BUFFER]
 
 Reader = Callable[[float], None]
 
@@ -39,8 +39,8 @@ class Host(Protocol):
     def random(self, bits: int) -> int:
         """An unguessable number."""
 
-    def stray(self, sock: socket.socket, now: float) -> None:
-        """Reads what comes to a socket that has no session."""
+    def leave(self, port: Port, previous: Address | None) -> None:
+        """Reads from now on what comes to a port that has no session; `previous` had it last."""
 
 
 class Line:
@@ -49,18 +49,19 @@ class Line:
     Until then packets go where the SDP says. Nothing that the network does here raises.
     """
 
-    __slots__ = ("_address", "_candidate", "_latch_ip", "_latched", "_recv", "_recvfrom", "_send", "_sendto",
+    __slots__ = ("_address", "_candidate", "_latch_ip", "_latched", "_previous", "_receive", "_send", "_sendto",
                  "_stamped", "_target", "_until", "first_at", "host", "last_at", "port", "rtcp", "send_errors", "sent",
                  "sent_octets", "strangers")  # fmt: skip
 
-    def __init__(self, port: Port, host: Host, now: float) -> None:
+    def __init__(self, port: Port, host: Host, now: float, previous: Address | None) -> None:
+        """`previous` had the port last: what it still sends is not for this session."""
         self.port = port
+        self._previous = previous
         self.host = host
         self.strangers = self.rtcp = self.sent = self.sent_octets = self.send_errors = 0
         self.first_at: float | None = None
         self.last_at = now
-        self._recv = port.rtp.recv
-        self._recvfrom = port.rtp.recvfrom
+        self._receive = port.rtp.recv_into
         self._send = port.rtp.send
         self._sendto = port.rtp.sendto
         self._address: Address | None = None  # what the SDP says
@@ -70,17 +71,16 @@ class Line:
         self._stamped = False
         self._candidate: Address | None = None
         self._until = 0.0
-        drain(port.rtp)
-        host.readers[port.rtp.fileno()] = self._read_unlatched
+        self._choose_reader()
         host.readers[port.rtcp.fileno()] = self._read_rtcp
 
-    # --- to be told by the session ---
+    # --- to be told by the session; the datagram is the first `size` octets of BUFFER ---
 
-    def accept(self, data: bytes, now: float) -> None:
+    def accept(self, size: int, now: float) -> None:
         """Takes a datagram of the peer."""
         raise NotImplementedError
 
-    def is_expected(self, data: bytes) -> bool:
+    def is_expected(self, size: int) -> bool:
         """Whether a datagram is RTP as negotiated, so that its sender may be latched to; counts it if not."""
         raise NotImplementedError
 
@@ -90,19 +90,21 @@ class Line:
         """Where the peer is; a change makes it latch anew."""
         if address == self._address and latch_ip == self._latch_ip:
             return
+        moved = self._latch_ip != ""
         self._address = self._target = address
         self._latch_ip = latch_ip
         self.unlatch()
-        # The old peer's queued packets must not latch again.
-        drain(self.port.rtp)
+        if moved:
+            # The old peer's queued packets must not latch again.
+            drain(self.port.rtp)
 
     def unlatch(self) -> None:
         """Lets the peer come from another place; packets to it go where they went."""
         self._candidate = None
-        self.host.readers[self.port.rtp.fileno()] = self._read_unlatched
         if self._latched:
             self._latched = False
             disconnect(self.port.rtp)
+        self._choose_reader()
 
     def unlatch_if_silent(self, now: float) -> None:
         """Unlatches when the peer has sent nothing for UNLATCH_AFTER."""
@@ -114,19 +116,18 @@ class Line:
         if wanted is not self._stamped:
             self._stamped = wanted
             self.port.rtp.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, wanted)
-            if self._latched:
-                self.host.readers[self.port.rtp.fileno()] = self._reader()
+            self._choose_reader()
 
-    def _reader(self) -> Reader:
-        return self._read_stamped if self._stamped else self._read_checked
+    def _choose_reader(self) -> None:
+        reader = self._read_stamped if self._stamped else self._read_checked
+        self.host.readers[self.port.rtp.fileno()] = reader
 
     def close(self) -> None:
         """Leaves the sockets as if they had never been used."""
         self.stamp(False)
         self.unlatch()
         drain(self.port.rtp)
-        for sock in (self.port.rtp, self.port.rtcp):
-            self.host.readers[sock.fileno()] = partial(self.host.stray, sock)
+        self.host.leave(self.port, self._target)
 
     def _latch(self, source: Address, now: float) -> None:
         try:
@@ -138,24 +139,30 @@ class Line:
         self._candidate = None
         self._target = source
         self._until = now + CHECKED_FOR
-        self.host.readers[self.port.rtp.fileno()] = self._reader()
+        self._choose_reader()
 
     # --- reading: one datagram a call, the loop calls again ---
 
-    def _read_unlatched(self, now: float) -> None:
-        try:
-            data, source = self._recvfrom(MAX_DATAGRAM)
-        except OSError:
-            return
-        source = source[:2]
-        if source[0] != self._latch_ip:
+    def take(self, data: bytes, source: Address, at: float) -> None:
+        """Takes a datagram that came at `at`, before the session was there."""
+        BUFFER[: len(data)] = data
+        self._consider(len(data), source, at)
+
+    def _consider(self, size: int, source: Address, now: float) -> None:
+        """Takes a datagram if its source is the peer."""
+        if self._latched:
+            if source == self._target:
+                self.accept(size, now)
+            else:
+                self.strangers += 1
+        elif source[0] != self._latch_ip:
             self.strangers += 1
-        elif not self.is_expected(data):
+        elif not self.is_expected(size):
             return
         elif self._is_peer(source, now):
             if self.first_at is None:
                 self.first_at = now
-            self.accept(data, now)
+            self.accept(size, now)
         else:
             self.strangers += 1
 
@@ -163,6 +170,8 @@ class Line:
         """Whether `source`, of the allowed host, is who we listen to; latches to it when that is certain."""
         if source == self._address:
             self._latch(source, now)
+        elif source == self._previous:
+            return False
         elif self._candidate is None:
             self._candidate = self._target = source
             self._until = now + CANDIDATE_FOR
@@ -174,43 +183,37 @@ class Line:
 
     def _read_checked(self, now: float) -> None:
         try:
-            data, source = self._recvfrom(MAX_DATAGRAM)
+            size, source = self.port.rtp.recvfrom_into(BUFFER)
         except OSError:
             return
-        if source[:2] != self._target:
-            self.strangers += 1
-            return
-        if now > self._until:
+        self._consider(size, source[:2], now)
+        if self._latched and now > self._until and not self._stamped:
             self.host.readers[self.port.rtp.fileno()] = self._read_latched
-        self.accept(data, now)
-
-    def _read_latched(self, now: float) -> None:
-        # CPython 3.11 specialises the reading of a slot, but not the call of what it holds: hence in two steps.
-        receive = self._recv
-        try:
-            data = receive(MAX_DATAGRAM)
-        except OSError:
-            return
-        self.accept(data, now)
 
     def _read_stamped(self, now: float) -> None:
         try:
-            data, extra, _, source = self.port.rtp.recvmsg(MAX_DATAGRAM, 64)
+            size, extra, _, source = self.port.rtp.recvmsg_into(_BUFFERS, 64)
         except OSError:
-            return
-        if source[:2] != self._target:
-            self.strangers += 1
             return
         if extra:
             seconds, nanoseconds = _STAMP.unpack(extra[0][2])
             waited = time.time() - seconds - nanoseconds * 1e-9
             if 0.0 < waited < _LATEST:
                 now -= waited
-        self.accept(data, now)
+        self._consider(size, source[:2], now)
+
+    def _read_latched(self, now: float) -> None:
+        # CPython 3.11 specialises the reading of a slot, but not the call of what it holds: hence in two steps.
+        receive = self._receive
+        try:
+            size = receive(BUFFER)
+        except OSError:
+            return
+        self.accept(size, now)
 
     def _read_rtcp(self, now: float) -> None:
         try:
-            _, source = self.port.rtcp.recvfrom(MAX_DATAGRAM)
+            _, source = self.port.rtcp.recvfrom_into(BUFFER)
         except OSError:
             return
         if source[0] == self._latch_ip:
@@ -220,7 +223,7 @@ class Line:
 
     # --- writing ---
 
-    def transmit(self, data: bytes) -> None:
+    def transmit(self, data: bytes | memoryview) -> None:
         """Sends to the peer, if it is known where that is."""
         try:
             if self._latched:
@@ -236,7 +239,7 @@ class Line:
         self.sent += 1
         self.sent_octets += len(data)
 
-    def _transmit_again(self, data: bytes) -> None:
+    def _transmit_again(self, data: bytes | memoryview) -> None:
         """After a failure: it may have been that of an earlier packet, told by ICMP (ECONNREFUSED)."""
         self.send_errors += 1
         try:

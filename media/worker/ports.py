@@ -12,6 +12,10 @@ Address = tuple[str, int]
 
 MAX_DATAGRAM: Final = 2048
 """More than any RTP packet of ours; what is longer is cut."""
+BUFFER: Final = bytearray(MAX_DATAGRAM)
+"""The datagram that is being worked on: all sockets read into it, a relay rewrites and sends it in place."""
+VIEWS: Final = [memoryview(BUFFER)[:size] for size in range(MAX_DATAGRAM + 1)]
+"""BUFFER's first octets, by their number."""
 SO_TIMESTAMPNS: Final = 35
 """SO_TIMESTAMPNS of Linux, which the socket module does not name."""
 _DRAIN_LIMIT: Final = 4096
@@ -97,7 +101,7 @@ def drain(sock: socket.socket) -> int:
     count = 0
     for _ in range(_DRAIN_LIMIT):
         try:
-            sock.recv(MAX_DATAGRAM)
+            sock.recv_into(BUFFER)
         except BlockingIOError:
             break
         except OSError:

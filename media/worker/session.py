@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from typing import Final
 
 from media.control import Digit, Open, PlayDone, Silence, StreamStats
@@ -14,7 +13,7 @@ from media.rtp.packet import HEADER, MARKER, PLAIN, Packet, is_rtcp, parse
 from media.rtp.stats import Reception
 from media.worker.line import Host, Line
 from media.worker.player import Playback
-from media.worker.ports import Port
+from media.worker.ports import BUFFER, VIEWS, Address, Port
 
 FLOOD: Final = 1000
 """Packets a second that no telephone sends, but two ports sending to each other do."""
@@ -22,6 +21,7 @@ FLOOD: Final = 1000
 _TRANSLATE: Final = {("PCMA", "PCMU"): ALAW_TO_ULAW, ("PCMU", "PCMA"): ULAW_TO_ALAW}
 _unpack = HEADER.unpack_from
 _pack = HEADER.pack
+_pack_into = HEADER.pack_into
 
 
 class Session(Line):
@@ -30,12 +30,12 @@ class Session(Line):
     __slots__ = ("_codec", "_event_pt", "_fed_ssrc", "_feeder", "_flooding", "_forward", "_in_event_pt",
                  "_in_pt", "_keys", "_keys_ts", "_listens", "_mark", "_octets", "_out", "_out_mark", "_peer",
                  "_peer_pt", "_peer_ssrc", "_playback", "_pt", "_receiver", "_receives", "_reception",
-                 "_relayed", "_relayed_at", "_relayed_ssrc", "_rewrite", "_seen", "_seq_offset", "_shifted",
-                 "_silence_told", "_table", "_transmits", "_ts_offset", "_waits_since", "digits", "dropped",
-                 "gen", "played")  # fmt: skip
+                 "_relayed_at", "_relayed_seq", "_relayed_ssrc", "_relayed_ts", "_rewrite", "_seen",
+                 "_seq_offset", "_shifted", "_silence_told", "_table", "_transmits", "_ts_offset",
+                 "_waits_since", "digits", "dropped", "gen", "played")  # fmt: skip
 
-    def __init__(self, port: Port, gen: int, host: Host, now: float) -> None:
-        super().__init__(port, host, now)
+    def __init__(self, port: Port, gen: int, host: Host, now: float, previous: Address | None = None) -> None:
+        super().__init__(port, host, now, previous)
         self.gen = gen
         # What Open says.
         self._pt = self._in_pt = -1
@@ -53,9 +53,9 @@ class Session(Line):
         self._peer: Session | None = None
         self._forward: Session | None = None
         self._relayed_ssrc = self._fed_ssrc = -1
-        self._relayed = b""
+        self._relayed_seq = self._relayed_ts = self._seq_offset = self._ts_offset = 0
+        self._peer_ssrc = self._peer_pt = 0
         self._relayed_at = 0.0
-        self._seq_offset = self._ts_offset = self._peer_ssrc = self._peer_pt = 0
         self._rewrite = self._shifted = self._mark = False
         self._table: bytes | None = None
         # What goes out, and which session's packets did last.
@@ -168,46 +168,44 @@ class Session(Line):
 
     # --- receiving and relaying ---
 
-    def is_expected(self, data: bytes) -> bool:
+    def is_expected(self, size: int) -> bool:
         """Whether a datagram is RTP as negotiated, so that its sender may be latched to; counts it if not."""
-        packet = parse(data)
+        packet = parse(bytes(VIEWS[size]))
         if packet is not None and packet.payload_type in (self._in_pt, self._in_event_pt):
             return True
         self.dropped += 1
         return False
 
-    def accept(self, data: bytes, now: float) -> None:
-        """Counts a datagram of the peer and passes it on."""
-        try:
-            first, second, seq, ts, ssrc = _unpack(data)
-        except struct.error:
-            self._accept_other(data, now)
-            return
-        if first != PLAIN or second & 0x7F != self._in_pt:
-            self._accept_other(data, now)
+    def accept(self, size: int, now: float) -> None:
+        """Counts a datagram of the peer, which is in BUFFER, and passes it on."""
+        first, second, seq, ts, ssrc = _unpack(BUFFER)
+        if size < 12 or first != PLAIN or second & 0x7F != self._in_pt:
+            self._accept_other(bytes(VIEWS[size]), now)
             return
         self.last_at = now
-        self._octets += len(data)
+        self._octets += size
         self._reception.audio(seq, ts, ssrc, now)
         peer = self._forward
         if peer is None:
             return
         if ssrc != self._relayed_ssrc:
             self._begin_relay(peer, seq, ts, ssrc, now)
-        self._relayed = data
+        self._relayed_seq = seq
+        self._relayed_ts = ts
         self._relayed_at = now
         if self._rewrite:
-            payload = data[12:] if self._table is None else data[12:].translate(self._table)
-            data = self._header(second & MARKER | self._peer_pt, seq, ts) + payload
-        peer.transmit(data)
+            self._write_header(second & MARKER | self._peer_pt, seq, ts)
+            if self._table is not None:
+                BUFFER[12:size] = BUFFER[12:size].translate(self._table)
+        peer.transmit(VIEWS[size])
 
-    def _header(self, second: int, seq: int, ts: int) -> bytes:
-        """A header as the peer is to see it."""
+    def _write_header(self, second: int, seq: int, ts: int) -> None:
+        """Puts a header into BUFFER as the peer is to see it."""
         if self._mark:
             second |= MARKER
             self._mark = False
         seq = (seq + self._seq_offset) & 0xFFFF
-        return _pack(PLAIN, second, seq, (ts + self._ts_offset) & 0xFFFFFFFF, self._peer_ssrc)
+        _pack_into(BUFFER, 0, PLAIN, second, seq, (ts + self._ts_offset) & 0xFFFFFFFF, self._peer_ssrc)
 
     def _accept_other(self, data: bytes, now: float) -> None:
         """What is not plain audio: events, extended headers, RTCP on this port, what was not negotiated."""
@@ -222,20 +220,21 @@ class Session(Line):
         self._octets += len(data)
         if packet.payload_type == self._in_pt:
             self._reception.audio(packet.seq, packet.ts, packet.ssrc, now)
-            self._relay_other(data, packet, now)
+            self._relay_other(packet, now)
             return
         self._reception.other(packet.seq, packet.ssrc)
         if packet.payload_type != self._in_event_pt:
             self.dropped += 1
         elif not self._listens:
-            self._relay_other(data, packet, now)
+            self._relay_other(packet, now)
         elif self._receives:
             digit = self._receiver.feed(now, packet.seq, packet.ts, packet.ssrc, packet.marker, packet.payload)
             if digit is not None:
                 self.digits += 1
                 self.host.emit(Digit(self.port.number, self.gen, digit, now))
 
-    def _relay_other(self, data: bytes, packet: Packet, now: float) -> None:
+    def _relay_other(self, packet: Packet, now: float) -> None:
+        """Builds the packet anew: extensions, contributors and padding may tell who the peer is."""
         peer = self._forward
         if peer is None:
             return
@@ -246,16 +245,16 @@ class Session(Line):
             return
         if packet.ssrc != self._relayed_ssrc:
             self._begin_relay(peer, packet.seq, packet.ts, packet.ssrc, now)
-        self._relayed = data
+        self._relayed_seq = packet.seq
+        self._relayed_ts = packet.ts
         self._relayed_at = now
-        # Extensions, contributors and padding were negotiated with nobody and may tell who the peer is.
-        if self._rewrite or payload_type != packet.payload_type or data[0] != PLAIN:
-            payload = packet.payload
-            if is_audio and self._table is not None:
-                payload = payload.translate(self._table)
-            second = (MARKER if packet.marker else 0) | payload_type
-            data = self._header(second, packet.seq, packet.ts) + payload
-        peer.transmit(data)
+        payload = packet.payload
+        if is_audio and self._table is not None:
+            payload = payload.translate(self._table)
+        self._write_header((MARKER if packet.marker else 0) | payload_type, packet.seq, packet.ts)
+        size = 12 + len(payload)
+        BUFFER[12:size] = payload
+        peer.transmit(VIEWS[size])
 
     def _begin_relay(self, peer: Session, seq: int, ts: int, ssrc: int, now: float) -> None:
         """Before the first packet of a source: what the peer gets must go on from what it got (RFC 3550 §5.1)."""
@@ -283,9 +282,9 @@ class Session(Line):
         """Notes where the session that fed this one's peer has left off."""
         feeder = self._feeder
         if feeder is not None:
-            _, _, seq, ts, _ = _unpack(feeder._relayed)
-            seq = (seq + feeder._seq_offset) & 0xFFFF
-            self._out.sent(seq, (ts + feeder._ts_offset) & 0xFFFFFFFF, feeder._relayed_at)
+            seq = (feeder._relayed_seq + feeder._seq_offset) & 0xFFFF
+            ts = (feeder._relayed_ts + feeder._ts_offset) & 0xFFFFFFFF
+            self._out.sent(seq, ts, feeder._relayed_at)
             self._feeder = None
 
     def _relink(self) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-import socket
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Final
 
 from media.control import (
     Bridge,
@@ -25,8 +26,19 @@ from media.control import (
 from media.prompts import PromptError, PromptStore
 from media.worker.line import Reader
 from media.worker.player import Cadence
-from media.worker.ports import MAX_DATAGRAM, Port
+from media.worker.ports import BUFFER, VIEWS, Address, Port
 from media.worker.session import Session
+
+EARLY_FOR: Final = 0.5
+"""Seconds that RTP may come before the Open of its session: a peer speaks before its answer was read."""
+MAX_EARLY: Final = 16
+"""Datagrams kept a port for a session to come."""
+MAX_EARLY_PORTS: Final = 1024
+"""Ports for which they are kept, so that a flood cannot fill the memory."""
+MAX_EARLY_OCTETS: Final = 512
+
+Early = tuple[bytes, Address, float]
+"""A datagram, its source, when it came."""
 
 
 class Sessions:
@@ -51,6 +63,10 @@ class Sessions:
         self._silence = silence
         self._stray = 0
         self._ignored = 0
+        # What came to ports without a session; and the sessions opened since that have still to hear it.
+        self._early: dict[int, deque[Early]] = {}
+        self._previous: dict[int, Address | None] = {}
+        self._opened: list[tuple[Session, deque[Early]]] = []
         # Of the sessions that are over: relayed, played, digits, strangers, dropped, rtcp.
         self._past = [0] * 6
         self._carry_out: dict[type[Command], Callable[..., None]] = {
@@ -67,10 +83,27 @@ class Sessions:
         """Queues an event for signalling."""
         self.events.append(event)
 
-    def stray(self, sock: socket.socket, now: float) -> None:
-        """Reads what comes to a port without a session."""
+    def leave(self, port: Port, previous: Address | None = None) -> None:
+        """Reads from now on what comes to a port that has no session; `previous` had it last."""
+        self._previous[port.number] = previous
+        self.readers[port.rtp.fileno()] = partial(self._stray_rtp, port)
+        self.readers[port.rtcp.fileno()] = partial(self._stray_rtcp, port)
+
+    def _stray_rtp(self, port: Port, now: float) -> None:
         try:
-            sock.recv(MAX_DATAGRAM)
+            size, source = port.rtp.recvfrom_into(BUFFER)
+        except OSError:
+            return
+        self._stray += 1
+        if size <= MAX_EARLY_OCTETS and source[:2] != self._previous[port.number]:
+            if len(self._early) >= MAX_EARLY_PORTS:
+                self._early.clear()
+            early = self._early.setdefault(port.number, deque(maxlen=MAX_EARLY))
+            early.append((bytes(VIEWS[size]), source[:2], now))
+
+    def _stray_rtcp(self, port: Port, now: float) -> None:
+        try:
+            port.rtcp.recv_into(BUFFER)
         except OSError:
             return
         self._stray += 1
@@ -83,14 +116,21 @@ class Sessions:
                 port.close()
                 continue
             self.ports[port.number] = port
-            for sock in (port.rtp, port.rtcp):
-                self.readers[sock.fileno()] = partial(self.stray, sock)
+            self.leave(port)
             added.append(port)
         return added
 
     def carry_out(self, command: Command, now: float) -> None:
         """Does what signalling wants."""
         self._carry_out[type(command)](command, now)
+
+    def settle(self, now: float) -> None:
+        """After the commands of one frame: new sessions hear what came just before, bridged as they are by now."""
+        for session, early in self._opened:
+            for data, source, at in early:
+                if now - at <= EARLY_FOR:
+                    session.take(data, source, at)
+        self._opened.clear()
 
     def check(self, now: float, interval: float) -> None:
         """Every `interval`: lets each session look after its peer's silence."""
@@ -117,7 +157,10 @@ class Sessions:
             self._end(session)
             session = None
         if session is None:
-            session = self.open[command.port] = Session(port, command.gen, self, now)
+            session = self.open[command.port] = Session(port, command.gen, self, now, self._previous[command.port])
+            early = self._early.pop(command.port, None)
+            if early is not None:
+                self._opened.append((session, early))
         session.update(command, now)
 
     def _bridge(self, command: Bridge, now: float) -> None:

@@ -126,6 +126,7 @@ class Signalling:
             for body in self._frames.feed(data):
                 for command in decode_commands(body):
                     self._command(command, now)
+                self._sessions.settle(now)
         except ControlError as error:
             self._drop(str(error))
 

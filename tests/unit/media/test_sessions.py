@@ -28,10 +28,11 @@ from media.g711 import ALAW_TO_ULAW
 from media.prompts import PromptStore
 from media.rtp.dtmf import DigitSender
 from media.rtp.packet import Packet, parse
+from media.worker import sessions
 from media.worker.line import CANDIDATE_FOR, CHECKED_FOR, UNLATCH_AFTER
 from media.worker.ports import pairs
 from media.worker.session import FLOOD
-from media.worker.sessions import Sessions
+from media.worker.sessions import EARLY_FOR, MAX_EARLY, MAX_EARLY_OCTETS, Sessions
 from tests.support.media_worker import Phone, bind_pairs, opened
 
 VOICE = bytes(range(160))
@@ -57,6 +58,7 @@ class Bench:
         """Carries commands out."""
         for command in commands:
             self.sessions.carry_out(command, self.now)  # type: ignore[arg-type]
+        self.sessions.settle(self.now)
 
     def turn(self, seconds: float = 0.0) -> None:
         """Lets time pass, then reads every socket once and serves the cadence, as the loop does."""
@@ -286,8 +288,42 @@ class TestLatching:
         bench.do(opened(bench.a, 3, bench.bob))
         bench.turn()
         stats = bench.released(bench.a, 3)
-        assert (stats.received, stats.strangers, stats.first_at) == (0, 0, None)
+        assert (stats.received, stats.strangers, stats.first_at) == (0, 1, None)
         assert bench.sessions.stats(0.0).stray == 1
+
+    def test_what_a_peer_says_before_the_session_is_there_is_heard(self, bench: Bench) -> None:
+        """Its answer and its first packets race through different processes; the packets are kept a moment."""
+        bench.do(opened(bench.a, 1, bench.alice))
+        for _ in range(3):
+            bench.talk(bench.bob, bench.b)
+        bench.talk(bench.stranger, bench.b)
+        bench.bob.say(bench.b)
+        bench.do(opened(bench.b, 2, bench.bob), Bridge(bench.a, 1, bench.b, 2))
+        bench.turn()
+        assert [packet.seq for packet in heard(bench.alice)] == [1000, 1001, 1002, 1003]
+        stats = bench.released(bench.b, 2)
+        assert (stats.received, stats.lost, stats.strangers) == (4, 0, 1)
+        assert peer_of(bench, bench.b) is None
+
+    def test_what_was_said_long_before_is_not(self, bench: Bench) -> None:
+        """It was for nobody."""
+        bench.talk(bench.bob, bench.b)
+        bench.turn(EARLY_FOR + 0.01)
+        bench.do(opened(bench.b, 2, bench.bob))
+        assert bench.released(bench.b, 2).received == 0
+
+    def test_what_is_kept_for_sessions_to_come_is_bounded(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        """In datagrams, in octets, in ports."""
+        monkeypatch.setattr(sessions, "MAX_EARLY_PORTS", 2)
+        bench.bob.send(bench.b, bytes(MAX_EARLY_OCTETS + 1))
+        bench.turn()
+        for port in (bench.a, bench.c, bench.b):
+            for _ in range(MAX_EARLY + 5):
+                bench.bob.say(port)
+                bench.turn(0.001)
+        kept = bench.sessions._early
+        assert list(kept) == [bench.b]
+        assert len(kept[bench.b]) == MAX_EARLY
 
     def test_a_refused_packet_is_no_fault(self, bench: Bench) -> None:
         """ICMP port unreachable shows as ECONNREFUSED; the stream goes on when the peer is back."""
@@ -670,7 +706,10 @@ class TestDigits:
         """`at` is the clock's time then."""
         bench.do(opened(bench.a, 1, bench.alice, digits=True))
         bench.talk(bench.alice, bench.a, payload_type=101, payload=b"\x0b\x0a\x00\xa0")
-        assert bench.events() == [Digit(bench.a, 1, "#", bench.now)]
+        (event,) = bench.events()
+        assert isinstance(event, Digit)
+        assert (event.port, event.gen, event.digit) == (bench.a, 1, "#")
+        assert event.at == pytest.approx(bench.now, abs=0.01)
 
     def test_a_key_is_told_as_it_arrived_however_late_it_is_read(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
