@@ -203,13 +203,7 @@ class Line:
         self._consider(size, source[:2], now)
 
     def _read_latched(self, now: float) -> None:
-        # CPython 3.11 specialises the reading of a slot, but not the call of what it holds: hence in two steps.
-        receive = self._receive
-        try:
-            size = receive(BUFFER)
-        except OSError:
-            return
-        self.accept(size, now)
+        raise NotImplementedError
 
     def _read_rtcp(self, now: float) -> None:
         try:
@@ -234,12 +228,12 @@ class Line:
             else:
                 return
         except OSError:
-            self._transmit_again(data)
+            self.transmit_again(data)
             return
         self.sent += 1
         self.sent_octets += len(data)
 
-    def _transmit_again(self, data: bytes | memoryview) -> None:
+    def transmit_again(self, data: bytes | memoryview) -> None:
         """After a failure: it may have been that of an earlier packet, told by ICMP (ECONNREFUSED)."""
         self.send_errors += 1
         try:
