@@ -1,8 +1,9 @@
 """A bound UDP socket read in batches on the event loop.
 
 The socket is watched with `add_reader` and drained with plain `recvfrom`, at most `BATCH` datagrams a
-turn, so that a flood cannot starve timers, media events or the control socket. ICMP errors are not asked for
-(IP_RECVERR): the event loop takes the error condition of a watched socket for its end.
+turn, so that a flood cannot starve timers, media events or the control socket. While it is busy it is looked
+at every `COLLECT` seconds instead: a wake-up for each datagram costs more than the datagram. ICMP errors are
+not asked for (IP_RECVERR): the event loop takes the error condition of a watched socket for its end.
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ from typing import Final
 Address = tuple[str, int]
 
 BATCH: Final = 64
+COLLECT: Final = 0.003
+"""Seconds between two looks while busy; the most that batching adds to a message's delay."""
+BUSY: Final = 40
+"""Datagrams in `WINDOW` seconds that make a socket busy; below, each is served at once."""
+WINDOW: Final = 0.1
 MAX_DATAGRAM: Final = 65_535
 MAX_WAITING: Final = 10_000
 
@@ -39,21 +45,32 @@ class UdpTransport:
         self._on_batch = on_batch
         self._waiting: deque[tuple[bytes, Address]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._reading = False
+        self._next_look: asyncio.Handle | None = None
+        self._window_ends = 0.0
+        self._seen = 0
+        self._was_busy = False
+        self._was_busy = False
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin reading."""
         self._loop = loop
+        self._reading = True
         loop.add_reader(self._socket, self._readable)
 
     def stop_reading(self) -> None:
         """Take no more datagrams; what waits to be sent still goes out."""
+        self._reading = False
+        if self._next_look is not None:
+            self._next_look.cancel()
+            self._next_look = None
         if self._loop is not None:
             self._loop.remove_reader(self._socket)
 
     def close(self) -> None:
         """Stop and close the socket."""
+        self.stop_reading()
         if self._loop is not None:
-            self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
             self._loop = None
         self._socket.close()
@@ -97,8 +114,41 @@ class UdpTransport:
             self._loop.remove_writer(self._socket)
 
     def _readable(self) -> None:
+        """Serve datagrams as they come, until there are so many that they are better collected."""
+        self._drain()
+        if self._loop is not None and self._reading and self._busy():
+            self._loop.remove_reader(self._socket)
+            self._next_look = self._loop.call_later(COLLECT, self._look)
+
+    def _look(self) -> None:
+        """Serve what has been collected, until it becomes little."""
+        self._next_look = None
+        full = self._drain() == BATCH
+        if self._loop is None or not self._reading:
+            return
+        if full:
+            self._next_look = self._loop.call_soon(self._look)
+        elif self._busy():
+            self._next_look = self._loop.call_later(COLLECT, self._look)
+        else:
+            self._loop.add_reader(self._socket, self._readable)
+
+    def _busy(self) -> bool:
+        """Whether the last whole window had `BUSY` datagrams or more."""
+        assert self._loop is not None
+        now = self._loop.time()
+        if now < self._window_ends:
+            return self._was_busy
+        self._was_busy = self._seen >= BUSY
+        self._seen = 0
+        self._window_ends = now + WINDOW
+        return self._was_busy
+
+    def _drain(self) -> int:
+        """Serve at most `BATCH` datagrams; returns how many there were."""
         receive = self._socket.recvfrom
         handle = self._on_datagram
+        count = 0
         for _ in range(BATCH):
             try:
                 data, source = receive(MAX_DATAGRAM)
@@ -107,6 +157,9 @@ class UdpTransport:
             except OSError:
                 # An ICMP error of an earlier datagram; the socket itself is fine.
                 continue
-            self.received += 1
+            count += 1
             handle(data, source[:2])
+        self.received += count
+        self._seen += count
         self._on_batch()
+        return count

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from switchboard.net.driver import Driver
-from switchboard.net.udp import BATCH, MAX_WAITING, UdpTransport
+from switchboard.net.udp import BATCH, BUSY, MAX_WAITING, UdpTransport
 
 
 class Core:
@@ -217,5 +217,31 @@ async def test_a_flood_is_read_in_bounded_batches() -> None:
         while seen < BATCH + 10:
             await asyncio.sleep(0)
     assert batches[0] == BATCH
+    transport.close()
+    client.close()
+
+
+async def test_a_busy_socket_is_looked_at_in_turns_and_a_calm_one_at_once() -> None:
+    """Many datagrams in a window switch to collecting; every one is served, and calm returns."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 0))
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    seen: list[bytes] = []
+    turns: list[int] = []
+    transport = UdpTransport(server, lambda data, source: seen.append(data), lambda: turns.append(len(seen)))
+    transport.start(asyncio.get_running_loop())
+    async with asyncio.timeout(10):
+        for number in range(20 * BUSY):
+            client.sendto(b"%d" % number, server.getsockname())
+            await asyncio.sleep(0.001)
+        while len(seen) < 20 * BUSY:
+            await asyncio.sleep(0.001)
+        assert seen == [b"%d" % number for number in range(20 * BUSY)]
+        assert len(turns) < 15 * BUSY, "datagrams were collected"
+        while transport._next_look is not None:
+            await asyncio.sleep(0.01)
+        client.sendto(b"calm", server.getsockname())
+        while seen[-1] != b"calm":
+            await asyncio.sleep(0)
     transport.close()
     client.close()
