@@ -142,8 +142,31 @@ async def the_desk_hangs_up(stage: Stage) -> None:
         await stage.ended(pair, "agent", "normal")
 
 
+async def everything_twice(stage: Stage) -> None:
+    """A carrier that sends every message twice: one call, one BYE, one record."""
+    async with stage.pair(Answer(after=0.2), copies=2) as pair:
+        call, far = await pair.talk()
+        await call.hang_up()
+        await far.ended()
+        await stage.ended(pair, "caller", "normal")
+        assert len(pair.desk.received("INVITE")) == 1
+        assert len(pair.desk.received("BYE")) == 1
+
+
+async def everything_twice_and_cancelled(stage: Stage) -> None:
+    """The same with a call that is given up: one CANCEL."""
+    async with stage.pair(Never(), copies=2) as pair:
+        call = await pair.caller.dial(pair.direct)
+        far = await pair.desk.next_call()
+        await call.ringing()
+        assert await call.cancel() == 487
+        await far.ended()
+        await stage.ended(pair, "caller", "cancelled")
+        assert len(pair.desk.received("CANCEL")) == 1
+
+
 async def test_a_call_may_be_hung_up_at_any_moment(stage: Stage) -> None:
-    """In the prompt, while keying, while it rings, while talking: each side hears what it is owed."""
+    """In the prompt, while keying, while it rings, while talking, by a carrier that repeats itself, by the desk."""
     await together(
         hangs_up_in_the_prompt(stage),
         hangs_up_while_keying(stage),
@@ -154,6 +177,8 @@ async def test_a_call_may_be_hung_up_at_any_moment(stage: Stage) -> None:
         cancels_while_the_desk_answers(stage),
         hangs_up_while_talking(stage),
         the_desk_hangs_up(stage),
+        everything_twice(stage),
+        everything_twice_and_cancelled(stage),
     )
     await stage.switch.nothing_left()
 
@@ -271,36 +296,4 @@ async def test_a_desk_that_does_not_take_a_call_of_the_flow(stage: Stage) -> Non
         is_told_of_absence(stage, gone=False),
         is_told_of_absence(stage, gone=True),
     )
-    await stage.switch.nothing_left()
-
-
-# --- a nervous carrier ---
-
-
-async def everything_twice(stage: Stage) -> None:
-    """A whole call."""
-    async with stage.pair(Answer(after=0.2), copies=2) as pair:
-        call, far = await pair.talk()
-        await call.hang_up()
-        await far.ended()
-        await stage.ended(pair, "caller", "normal")
-        assert len(pair.desk.received("INVITE")) == 1
-        assert len(pair.desk.received("BYE")) == 1
-
-
-async def everything_twice_and_cancelled(stage: Stage) -> None:
-    """A call that is given up."""
-    async with stage.pair(Never(), copies=2) as pair:
-        call = await pair.caller.dial(pair.direct)
-        far = await pair.desk.next_call()
-        await call.ringing()
-        assert await call.cancel() == 487
-        await far.ended()
-        await stage.ended(pair, "caller", "cancelled")
-        assert len(pair.desk.received("CANCEL")) == 1
-
-
-async def test_a_carrier_that_sends_everything_twice_makes_one_call(stage: Stage) -> None:
-    """Repeated datagrams are absorbed: one INVITE, one BYE or CANCEL at the desk, one record."""
-    await together(everything_twice(stage), everything_twice_and_cancelled(stage))
     await stage.switch.nothing_left()

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import os
 import shutil
+import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +21,10 @@ from tests.support.switch import free_port
 
 CAPTURES = Path("/usr/share/sip-tester")
 CARRIER = Path(__file__).parents[1] / "e2e" / "scenarios" / "carrier.xml"
-FIRST_MEDIA, LAST_MEDIA = 31000, 31999
-"""Media ports of SIPp in tests: beside the switch's own."""
+FIRST_MEDIA, LAST_MEDIA = 28000, 29999
+"""Media ports of SIPp in tests: beside those of the switch under test and of load tests."""
+TAKES = 4
+"""SIPp binds RTP and RTCP ports for audio and video, the call wants one of them or not."""
 EVENT_TYPE = 101
 _media = itertools.count(FIRST_MEDIA, 10)
 
@@ -37,10 +40,15 @@ def need_sipp() -> None:
 
 
 def next_media_port() -> int:
-    """A media port that no other SIPp of these tests has; SIPp takes some of its neighbours as well."""
-    port = next(_media)
-    assert port < LAST_MEDIA
-    return port
+    """A media port that nobody has, and its neighbours that SIPp takes as well."""
+    for port in _media:
+        assert port + TAKES <= LAST_MEDIA, "no media port is free for SIPp"
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for neighbour in range(port, port + TAKES):
+                sock = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                sock.bind(("127.0.0.1", neighbour))
+            return port
+    raise AssertionError
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,6 +205,7 @@ def running_switch(directory: Path, **changes: Any) -> Iterator[RunningSwitch]:
     try:
         yield switch
         assert switch.stop() == 0, switch.log()
-        assert '"level": "error"' not in switch.log() and "Traceback" not in switch.log(), switch.log()[-4000:]
+        for sign in ('"level": "error"', "Traceback"):
+            assert sign not in switch.log(), switch.log()[-4000:]
     finally:
         switch.kill()
