@@ -1,0 +1,274 @@
+"""A hundred thousand datagrams of rubbish at the SIP port and at the RTP ports while calls run: nobody notices.
+
+The rubbish comes from a process of its own, in parts, after each of which the memory is looked at.
+Every datagram must have been read, none may raise, and the calls hear each other without a gap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bench.phone import Answer, Call, Never, Phone
+from tests.support.fuzz import TRUSTED, Mutator, RtpMutator, tame, waiting
+from tests.support.processes import memory, processes
+from tests.support.switch import PROJECT, RunningSwitch, free_port, running_switch
+
+WARM_UP = 20_000
+PARTS = (30_000, 35_000, 35_000)
+CALLS = 3
+HOST = "127.0.0.6"
+"""The phones' address, so that audio of calls that the rubbish makes cannot reach them."""
+LEAK = 60
+"""Resident octets a datagram by which a process may grow in the part in which it grows least: what leaks does in each.
+
+A single part may well be worse. Datagrams of 20,000 octets are kept with their transactions for some seconds, and
+the allocator never gives back what the highest peak so far took.
+"""
+PEAKS = 12 * 1024 * 1024
+TORTURE = Path(os.environ.get("SWITCH_CORPUS") or PROJECT.parent / "shared" / "data") / "torture"
+
+
+@pytest.fixture(scope="module")
+def agent_port() -> int:
+    """Where the agent is."""
+    return free_port()
+
+
+PATIENT_FLOW = """
+flow: patient
+answer: now
+start: ask
+nodes:
+  ask:
+    type: collect
+    into: extension
+    min: 6
+    max: 6
+    first_timeout: 120s
+    next: put
+    on_timeout: bye
+    on_invalid: bye
+  put:
+    type: transfer
+    to: {number: "{called}", extension: "{extension}"}
+    next: bye
+    on: {unknown: bye, busy: bye, no_answer: bye, unregistered: bye, failed: bye}
+  bye: {type: hangup, cause: normal}
+"""
+
+
+@pytest.fixture(scope="module")
+def switch(tmp_path_factory: pytest.TempPathFactory, agent_port: int) -> Iterator[RunningSwitch]:
+    """A switch that takes calls from the phones and from the rubbish."""
+    target = f"sip:agent@{HOST}:{agent_port}"
+    flow = tmp_path_factory.mktemp("flows") / "patient.yaml"
+    flow.write_text(PATIENT_FLOW)
+    with running_switch(
+        tmp_path_factory.mktemp("garbage"),
+        flows=[str(flow)],
+        trunks=[{"name": "carrier", "from": [HOST, TRUSTED]}],
+        # Calls that rubbish makes last until their 200 has not been acknowledged; they must not take all ports.
+        limits={"ring_timeout": "2s", "drain": "1s", "calls": 60},
+        numbers=[
+            {"number": "4001", "target": target},
+            {"number": "4004", "flow": "hold_music"},
+            {"number": "4008001234", "flow": "patient"},
+        ],
+        masks=[{"number": "4008001234", "extension": "100001", "target": target}],
+    ) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def phones(switch: RunningSwitch, agent_port: int) -> AsyncIterator[tuple[Phone, Phone]]:
+    """A caller and an agent."""
+    async with AsyncExitStack() as stack:
+        caller = await stack.enter_async_context(
+            await Phone.open("13800138000", target=switch.target, host=HOST, t1=0.2)
+        )
+        agent = await stack.enter_async_context(
+            await Phone.open("agent", target=switch.target, host=HOST, port=agent_port, t1=0.2)
+        )
+        yield caller, agent
+
+
+async def corpus(switch: RunningSwitch, caller: Phone, agent: Phone, directory: Path) -> list[Path]:
+    """Everything that is said in calls of each kind, as files; their dialogs are over, so that none can be hit."""
+    agent.behaviour = Answer(early=True)
+    for number in ("4001", "4008001234"):
+        call = await caller.dial(number)
+        await call.answered()
+        if number != "4001":
+            await call.rtp.key("100001", on=0.06, gap=0.04)
+        far = await agent.next_call()
+        await far.confirmed()
+        await call.info("5")
+        await call.reinvite("sendonly")
+        await far.reinvite("sendrecv")
+        await (call if number == "4001" else far).hang_up()
+    agent.behaviour = Never()
+    call = await caller.dial("4001")
+    await call.ringing()
+    await call.cancel()
+    await agent.next_call()
+    agent.behaviour = Answer()
+    caller.password = "wrong"
+    await caller.options()
+    await asyncio.gather(caller.register(within=2), return_exceptions=True)
+    for phone in (caller, agent):
+        for number, record in enumerate(phone.log):
+            (directory / f"{phone.user}-{number:03d}.dat").write_bytes(record.data)
+    return [directory, *([TORTURE] if TORTURE.exists() else [])]
+
+
+async def rubbish(
+    switch: RunningSwitch, seed: int, count: int, ports: list[int], files: list[Path]
+) -> dict[str, float]:
+    """Send it and return what was sent."""
+    host, port = switch.target
+    command = [sys.executable, "-m", "tests.support.fuzz", "--seed", str(seed), "--count", str(count)]
+    command += ["--sip", f"{host}:{port}", "--rtp", ",".join(map(str, ports))]
+    for directory in files:
+        command += ["--corpus", str(directory)]
+    process = await asyncio.create_subprocess_exec(*command, cwd=PROJECT, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    return json.loads(output)  # type: ignore[no-any-return]
+
+
+class NoisyPeer:
+    """A peer whose own phone sends rubbish between its audio, from the very address that the switch listens to."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._packets = RtpMutator(7)
+        self._task = asyncio.create_task(self._run())
+        self.sent = 0
+
+    async def _run(self) -> None:
+        rtp = self._call.rtp
+        while True:
+            for _ in range(4):
+                assert rtp._transport is not None
+                rtp._transport.sendto(self._packets.next()[:1400], rtp.remote)
+                self.sent += 1
+            await asyncio.sleep(0.02)
+
+    async def stop(self) -> None:
+        """Send no more of it."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
+async def test_rubbish_harms_nobody(
+    switch: RunningSwitch, phones: tuple[Phone, Phone], tmp_path: Path, record_property: pytest.RecordProperty
+) -> None:
+    """No exception, no growth, no datagram lost, no gap in any call, a flow goes on, and the next call is taken."""
+    caller, agent = phones
+    files = await corpus(switch, caller, agent, tmp_path)
+    before = {name: process.pid for name, process in processes(switch).items()}
+    talks = [await talk(caller, agent) for _ in range(CALLS)]
+    noisy_call, _ = await talk(caller, agent)
+    noisy = NoisyPeer(noisy_call)
+    music = await dialled(caller, "4004")
+    asked = await dialled(caller, "4008001234")
+    everybody = [one for pair in talks for one in pair]
+    lines = [*everybody, noisy_call, music, asked]
+    ports = [one.rtp.remote[1] for one in lines if one.rtp.remote]
+    # Ports that no call has: a worker must read what comes there, too.
+    ports += [13_000, 13_500]
+    sent: list[dict[str, float]] = []
+    sizes: list[dict[str, int]] = []
+    received = switch.metrics()["sip_datagrams_received_total"]
+    for seed, count in enumerate((WARM_UP, *PARTS)):
+        sent.append(await rubbish(switch, seed, count, ports, files))
+        await asyncio.sleep(64 * 0.05 + 0.4)
+        sizes.append(await asyncio.to_thread(memory, switch))
+    await noisy.stop()
+    assert noisy.sent > 500
+    metrics = await asyncio.to_thread(switch.metrics)
+    figures = {"sent": sent, "resident": sizes, "noise": noisy.sent}
+    print(json.dumps(figures))
+    record_property("figures", json.dumps(figures))
+    assert sum(int(one["sip"] + one["rtp"]) for one in sent) == WARM_UP + sum(PARTS)
+    assert metrics["sip_datagrams_received_total"] - received >= sum(one["sip"] for one in sent), "all were read"
+    assert waiting(switch.sip_port)[1] == 0, "none was dropped by the kernel"
+    assert sum(value for name, value in metrics.items() if name.startswith("errors_total")) == 0
+    assert {name: process.pid for name, process in processes(switch).items()} == before
+    for name in sizes[0]:
+        course = [size[name] for size in sizes]
+        rates = [(after - before) / count for (before, after), count in zip(pairwise(course), PARTS, strict=True)]
+        assert min(rates) <= LEAK, f"{name} grows: {course}"
+        assert course[-1] - course[0] <= PEAKS, f"{name} has grown: {course}"
+    await unharmed(talks)
+    for one in everybody:
+        assert one.rtp.stats().lost == 0, "no packet of a call was lost"
+    assert music.rtp.loudness(1.0) > 100, "the music still plays"
+    while not agent.incoming.empty():
+        agent.incoming.get_nowait()  # what the rubbish has called
+    await asked.rtp.key("100001")
+    answered = await agent.next_call()
+    await answered.confirmed()
+    for one in (*(call for call, _ in talks), noisy_call, music, asked):
+        await one.hang_up()
+    await unharmed([await talk(caller, agent)])
+
+
+async def dialled(caller: Phone, number: str) -> Call:
+    """A call to a flow, which hears silence from its caller."""
+    call = await caller.dial(number)
+    await call.answered()
+    call.rtp.play(0)
+    return call
+
+
+async def talk(caller: Phone, agent: Phone) -> tuple[Call, Call]:
+    """A call with tones both ways."""
+    call = await caller.dial("4001")
+    await call.answered()
+    far = await agent.next_call()
+    await far.confirmed()
+    call.rtp.play(440)
+    far.rtp.play(880)
+    await far.hears(440)
+    await call.hears(880)
+    return call, far
+
+
+async def unharmed(talks: list[tuple[Call, Call]]) -> None:
+    """Each hears the other's tone in the very last second."""
+    await asyncio.sleep(0.5)
+    for call, far in talks:
+        assert not call.is_over
+        assert call.rtp.hears(880)
+        assert far.rtp.hears(440)
+
+
+def test_rubbish_is_the_same_for_one_seed_and_of_many_kinds() -> None:
+    """A failure can be repeated; hardly any datagram comes twice, and most do not even begin as a message."""
+    corpus = [b"OPTIONS sip:x@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK1\r\nTo: <sip:x@y>\r\n\r\n"]
+    one, two, other = (Mutator(seed, corpus) for seed in (1, 1, 2))
+    made = [one.next() for _ in range(2_000)]
+    assert made == [two.next() for _ in range(2_000)]
+    assert made != [other.next() for _ in range(2_000)]
+    assert len(set(made)) > 1_500
+    assert 0 < sum(data.startswith(b"OPTIONS sip:x@") for data in made) < 1_800
+
+
+def test_no_rubbish_leads_elsewhere() -> None:
+    """Addresses in it are its own, also such as come about by joining numbers."""
+    for text in (b"c=IN IP4 10.1.2.3", b"<sip:a@192.0.2.1:5060>", b"1234.5.6.7", b"9" * 20_000 + b".1.1.1"):
+        found = tame(text)
+        assert TRUSTED.encode() in found
+        assert not re.search(rb"(?<!\d)(?!127\.)\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\d)", found)
