@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import resource
 import signal
 import socket
 
@@ -27,6 +28,8 @@ def main() -> None:
     # Draining comes by command: a signal to the whole group must not cut calls.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     prompts = PromptStore(arguments.prompts)
     for error in prompts.preload():
         complain(f"worker {arguments.id}: {error}")

@@ -103,7 +103,10 @@ class Line:
         self._candidate = None
         if self._latched:
             self._latched = False
-            disconnect(self.port.rtp)
+            try:
+                disconnect(self.port.rtp)
+            except OSError:
+                self.send_errors += 1
         self._choose_reader()
 
     def unlatch_if_silent(self, now: float) -> None:

@@ -84,7 +84,7 @@ class Loop:
                     readers[fd](now)
                 if now >= next_check:
                     next_check = now + CHECK_EVERY
-                    sessions.check(now, CHECK_EVERY)
+                    self._check(now)
             except Exception:  # noqa: BLE001 - a fault in one session must not end the others
                 self._report()
             if sessions.events:
@@ -96,6 +96,12 @@ class Loop:
                 window_ends = now + WINDOW
         self._signalling.flush()
         self._signalling.close()
+
+    def _check(self, now: float) -> None:
+        self._sessions.check(now, CHECK_EVERY)
+        if self._supervisor.gone and not self._signalling.connected:
+            # Nobody is left to release a session: it ends when its peer has.
+            self._sessions.end_silent(now)
 
     def _patience(self, next_check: float) -> float | None:
         """Seconds that the loop may sleep; None where only a socket can wake it."""

@@ -32,7 +32,8 @@ class Playback:
     def use(self, codec: str) -> None:
         """Goes on in another codec."""
         if self._prompts:
-            self._frames = self._prompts[self._current].frames[codec]
+            # Of a codec that is only relayed there are no frames: such a prompt is over at once.
+            self._frames = self._prompts[self._current].frames.get(codec, ())
 
     def next(self, codec: str) -> bytes | None:
         """The next frame; None at the end."""
@@ -122,5 +123,13 @@ class Cadence:
             if slot:
                 self.late_max = max(self.late_max, now - tick * TICK)
                 for sender in slot.copy():
-                    if not sender.step(now):
-                        self.remove(sender)
+                    self._serve(sender, now)
+
+    def _serve(self, sender: Sender, now: float) -> None:
+        alive = False
+        try:
+            alive = sender.step(now)
+        finally:
+            # One that fails is not to fail again every 20 ms, to the cost of those behind it.
+            if not alive:
+                self.remove(sender)

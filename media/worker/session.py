@@ -150,11 +150,14 @@ class Session(Line):
             last_at=None if self.first_at is None else self.last_at,
         )
 
+    def quiet_for(self, now: float) -> float:
+        """Seconds since the peer was heard, or since it was allowed to speak."""
+        return now - max(self.last_at, self._waits_since)
+
     def check(self, now: float, interval: float, silence: float) -> None:
         """Every `interval`: unlatches a silent peer, tells of a long silence, stops relaying a flood."""
         self.unlatch_if_silent(now)
-        quiet = now - max(self.last_at, self._waits_since)
-        if quiet <= silence or not self._receives:
+        if self.quiet_for(now) <= silence or not self._receives:
             self._silence_told = False
         elif not self._silence_told:
             self._silence_told = True
@@ -203,17 +206,7 @@ class Session(Line):
             self._write_header(second & MARKER | self._peer_pt, seq, ts)
             if self._table is not None:
                 BUFFER[12:size] = BUFFER[12:size].translate(self._table)
-        if not peer._latched:
-            peer.transmit(VIEWS[size])
-            return
-        send = peer._send
-        try:
-            send(VIEWS[size])
-        except OSError:
-            peer.transmit_again(VIEWS[size])
-            return
-        peer.sent += 1
-        peer.sent_octets += size
+        peer.transmit(VIEWS[size])
 
     def _write_header(self, second: int, seq: int, ts: int) -> None:
         """Puts a header into BUFFER as the peer is to see it."""

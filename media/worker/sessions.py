@@ -137,6 +137,12 @@ class Sessions:
         for session in self.open.values():
             session.check(now, interval, self._silence)
 
+    def end_silent(self, now: float) -> None:
+        """Ends the sessions whose peer is gone, for when nobody is left to release them."""
+        for session in list(self.open.values()):
+            if session.quiet_for(now) > self._silence:
+                self._end(session)
+
     # --- commands ---
 
     def _session(self, port: int, gen: int) -> Session | None:

@@ -7,6 +7,7 @@ import resource
 import secrets
 import select
 import socket
+import traceback
 from typing import Final
 
 from media.control import (
@@ -57,6 +58,11 @@ class Signalling:
     def _register(self, sock: socket.socket, reader: Reader) -> None:
         self._sessions.readers[sock.fileno()] = reader
         self._epoll.register(sock.fileno(), select.EPOLLIN)
+
+    @property
+    def connected(self) -> bool:
+        """Whether a signalling process is there."""
+        return self._connection is not None
 
     def close(self) -> None:
         """Takes the socket away from the file system."""
@@ -125,10 +131,16 @@ class Signalling:
         try:
             for body in self._frames.feed(data):
                 for command in decode_commands(body):
-                    self._command(command, now)
+                    self._try(command, now)
                 self._sessions.settle(now)
         except ControlError as error:
             self._drop(str(error))
+
+    def _try(self, command: Command, now: float) -> None:
+        try:
+            self._command(command, now)
+        except Exception:  # noqa: BLE001 - a fault in one call's command must not cost the others theirs
+            complain(f"worker {self._number}: {command}: {traceback.format_exc()}")
 
     def _command(self, command: Command, now: float) -> None:
         if isinstance(command, Attach):

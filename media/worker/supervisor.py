@@ -34,6 +34,7 @@ class Supervisor:
         self.sock = sock
         self.stopped = False
         self.draining = False
+        self.gone = False
         self._number = number
         self._take = take
         self._asked = 0
@@ -62,19 +63,22 @@ class Supervisor:
             return
         except OSError:
             data, descriptors, flags = b"", [], 0
-        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-            complain(f"worker {self._number}: a message of the supervisor was cut")
         ports, faults = pairs(descriptors)
         for fault in faults:
             complain(f"worker {self._number}: port refused: {fault}")
         if ports:
             self._asked -= len(ports)
             self._take(ports)
-        if not data:
+        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+            complain(f"worker {self._number}: a message of the supervisor was cut")
+        elif not data:
             complain(f"worker {self._number}: the supervisor is gone; serving the calls there are")
-            self.draining = True
+            self.gone = self.draining = True
             self.sock.close()
-            return
+        else:
+            self._obey(data)
+
+    def _obey(self, data: bytes) -> None:
         try:
             message = _decode(data)
         except msgspec.MsgspecError as error:

@@ -274,6 +274,32 @@ def test_it_ends_after_its_last_call(running: WorkerProcess, phones: tuple[Phone
     assert ended(running) == 0
 
 
+def test_forgotten_by_everybody_it_ends_with_its_calls(tmp_path: Path, phones: tuple[Phone, Phone]) -> None:
+    """With neither supervisor nor signalling, a call lasts as long as somebody speaks."""
+    with worker(tmp_path, silence=0.6) as running:
+        control = running.connect()
+        a, b = talk(control, running, phones)
+        running.supervisor.close()
+        control.close()
+        for _ in range(15):
+            check_talk(a, b, phones)
+            assert phones[0].quiet(0.05)
+        assert running.process is not None
+        assert running.process.poll() is None
+        assert ended(running) == 0
+
+
+def test_a_codec_that_is_only_relayed_plays_nothing(
+    running: WorkerProcess, phones: tuple[Phone, Phone]
+) -> None:
+    """And disturbs nobody else's call."""
+    control = running.connect()
+    port = running.ports[2]
+    control.send(opened(port, 9, phones[0], codec="G729"), Play(port, 9, 1, ["tone:busy"], True))
+    assert control.expect(PlayDone).reason == "done"
+    talk(control, running, phones)
+
+
 def test_without_calls_it_ends_at_once(running: WorkerProcess) -> None:
     """Nothing is to be waited for."""
     running.connect()

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,9 +46,11 @@ def bind_pairs(count: int, ip: str = "127.0.0.1") -> list[socket.socket]:
 class Control:
     """Signalling's connection, blocking, for one test."""
 
-    def __init__(self, path: str, client: str = "test") -> None:
+    def __init__(self, path: str, client: str = "test", connected: Callable[[], None] = lambda: None) -> None:
+        """Waits for the greeting; `connected` is called before, for a worker that the test itself drives."""
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._sock.connect(path)
+        connected()
         self._frames = FrameReader()
         self._events: list[Event] = []
         self._seq = 0

@@ -52,6 +52,11 @@ class TestPlayback:
         playback.use("PCMU")
         assert playback.next("PCMU") is None
 
+    def test_a_codec_without_frames_is_over_at_once(self) -> None:
+        """What is only relayed cannot be played."""
+        playback = Playback(1, [prompt("a")], True, "G729")
+        assert playback.next("G729") is None
+
 
 class Recorder:
     """A sender that notes when it was served, for `count` times."""
@@ -140,3 +145,19 @@ class TestCadence:
         cadence.remove(sender)
         assert sender not in cadence
         assert cadence.next_due() is None
+
+    def test_a_sender_that_fails_is_served_no_more(self) -> None:
+        """It must not cost those behind it their packets again and again."""
+
+        class Faulty(Recorder):
+            def step(self, now: float) -> bool:
+                raise RuntimeError("a fault")
+
+        cadence, before, faulty, behind = Cadence(), Recorder(), Faulty(), Recorder()
+        for sender in (before, faulty, behind):
+            cadence.add(sender, 1.0)
+        with pytest.raises(RuntimeError, match="a fault"):
+            cadence.run(1.0 + 1.5 * TICK)
+        drive(cadence, 2.0)
+        assert faulty not in cadence
+        assert (len(before.times), len(behind.times)) == (50, 49)

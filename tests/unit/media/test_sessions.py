@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import time
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ from media.rtp.packet import Packet, parse
 from media.worker import sessions
 from media.worker.line import CANDIDATE_FOR, CHECKED_FOR, UNLATCH_AFTER
 from media.worker.ports import pairs
-from media.worker.session import FLOOD
+from media.worker.session import FLOOD, Session
 from media.worker.sessions import EARLY_FOR, MAX_EARLY, MAX_EARLY_OCTETS, Sessions
 from tests.support.media_worker import Phone, bind_pairs, opened
 
@@ -885,6 +886,36 @@ class TestLifecycle:
         assert heard(bench.alice) == []
         assert bench.sessions.cadence.next_due() is None
         assert list(bench.sessions.open) == [bench.b]
+
+    def test_nothing_of_a_session_stays_in_memory(self, bench: Bench) -> None:
+        """No cycles are left, as the worker runs without a collector."""
+        gc.collect()
+        gc.disable()
+        try:
+            for gen in range(1, 40, 2):
+                bench.do(opened(bench.a, gen, bench.alice, digits=True), opened(bench.b, gen + 1, bench.bob))
+                bench.do(Bridge(bench.a, gen, bench.b, gen + 1), Play(bench.a, gen, 1, ["tone:busy"]))
+                for phone, port in ((bench.alice, bench.a), (bench.bob, bench.b)) * 2:
+                    bench.talk(phone, port)
+                    bench.do(StopPlay(bench.a, gen))
+                bench.do(SendDigits(bench.b, gen + 1, "1"))
+                bench.do(Release(bench.a, gen), Release(bench.b, gen + 1))
+            left = [thing for thing in gc.get_objects() if isinstance(thing, Session)]
+            assert left == []
+        finally:
+            gc.enable()
+
+    def test_silent_sessions_can_be_ended(self, bench: Bench) -> None:
+        """When nobody is left to release them; those that are heard go on."""
+        bench.bridged()
+        bench.pass_time(SILENCE - 1.0)
+        bench.talk(bench.alice, bench.a)
+        bench.turn(2.0)
+        bench.events()
+        bench.sessions.end_silent(bench.now)
+        assert list(bench.sessions.open) == [bench.a]
+        (event,) = bench.events()
+        assert isinstance(event, Released)
 
     def test_a_long_silence_is_told_once(self, bench: Bench) -> None:
         """And again when the peer has spoken in between."""

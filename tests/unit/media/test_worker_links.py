@@ -1,0 +1,295 @@
+"""The worker's ends of its two sockets, driven by hand: signalling's and the supervisor's."""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from media.control import (
+    Digit,
+    Event,
+    Open,
+    Ping,
+    Pong,
+    PortsAdded,
+    Release,
+    Released,
+    Stats,
+    StreamStats,
+    WorkerStats,
+)
+from media.prompts import PromptStore
+from media.worker import signalling
+from media.worker.log import complain
+from media.worker.ports import Port
+from media.worker.sessions import Sessions
+from media.worker.signalling import Signalling
+from media.worker.supervisor import LOW_WATER, Supervisor
+from tests.support.media_worker import Control, bind_pairs
+
+
+class Link:
+    """A worker's control socket with its epoll; `turn` is one round of the loop."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = str(directory / "control")
+        self.epoll = select.epoll()
+        self.sessions = Sessions(PromptStore([]), silence=60.0)
+        self.signalling = Signalling(self.path, 4, "192.0.2.4", self.sessions, self.epoll)
+        self.controls: list[Control] = []
+
+    def turn(self) -> None:
+        """Serves what is ready, then sends what was emitted."""
+        for fd, _ in self.epoll.poll(0):
+            self.sessions.readers[fd](1.0)
+        if self.sessions.events:
+            self.signalling.flush()
+
+    def connect(self, client: str = "") -> Control:
+        """A connection; the listener's backlog takes it before the worker does."""
+        control = Control(self.path, client, connected=self.turn)
+        self.controls.append(control)
+        return control
+
+    def close(self) -> None:
+        """Gives everything up."""
+        for control in self.controls:
+            control.close()
+        self.signalling._drop("the test is over")
+        self.signalling._listener.close()
+        self.signalling.close()
+        self.signalling.close()
+        self.epoll.close()
+
+
+@pytest.fixture
+def link(tmp_path: Path) -> Iterator[Link]:
+    """A control socket."""
+    made = Link(tmp_path)
+    yield made
+    made.close()
+
+
+class TestSignalling:
+    """Signalling."""
+
+    def test_it_greets(self, link: Link) -> None:
+        """With who it is and what it has had."""
+        link.sessions.last_gen = 9
+        hello = link.connect().hello
+        assert (hello.worker_id, hello.address, hello.last_gen, hello.client) == (4, "192.0.2.4", 9, "")
+        assert link.signalling.connected
+
+    def test_only_its_owner_may_connect(self, link: Link) -> None:
+        """Whoever connects commands the audio of all calls."""
+        assert Path(link.path).stat().st_mode & 0o777 == 0o600
+
+    def test_a_socket_left_by_a_crash_is_replaced(self, link: Link, tmp_path: Path) -> None:
+        """The file says nothing about who listens."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as old:
+            old.bind(str(tmp_path / "left"))
+        signalling._listen(str(tmp_path / "left")).close()
+
+    def test_numbers_and_counters_are_answered(self, link: Link) -> None:
+        """Ping with the last command carried out, Stats with everything."""
+        control = link.connect("one")
+        control.send(Release(10, 1, seq=6), Ping(), Stats())
+        link.turn()
+        assert control.next() == Released(10, 1, StreamStats())
+        assert control.next() == Pong(6)
+        stats = control.expect(WorkerStats)
+        assert stats.cpu_seconds > 0.0
+
+    def test_the_newest_connection_counts(self, link: Link) -> None:
+        """A restarted signalling process need not wait for the end of the old one."""
+        old = link.connect()
+        new = link.connect()
+        with pytest.raises(EOFError):
+            old.next()
+        new.send(Ping())
+        link.turn()
+        assert new.next() == Pong(0)
+
+    def test_a_command_that_fails_costs_the_others_nothing(
+        self, link: Link, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It is told in the log with all that is known."""
+        control = link.connect()
+
+        def fails(command: Open, now: float) -> None:
+            raise KeyError("a fault")
+
+        monkeypatch.setitem(link.sessions._carry_out, Open, fails)
+        control.send(Open(10, 1, "192.0.2.1", 1, "192.0.2.1", 8, "PCMA"), Release(10, 1))
+        link.turn()
+        assert control.next() == Released(10, 1, StreamStats())
+        assert "KeyError: 'a fault'" in capsys.readouterr().err
+
+    def test_events_wait_for_a_connection_within_bounds(self, link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The newest are kept."""
+        monkeypatch.setattr(signalling, "MAX_KEPT", 3)
+        for n in range(5):
+            link.sessions.emit(Digit(10, 1, str(n), 0.0))
+            link.turn()
+        control = link.connect()
+        link.turn()
+        assert [control.expect(Digit).digit for _ in range(3)] == ["2", "3", "4"]
+
+    def test_what_a_full_socket_does_not_take_follows_later(self, link: Link) -> None:
+        """In order, and nothing twice."""
+        control = link.connect()
+        events: list[Event] = [PortsAdded(list(range(100_000, 110_000))) for _ in range(40)]
+        for event in events:
+            link.sessions.emit(event)
+            link.turn()
+        assert link.signalling._waits
+        for event in events:
+            while (got := control.next(0.01)) is None:
+                link.turn()
+            assert got == event
+            link.turn()
+        assert not link.signalling._waits
+
+    def test_who_does_not_read_is_dropped(
+        self, link: Link, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Memory is bounded; it may connect again."""
+        monkeypatch.setattr(signalling, "MAX_UNSENT", 100_000)
+        link.connect()
+        for _ in range(40):
+            link.sessions.emit(PortsAdded(list(range(100_000, 110_000))))
+            link.turn()
+        assert not link.signalling.connected
+        assert "octets unread" in capsys.readouterr().err
+        assert link.connect().hello.worker_id == 4
+
+    def test_a_connection_that_is_gone_when_written_to_is_dropped(self, link: Link) -> None:
+        """The write notices before the read."""
+        link.connect().close()
+        for _ in range(3):
+            link.sessions.emit(Digit(10, 1, "1", 0.0))
+            link.signalling.flush()
+        assert not link.signalling.connected
+        assert link.sessions.events != []
+
+
+class Overseer:
+    """The supervisor's end."""
+
+    def __init__(self) -> None:
+        self.sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.sock.setblocking(False)
+        self.taken: list[Port] = []
+        self.worker = Supervisor(theirs, 4, self.taken.extend)
+
+    def heard(self) -> list[object]:
+        """What the worker said."""
+        messages = []
+        while True:
+            try:
+                messages.append(msgspec.msgpack.decode(self.sock.recv(4096)))
+            except BlockingIOError:
+                return messages
+
+    def close(self) -> None:
+        """Gives everything up."""
+        self.sock.close()
+        self.worker.sock.close()
+        for port in self.taken:
+            port.close()
+
+
+@pytest.fixture
+def overseer() -> Iterator[Overseer]:
+    """A supervisor's end."""
+    made = Overseer()
+    yield made
+    made.close()
+
+
+class TestSupervisor:
+    """Supervisor."""
+
+    def test_it_says_that_it_is_ready(self, overseer: Overseer) -> None:
+        """In one message."""
+        overseer.worker.ready()
+        assert overseer.heard() == [{"ready": True}]
+
+    @pytest.mark.parametrize(
+        ("free", "in_use", "wish"),
+        [
+            (LOW_WATER, 0, []),
+            (LOW_WATER - 1, 0, [{"more": LOW_WATER}]),
+            (LOW_WATER, 1000, [{"more": 500}]),
+            (250, 1000, []),
+        ],
+    )
+    def test_it_asks_for_the_more_the_busier_it_is(
+        self, overseer: Overseer, free: int, in_use: int, wish: list[object]
+    ) -> None:
+        """A burst of calls must not outrun the answer."""
+        overseer.worker.want(free, in_use)
+        assert overseer.heard() == wish
+
+    def test_it_asks_once_until_it_is_given(self, overseer: Overseer) -> None:
+        """A supervisor with nothing left is not pestered."""
+        for _ in range(3):
+            overseer.worker.want(0, 0)
+        assert overseer.heard() == [{"more": LOW_WATER}]
+        sockets = bind_pairs(LOW_WATER)
+        socket.send_fds(overseer.sock, [msgspec.msgpack.encode({"ports": []})], [sock.fileno() for sock in sockets])
+        overseer.worker.read(0.0)
+        assert len(overseer.taken) == LOW_WATER
+        overseer.worker.want(0, 0)
+        assert overseer.heard() == [{"more": LOW_WATER}]
+        for sock in sockets:
+            sock.close()
+
+    def test_draining_it_asks_for_nothing(self, overseer: Overseer) -> None:
+        """There will be no more calls."""
+        overseer.sock.send(msgspec.msgpack.encode({"drain": True}))
+        overseer.worker.read(0.0)
+        overseer.worker.read(0.0)
+        overseer.worker.want(0, 0)
+        assert overseer.heard() == []
+        assert (overseer.worker.draining, overseer.worker.stopped, overseer.worker.gone) == (True, False, False)
+
+    def test_told_to_stop(self, overseer: Overseer) -> None:
+        """For good, whatever comes after."""
+        overseer.sock.send(msgspec.msgpack.encode({"stop": True}))
+        overseer.sock.send(msgspec.msgpack.encode({"drain": 30.0}))
+        overseer.worker.read(0.0)
+        overseer.worker.read(0.0)
+        assert (overseer.worker.draining, overseer.worker.stopped) == (True, True)
+
+    def test_its_death_is_noticed(self, overseer: Overseer, capsys: pytest.CaptureFixture[str]) -> None:
+        """And talking to it afterwards is no fault."""
+        overseer.sock.close()
+        overseer.worker.ready()
+        overseer.worker.read(0.0)
+        assert (overseer.worker.gone, overseer.worker.draining) == (True, True)
+        assert "the supervisor is gone" in capsys.readouterr().err
+
+    def test_a_message_too_long_is_told(self, overseer: Overseer, capsys: pytest.CaptureFixture[str]) -> None:
+        """What was cut is not acted upon."""
+        overseer.sock.setblocking(True)
+        overseer.sock.send(b"\x81\xa4stop\xc3" + bytes(70_000))
+        overseer.worker.read(0.0)
+        assert not overseer.worker.stopped
+        assert "was cut" in capsys.readouterr().err
+
+
+def test_complaining_to_nobody_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pipe's reader may be gone."""
+
+    class Gone:
+        def write(self, text: str) -> None:
+            raise BrokenPipeError
+
+    monkeypatch.setattr("sys.stderr", Gone())
+    complain("nothing")
