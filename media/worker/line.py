@@ -39,8 +39,8 @@ class Host(Protocol):
     def random(self, bits: int) -> int:
         """An unguessable number."""
 
-    def leave(self, port: Port, previous: Address | None) -> None:
-        """Reads from now on what comes to a port that has no session; `previous` had it last."""
+    def leave(self, port: Port) -> None:
+        """Reads from now on what comes to a port that has no session."""
 
 
 class Line:
@@ -86,6 +86,11 @@ class Line:
 
     # --- latching ---
 
+    @property
+    def target(self) -> Address | None:
+        """Where packets go."""
+        return self._target
+
     def set_remote(self, address: Address | None, latch_ip: str) -> None:
         """Where the peer is; a change makes it latch anew."""
         if address == self._address and latch_ip == self._latch_ip:
@@ -130,7 +135,7 @@ class Line:
         self.stamp(False)
         self.unlatch()
         drain(self.port.rtp)
-        self.host.leave(self.port, self._target)
+        self.host.leave(self.port)
 
     def _latch(self, source: Address, now: float) -> None:
         try:

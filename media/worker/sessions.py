@@ -37,6 +37,10 @@ MAX_EARLY_PORTS: Final = 1024
 """Ports for which they are kept, so that a flood cannot fill the memory."""
 MAX_EARLY_OCTETS: Final = 512
 
+LATE_FOR: Final = 5.0
+"""Seconds in which packets for the session that had the port before are not taken for the next one's."""
+_NOBODY: Final = (None, 0.0)
+
 Early = tuple[bytes, Address, float]
 """A datagram, its source, when it came."""
 
@@ -65,7 +69,7 @@ class Sessions:
         self._ignored = 0
         # What came to ports without a session; and the sessions opened since that have still to hear it.
         self._early: dict[int, deque[Early]] = {}
-        self._previous: dict[int, Address | None] = {}
+        self._previous: dict[int, tuple[Address | None, float]] = {}
         self._opened: list[tuple[Session, deque[Early]]] = []
         # Of the sessions that are over: relayed, played, digits, strangers, dropped, rtcp.
         self._past = [0] * 6
@@ -83,9 +87,8 @@ class Sessions:
         """Queues an event for signalling."""
         self.events.append(event)
 
-    def leave(self, port: Port, previous: Address | None = None) -> None:
-        """Reads from now on what comes to a port that has no session; `previous` had it last."""
-        self._previous[port.number] = previous
+    def leave(self, port: Port) -> None:
+        """Reads from now on what comes to a port that has no session."""
         self.readers[port.rtp.fileno()] = partial(self._stray_rtp, port)
         self.readers[port.rtcp.fileno()] = partial(self._stray_rtcp, port)
 
@@ -95,11 +98,16 @@ class Sessions:
         except OSError:
             return
         self._stray += 1
-        if size <= MAX_EARLY_OCTETS and source[:2] != self._previous[port.number]:
+        if size <= MAX_EARLY_OCTETS and source[:2] != self._previous_peer(port, now):
             if len(self._early) >= MAX_EARLY_PORTS:
                 self._early.clear()
             early = self._early.setdefault(port.number, deque(maxlen=MAX_EARLY))
             early.append((bytes(VIEWS[size]), source[:2], now))
+
+    def _previous_peer(self, port: Port, now: float) -> Address | None:
+        """Whose late packets may still come."""
+        peer, until = self._previous.get(port.number, _NOBODY)
+        return peer if now < until else None
 
     def _stray_rtcp(self, port: Port, now: float) -> None:
         try:
@@ -141,7 +149,7 @@ class Sessions:
         """Ends the sessions whose peer is gone, for when nobody is left to release them."""
         for session in list(self.open.values()):
             if session.quiet_for(now) > self._silence:
-                self._end(session)
+                self._end(session, now)
 
     # --- commands ---
 
@@ -160,10 +168,10 @@ class Sessions:
             self._ignored += 1
             return
         if session is not None and session.gen < command.gen:
-            self._end(session)
+            self._end(session, now)
             session = None
         if session is None:
-            session = self.open[command.port] = Session(port, command.gen, self, now, self._previous[command.port])
+            session = self.open[command.port] = Session(port, command.gen, self, now, self._previous_peer(port, now))
             early = self._early.pop(command.port, None)
             if early is not None:
                 self._opened.append((session, early))
@@ -210,11 +218,12 @@ class Sessions:
     def _release(self, command: Release, now: float) -> None:
         session = self._session(command.port, command.gen)
         if session is not None:
-            self._end(session)
+            self._end(session, now)
         else:
             self.emit(Released(command.port, command.gen, StreamStats()))
 
-    def _end(self, session: Session) -> None:
+    def _end(self, session: Session, now: float) -> None:
+        self._previous[session.port.number] = (session.target, now + LATE_FOR)
         del self.open[session.port.number]
         stats = session.release()
         self._past = [past + now for past, now in zip(self._past, _counts(session), strict=True)]

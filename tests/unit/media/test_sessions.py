@@ -33,7 +33,7 @@ from media.worker import sessions
 from media.worker.line import CANDIDATE_FOR, CHECKED_FOR, UNLATCH_AFTER
 from media.worker.ports import pairs
 from media.worker.session import FLOOD, Session
-from media.worker.sessions import EARLY_FOR, MAX_EARLY, MAX_EARLY_OCTETS, Sessions
+from media.worker.sessions import EARLY_FOR, LATE_FOR, MAX_EARLY, MAX_EARLY_OCTETS, Sessions
 from tests.support.media_worker import Phone, bind_pairs, opened
 
 VOICE = bytes(range(160))
@@ -305,6 +305,17 @@ class TestLatching:
         stats = bench.released(bench.b, 2)
         assert (stats.received, stats.lost, stats.strangers) == (4, 0, 1)
         assert peer_of(bench, bench.b) is None
+
+    def test_after_a_while_the_port_has_forgotten_its_last_peer(self, bench: Bench) -> None:
+        """Another call of the same gateway is heard from its first packet."""
+        bench.bridged()
+        bench.talk(bench.alice, bench.a)
+        bench.released(bench.a, 1)
+        bench.turn(LATE_FOR)
+        bench.alice.ssrc += 1
+        bench.talk(bench.alice, bench.a)
+        bench.do(opened(bench.a, 3, bench.alice))
+        assert bench.released(bench.a, 3).received == 1
 
     def test_what_was_said_long_before_is_not(self, bench: Bench) -> None:
         """It was for nobody."""
