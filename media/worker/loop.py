@@ -69,7 +69,8 @@ class Loop:
         window_ends = now
         in_use = -1
         while not supervisor.stopped and (sessions.open or not supervisor.draining):
-            if len(sessions.open) != in_use:
+            # Its first ports come unasked; after a restart they are those of its predecessor.
+            if len(sessions.open) != in_use and sessions.ports:
                 in_use = len(sessions.open)
                 supervisor.want(len(sessions.ports) - in_use, in_use)
             if busy:
