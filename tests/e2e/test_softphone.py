@@ -52,7 +52,7 @@ def check_digest(phone: Softphone, algorithm: str) -> None:
 
 async def sipp_talks(switch: RunningSwitch, directory: Path, user: str, algorithm: str, *, agent_ends: bool) -> None:
     """SIPp keys, the softphone rings and answers; SIPp sends speech, the softphone its tone."""
-    caller = Caller(f"1391111{user[-4:]}", user)
+    caller = Caller(f"1391111{user[-4:]}", user, talk_ms=8000 if agent_ends else 2500)
     with listening() as captured:
         async with softphone(directory, user, f"secret-{user}", switch.target, algorithm) as phone:
             await together(
@@ -64,9 +64,9 @@ async def sipp_talks(switch: RunningSwitch, directory: Path, user: str, algorith
     assert captured[0].before_the_keys(caller) >= 25, "it heard the prompt"
     assert ear.hears(TONE, 0.5, skip=0.1)
     assert (ear.stats().lost, ear.stats().streams) == (0, 1)
-    # SIPp's speech begins with half a second of silence.
+    # SIPp's speech begins low, after half a second of silence.
     loudest = max(map(abs, phone.heard()))
-    assert loudest > 1000
+    assert loudest > 500
 
 
 async def the_carrier(switch: RunningSwitch, caller: Caller, directory: Path) -> None:
@@ -82,7 +82,7 @@ async def the_agent(phone: Softphone, caller: Caller, *, agent_ends: bool) -> No
     phone.tell("answer")
     await phone.event("confirmed")
     if agent_ends:
-        phone.tell("expect 50")
+        phone.tell("expect 75")
         await phone.event("received")
         phone.tell("hangup")
     ended = await phone.event("ended")
@@ -133,7 +133,9 @@ async def it_talks(switch: RunningSwitch, directory: Path, user: str) -> None:
         ended = await phone.event("ended")
         assert ended["lost"] == 0
         assert carrier.complaints == []
-    assert share(phone.heard()[-2000:], 440) > 0.7
+    heard = phone.heard()
+    # Its own clock may slip or its jitter buffer mend: an eighth of a second without either is enough.
+    assert max(share(heard[at : at + 1000], 440) for at in range(0, len(heard) - 1000, 500)) > 0.9
 
 
 async def it_declines_and_is_cancelled(switch: RunningSwitch, directory: Path, user: str) -> None:
