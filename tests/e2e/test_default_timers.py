@@ -96,7 +96,8 @@ async def test_with_the_shipped_timers_nothing_is_left_after_32_seconds(stage: S
     held = stage.switch.held()
     assert held["server_transactions"] >= 4
     # The INVITE that was never answered waits for a first response, as its CANCEL may not go before that.
-    assert held.keys() == {"server_transactions", "client_transactions", "timers", "invites_out"}
     assert held["invites_out"] == 1
+    gone_at_once = ("calls", "dialogs", "media_legs", "invites_in", "call_timers", "media_ports_leased", "tasks")
+    assert not held.keys() & set(gone_at_once)
     await stage.switch.nothing_left(within=64 * T1 + 2)
     assert time.monotonic() - began > 32

@@ -33,6 +33,9 @@ HELD = (
     "server_transactions",
     "timers",
     "pending_2xx",
+    "accepted_invites",
+    "merge_keys",
+    "waiting_destinations",
     "media_ports_leased",
 )
 """What a call holds; every one is zero when nothing was left behind."""
@@ -62,6 +65,7 @@ class RunningSwitch:
         self.config = {**self._defaults(), **changes}
         self.config_file = directory / "switch.yaml"
         self.config_file.write_text(yaml.safe_dump(self.config, allow_unicode=True))
+        self.idle_tasks = 0.0
         self.process = self._start()
 
     @property
@@ -108,7 +112,7 @@ class RunningSwitch:
     def _await_http(self, until: float) -> None:
         while True:
             try:
-                self.metrics()
+                self.idle_tasks = self.metrics()["tasks"]
             except OSError:
                 if time.monotonic() > until:
                     raise
@@ -133,9 +137,10 @@ class RunningSwitch:
         return numbers
 
     def held(self) -> dict[str, float]:
-        """What calls hold at the moment, without the zeros."""
+        """What calls hold at the moment, without the zeros; of tasks, those above what an idle switch has."""
         metrics = self.metrics()
-        return {name: metrics[name] for name in HELD if metrics[name]}
+        metrics["tasks"] -= min(self.idle_tasks, metrics["tasks"])
+        return {name: metrics[name] for name in (*HELD, "tasks") if metrics[name]}
 
     async def nothing_left(self, within: float = 64 * 0.05 + 3.0) -> None:
         """Wait until nothing of any call is left; fails with what is."""
