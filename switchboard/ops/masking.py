@@ -13,10 +13,14 @@ _UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u
 _UUID7: Final = r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b"
 _DIGITS: Final = re.compile(rf"({_UUID7})|(?<!\d)1[3-9]\d[ -]\d{{4}}[ -]\d{{4}}(?!\d)|\d{{7,}}")
 _OUR_ID: Final = re.compile(r"[0-9a-f]{16,64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SERVICE_NUMBER: Final = re.compile(r"[48]00[0-9]{7}")
 _PLAIN: Final = (int, float, bool, type(None))
 
 IDENTIFIERS: Final = frozenset({"call_id", "leg", "leg_id", "dialog", "segment_id"})
 """Keys whose values are ours and hexadecimal; whatever else stands there is masked like any text."""
+
+SERVICE: Final = frozenset({"called"})
+"""Keys that may show a 400 or 800 number, which is published."""
 
 TIMES: Final = frozenset({"timestamp"})
 """Keys written by our own processors only."""
@@ -72,6 +76,8 @@ def clean_event(logger: object, name: str, event: MutableMapping[str, object]) -
     for key, value in event.items():
         if isinstance(value, str):
             if key in TIMES or (key in IDENTIFIERS and _OUR_ID.fullmatch(value)):
+                continue
+            if key in SERVICE and _SERVICE_NUMBER.fullmatch(value):
                 continue
             if key == "exception":  # keeps its lines, each indented: none can pass for a line of its own
                 event[key] = "\n".join(f"    {clean_text(line)}" for line in value.splitlines())

@@ -112,3 +112,10 @@ def test_values_of_every_type_are_masked(value: object, expected: object) -> Non
 def test_events_keep_our_ids_only(event: dict[str, object], expected: dict[str, object]) -> None:
     """A key that may hold an id of ours does not let a peer's number through."""
     assert clean_event(None, "info", event) == expected
+
+
+def test_a_published_number_is_shown_where_it_was_called() -> None:
+    """400 and 800 numbers under `called` only; nobody's own number passes there."""
+    event = clean_event(None, "info", {"called": "4008001234", "event": "4008001234"})
+    assert event == {"called": "4008001234", "event": "40****34"}
+    assert clean_event(None, "info", {"called": "13956781234"}) == {"called": "139****1234"}
