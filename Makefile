@@ -2,31 +2,40 @@
 SHELL := /bin/bash
 VENV ?= .venv
 PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install -q --disable-pip-version-check -c constraints.txt
 SYSTEM_PACKAGES := sip-tester espeak-ng sox
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages run call test check fmt bench clean
+.PHONY: help setup run call test check fmt bench clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
-setup: $(VENV)/.ready ## Make .venv and install the pinned packages
+setup: $(VENV)/.ready $(VENV)/.packages ## Make .venv, install the pinned packages and, where root, what tests need
 
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@command -v python3 >/dev/null || { echo "python3 (3.11 or newer) is needed; install it first"; exit 1; }
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; this is $$(python3 --version)"; exit 1; }
-	@echo "Setting up $(VENV) (once; takes about a minute) ..."
+	@echo "Setting up $(VENV), once; it takes about a minute ..."
 	@test -x $(PY) || python3 -m venv $(VENV) || { echo "python3 -m venv failed; on Debian: apt-get install python3-venv"; exit 1; }
-	@$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,interop]'
+	@$(PIP) -e . || { echo "the packages could not be installed; the message above says which"; exit 1; }
 	@touch $@
 
-# SIPp plays the carrier in the end-to-end tests; without root the tests that need it say so and are skipped.
-packages:
-	@if command -v sipp >/dev/null; then :; \
+# The tests' own packages. Foreign user agents have no wheels for every Python; tests without them say so.
+$(VENV)/.ready-dev: $(VENV)/.ready
+	@echo "Installing what the tests need, once ..."
+	@$(PIP) -e '.[dev]'
+	@$(PIP) -e '.[interop]' || echo "note: the foreign user agents are not to be had for $$($(PY) --version); tests with them will be skipped"
+	@touch $@
+
+# SIPp plays the carrier in the end-to-end tests.
+$(VENV)/.packages: | $(VENV)/.ready
+	@if command -v sipp >/dev/null; then touch $@; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "Installing $(SYSTEM_PACKAGES) ..."; \
-	  (apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q $(SYSTEM_PACKAGES)) >/dev/null; \
-	else echo "note: sipp is missing; tests with it will be skipped. On Debian: sudo apt-get install $(SYSTEM_PACKAGES)"; fi
+	  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q $(SYSTEM_PACKAGES); } >/dev/null 2>&1 && touch $@ \
+	    || echo "note: $(SYSTEM_PACKAGES) could not be installed; tests with SIPp will be skipped"; \
+	else echo "note: SIPp is missing, tests with it will be skipped; on Debian: sudo apt-get install $(SYSTEM_PACKAGES)"; touch $@; fi
 
 run: setup ## Start the switch on its built-in defaults (Ctrl-C drains and stops)
 	@exec $(PY) -m switchboard run
@@ -34,18 +43,18 @@ run: setup ## Start the switch on its built-in defaults (Ctrl-C drains and stops
 call: setup ## Place a demonstration call through the running switch
 	@exec $(PY) -m bench call
 
-test: setup packages check ## Lint, types, contracts and all tests
+test: setup $(VENV)/.ready-dev check ## Lint, types, contracts and all tests
 	@$(PY) -m pytest
 
-check: setup ## ruff, mypy --strict, import-linter
+check: setup $(VENV)/.ready-dev ## ruff, mypy --strict, import-linter
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 
-fmt: setup ## Format and fix what can be fixed
+fmt: setup $(VENV)/.ready-dev ## Format and fix what can be fixed
 	@$(VENV)/bin/ruff check --fix . ; $(VENV)/bin/ruff format .
 
-bench: setup packages ## Measure this switch with SIPp and compare with the design figures
+bench: setup ## Measure this switch with SIPp and compare with the design figures
 	@$(PY) -m bench all --self
 
 clean: ## Remove .venv, caches and run-time data
