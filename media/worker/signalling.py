@@ -35,6 +35,9 @@ MAX_UNSENT: Final = 8 << 20
 MAX_KEPT: Final = 10_000
 """Events kept for the next connection while there is none."""
 
+END_OF_FILE: Final = "end of file"
+"""How signalling leaves; nothing to tell while no session is open."""
+
 
 class Signalling:
     """Listens on a Unix socket; of its connections the newest counts."""
@@ -102,7 +105,8 @@ class Signalling:
         connection = self._connection
         if connection is None:
             return
-        complain(f"worker {self._number}: signalling disconnected: {why}")
+        if why != END_OF_FILE or self._sessions.open:
+            complain(f"worker {self._number}: signalling disconnected: {why}")
         self._connection = None
         self._unsent.clear()
         self._waits = False
@@ -126,7 +130,7 @@ class Signalling:
             self._drop(str(error))
             return
         if not data:
-            self._drop("end of file")
+            self._drop(END_OF_FILE)
             return
         try:
             for body in self._frames.feed(data):
