@@ -289,9 +289,7 @@ def test_forgotten_by_everybody_it_ends_with_its_calls(tmp_path: Path, phones: t
         assert ended(running) == 0
 
 
-def test_a_codec_that_is_only_relayed_plays_nothing(
-    running: WorkerProcess, phones: tuple[Phone, Phone]
-) -> None:
+def test_a_codec_that_is_only_relayed_plays_nothing(running: WorkerProcess, phones: tuple[Phone, Phone]) -> None:
     """And disturbs nobody else's call."""
     control = running.connect()
     port = running.ports[2]
