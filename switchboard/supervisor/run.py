@@ -82,7 +82,7 @@ def _prepare(config: Config, file: Path, pid_file: Path | None, modules: Modules
 def _worker(config: Config, index: int, store: Path, modules: Modules) -> Worker:
     path = store / f"media-{index}.sock"
     arguments = [modules.worker, "--id", str(index), "--socket", str(path)]
-    arguments += ["--address", config.media.address]
+    arguments += ["--address", config.media.address, "--silence", str(float(config.media.silence))]
     arguments += ["--prompts", *config.media.prompts, *_packaged_prompts()]
     return Worker(f"media worker {index}", arguments, path)
 
