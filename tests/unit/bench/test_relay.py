@@ -9,7 +9,7 @@ import pytest
 from bench.capture import Packet
 from bench.cpu import CpuMeter
 from bench.load import Calls, Result
-from bench.relay import audio_pcap, evaluate, flows_of, match, number_of, steady_window
+from bench.relay import audio_pcap, evaluate, flows_of, match, measure_cpu, number_of
 
 SWITCH = ("127.0.0.1", 10000)
 
@@ -73,22 +73,24 @@ def test_audio_that_never_comes_out_is_lost() -> None:
     assert (way.lost, way.lost_at_start, way.flows) == (60, 5, 0)
 
 
-def test_the_steady_window_has_all_calls_in_it() -> None:
-    """It begins after the last call's first packet and ends before the first call's last one."""
-    assert steady_window([{0: 0.0, 1: 10.0}, {0: 2.0, 1: 12.0}]) == (2.5, 9.5)
-    assert steady_window([{0: 0.0, 1: 1.0}]) is None
-    assert steady_window([]) is None
+def test_cpu_is_counted_while_all_calls_talk() -> None:
+    """From a second after the last call began to when the first falls silent; not at all in too short a run."""
+    result, meter = Result("relay"), CpuMeter((1,), [(1000.0, 0.0), (1010.0, 1.0)])
+    measure_cpu(result, meter, 1000.0, Calls(20, 20, 8.0))
+    assert result.figures["steady_seconds"] == pytest.approx(6.0)
+    assert result.figures["cpu_ms_per_call_second"] == pytest.approx(1000 * 0.6 / (20 * 6.0))
+    measure_cpu(result, meter, 1000.0, Calls(20, 20, 2.5))
+    assert result.figures["cpu_ms_per_call_second"] is None
 
 
 def test_figures_of_a_measurement() -> None:
-    """Losses of both ways are summed, CPU is counted over the steady window, silent calls are named."""
+    """Losses of both ways are summed, silent calls are named."""
     packets = stream(31000, 10000, 1000.0, ALL) + stream(10002, 30000, 1000.0, ALL, 0.001)
     packets += stream(30000, 10002, 1000.0, ALL) + stream(10000, 31000, 1000.0, ALL[1:], 0.001)
-    result, meter = Result("relay"), CpuMeter((1,), [(1000.0, 0.0), (1002.0, 0.004)])
-    evaluate(result, packets, meter, Calls(1, 20, 1.2))
+    result = Result("relay")
+    evaluate(result, packets, Calls(1, 20, 1.2))
     assert (result.figures["lost_to_agent"], result.figures["lost_to_caller"], result.figures["lost"]) == (0, 1, 1)
     assert result.figures["delay_p50_ms"] == pytest.approx(1.0, abs=1e-3)
-    assert result.figures["cpu_ms_per_call_second"] is None
     assert result.notes == ["1 of the lost packets were among the first 5 of their stream"]
-    evaluate(result, packets, meter, Calls(2, 20, 1.2))
+    evaluate(result, packets, Calls(2, 20, 1.2))
     assert any("audio did not flow in all" in note for note in result.notes)
