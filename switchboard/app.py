@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from config.loader import config_error, suggestion
 from config.schema import Config
 from ivr_flows.loader import LIBRARY, load_library
 from ivr_flows.model import Flow
@@ -38,9 +39,14 @@ from switchboard.tokens import TokenPool
 MASK_REST: Final = 0.001
 
 
-def load_flows(config: Config) -> dict[str, Flow]:
-    """The packaged flows and those of the configuration; raises FlowError."""
-    return load_library([LIBRARY, *(Path(path) for path in config.flows)])
+def load_flows(config: Config, file: Path | None = None) -> dict[str, Flow]:
+    """The packaged flows and those of the configuration, which `file` holds; raises FlowError and ConfigError."""
+    flows = load_library([LIBRARY, *(Path(path) for path in config.flows)])
+    for index, entry in enumerate(config.numbers):
+        if entry.flow is not None and entry.flow not in flows:
+            hint = suggestion(entry.flow, list(flows)) or f"known here: {', '.join(sorted(flows))}"
+            raise config_error(file, f"numbers[{index}].flow", f"no flow is called '{entry.flow}'", hint)
+    return flows
 
 
 def utc_clock() -> Callable[[float], int]:
@@ -52,10 +58,12 @@ def utc_clock() -> Callable[[float], int]:
 class Switch:
     """The signalling process: one core, its calls, the media plane and the store."""
 
-    def __init__(self, config: Config, sock: socket.socket, workers: list[str], store: Store) -> None:
+    def __init__(
+        self, config: Config, sock: socket.socket, workers: list[str], store: Store, flows: dict[str, Flow]
+    ) -> None:
         self.config = config
         self.store = store
-        self.flows = load_flows(config)
+        self.flows = flows
         self.log = get_logger()
         self.metrics = Metrics()
         token = TokenPool()

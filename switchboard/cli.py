@@ -52,7 +52,7 @@ def check(config: ConfigOption = None) -> None:
 
     try:
         loaded = load_config(config)
-        flows = load_flows(loaded)
+        flows = load_flows(loaded, config)
     except (ConfigError, FlowError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None

@@ -18,7 +18,7 @@ from config.errors import ConfigError
 from config.loader import load_config
 from config.schema import Config
 from ivr_flows.errors import FlowError
-from switchboard.app import Switch
+from switchboard.app import Switch, load_flows
 from switchboard.ops.control import ControlServer
 from switchboard.ops.http import serve_http
 from switchboard.ops.log import setup_log
@@ -145,8 +145,9 @@ def main() -> int:
     try:
         config = load_config(arguments.config)
         setup_log(config.log)
+        flows = load_flows(config, arguments.config)
         store = Store(Path(config.store.directory).absolute(), fresh=config.store.fresh and restarts == 0)
-        switch = Switch(config, sockets[0], workers, store)
+        switch = Switch(config, sockets[0], workers, store, flows)
     except (ConfigError, FlowError, DatabaseError, KeyFileError, OSError, ValueError) as error:
         orders.say(failed=str(error))
         return 1

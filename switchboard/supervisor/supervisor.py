@@ -187,7 +187,8 @@ class Supervisor:
         _hand_over(worker, pairs)
         if not pairs:
             worker.tell({"exhausted": True})
-            if not self._exhausted:
+            # Of a small range the workers have all from the start, and ask for more without need.
+            if not self._exhausted and self._pool.limit > self._first_share * len(self._workers):
                 self._exhausted = True
                 complain(f"no RTP port is left: {self._pool.bound} pairs are open, media.ports allows no more")
 
