@@ -57,7 +57,7 @@ def _concrete(path: str, host: str) -> Iterator[Finding]:
         yield (
             path,
             f"{host} stands for every address",
-            "name the one that peers reach (several: one entry each)",
+            "name the one that peers reach",
         )
 
 
@@ -74,6 +74,8 @@ def _sip(config: Config) -> Iterator[Finding]:
     for index, listen in enumerate(config.sip.listen):
         yield from _concrete(f"sip.listen[{index}].host", listen.host)
     yield from _duplicates("sip.listen", "port", [f"{one.host}:{one.port}" for one in config.sip.listen])
+    if len(config.sip.listen) > 1:
+        yield "sip.listen[1]", "a switch has one SIP address, and this is the second", "leave one of them out"
     if config.demo:
         for index, listen in enumerate(config.sip.listen):
             found = address(listen.host)
@@ -94,6 +96,8 @@ def _sip(config: Config) -> Iterator[Finding]:
 def _media(config: Config) -> Iterator[Finding]:
     media = config.media
     yield from _concrete("media.address", media.address)
+    if media.silence <= 0:
+        yield "media.silence", "media.silence must be above zero", None
     if media.ports.pairs < 2 * media.workers:
         message = f"{media.ports} holds {media.ports.pairs} pairs; each worker needs two for a single call"
         yield "media.ports", message, "give a wider range"

@@ -76,9 +76,7 @@ class Document:
                     break
         return Place(node.start_mark.line + 1, node.start_mark.column + 1)
 
-    def error(
-        self, path: str, message: str, hint: str | None = None, *, key: str | None = None
-    ) -> ConfigError:
+    def error(self, path: str, message: str, hint: str | None = None, *, key: str | None = None) -> ConfigError:
         """A ConfigError that points at ``path``."""
         line, column = self.place(path, key)
         return ConfigError(self.file, line, column, message, hint)

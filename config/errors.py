@@ -6,9 +6,7 @@ from __future__ import annotations
 class ConfigError(Exception):
     """A configuration that cannot be used; ``str()`` is one line: where, what, what to do."""
 
-    def __init__(
-        self, file: str, line: int | None, column: int | None, message: str, hint: str | None = None
-    ) -> None:
+    def __init__(self, file: str, line: int | None, column: int | None, message: str, hint: str | None = None) -> None:
         super().__init__(file, line, column, message, hint)
         self.file = file
         self.line = line

@@ -129,6 +129,22 @@ async def test_killed_worker_is_restarted_and_its_calls_end(tmp_path: Path) -> N
         assert switch.stop() == 0
 
 
+async def test_a_vanished_phone_ends_its_call(tmp_path: Path) -> None:
+    """When one side sends no audio for media.silence, both sides get BYE and the record says media_silent."""
+    port = free_port()
+    with fragile_switch(tmp_path, port, media={"ports": "12000-13999", "silence": "1s"}) as switch:
+        async with pair(switch, port) as phones:
+            call, far = await phones.talk(caller_number(0))
+            await asyncio.sleep(1.5)
+            assert not call.is_over
+            far.rtp.stop()
+            await call.ended(4)
+            await far.ended(4)
+            await switch.records(1)
+        (record,) = recorded(switch, 0)
+        assert (record["cause"], record["ended_by"]) == ("media_silent", "switch")
+
+
 async def test_killed_supervisor_leaves_calls_alone(tmp_path: Path) -> None:
     """Calls go on, new ones are refused, nobody else may have the store; after the last call all processes end."""
     port = free_port()

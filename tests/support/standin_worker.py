@@ -15,6 +15,7 @@ def main() -> None:
     parser.add_argument("--id", type=int)
     parser.add_argument("--socket")
     parser.add_argument("--address")
+    parser.add_argument("--silence", type=float)
     parser.add_argument("--prompts", nargs="+")
     parser.add_argument("--supervisor-fd", type=int)
     options = parser.parse_args()
@@ -22,6 +23,7 @@ def main() -> None:
         sys.exit(4)
     child = StandIn(options.supervisor_fd)
     child.facts["id"] = options.id
+    child.facts["silence"] = options.silence
     child.facts["prompts"] = options.prompts
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(options.socket)

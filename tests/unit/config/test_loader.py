@@ -153,6 +153,7 @@ def test_broken_yaml_is_one_line(tmp_path: Path, text: str, expected: str) -> No
         ("sip: {listen: [{host: 0.0.0.0}]}", "0.0.0.0 stands for every address"),
         ('sip: {listen: [{host: "::"}]}', ":: stands for every address"),
         ("sip: {listen: [{host: 10.0.0.1}, {host: 10.0.0.1}]}", "already taken by sip.listen[0]"),
+        ("sip: {listen: [{host: 10.0.0.1},\n  {host: 10.0.0.2}]}", "2:3: a switch has one SIP address"),
         ("sip: {listen: [{host: 10.0.0.1}]}\ndemo: true", "1:23: demo: true publishes sample passwords"),
         ("sip: {timers: {t1: 0}}", "sip.timers.t1 must be above zero"),
         ("sip: {timers: {t1: 5, t2: 4}}", "t2 is the ceiling"),
@@ -161,6 +162,7 @@ def test_broken_yaml_is_one_line(tmp_path: Path, text: str, expected: str) -> No
             "sip: {listen: [{host: 127.0.0.1, port: 10002}]}",
             "port 10002 is also within media.ports 10000-29999",
         ),
+        ("media: {silence: 0}", "media.silence must be above zero"),
         ("media: {ports: 10000-10005, workers: 2}", "holds 3 pairs; each worker needs two"),
         (
             "sip: {listen: [{host: 10.0.0.1}]}\nmedia: {address: 127.0.0.1}",
