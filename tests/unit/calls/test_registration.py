@@ -60,7 +60,7 @@ def test_a_phone_registers_by_either_algorithm_and_is_called(index: int) -> None
 
 
 def test_a_phone_behind_a_nat_is_reached_where_it_sends_from() -> None:
-    """Its contact has a private address: INVITE, ACK and BYE go to the source of the registration, media latches there."""
+    """Its contact has a private address: requests go where the registration came from, and media latches there."""
     world = World()
     register(world, world.phone, contact="<sip:alice@192.168.1.7:5060>")
     world.dial("4007")
