@@ -94,16 +94,12 @@ def _transfer(flow: Flow, place: Path, node: TransferNode, source: Source) -> It
     if node.ringback:
         yield from _prompt(node.ringback, (*place, "ringback"), source)
     if (to.target is None) == (to.number is None) or (to.target is not None and to.extension is not None):
-        yield source.error(
-            (*place, "to"), "give either 'number:' (with or without 'extension:') or 'target:'"
-        )
+        yield source.error((*place, "to"), "give either 'number:' (with or without 'extension:') or 'target:'")
     known = _variables(flow)
     for field in ("number", "extension", "target"):
         text = getattr(to, field)
         for name in sorted(text.names - known) if text else ():
-            yield source.error(
-                (*place, "to", field), f"nothing sets the variable '{name}'", did_you_mean(name, known)
-            )
+            yield source.error((*place, "to", field), f"nothing sets the variable '{name}'", did_you_mean(name, known))
     missing = [outcome for outcome in FAILURES if outcome not in node.on]
     if missing and "other" not in node.on:
         yield source.error(

@@ -35,9 +35,7 @@ class FlowError(Exception):
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return (
-            f"{place}: {self.message}; {self.suggestion}" if self.suggestion else f"{place}: {self.message}"
-        )
+        return f"{place}: {self.message}; {self.suggestion}" if self.suggestion else f"{place}: {self.message}"
 
     @property
     def all(self) -> tuple[FlowError, ...]:

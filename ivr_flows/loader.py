@@ -111,9 +111,7 @@ def _shown(path: Path) -> str:
 
 def _first(faults: list[FlowError]) -> FlowError:
     first, *others = sorted(faults, key=lambda fault: (fault.line, fault.column))
-    return FlowError(
-        first.file, first.line, first.column, first.message, first.suggestion, others=tuple(others)
-    )
+    return FlowError(first.file, first.line, first.column, first.message, first.suggestion, others=tuple(others))
 
 
 def _answer(nodes: Iterable[Node]) -> Literal["now", "on_connect"]:
@@ -129,9 +127,7 @@ def _read_nodes(source: Source, value: Plain, faults: list[FlowError]) -> dict[s
     for name, content in value.items():
         place: Place = ("nodes", name)
         if not name.isidentifier():
-            faults.append(
-                source.error(place, f"'{name}' is no node name; use letters, digits and _", key=True)
-            )
+            faults.append(source.error(place, f"'{name}' is no node name; use letters, digits and _", key=True))
         if not isinstance(content, dict):
             faults.append(source.error(place, f"node '{name}' must be a mapping with 'type:'"))
             continue
@@ -155,9 +151,7 @@ def _read_nodes(source: Source, value: Plain, faults: list[FlowError]) -> dict[s
     return nodes
 
 
-def _read(
-    source: Source, kind: type[T], value: dict[str, Plain], place: Place, faults: list[FlowError]
-) -> T | None:
+def _read(source: Source, kind: type[T], value: dict[str, Plain], place: Place, faults: list[FlowError]) -> T | None:
     """Turn plain values into a struct; None when faults were found."""
     found = list(_wrong_keys(source, kind, value, place))
     if not found:
@@ -169,9 +163,7 @@ def _read(
     return None
 
 
-def _wrong_keys(
-    source: Source, kind: type[msgspec.Struct], value: Plain, place: Place
-) -> Iterator[FlowError]:
+def _wrong_keys(source: Source, kind: type[msgspec.Struct], value: Plain, place: Place) -> Iterator[FlowError]:
     """Yield a fault for every unknown and missing key, in nested structs as well."""
     if not isinstance(value, dict):
         return
@@ -205,9 +197,7 @@ def _struct_in(kind: object) -> tuple[type[msgspec.Struct] | None, bool]:
     """Return the struct a field holds, and whether it holds a list of them."""
     repeated = get_origin(kind) is tuple
     inner = get_args(kind)[0] if repeated else kind
-    return (
-        (inner, repeated) if isinstance(inner, type) and issubclass(inner, msgspec.Struct) else (None, False)
-    )
+    return (inner, repeated) if isinstance(inner, type) and issubclass(inner, msgspec.Struct) else (None, False)
 
 
 def _custom(kind: type, value: object) -> object:
@@ -232,9 +222,7 @@ def _translated(source: Source, kind: type[msgspec.Struct], text: str, place: Pl
     if wrong := _CHOICE.match(what):
         words = _choices(kind, str(path[len(place)]))
         advice = did_you_mean(wrong[1], words) or f"one of {', '.join(words)}"
-        return source.error(
-            (*path, wrong[1]) if at_key else path, f"'{wrong[1]}' is not known", advice, key=at_key
-        )
+        return source.error((*path, wrong[1]) if at_key else path, f"'{wrong[1]}' is not known", advice, key=at_key)
     if expected := _EXPECTED.match(what):
         wanted, got = expected["wanted"], expected["got"]
         what = f"expected {_plain_words(wanted)}{expected['bound'] or ''}"

@@ -141,9 +141,7 @@ def _enter_hangup(node: HangupNode, position: Position, now: float, actions: Act
 # --- an entry of digits ---
 
 
-def _attempt(
-    node: CollectNode, position: Position, prompts: tuple[str, ...], now: float, actions: Actions
-) -> str:
+def _attempt(node: CollectNode, position: Position, prompts: tuple[str, ...], now: float, actions: Actions) -> str:
     """Begin an attempt; keys pressed ahead may fill it without a prompt."""
     position.collected = ""
     if position.typed and (node.barge_in or not prompts):
@@ -260,18 +258,14 @@ def _key_due(node: CollectNode, position: Position, event: TimerDue, now: float,
     return _settle(node, position, len(position.collected) >= node.min, now, actions)
 
 
-def _transfer_ended(
-    node: TransferNode, position: Position, event: TransferEnded, now: float, actions: Actions
-) -> str:
+def _transfer_ended(node: TransferNode, position: Position, event: TransferEnded, now: float, actions: Actions) -> str:
     position.typed = ""  # what is left belongs to the entry that led here
     if event.outcome == "completed":
         return node.next
     return node.on.get(event.outcome) or node.on.get("other") or node.on["failed"]
 
 
-def _transfer_due(
-    node: TransferNode, position: Position, event: TimerDue, now: float, actions: Actions
-) -> str:
+def _transfer_due(node: TransferNode, position: Position, event: TimerDue, now: float, actions: Actions) -> str:
     return _end(position, "failed", actions) if _due(position, now) else ""
 
 

@@ -82,9 +82,7 @@ pytestmark = pytest.mark.skipif(not ROWS, reason=f"torture corpus not found in {
 
 def rows(kind: str) -> Sequence[object]:
     """Make one test parameter of each row of that kind; one visible skip when there is no corpus."""
-    chosen = [
-        pytest.param(row, id=row.name) for row in ROWS if row.parse == kind and row.name not in DEVIATIONS
-    ]
+    chosen = [pytest.param(row, id=row.name) for row in ROWS if row.parse == kind and row.name not in DEVIATIONS]
     return chosen or [pytest.param(Row("absent", "", "", ""), id="corpus-absent")]
 
 

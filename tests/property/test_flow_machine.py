@@ -17,9 +17,7 @@ events = st.one_of(
     st.sampled_from("0123456789*#ABCDx").map(Digit),
     st.integers(0, 6).map(PlayDone),
     st.just(TimerDue()),
-    st.sampled_from(["completed", "unknown", "busy", "no_answer", "unregistered", "failed"]).map(
-        TransferEnded
-    ),
+    st.sampled_from(["completed", "unknown", "busy", "no_answer", "unregistered", "failed"]).map(TransferEnded),
     st.just(CallerGone()),
 )
 timed = st.lists(st.tuples(events, st.sampled_from([0.0, 0.05, 1.0, 5.0, 400.0])), max_size=60)
@@ -89,9 +87,7 @@ def test_six_digits_reach_their_extension(digits: str, heard: int, terminator: b
         actions = step(FLOW, position, Digit(digit), 1.0)[1]
         if actions == [StopPlay()]:
             actions = []
-    assert actions == [
-        Transfer(number="4008001234", extension=digits, ringback="tone:ringback", ring_timeout=30.0)
-    ]
+    assert actions == [Transfer(number="4008001234", extension=digits, ringback="tone:ringback", ring_timeout=30.0)]
     if terminator:
         assert step(FLOW, position, Digit("#"), 1.0)[1] == []
     assert position.waiting is Waiting.TRANSFERRING

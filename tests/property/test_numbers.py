@@ -85,8 +85,7 @@ def test_every_way_to_write_an_extension(number: str, extension: str, mark: str,
 def test_visual_separators(number: str, separators: list[str]) -> None:
     """Visual separators between digits mean nothing."""
     text = number[0] + "".join(
-        digit + (separators[index] if index < len(separators) else "")
-        for index, digit in enumerate(number[1:])
+        digit + (separators[index] if index < len(separators) else "") for index, digit in enumerate(number[1:])
     )
     assert normalise(text) == normalise(number)
 

@@ -26,9 +26,7 @@ def faults(text: str) -> list[str]:
 
 ACCEPTED = {
     "music without end": flow(a="type: play, prompts: [m/a], loop: true"),
-    "a circle that needs a key": flow(
-        a=f"{COLLECT}, next: a, on_timeout: bye, on_invalid: a", bye="type: hangup"
-    ),
+    "a circle that needs a key": flow(a=f"{COLLECT}, next: a, on_timeout: bye, on_invalid: a", bye="type: hangup"),
     "a circle that is counted": flow(
         a=f"{COLLECT}, next: bye, on_timeout: again, on_invalid: bye",
         again="type: branch, when: [{if: 'visits.again < 3', next: a}], else: bye",
@@ -39,9 +37,7 @@ ACCEPTED = {
         again="type: branch, when: [{if: 'visits.a < 3', next: a}], else: bye",
         bye="type: hangup",
     ),
-    "music for a while": flow(
-        a="type: play, prompts: [m/a], loop: true, limit: 30s, next: bye", bye="type: hangup"
-    ),
+    "music for a while": flow(a="type: play, prompts: [m/a], loop: true, limit: 30s, next: bye", bye="type: hangup"),
 }
 REFUSED = {
     "nothing leads there": (

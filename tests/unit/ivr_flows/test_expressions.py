@@ -164,9 +164,7 @@ class TestText:
         """Each place takes its variable; one that nobody set is empty."""
         assert Text(source).fill(VARIABLES) == filled
 
-    @pytest.mark.parametrize(
-        "source", ["{", "}", "{}", "{a", "a}", "{a{b}}", "{a.b}", "{0}", "{a!r}", "x" * 501]
-    )
+    @pytest.mark.parametrize("source", ["{", "}", "{}", "{a", "a}", "{a{b}}", "{a.b}", "{0}", "{a!r}", "x" * 501])
     def test_unreadable(self, source: str) -> None:
         """Anything but {name} between braces is refused."""
         with pytest.raises(ExpressionError):

@@ -246,11 +246,7 @@ class TestFaults:
 
     def test_all_faults_in_order(self) -> None:
         """One reading finds every mistake, and the first in the file comes first."""
-        text = (
-            changed("    max: 6", "    max: six")
-            .replace("2.5s", "soon")
-            .replace("cause: busy", "because: busy")
-        )
+        text = changed("    max: 6", "    max: six").replace("2.5s", "soon").replace("cause: busy", "because: busy")
         assert [line.split(":")[1] for line in faults(text)] == ["9", "27"]
         text = changed("next: choose", "next: chose").replace("else: bye", "else: by")
         assert [line.split(":")[1] for line in faults(text)] == ["14", "21"]

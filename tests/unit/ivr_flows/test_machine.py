@@ -14,11 +14,7 @@ from ivr_flows.model import Flow
 
 HEAD = "flow: f\nanswer: now\nstart: a\nnodes:\n"
 COLLECT = "type: collect, into: x, next: bye, on_timeout: silent, on_invalid: wrong"
-ENDS = (
-    "  bye: {type: hangup}\n"
-    "  silent: {type: hangup, cause: no_answer}\n"
-    "  wrong: {type: hangup, cause: unknown}\n"
-)
+ENDS = "  bye: {type: hangup}\n  silent: {type: hangup, cause: no_answer}\n  wrong: {type: hangup, cause: unknown}\n"
 
 
 def collect(extra: str, ends: str = ENDS) -> Flow:
@@ -108,8 +104,7 @@ class TestPlay:
     )
     MUSIC = parse_flow(HEAD + "  a: {type: play, prompts: [m/a], loop: true}\n", "f")
     SOME_MUSIC = parse_flow(
-        HEAD + "  a: {type: play, prompts: [m/a], loop: true, limit: 30s, next: b}\n"
-        "  b: {type: hangup, cause: busy}\n",
+        HEAD + "  a: {type: play, prompts: [m/a], loop: true, limit: 30s, next: b}\n  b: {type: hangup, cause: busy}\n",
         "f",
     )
 
@@ -297,8 +292,7 @@ class TestCollect:
     def test_tries_are_counted_anew(self) -> None:
         """A node that is entered again has all its attempts again."""
         flow = parse_flow(
-            HEAD
-            + "  a: {type: collect, into: x, max: 1, retries: 1, next: a, on_timeout: bye, on_invalid: bye}\n"
+            HEAD + "  a: {type: collect, into: x, max: 1, retries: 1, next: a, on_timeout: bye, on_invalid: bye}\n"
             "  bye: {type: hangup}\n",
             "f",
         )
@@ -445,9 +439,7 @@ class TestBranch:
         "f",
     )
 
-    @pytest.mark.parametrize(
-        ("called", "cause"), [("1", "normal"), ("2", "busy"), ("3", "unknown"), ("", "unknown")]
-    )
+    @pytest.mark.parametrize(("called", "cause"), [("1", "normal"), ("2", "busy"), ("3", "unknown"), ("", "unknown")])
     def test_first_that_holds(self, called: str, cause: str) -> None:
         """The first condition that holds decides, else `else`."""
         assert Caller(self.FLOW, called=called).position.cause == cause
@@ -474,9 +466,7 @@ class TestTransfer:
 
     def test_target(self) -> None:
         """A target given in full is passed on as it is."""
-        flow = parse_flow(
-            self.TEXT.replace("number: '{called}', extension: '{extension}'", "target: 'aor:x'"), "f"
-        )
+        flow = parse_flow(self.TEXT.replace("number: '{called}', extension: '{extension}'", "target: 'aor:x'"), "f")
         assert Caller(flow).did[1] == Transfer(target="aor:x", ringback="tone:ringback", ring_timeout=20.0)
 
     def test_silent_transfer(self) -> None:
@@ -559,9 +549,7 @@ class TestLimits:
     def test_step_limit(self) -> None:
         """A flow that enters more nodes than its limit is ended, and says so."""
         flow = parse_flow(
-            "step_limit: 3\n"
-            + HEAD
-            + "  a: {type: collect, into: x, max: 1, next: a, on_timeout: b, on_invalid: b}\n"
+            "step_limit: 3\n" + HEAD + "  a: {type: collect, into: x, max: 1, next: a, on_timeout: b, on_invalid: b}\n"
             "  b: {type: hangup}\n",
             "f",
         )
@@ -573,8 +561,7 @@ class TestLimits:
     def test_counted_circle_within_one_step(self) -> None:
         """A circle of branches that never waits is ended within the step."""
         flow = parse_flow(
-            HEAD
-            + "  a: {type: branch, when: [{if: 'visits.a < 100000', next: a}], else: b}\n  b: {type: hangup}\n",
+            HEAD + "  a: {type: branch, when: [{if: 'visits.a < 100000', next: a}], else: b}\n  b: {type: hangup}\n",
             "f",
         )
         caller = Caller(flow)
@@ -596,9 +583,7 @@ ONE_OF_EACH: dict[type[Event], Event] = {
     CallerGone: CallerGone(),
 }
 FLOWS = {
-    Waiting.PLAYING: parse_flow(
-        HEAD + "  a: {type: play, prompts: [m/a], next: b}\n  b: {type: hangup}\n", "f"
-    ),
+    Waiting.PLAYING: parse_flow(HEAD + "  a: {type: play, prompts: [m/a], next: b}\n  b: {type: hangup}\n", "f"),
     Waiting.PROMPTING: collect("max: 2, prompts: [zh/a]"),
     Waiting.KEYING: collect("max: 2"),
     Waiting.TRANSFERRING: TestTransfer.FLOW,

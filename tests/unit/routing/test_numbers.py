@@ -99,9 +99,7 @@ class TestForms:
         """What is dialled after the number is its extension."""
         assert normalise(text) == Number("4008001234", extension, "service")
 
-    @pytest.mark.parametrize(
-        "tail", [";ext=12a", ",12;ext=a", "," + "1" * (MAX_EXTENSION + 1), ",12@x", ",12\n"]
-    )
+    @pytest.mark.parametrize("tail", [";ext=12a", ",12;ext=a", "," + "1" * (MAX_EXTENSION + 1), ",12@x", ",12\n"])
     def test_bad_extension(self, tail: str) -> None:
         """A number with something after it that nobody can key is no number."""
         assert normalise("4008001234" + tail) == Number("4008001234" + tail)
