@@ -152,12 +152,14 @@ class Switch:
     async def _reload_masks(self, request: object) -> dict[str, int]:
         """Build a whole new table in a thread, then swap it in; calls never see half of it."""
         table, difference = await asyncio.to_thread(self._new_masks)
-        self.directory.masks = table
+        old, self.directory.masks = self.directory.masks, table
+        # All at once, the loop would stand still while 200,000 bindings are given back.
+        await asyncio.to_thread(old.dissolve, _rest)
         self.log.info("masks.reloaded", bindings=len(table), added=difference.added, removed=difference.removed)
         return {"bindings": len(table)}
 
     def _new_masks(self) -> tuple[MaskTable, Difference]:
-        table = self.store.load_masks(self.config.masks, lambda: time.sleep(MASK_REST))
+        table = self.store.load_masks(self.config.masks, _rest)
         return table, self.directory.masks.compare(table)
 
     def _measure(self) -> None:
@@ -209,6 +211,10 @@ class Switch:
 
 def _log_nothing(event: str, **values: object) -> None:
     """What a call says of itself below the level that is wanted."""
+
+
+def _rest() -> None:
+    time.sleep(MASK_REST)
 
 
 def _address(text: str | None) -> tuple[str, int] | None:

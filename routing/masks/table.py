@@ -7,6 +7,7 @@ builds a whole new table beside this one and takes it over in one assignment.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -22,6 +23,7 @@ from routing.masks.binding import (
 from routing.masks.target import EXTENSION_SLOT, AorTarget, NumberTarget, SipTarget, Target
 
 MAX_EXTENSION_LENGTH: Final = 6
+DROPPED_AT_ONCE: Final = 2000
 
 
 class _Pattern(msgspec.Struct, frozen=True, gc=False):
@@ -61,13 +63,26 @@ class _Span(msgspec.Struct, frozen=True):
 
 
 class _Entries:
-    """Everything bound on one number."""
+    """Everything bound on one number; `count` is kept up to date, for it is asked of a running switch."""
 
-    __slots__ = ("exact", "spans")
+    __slots__ = ("count", "exact", "spans")
 
     def __init__(self) -> None:
         self.exact: dict[str, _Stored | _Guarded] = {}
         self.spans: tuple[_Span, ...] = ()
+        self.count = 0
+
+    def put(self, extension: str, stored: _Stored | _Guarded) -> None:
+        self.count += (_live(stored) is not None) - (_live(self.find(extension)) is not None)
+        self.exact[extension] = stored
+
+    def take_out(self, extension: str) -> None:
+        before = _live(self.exact.pop(extension)) is not None
+        self.count += (self.in_span(extension) is not None) - before
+
+    def add_span(self, span: _Span) -> None:
+        self.spans = (*self.spans, span)
+        self.count += span.size() - sum(map(span.covers, self.exact))
 
     def find(self, extension: str) -> _Stored | _Guarded | None:
         found = self.exact.get(extension)
@@ -88,12 +103,6 @@ class _Entries:
             width = len(span.first)
             found.update(f"{value:0{width}}" for value in range(int(span.first), int(span.last) + 1))
         return found
-
-    def count(self) -> int:
-        total = sum(span.size() for span in self.spans)
-        for extension, stored in self.exact.items():
-            total += (_live(stored) is not None) - (self.in_span(extension) is not None)
-        return total
 
 
 def _live(stored: _Stored | _Guarded | None) -> _Stored | _Guarded | None:
@@ -146,7 +155,7 @@ class MaskTable:
         check_extension(extension)
         stored = self._compact(target, extension)
         guarded = disabled or expires is not None
-        self._entries(number).exact[extension] = _Guarded(stored, disabled, expires) if guarded else stored
+        self._entries(number).put(extension, _Guarded(stored, disabled, expires) if guarded else stored)
 
     def bind_span(self, number: str, first: str, last: str, target: Target) -> None:
         """Bind every extension from `first` to `last`; `{extension}` in the target becomes each of them.
@@ -166,7 +175,7 @@ class MaskTable:
             stored = self._pattern(target.uri, aor=False)
         elif isinstance(target, AorTarget) and EXTENSION_SLOT in target.aor:
             stored = self._pattern(target.aor, aor=True)
-        entries.spans = (*entries.spans, _Span(first, last, stored))
+        entries.add_span(_Span(first, last, stored))
 
     def unbind(self, number: str, extension: str, *, quarantine_until: float | None = None) -> bool:
         """Take a binding away; False if there was none. Calls through it go on, the next one finds nothing.
@@ -178,9 +187,9 @@ class MaskTable:
         if entries is None or _live(entries.find(extension)) is None:
             return False
         if quarantine_until is not None or entries.in_span(extension) is not None:
-            entries.exact[extension] = _Guarded(None, until=quarantine_until)
+            entries.put(extension, _Guarded(None, until=quarantine_until))
         else:
-            del entries.exact[extension]
+            entries.take_out(extension)
         return True
 
     def disable(self, number: str, extension: str, *, disabled: bool = True) -> bool:
@@ -210,7 +219,7 @@ class MaskTable:
         return tuple(self._numbers)
 
     def __len__(self) -> int:
-        return sum(entries.count() for entries in self._numbers.values())
+        return sum(entries.count for entries in self._numbers.values())
 
     def compare(self, new: MaskTable) -> Difference:
         """What would change if `new` took over; a range counts by its members."""
@@ -221,7 +230,8 @@ class MaskTable:
             if ours.spans == theirs.spans:
                 # Most of a reload is as it was; this passes over that quickly.
                 keys = {key for key, stored in theirs.exact.items() if ours.exact.get(key) != stored}
-                keys.update(ours.exact.keys() - theirs.exact.keys())
+                # One by one: a difference of key views would keep other threads waiting for its whole time.
+                keys.update(key for key in ours.exact if key not in theirs.exact)
             else:
                 keys = ours.extensions() | theirs.extensions()
             for key in keys:
@@ -234,6 +244,16 @@ class MaskTable:
     def swap(self, new: MaskTable) -> None:
         """Take over all bindings of `new` at once; `new` is not to be used afterwards."""
         self._numbers, self._shared, self._patterns = new._numbers, new._shared, new._patterns
+
+    def dissolve(self, rest: Callable[[], None]) -> None:
+        """Give the memory of a table that nobody uses any more back bit by bit; `rest` is called now and then."""
+        for entries in self._numbers.values():
+            drop = entries.exact.popitem
+            while entries.exact:
+                for _ in range(min(len(entries.exact), DROPPED_AT_ONCE)):
+                    drop()
+                rest()
+        self._numbers = {}
 
     def _entries(self, number: str) -> _Entries:
         entries = self._numbers.get(number)
@@ -250,7 +270,7 @@ class MaskTable:
         stored = guarded.target
         assert stored is not None
         bare = not guarded.disabled and guarded.until is None
-        self._numbers[number].exact[extension] = stored if bare else guarded
+        self._numbers[number].put(extension, stored if bare else guarded)
 
     def _compact(self, target: Target, extension: str) -> _Stored:
         if isinstance(target, NumberTarget):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from routing.masks import AorTarget, Difference, MaskTable, NumberTarget, Sealed, SipTarget, Target
-from routing.masks.table import check_extension
+from routing.masks.table import DROPPED_AT_ONCE, check_extension
 
 NUMBER = "4008001234"
 DESK = SipTarget("sip:desk@127.0.0.1")
@@ -243,3 +243,34 @@ class TestReload:
         same.bind(NUMBER, "500", DESK)
         assert old.compare(new) == Difference(added=5, removed=5, changed=0)
         assert old.compare(same) == Difference(added=1, removed=0, changed=0)
+
+    def test_a_table_is_given_back_bit_by_bit(self) -> None:
+        """Between two rests no more goes than takes a moment."""
+        table = MaskTable()
+        for extension in range(2 * DROPPED_AT_ONCE + 1):
+            table.bind(NUMBER, str(extension), DESK)
+        left: list[int] = []
+        table.dissolve(lambda: left.append(len(table._numbers[NUMBER].exact)))
+        assert left == [DROPPED_AT_ONCE + 1, 1, 0]
+        assert len(table) == 0
+
+
+def test_what_is_bound_is_counted_once() -> None:
+    """Whichever came first, a range or an extension within it, and whatever became of either."""
+    table = MaskTable()
+    table.bind(NUMBER, "015", HIDDEN)
+    table.bind(NUMBER, "016", HIDDEN)
+    table.unbind(NUMBER, "016", quarantine_until=1.0)
+    assert len(table) == 1
+    table.bind_span(NUMBER, "010", "019", DESK)
+    assert len(table) == 9
+    table.bind(NUMBER, "016", DESK)
+    table.bind(NUMBER, "017", DESK)
+    table.bind(NUMBER, "200", DESK)
+    assert len(table) == 11
+    table.disable(NUMBER, "012")
+    table.expire(NUMBER, "013", 5.0)
+    assert len(table) == 11
+    table.unbind(NUMBER, "017")
+    table.unbind(NUMBER, "200")
+    assert len(table) == 9
