@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -71,12 +72,15 @@ def sound_after(switch: RunningSwitch, ended: int) -> None:
 
 
 async def test_killed_signalling_is_restarted_and_loses_no_record(tmp_path: Path) -> None:
-    """Ended calls keep their cause, open ones are closed as switch_restarted once; the next call has audio."""
+    """Ended calls keep their cause, open ones are closed as switch_restarted once; the next call has audio.
+
+    Even with store.fresh, which is for the start of the switch and not for that of a part of it.
+    """
     port = free_port()
-    with fragile_switch(tmp_path, port) as switch:
+    with fragile_switch(tmp_path, port, store={"directory": str(tmp_path / "store"), "fresh": True}) as switch:
         async with pair(switch, port) as phones:
             free, _ = ports(switch)
-            await phones.talk(caller_number(50))
+            call, _ = await phones.talk(caller_number(50))
             await phones.music(caller_number(51))
             phones.agent.behaviour = Never()
             ringing = await phones.dial(caller=caller_number(52))
@@ -94,6 +98,9 @@ async def test_killed_signalling_is_restarted_and_loses_no_record(tmp_path: Path
                 assert (record["cause"], record["ended_by"]) == ("switch_restarted", "switch")
                 assert record["ended_us"] >= record["started_us"]
             assert len(switch.rows("select id from calls")) == ENDED + 3
+            answer = await call.hang_up()
+            assert answer is not None
+            assert answer.status == 481
         async with pair(switch, port) as phones:
             call, far = await phones.talk()
             await call.hang_up()
@@ -202,6 +209,7 @@ async def test_asked_to_stop_it_lets_calls_end(tmp_path: Path) -> None:
             assert await refused.decided() == 503
             assert refused.final is not None
             assert refused.final.get("retry-after")
+            assert json.loads(switch.get("/health"))["status"] == "draining"
             await still_talk(call, far)
             await call.hang_up()
             await far.ended()
