@@ -47,37 +47,25 @@ def record_caller(x: Exchange, call: Call, number: RealNumber | None) -> None:
 
 
 def write_snapshot(x: Exchange, call: Call) -> None:
-    """A durable transition, with all of the call's state; written before the message that reveals it."""
+    """A durable transition, with all of the call's state; written before the message that reveals it.
+
+    Until the caller is answered there is only the record: what rings cannot be taken up by another process, as the
+    INVITE transactions end with this one.
+    """
     # Dialogs and targets hold both sides' real numbers, so the state is sealed as they are.
-    state = x.secrets.seal_state(_encode_call(call))
-    kind = Kind.CHANGED if call.journalled else Kind.OPENED
-    call.journalled = True
-    x.journal.append(kind, call.id, encode_snapshot(call.record, state))
-
-
-def _encode_call(call: Call) -> bytes:
-    try:
-        return _encoder.encode(call)
-    except UnicodeEncodeError:
-        # A peer's display name in GBK, say. Rare enough to pay for the detour only then.
-        return _encoder.encode(_writable(msgspec.to_builtins(call, builtin_types=(bytes,))))
-
-
-def _writable(value: object) -> object:
-    if isinstance(value, str):
-        return value.translate(_WRITABLE)
-    if isinstance(value, list):
-        return [_writable(item) for item in value]
-    if isinstance(value, dict):
-        return {_writable(key): _writable(item) for key, item in value.items()}
-    return value
+    state = x.secrets.seal_state(_encoder.encode(call)) if call.caller.talking else b""
+    _append(x, call, state)
 
 
 def write_ending(x: Exchange, call: Call) -> None:
     """The call is over but for its media counters; there is no state left to take up again."""
+    _append(x, call, b"")
+
+
+def _append(x: Exchange, call: Call, state: bytes) -> None:
     kind = Kind.CHANGED if call.journalled else Kind.OPENED
     call.journalled = True
-    x.journal.append(kind, call.id, encode_snapshot(call.record, b""))
+    x.journal.append(kind, call.id, encode_snapshot(call.record, state))
 
 
 def write_ended(x: Exchange, call: Call) -> None:
