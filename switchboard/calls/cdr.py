@@ -53,8 +53,26 @@ def write_snapshot(x: Exchange, call: Call) -> None:
     INVITE transactions end with this one.
     """
     # Dialogs and targets hold both sides' real numbers, so the state is sealed as they are.
-    state = x.secrets.seal_state(_encoder.encode(call)) if call.caller.talking else b""
+    state = x.secrets.seal_state(_encode_call(call)) if call.caller.talking else b""
     _append(x, call, state)
+
+
+def _encode_call(call: Call) -> bytes:
+    try:
+        return _encoder.encode(call)
+    except UnicodeEncodeError:
+        # A peer's display name in GBK, say. Rare enough to pay for the detour only then.
+        return _encoder.encode(_writable(msgspec.to_builtins(call, builtin_types=(bytes,))))
+
+
+def _writable(value: object) -> object:
+    if isinstance(value, str):
+        return value.translate(_WRITABLE)
+    if isinstance(value, list):
+        return [_writable(item) for item in value]
+    if isinstance(value, dict):
+        return {_writable(key): _writable(item) for key, item in value.items()}
+    return value
 
 
 def write_ending(x: Exchange, call: Call) -> None:
