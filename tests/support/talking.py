@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.phone import Answer, Call, Dialled, Phone
-from tests.support.processes import group_members
+from tests.support.processes import await_end, group_members
 from tests.support.switch import RunningSwitch, free_port
 
 AGENT = "4001"
@@ -35,7 +35,7 @@ def fragile_switch(directory: Path, agent_port: int, **changes: Any) -> Iterator
         assert "Traceback" not in switch.log(), switch.log()[-4000:]
     finally:
         switch.kill()
-        assert group_members(group) == []
+        assert await_end(group_members(group), 5.0) == []
 
 
 @dataclass(slots=True)
