@@ -122,18 +122,29 @@ class CallEngine:
         if leg is None:
             return
         call = x.call_of(leg)
-        kind = type(event)
-        if kind is Released:
-            media_released(x, leg, event.stats, now)  # type: ignore[union-attr]
-        elif call is not None and kind is Digit and leg is call.caller:
-            call.digit_at = min(event.at, now)  # type: ignore[union-attr]
-            flow_event(x, call, KeyPressed(event.digit), now)  # type: ignore[union-attr]
-        elif call is not None and kind is PlayDone and leg is call.caller and event.play_id:  # type: ignore[union-attr]
-            play_done(x, call, event.play_id, now)  # type: ignore[union-attr]
-        elif call is not None and kind is Silence and call.phase is Phase.TALKING:
-            end_call(x, call, MEDIA_SILENT, "switch", now)
+        if isinstance(event, Released):
+            media_released(x, leg, event.stats, now)
+        elif call is not None:
+            try:
+                self._media_of_call(call, leg, event, now)
+            except Exception:
+                end_call(x, call, FAILED, "switch", now)
+                raise
         if call is not None:
             self._rearm(call)
+
+    def _media_of_call(self, call: Call, leg: Leg, event: Digit | PlayDone | Silence, now: float) -> None:
+        x = self.exchange
+        if isinstance(event, Silence):
+            if call.phase is Phase.TALKING:
+                end_call(x, call, MEDIA_SILENT, "switch", now)
+        elif leg is not call.caller:
+            return
+        elif isinstance(event, Digit):
+            call.digit_at = min(event.at, now)
+            flow_event(x, call, KeyPressed(event.digit), now)
+        elif event.play_id:
+            play_done(x, call, event.play_id, now)
 
     # --- time ---
 
@@ -149,7 +160,12 @@ class CallEngine:
         while (due := x.heap.pop_due(now)) is not None:
             call = due[0]
             call.armed = None
-            self._due(call, now)
+            try:
+                self._due(call, now)
+            except Exception:
+                # What is still due of other calls is found by the next timer.
+                end_call(x, call, FAILED, "switch", now)
+                raise
             self._rearm(call)
 
     def _due(self, call: Call, now: float) -> None:

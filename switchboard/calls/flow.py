@@ -103,19 +103,18 @@ def _perform(x: Exchange, call: Call, actions: list[machine.Action], now: float)
     for action in actions:
         if call.phase is not Phase.FLOW:
             return
-        kind = type(action)
-        if kind is Answer:
+        if isinstance(action, Answer):
             if not answer_caller(x, call, now):
                 end_call(x, call, CONGESTION, "switch", now)
-        elif kind is Play:
-            _play(x, call, action, now)  # type: ignore[arg-type]
-        elif kind is StopPlay:
+        elif isinstance(action, Play):
+            _play(x, call, action, now)
+        elif isinstance(action, StopPlay):
             if call.caller.lease is not None:
                 x.media.stop_play(call.caller.lease)
-        elif kind is Transfer:
-            _transfer(x, call, action, now)  # type: ignore[arg-type]
-        elif kind is Hangup:
-            _hang_up(x, call, action, now)  # type: ignore[arg-type]
+        elif isinstance(action, Transfer):
+            _transfer(x, call, action, now)
+        else:
+            _hang_up(x, call, action, now)
 
 
 def _play(x: Exchange, call: Call, action: Play, now: float) -> None:

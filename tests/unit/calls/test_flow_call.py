@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 
@@ -269,3 +271,23 @@ def test_a_snapshot_holds_the_whole_call_and_reads_back() -> None:
     assert again.caller.dialog == call.caller.dialog
     assert again.position == call.position
     assert snapshot.record == again.record == call.record
+
+
+@pytest.mark.parametrize("trigger", [lambda world: world.keys("1"), lambda world: world.advance(400)])
+def test_a_fault_of_ours_ends_the_call_it_spoils(
+    monkeypatch: pytest.MonkeyPatch, trigger: Callable[[World], None]
+) -> None:
+    """By a key or by time: the exception is reported, the caller gets a BYE, nothing stays."""
+    world, _ = answered()
+
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr("switchboard.calls.flow.machine.step", fail)
+    with pytest.raises(RuntimeError, match="planted"):
+        trigger(world)
+    world.run()
+    monkeypatch.undo()
+    assert world.carrier.received("BYE")
+    ends_clean(world)
+    assert world.journal.records[0].cause == "failed"
