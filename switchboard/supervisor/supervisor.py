@@ -289,7 +289,7 @@ class Supervisor:
         grace = _GRACE_AT_ONCE if at_once else _GRACE
         self._signalling.tell({"stop": True})
         self._after(grace, self._signalling.kill)
-        if at_once or not self._signalling.alive:
+        if not self._signalling.alive:
             self._stop_workers()
 
     def _stop_workers(self) -> None:
