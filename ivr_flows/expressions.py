@@ -228,7 +228,7 @@ def _equal(left: Value, right: Value) -> bool:
 
 def _less(left: Value, right: Value) -> bool:
     pair = _alike(left, right)
-    return pair is not None and pair[0] < pair[1]  # type: ignore[operator]
+    return pair is not None and pair[0] < pair[1]  # type: ignore[operator]  # _alike gives two of one type
 
 
 def _at_most(left: Value, right: Value) -> bool:

@@ -52,6 +52,7 @@ class CallEngine:
         try:
             _SIP_HANDLERS[type(event)](self, event, now)
         except Exception:
+            # Half-done, the call could be stuck for ever; the driver's boundary reports what is raised on.
             leg = getattr(event.tx, "context", None)
             call = self.exchange.call_of(leg) if isinstance(leg, Leg) else None
             if call is not None:
@@ -128,6 +129,7 @@ class CallEngine:
             try:
                 self._media_of_call(call, leg, event, now)
             except Exception:
+                # As in on_event: better ended than stuck.
                 end_call(x, call, FAILED, "switch", now)
                 raise
         if call is not None:
@@ -163,7 +165,7 @@ class CallEngine:
             try:
                 self._due(call, now)
             except Exception:
-                # What is still due of other calls is found by the next timer.
+                # Its timer is spent, so it would be stuck; what is due of other calls is found by the next timer.
                 end_call(x, call, FAILED, "switch", now)
                 raise
             self._rearm(call)

@@ -93,10 +93,10 @@ class Meter(Protocol):
         """One call has its record."""
 
     def post_dial_delay(self, seconds: float) -> None:
-        """From the caller's INVITE to the first 180, 183 or 200 sent back."""
+        """From the caller's INVITE to the first 180, 183 or 200; the processing of that last event is not in it."""
 
     def transfer_latency(self, seconds: float) -> None:
-        """From the packet of the last digit to the INVITE at the agent."""
+        """From the last digit's packet to the event that sends the INVITE; its processing is not in it."""
 
     def rtp(self, received: int, lost: int) -> None:
         """Counters of a stream that was released."""

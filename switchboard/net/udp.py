@@ -3,7 +3,7 @@
 The socket is watched with `add_reader` and drained with plain `recvfrom`, at most `BATCH` datagrams a
 turn, so that a flood cannot starve timers, media events or the control socket. While it is busy it is looked
 at every `COLLECT` seconds instead: a wake-up for each datagram costs more than the datagram. ICMP errors are
-not asked for (IP_RECVERR): the event loop takes the error condition of a watched socket for its end.
+not asked for (IP_RECVERR): after one, uvloop never calls the reader of that socket again.
 """
 
 from __future__ import annotations

@@ -31,13 +31,13 @@ class Metrics:
         self._rtp = [0, 0]
         self._post_dial = Histogram(
             "switchboard_post_dial_delay_seconds",
-            "From a caller's INVITE to the first 180, 183 or 200 sent back.",
+            "From a caller's INVITE to the event that sends the first 180, 183 or 200, without its processing.",
             buckets=_POST_DIAL,
             registry=self.registry,
         )
         self._transfer = Histogram(
             "switchboard_transfer_latency_seconds",
-            "From the packet of the last digit to the INVITE at the agent.",
+            "From the last digit's first packet to the event that sends the agent's INVITE, without its processing.",
             buckets=_TRANSFER,
             registry=self.registry,
         )
@@ -56,7 +56,7 @@ class Metrics:
         self._post_dial.observe(seconds)
 
     def transfer_latency(self, seconds: float) -> None:
-        """From the packet of the last digit to the INVITE at the agent."""
+        """From the last digit's first packet to the event that sends the agent's INVITE, without its processing."""
         self._transfer.observe(seconds)
 
     def rtp(self, received: int, lost: int) -> None:
