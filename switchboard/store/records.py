@@ -14,12 +14,18 @@ import msgspec
 
 from switchboard.tokens import OctetPool
 
-VERSION: Final = 1
+VERSION: Final = 2
+"""1: the call, its legs and segments; 2: what happened in the flow, recordings, mask binding."""
 
 Direction = Literal["in", "out", "internal"]
 EndedBy = Literal["", "caller", "agent", "switch"]
 Role = Literal["caller", "agent"]
 SegmentKind = Literal["ivr", "ring", "talk", "hold", "queue", "notice"]
+IdentityStatus = Literal["not_asked", "own_number", "verified", "failed", "skipped", "unavailable"]
+ConsentGiven = Literal["", "given", "declined"]
+RecordingKind = Literal["call", "voicemail"]
+MessageState = Literal["new", "heard", "deleted"]
+CallbackState = Literal["open", "calling", "done", "failed", "cancelled"]
 
 
 class MediaRecord(msgspec.Struct, array_like=True, gc=False):
@@ -57,6 +63,36 @@ class SegmentRecord(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     detail: str = ""
 
 
+class TrailRecord(msgspec.Struct, array_like=True, kw_only=True, gc=False):
+    """One key of the caller: where in the flow, and which; of collected digits only how many there were."""
+
+    flow: str
+    node: str
+    key: str
+    at_us: int
+
+
+class IdentityRecord(msgspec.Struct, array_like=True, kw_only=True, gc=False):
+    """What came of an identity check; `subject` is the backend's id of the person, never what was keyed."""
+
+    status: IdentityStatus = "not_asked"
+    method: str = ""
+    subject: str = ""
+    attempts: int = 0
+    asked_us: int | None = None
+    took_us: int = 0
+
+
+class RecordingRecord(msgspec.Struct, array_like=True, kw_only=True, gc=False):
+    """One file of audio of the call; `path` is relative to the directory of recordings."""
+
+    id: str
+    path: str
+    started_us: int
+    seconds: float = 0.0
+    kind: RecordingKind = "call"
+
+
 class CallRecord(msgspec.Struct, array_like=True, kw_only=True):
     """One call. `called` is the dialled service number, which is public; `cause` is the switch's own word."""
 
@@ -81,6 +117,60 @@ class CallRecord(msgspec.Struct, array_like=True, kw_only=True):
     transfer_latency_us: int | None = None
     legs: list[LegRecord] = msgspec.field(default_factory=list)
     segments: list[SegmentRecord] = msgspec.field(default_factory=list)
+    trail: list[TrailRecord] = msgspec.field(default_factory=list)
+    identity: IdentityRecord | None = None
+    survey: dict[str, str] = msgspec.field(default_factory=dict)
+    recordings: list[RecordingRecord] = msgspec.field(default_factory=list)
+    binding: str = ""
+    """The id of the mask binding the call went through."""
+    flow_version: str = ""
+    consent: ConsentGiven = ""
+    path: list[str] = msgspec.field(default_factory=list)
+    """The nodes of the flow that were visited, in order."""
+
+
+class MessageRecord(msgspec.Struct, array_like=True, kw_only=True):
+    """A message that a caller left in a voice mail box; `path` is relative to the directory of recordings."""
+
+    id: str
+    box: str
+    path: str
+    left_us: int
+    seconds: float
+    call_id: str = ""
+    caller_masked: str = ""
+    caller_sealed: bytes = b""
+    caller_fingerprint: bytes = b""
+
+
+class MessageStateRecord(msgspec.Struct, array_like=True, kw_only=True, gc=False):
+    """A message was heard or is deleted."""
+
+    id: str
+    state: MessageState
+    at_us: int
+    by: str = ""
+
+
+class CallbackRecord(msgspec.Struct, array_like=True, kw_only=True):
+    """A caller wants to be called back at a number, by a group; a number has one open request in a group."""
+
+    id: str
+    group: str
+    asked_us: int
+    number_masked: str
+    number_sealed: bytes
+    number_fingerprint: bytes
+    call_id: str = ""
+
+
+class CallbackStateRecord(msgspec.Struct, array_like=True, kw_only=True, gc=False):
+    """A request went on: it is being called, done, given up, or the caller wants it no more."""
+
+    id: str
+    state: CallbackState
+    at_us: int
+    by: str = ""
 
 
 class Snapshot(msgspec.Struct, array_like=True):
@@ -92,10 +182,12 @@ class Snapshot(msgspec.Struct, array_like=True):
 
 _random: Final = OctetPool()
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_DECODER: Final = msgspec.msgpack.Decoder(CallRecord)
-
-
+_CALLS: Final = msgspec.msgpack.Decoder(CallRecord)
 _SNAPSHOTS: Final = msgspec.msgpack.Decoder(Snapshot)
+_MESSAGES: Final = msgspec.msgpack.Decoder(MessageRecord)
+_MESSAGE_STATES: Final = msgspec.msgpack.Decoder(MessageStateRecord)
+_CALLBACKS: Final = msgspec.msgpack.Decoder(CallbackRecord)
+_CALLBACK_STATES: Final = msgspec.msgpack.Decoder(CallbackStateRecord)
 
 
 def encode_snapshot(record: CallRecord, state: bytes) -> bytes:
@@ -115,7 +207,37 @@ def encode_record(record: CallRecord) -> bytes:
 
 def decode_record(data: bytes) -> CallRecord:
     """The call record in `data`; raises `msgspec.DecodeError` when it is none."""
-    return _DECODER.decode(data)
+    return _CALLS.decode(data)
+
+
+def encode_message(message: MessageRecord | MessageStateRecord) -> bytes:
+    """A message (`Kind.MESSAGE`) or a change of it (`Kind.MESSAGE_STATE`), for the journal."""
+    return _ENCODER.encode(message)
+
+
+def decode_message(data: bytes) -> MessageRecord:
+    """The message in `data`; raises `msgspec.DecodeError` when it is none."""
+    return _MESSAGES.decode(data)
+
+
+def decode_message_state(data: bytes) -> MessageStateRecord:
+    """The change of a message in `data`; raises `msgspec.DecodeError` when it is none."""
+    return _MESSAGE_STATES.decode(data)
+
+
+def encode_callback(request: CallbackRecord | CallbackStateRecord) -> bytes:
+    """A request to be called back (`Kind.CALLBACK`) or a change of it (`Kind.CALLBACK_STATE`), for the journal."""
+    return _ENCODER.encode(request)
+
+
+def decode_callback(data: bytes) -> CallbackRecord:
+    """The request in `data`; raises `msgspec.DecodeError` when it is none."""
+    return _CALLBACKS.decode(data)
+
+
+def decode_callback_state(data: bytes) -> CallbackStateRecord:
+    """The change of a request in `data`; raises `msgspec.DecodeError` when it is none."""
+    return _CALLBACK_STATES.decode(data)
 
 
 def utc_us() -> int:

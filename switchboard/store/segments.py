@@ -33,6 +33,15 @@ class Kind(enum.IntEnum):
     CLOSED = 4
     """The call ended in an earlier segment; written in the head of one that may still tell it open."""
 
+    MESSAGE = 5
+    """A message was left in a voice mail box: `MessageRecord`."""
+
+    MESSAGE_STATE = 6
+    CALLBACK = 7
+    """Somebody wants to be called back: `CallbackRecord`."""
+
+    CALLBACK_STATE = 8
+
 
 class Entry(msgspec.Struct, array_like=True, gc=False):
     """One record of the journal."""

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from switchboard.store.records import CallRecord, LegRecord, MediaRecord, SegmentRecord
+from switchboard.store.records import (
+    CallRecord,
+    IdentityRecord,
+    LegRecord,
+    MediaRecord,
+    RecordingRecord,
+    SegmentRecord,
+    TrailRecord,
+)
 
 BEGAN_US = 1_760_000_000_000_000
 
@@ -48,4 +56,17 @@ def call_record(number: int, *, ended: bool = True) -> CallRecord:
             SegmentRecord(kind="ivr", started_us=began, ended_us=began + 5, detail="extension"),
             SegmentRecord(kind="talk", started_us=began + 5, ended_us=end),
         ],
+        trail=[
+            TrailRecord(flow="extension", node="main", key="2", at_us=began + 2),
+            TrailRecord(flow="extension", node="order", key="4 digits", at_us=began + 3),
+        ],
+        identity=IdentityRecord(
+            status="verified", method="phone", subject="S-17", attempts=2, asked_us=began + 1, took_us=400
+        ),
+        survey={"solved": "1", "rating": "5"},
+        recordings=[RecordingRecord(id=f"rec-{number}", path=f"a/{number}.wav", started_us=began + 5, seconds=2.5)],
+        binding="binding-1",
+        flow_version="v1",
+        consent="given",
+        path=["welcome", "main", "order"],
     )

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from switchboard.store.records import CallRecord, decode_record, encode_record, new_id, utc_us
+from switchboard.store.records import (
+    CallRecord,
+    decode_record,
+    decode_snapshot,
+    encode_record,
+    new_id,
+    utc_us,
+)
 from tests.support.records import call_record
+
+BYTES = Path(__file__).with_name("journal_bytes")
 
 
 @pytest.mark.parametrize("ended", [True, False])
@@ -24,6 +34,23 @@ def test_older_records_are_read() -> None:
     shortened = decode_record(msgspec.msgpack.encode(values[:5]))
     assert shortened.called == "4008001234"
     assert (shortened.extension, shortened.legs, shortened.ended_us) == ("", [], None)
+
+
+def as_version_1(*, ended: bool) -> CallRecord:
+    """The record as a switch of version 1 knew it."""
+    record = call_record(7, ended=ended)
+    plain = CallRecord(id=record.id)
+    for name in ("trail", "identity", "survey", "recordings", "binding", "flow_version", "consent", "path"):
+        setattr(record, name, getattr(plain, name))
+    record.version = 1
+    return record
+
+
+def test_bytes_of_version_1_are_read() -> None:
+    """What a switch of version 1 wrote into its journal is read, the fields that came later empty."""
+    assert decode_record((BYTES / "call_version_1.msgpack").read_bytes()) == as_version_1(ended=True)
+    snapshot = decode_snapshot((BYTES / "snapshot_version_1.msgpack").read_bytes())
+    assert (snapshot.record, snapshot.state) == (as_version_1(ended=False), b"sealed")
 
 
 def test_newer_records_are_read() -> None:
