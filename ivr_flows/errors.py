@@ -13,7 +13,8 @@ class ExpressionError(ValueError):
 class FlowError(Exception):
     """A flow file cannot be used; its text is one line that names the place.
 
-    `others` holds what else is wrong in the same file, in the order of its lines.
+    `code` names the kind of fault and never changes; `others` holds what else is wrong in the same file, in the
+    order of its lines.
     """
 
     def __init__(
@@ -24,6 +25,8 @@ class FlowError(Exception):
         message: str,
         suggestion: str = "",
         others: tuple[FlowError, ...] = (),
+        *,
+        code: str = "invalid",
     ) -> None:
         super().__init__(file, line, column, message, suggestion)
         self.file = file
@@ -32,6 +35,7 @@ class FlowError(Exception):
         self.message = message
         self.suggestion = suggestion
         self.others = others
+        self.code = code
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
