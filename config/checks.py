@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from itertools import pairwise
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from config.schema import Config, Mask, Trunk
 
@@ -30,6 +32,8 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from _accounts(config)
     yield from _numbers(config)
     yield from _masks(config)
+    yield from _groups(config)
+    yield from _calendar(config)
     yield from _http(config)
 
 
@@ -127,6 +131,9 @@ def _trunks(config: Config) -> Iterator[Finding]:
             yield f"{path}.name", "'phones' is the name of the registered softphones", "choose another"
         if trunk.to is not None and host_port(trunk.to) is None:
             yield f"{path}.to", f"'{trunk.to}' is not address:port", "e.g. 192.0.2.10:5060"
+        for landing in trunk.landing:
+            if not _DIGITS.fullmatch(landing) or not _DIGITS.fullmatch(trunk.landing[landing]):
+                yield f"{path}.landing", f"'{landing}: {trunk.landing[landing]}' are not two numbers", None
         yield from _sources(path, trunk, taken)
 
 
@@ -167,6 +174,10 @@ def _numbers(config: Config) -> Iterator[Finding]:
             yield path, message, "e.g. flow: extension"
         if entry.target is not None:
             yield from _target(config, f"{path}.target", entry.target, extension=False)
+        if entry.variables and entry.flow is None:
+            yield f"{path}.variables", "variables are for a flow", "give flow: NAME as well"
+        if entry.failed is not None and not entry.mask:
+            yield f"{path}.failed", "failed belongs to mask: true", "a flow has exits for what goes wrong"
 
 
 def _target(config: Config, path: str, target: str, *, extension: bool) -> Iterator[Finding]:
@@ -231,6 +242,29 @@ def _destination(config: Config, path: str, mask: Mask) -> Iterator[Finding]:
             yield path, "a real number needs shown: the number that the called party sees", None
         elif re.match(r"(?:\+?86)?[48]00\d{7}$", mask.shown):
             yield f"{path}.shown", "400 and 800 numbers only take calls", "show a geographic or mobile number"
+
+
+def _groups(config: Config) -> Iterator[Finding]:
+    yield from _duplicates("groups", "name", [group.name for group in config.groups])
+    for index, group in enumerate(config.groups):
+        if group.ring_timeout <= 0:
+            yield f"groups[{index}].ring_timeout", "ring_timeout must be above zero", None
+        for place, member in enumerate(group.members):
+            yield from _target(config, f"groups[{index}].members[{place}]", member, extension=False)
+
+
+def _calendar(config: Config) -> Iterator[Finding]:
+    try:
+        ZoneInfo(config.calendar.zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        yield "calendar.zone", f"'{config.calendar.zone}' is no time zone", "e.g. Asia/Shanghai"
+    days = [(f"calendar.workdays[{i}]", day) for i, day in enumerate(config.calendar.workdays)]
+    days += [("calendar.holidays", day) for day in config.calendar.holidays]
+    for path, day in days:
+        try:
+            date.fromisoformat(day)
+        except ValueError:
+            yield path, f"'{day}' is no date", 'write it as "2026-10-08"'
 
 
 def _http(config: Config) -> Iterator[Finding]:

@@ -84,6 +84,8 @@ class Trunk(Section, frozen=True):
     to: str | None = None
     """``ip:port`` where calls to this carrier go; None for a carrier that only sends calls."""
     nat: bool = False
+    landing: dict[str, str] = {}
+    """Landing numbers of this carrier and the published number that each stands for."""
 
 
 class Account(Section, frozen=True):
@@ -100,7 +102,13 @@ class Number(Section, frozen=True):
     flow: str | None = None
     target: str | None = None
     mask: bool = False
-    """The extension dialled with the number is looked up at once, without a flow."""
+    """The extension dialled with the number, or the binding of an X number, is looked up at once, without a flow."""
+    variables: dict[str, str | int] = {}
+    """Variables given to the flow; they win over the flow's own."""
+    failed: str | None = None
+    """With ``mask``: the flow that takes a call which finds nobody, with the variable ``reason``."""
+    record: bool = False
+    """Record the talk, in stereo: the caller left, the called party right."""
 
 
 class Mask(Section, frozen=True):
@@ -117,6 +125,40 @@ class Mask(Section, frozen=True):
     real: Hidden | None = None
     trunk: str | None = None
     shown: str | None = None
+
+
+class Group(Section, frozen=True):
+    """Agents who answer for each other; a call rings one after the other."""
+
+    name: Name
+    members: Annotated[tuple[str, ...], Meta(min_length=1)]
+    """Targets: ``aor:user`` or ``sip:user@host:port``."""
+    ring_timeout: Duration = Duration(20.0)
+
+
+class Calendar(Section, frozen=True):
+    """What time it is for flows. China's announced holidays and working weekends (调休) are built in."""
+
+    zone: str = "Asia/Shanghai"
+    holidays: dict[str, str] = {}
+    """Days off by date, ``2026-10-08: 中秋``, in addition to the built-in ones."""
+    workdays: tuple[str, ...] = ()
+    """Dates on which people work, whatever else says otherwise."""
+
+
+class Speech(Section, frozen=True):
+    """Text to speech for what flows say."""
+
+    engine: Literal["espeak", "none"] = "espeak"
+    megabytes: Annotated[int, Meta(ge=1)] = 256
+    """Room for spoken texts that are kept, in ``speech`` below ``store.directory``."""
+
+
+class Recording(Section, frozen=True):
+    """Where recordings and voice messages are written."""
+
+    directory: str = ""
+    """``recordings`` below ``store.directory`` when it is left out."""
 
 
 class Store(Section, frozen=True):
@@ -153,6 +195,10 @@ class Config(Section, frozen=True):
     accounts: tuple[Account, ...] = ()
     numbers: tuple[Number, ...] = ()
     masks: tuple[Mask, ...] = ()
+    groups: tuple[Group, ...] = ()
+    calendar: Calendar = Calendar()
+    speech: Speech = Speech()
+    recording: Recording = Recording()
     flows: tuple[str, ...] = ()
     """Directories or files with flows, beside the packaged library."""
     store: Store = Store()
