@@ -19,7 +19,7 @@ from sqlalchemy import (
     Table,
 )
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest migration; a test holds it equal to the one in `migrations/versions`."""
 
 metadata: Final = MetaData(
@@ -54,6 +54,10 @@ calls: Final = Table(
     Column("q850", SmallInteger),
     Column("post_dial_delay_us", BigInteger),
     Column("transfer_latency_us", BigInteger),
+    Column("binding", String, nullable=False, server_default=""),
+    Column("flow_version", String, nullable=False, server_default=""),
+    Column("consent", String, nullable=False, server_default=""),
+    Column("path", String, nullable=False, server_default="[]"),
 )
 Index(None, calls.c.started_us)
 Index(None, calls.c.caller_fingerprint)
@@ -92,6 +96,96 @@ segments: Final = Table(
     Column("detail", String, nullable=False),
     sqlite_with_rowid=False,
 )
+
+call_trail: Final = Table(
+    "call_trail",
+    metadata,
+    Column("call_id", ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("place", SmallInteger, primary_key=True),
+    Column("flow", String, nullable=False),
+    Column("node", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+call_identities: Final = Table(
+    "call_identities",
+    metadata,
+    Column("call_id", ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("status", String, nullable=False),
+    Column("method", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("attempts", SmallInteger, nullable=False),
+    Column("asked_us", BigInteger),
+    Column("took_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+call_surveys: Final = Table(
+    "call_surveys",
+    metadata,
+    Column("call_id", ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("place", SmallInteger, primary_key=True),
+    Column("question", String, nullable=False),
+    Column("answer", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+call_recordings: Final = Table(
+    "call_recordings",
+    metadata,
+    Column("call_id", ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("place", SmallInteger, primary_key=True),
+    Column("id", String, nullable=False),
+    Column("path", String, nullable=False),
+    Column("started_us", BigInteger, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("kind", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# A message is journalled before the call that left it has ended, so these refer to no row of calls.
+voicemail_messages: Final = Table(
+    "voicemail_messages",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("box", String, nullable=False),
+    Column("path", String, nullable=False),
+    Column("left_us", BigInteger, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("call_id", String(36), nullable=False),
+    Column("caller_masked", String, nullable=False),
+    Column("caller_sealed", LargeBinary, nullable=False),
+    Column("caller_fingerprint", LargeBinary, nullable=False),
+    Column("state", String, nullable=False),
+    Column("changed_us", BigInteger),
+    Column("changed_by", String, nullable=False),
+)
+Index(None, voicemail_messages.c.box, voicemail_messages.c.left_us)
+
+callback_requests: Final = Table(
+    "callback_requests",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("skill_group", String, nullable=False),
+    Column("asked_us", BigInteger, nullable=False),
+    Column("number_masked", String, nullable=False),
+    Column("number_sealed", LargeBinary, nullable=False),
+    Column("number_fingerprint", LargeBinary, nullable=False),
+    Column("call_id", String(36), nullable=False),
+    Column("state", String, nullable=False),
+    Column("changed_us", BigInteger),
+    Column("changed_by", String, nullable=False),
+)
+Index(
+    None,
+    callback_requests.c.number_fingerprint,
+    callback_requests.c.skill_group,
+    unique=True,
+    sqlite_where=callback_requests.c.state.in_(("open", "calling")),
+)
+Index(None, callback_requests.c.state, callback_requests.c.asked_us)
 
 mask_bindings: Final = Table(
     "mask_bindings",

@@ -10,13 +10,15 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import insert, select
+from sqlalchemy import create_engine, insert, select
 
 import switchboard.store.migrations
+from switchboard.store.calls import CallRepository
 from switchboard.store.database import Database, DatabaseError, stored_version
 from switchboard.store.schema import HEAD, key_checks, metadata
 
@@ -30,18 +32,48 @@ def test_a_new_database_is_at_the_newest_version(database: Database) -> None:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
-def test_head_is_the_newest_migration() -> None:
-    """The schema names the last migration in the directory."""
+def migrations() -> Config:
+    """The migration tool's configuration."""
     config = Config()
     config.set_main_option("script_location", str(Path(switchboard.store.migrations.__file__).parent))
     config.set_main_option("path_separator", "os")
-    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+    return config
+
+
+def test_head_is_the_newest_migration() -> None:
+    """The schema names the last migration in the directory."""
+    assert ScriptDirectory.from_config(migrations()).get_heads() == [HEAD]
+
+
+def test_a_database_of_version_1_keeps_its_calls(tmp_path: Path) -> None:
+    """What the first version stored is read after the migration, what came later is empty."""
+    path, config = tmp_path / "old.db", migrations()
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql(
+            "INSERT INTO calls VALUES ('c1', 1, 'carrier', 'in', '4008001234', '', 'extension', '139****1234',"
+            " x'01', x'02', 5, NULL, 9, 'caller', 'normal', 200, 16, NULL, NULL)"
+        )
+        connection.exec_driver_sql("INSERT INTO segments VALUES ('c1', 0, 'ivr', 5, 9, 'extension')")
+    engine.dispose()
+    database = Database(path)
+    assert stored_version(path) == HEAD
+    call = CallRepository(database).get("c1")
+    assert call is not None
+    assert (call.cause, call.segments[0].detail) == ("normal", "extension")
+    assert (call.trail, call.identity, call.survey, call.recordings, call.path) == ([], None, {}, [], [])
+    with database.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    database.close()
 
 
 def test_a_current_database_opens_without_alembic(database: Database) -> None:
     """The second start does not pay for importing the migration tool."""
     program = (
-        "import sys; from pathlib import Path; from switchboard.store.database import Database\n"
+        "import sys; from pathlib import Path; from switchboard.store.calls import CallRepository
+from switchboard.store.database import Database\n"
         f"Database(Path({str(database.path)!r})).close(); print('alembic' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
