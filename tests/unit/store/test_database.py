@@ -72,8 +72,7 @@ def test_a_database_of_version_1_keeps_its_calls(tmp_path: Path) -> None:
 def test_a_current_database_opens_without_alembic(database: Database) -> None:
     """The second start does not pay for importing the migration tool."""
     program = (
-        "import sys; from pathlib import Path; from switchboard.store.calls import CallRepository
-from switchboard.store.database import Database\n"
+        "import sys; from pathlib import Path; from switchboard.store.database import Database\n"
         f"Database(Path({str(database.path)!r})).close(); print('alembic' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
