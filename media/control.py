@@ -125,7 +125,69 @@ class Stats(_Message, tag=10):
     seq: int = 0
 
 
-Command: TypeAlias = Attach | Open | Bridge | Unbridge | Play | StopPlay | SendDigits | Release | Ping | Stats
+class Record(_Message, tag=11):
+    """Records a session in stereo into the wav file `path`: left what its peer says, right what its peer hears.
+
+    `concealed_port` and `concealed_gen`, where not 0, name another session whose Conceal silences it as well.
+    A session has one recording at a time: another one ends the first.
+    """
+
+    port: int
+    gen: int
+    recording_id: str
+    path: str
+    concealed_port: int = 0
+    concealed_gen: int = 0
+    seq: int = 0
+
+
+class StopRecord(_Message, tag=12):
+    """Ends the recording or the message of a session; answered by Recorded or MessageDone if there was one."""
+
+    port: int
+    gen: int
+    seq: int = 0
+
+
+class PauseRecord(_Message, tag=13):
+    """Writes silence, or audio again, into the recording of a session; its time goes on."""
+
+    port: int
+    gen: int
+    paused: bool
+    seq: int = 0
+
+
+class Conceal(_Message, tag=14):
+    """Secret keys are pressed, or no more: what is recorded of the session is silence, now and later."""
+
+    port: int
+    gen: int
+    on: bool
+    seq: int = 0
+
+
+class Message(_Message, tag=15):
+    """Records what the peer says, and that alone, into the wav file `path`; ended by MessageDone.
+
+    It ends with a digit of `terminators` (which is then told by MessageDone alone), after `silence_seconds`
+    without a voice (0: never), after `max_seconds`, by StopRecord or Release.
+    """
+
+    port: int
+    gen: int
+    message_id: int
+    path: str
+    max_seconds: float
+    silence_seconds: float = 0.0
+    terminators: str = ""
+    seq: int = 0
+
+
+Command: TypeAlias = (
+    Attach | Open | Bridge | Unbridge | Play | StopPlay | SendDigits | Release | Ping | Stats
+    | Record | StopRecord | PauseRecord | Conceal | Message
+)  # fmt: skip
 
 
 # --- events: worker -> signalling ---
@@ -229,7 +291,39 @@ class WorkerStats(_Message, tag=8):
     cpu_seconds: float
 
 
-Event: TypeAlias = Hello | PortsAdded | Digit | PlayDone | Released | Silence | Pong | WorkerStats
+class Recorded(_Message, tag=9):
+    """A recording is complete; always before the Released of its session, if that ended it.
+
+    `gaps` counts the places at which audio was lost; a `reason` tells why there is no file, `seconds` being 0.
+    """
+
+    port: int
+    gen: int
+    recording_id: str
+    path: str
+    seconds: float
+    octets: int
+    gaps: int
+    reason: str = ""
+
+
+class MessageDone(_Message, tag=10):
+    """A Message ended and its file is complete; always before the Released of its session, if that ended it.
+
+    `reason` is "digit", "silence", "limit", "stopped", "hangup" or "failed". `seconds` is without the silence
+    at the end; with 0 nothing was said and there is no file.
+    """
+
+    port: int
+    gen: int
+    message_id: int
+    seconds: float
+    reason: str
+
+
+Event: TypeAlias = (
+    Hello | PortsAdded | Digit | PlayDone | Released | Silence | Pong | WorkerStats | Recorded | MessageDone
+)  # fmt: skip
 
 
 # --- framing ---

@@ -14,18 +14,25 @@ import msgspec
 from media.control import (
     Bridge,
     Command,
+    Conceal,
     Digit,
     Event,
     Hello,
+    Message,
+    MessageDone,
     Open,
+    PauseRecord,
     Play,
     PlayDone,
     PortsAdded,
+    Record,
+    Recorded,
     Release,
     Released,
     SendDigits,
     Silence,
     StopPlay,
+    StopRecord,
     Unbridge,
     WorkerStats,
 )
@@ -50,7 +57,7 @@ class WorkerLost(msgspec.Struct, frozen=True):
     leases: tuple[Lease, ...]
 
 
-MediaEvent: TypeAlias = Digit | PlayDone | Released | Silence | WorkerLost
+MediaEvent: TypeAlias = Digit | PlayDone | Released | Silence | WorkerLost | Recorded | MessageDone
 
 
 class MediaPlane(Protocol):
@@ -91,6 +98,37 @@ class MediaPlane(Protocol):
 
     def send_digits(self, lease: Lease, digits: str) -> None:
         """Sends telephone events to the peer."""
+
+    def record(self, lease: Lease, recording_id: str, path: str, peer: Lease | None = None) -> None:
+        """Records into the wav file `path`: left what comes from `lease`, right what it hears, relayed or played.
+
+        `conceal` of `peer` silences this recording too. Recorded with `recording_id` follows its end; the end
+        of the session ends it, and Recorded then comes before Released.
+        """
+
+    def stop_record(self, lease: Lease) -> None:
+        """Ends the recording or message of `lease`; Recorded or MessageDone follows if there was one."""
+
+    def pause_record(self, lease: Lease, paused: bool) -> None:
+        """Records silence, or audio again; the time of the recording goes on."""
+
+    def conceal(self, lease: Lease, on: bool) -> None:
+        """While secret keys are pressed recordings hold silence, those begun meanwhile too."""
+
+    def message(
+        self,
+        lease: Lease,
+        message_id: int,
+        path: str,
+        max_seconds: float,
+        silence_seconds: float = 0.0,
+        terminators: str = "",
+    ) -> None:
+        """Records what the caller says, in mono; MessageDone with `message_id` follows its end.
+
+        It ends with a digit of `terminators` (told by MessageDone alone), after `silence_seconds` without
+        a voice (0: never), after `max_seconds`, by `stop_record`, or before Released with reason "hangup".
+        """
 
     def release(self, lease: Lease) -> None:
         """Ends the session; Released follows and the port may be leased again."""
@@ -258,6 +296,38 @@ class WorkerPlane:
         """Sends telephone events to the peer."""
         self._send(lease, SendDigits(lease.port, lease.gen, digits))
 
+    def record(self, lease: Lease, recording_id: str, path: str, peer: Lease | None = None) -> None:
+        """Records into the wav file `path`: left what comes from `lease`, right what it hears."""
+        other = (peer.port, peer.gen) if peer is not None and peer.worker == lease.worker else (0, 0)
+        self._send(lease, Record(lease.port, lease.gen, recording_id, path, *other))
+
+    def stop_record(self, lease: Lease) -> None:
+        """Ends the recording or message of `lease`."""
+        self._send(lease, StopRecord(lease.port, lease.gen))
+
+    def pause_record(self, lease: Lease, paused: bool) -> None:
+        """Records silence, or audio again."""
+        self._send(lease, PauseRecord(lease.port, lease.gen, paused))
+
+    def conceal(self, lease: Lease, on: bool) -> None:
+        """While secret keys are pressed recordings hold silence."""
+        self._send(lease, Conceal(lease.port, lease.gen, on))
+
+    def message(
+        self,
+        lease: Lease,
+        message_id: int,
+        path: str,
+        max_seconds: float,
+        silence_seconds: float = 0.0,
+        terminators: str = "",
+    ) -> None:
+        """Records what the caller says, in mono; MessageDone with `message_id` follows its end."""
+        self._send(
+            lease,
+            Message(lease.port, lease.gen, message_id, path, max_seconds, silence_seconds, terminators),
+        )
+
     # --- what a link tells (LinkOwner) ---
 
     def worker_up(self, link: WorkerLink, hello: Hello) -> None:
@@ -296,7 +366,7 @@ class WorkerPlane:
             worker.stats = event
         elif isinstance(event, Released):
             self._released(worker, event)
-        elif isinstance(event, Digit | PlayDone | Silence):
+        elif isinstance(event, Digit | PlayDone | Silence | Recorded | MessageDone):
             lease = worker.leased.get(event.port)
             if lease is not None and lease.gen == event.gen:
                 self.on_event(event)

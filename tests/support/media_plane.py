@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from media.control import Digit, PlayDone, Released, Silence, StreamStats
+from media.control import Digit, MessageDone, PlayDone, Recorded, Released, Silence, StreamStats
 from media.plane import Lease, MediaEvent, MediaPlane, WorkerLost
 
 
@@ -16,10 +16,11 @@ class FakePlane(MediaPlane):
     """Leases ports of one or more imaginary workers; `commands` is what was asked, in order.
 
     Each command is a tuple: its name, the port, then its arguments, such as
-    ("open", 10000, {...}), ("bridge", 10000, 10002), ("play", 10000, 1, ("zh/welcome",), False).
+    ("open", 10000, {...}), ("bridge", 10000, 10002), ("play", 10000, 1, ("zh/welcome",), False),
+    ("record", 10000, "id", "a.wav", 10002), ("message", 10000, 1, "b.wav", 120.0, 5.0, "#").
 
-    What a worker answers (Released, PlayDone "stopped") comes later, as in reality: at the next iteration
-    of the loop, or, where none runs, when the test calls `settle`.
+    What a worker answers (Released, PlayDone "stopped", Recorded, MessageDone) comes later, as in reality: at
+    the next iteration of the loop, or, where none runs, when the test calls `settle`.
     """
 
     def __init__(
@@ -37,6 +38,10 @@ class FakePlane(MediaPlane):
         self.opened: dict[int, dict[str, Any]] = {}
         self.bridges: dict[int, int] = {}
         self.playing: dict[int, tuple[int, tuple[str, ...], bool]] = {}
+        self.recording: dict[int, tuple[str, str]] = {}
+        self.messages: dict[int, tuple[int, str]] = {}
+        self.paused: set[int] = set()
+        self.concealed: set[int] = set()
         self.leased: dict[int, Lease] = {}
         self.events: list[MediaEvent] = []
         self.auto_release = auto_release
@@ -106,10 +111,51 @@ class FakePlane(MediaPlane):
         if self._valid(lease):
             self.commands.append(("send_digits", lease.port, digits))
 
+    def record(self, lease: Lease, recording_id: str, path: str, peer: Lease | None = None) -> None:
+        """Records; `recording` holds id and path; what was recorded before ends."""
+        if self._valid(lease):
+            self._stop_recording(lease, "stopped")
+            self.recording[lease.port] = (recording_id, path)
+            self.commands.append(("record", lease.port, recording_id, path, None if peer is None else peer.port))
+
+    def stop_record(self, lease: Lease) -> None:
+        """Records; Recorded (ten seconds) or MessageDone "stopped" follows if there was anything."""
+        if self._valid(lease):
+            self.commands.append(("stop_record", lease.port))
+            self._stop_recording(lease, "stopped")
+
+    def pause_record(self, lease: Lease, paused: bool) -> None:
+        """Records; `paused` holds the ports."""
+        if self._valid(lease):
+            (self.paused.add if paused else self.paused.discard)(lease.port)
+            self.commands.append(("pause_record", lease.port, paused))
+
+    def conceal(self, lease: Lease, on: bool) -> None:
+        """Records; `concealed` holds the ports."""
+        if self._valid(lease):
+            (self.concealed.add if on else self.concealed.discard)(lease.port)
+            self.commands.append(("conceal", lease.port, on))
+
+    def message(
+        self,
+        lease: Lease,
+        message_id: int,
+        path: str,
+        max_seconds: float,
+        silence_seconds: float = 0.0,
+        terminators: str = "",
+    ) -> None:
+        """Records; `messages` holds id and path until the test calls `message_done`, or the session ends."""
+        if self._valid(lease):
+            self._stop_recording(lease, "stopped")
+            self.messages[lease.port] = (message_id, path)
+            self.commands.append(("message", lease.port, message_id, path, max_seconds, silence_seconds, terminators))
+
     def release(self, lease: Lease) -> None:
-        """Records; Released follows."""
+        """Records; Recorded and MessageDone "hangup" if anything was recorded, then Released, follow."""
         if self._valid(lease):
             self._stop(lease)
+            self._stop_recording(lease, "hangup")
             self._releasing.add(lease.port)
             self.commands.append(("release", lease.port))
             if self.auto_release:
@@ -139,6 +185,19 @@ class FakePlane(MediaPlane):
         lease = self._find(lease)
         play_id, _, _ = self.playing.pop(lease.port)
         self._tell(PlayDone(lease.port, lease.gen, play_id, reason))
+
+    def recorded(self, lease: Lease | int, seconds: float = 10.0, gaps: int = 0, reason: str = "") -> None:
+        """The recording of `lease` is complete, or failed for `reason`."""
+        lease = self._find(lease)
+        recording_id, path = self.recording.pop(lease.port)
+        octets = round(seconds * 32000)
+        self._tell(Recorded(lease.port, lease.gen, recording_id, path, seconds, octets, gaps, reason))
+
+    def message_done(self, lease: Lease | int, seconds: float = 5.0, reason: str = "digit") -> None:
+        """The message that the caller of `lease` leaves ends."""
+        lease = self._find(lease)
+        message_id, _ = self.messages.pop(lease.port)
+        self._tell(MessageDone(lease.port, lease.gen, message_id, seconds, reason))
 
     def silence(self, lease: Lease | int) -> None:
         """The peer of `lease` has sent nothing for long."""
@@ -188,6 +247,14 @@ class FakePlane(MediaPlane):
             play_id, _, _ = self.playing.pop(lease.port)
             self._reply(lambda: self._tell(PlayDone(lease.port, lease.gen, play_id, "stopped")))
 
+    def _stop_recording(self, lease: Lease, reason: str) -> None:
+        if lease.port in self.recording:
+            name, path = self.recording.pop(lease.port)
+            self._reply(lambda: self._tell(Recorded(lease.port, lease.gen, name, path, 10.0, 320_000, 0)))
+        if lease.port in self.messages:
+            number, _ = self.messages.pop(lease.port)
+            self._reply(lambda: self._tell(MessageDone(lease.port, lease.gen, number, 5.0, reason)))
+
     def _forget(self, lease: Lease) -> None:
         del self.leased[lease.port]
         self._releasing.discard(lease.port)
@@ -195,3 +262,7 @@ class FakePlane(MediaPlane):
         self._part(lease.port)
         self.opened.pop(lease.port, None)
         self.playing.pop(lease.port, None)
+        self.recording.pop(lease.port, None)
+        self.messages.pop(lease.port, None)
+        self.paused.discard(lease.port)
+        self.concealed.discard(lease.port)
