@@ -1,4 +1,4 @@
-"""A demonstration call, and any SIP server under SIPp's load."""
+"""A demonstration call and backend, and any SIP server under SIPp's load."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ examples:
                                          any SIP server whose 4001 leads to sip:agent@127.0.0.1:5190
   python -m bench relay --self --calls 20 --hold 5
   python -m bench extension --self --rate 10 --background 200
+  python -m bench backend --behaviour slow --seconds 5       the server that library/hotline.yaml asks
 
 The server under load must send 4001 to sip:agent@127.0.0.1:5190 and 4008001234 with six digits (RFC 4733,
 100000-299999) to sip:DIGITS@127.0.0.1:5190. The load takes UDP 5190-5192 and 30000-32767; `relay` and
@@ -75,6 +76,9 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("call", help="one call, shown as it happens", description=call.__doc__)
     call.add_arguments(one)
     one.set_defaults(run=call.run)
+    server = commands.add_parser("backend", help="the server that flows ask in demonstrations and tests")
+    _add_backend(server)
+    server.set_defaults(run=_backend)
     for name, text in _HELP.items():
         under = commands.add_parser(name, help=text, description=text, epilog=_EXAMPLES, formatter_class=shape)
         _add_target(under)
@@ -87,6 +91,24 @@ def parser() -> argparse.ArgumentParser:
         under.set_defaults(run=run, measures=[name] if name in MEASURES else list(MEASURES))
         under.set_defaults(**dict.fromkeys(("rate", "calls", "hold") if name == "all" else ()))
     return top
+
+
+def _add_backend(under: argparse.ArgumentParser) -> None:
+    """Options of the demonstration backend."""
+    under.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    under.add_argument("--port", type=int, default=8090, help="port to listen on")
+    kinds = ("well", "slow", "failing", "lying", "dead")
+    under.add_argument("--behaviour", choices=kinds, default="well", help="how it answers; PUT /control changes it")
+    under.add_argument("--seconds", type=float, default=5.0, help="how late a slow one is")
+    under.add_argument("--only", default="", metavar="PATH", help="behave so only where the path begins with this")
+    under.add_argument("--who", metavar="NUMBER", help="say what this caller has to key, and serve nothing")
+
+
+def _backend(options: argparse.Namespace) -> int:
+    """Serve flows until stopped."""
+    from bench import backend  # brings an HTTP server along, which the others do without
+
+    return backend.run(options)
 
 
 def _add_target(under: argparse.ArgumentParser) -> None:
