@@ -1,7 +1,7 @@
-"""The loader: a thread that moves ended calls from the journal into the database.
+"""The loader: a thread that moves ended calls, messages and callback requests from the journal into the database.
 
 Rule 1: the records of a batch and the journal position behind them are one transaction, so a kill at any
-point neither loses nor doubles a call. Rule 2: a segment is deleted when it is loaded to its end and the head
+point neither loses nor doubles one. Rule 2: a segment is deleted when it is loaded to its end and the head
 of a later one, which carries the calls still open, is on disk. Rule 3: batches are small and pause between,
 since the thread shares the interpreter with the switch.
 """
@@ -20,11 +20,11 @@ import structlog
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from switchboard.store.calls import CallRepository
 from switchboard.store.database import Database
-from switchboard.store.records import CallRecord, decode_record
+from switchboard.store.intake import DECODERS, Intake, Journalled
+from switchboard.store.records import CallRecord
 from switchboard.store.schema import journal_position
-from switchboard.store.segments import Kind, Reading, read_segment, segment_number, segment_paths
+from switchboard.store.segments import Reading, read_segment, segment_number, segment_paths
 
 POLL_SECONDS: Final = 0.5
 PAUSE_SECONDS: Final = 0.002
@@ -54,7 +54,7 @@ class Loader:
     ) -> None:
         self._directory = directory
         self._database = database
-        self._calls = CallRepository(database)
+        self._intake = Intake(database)
         self._durable = durable
         self._poll_seconds = poll_seconds
         self._batch_bytes = batch_bytes
@@ -139,23 +139,23 @@ class Loader:
         self._store(records, reading.end)
         return True
 
-    def _records(self, reading: Reading) -> list[CallRecord]:
+    def _records(self, reading: Reading) -> list[Journalled]:
         records = []
-        for entry in reading.entries(Kind.ENDED):
+        for entry in reading.entries(DECODERS):
             try:
-                records.append(decode_record(entry.payload))
+                records.append(DECODERS[entry.kind](entry.payload))
             except msgspec.MsgspecError:
                 self._counts["unreadable"] += 1
                 _log.error("loader.record_unreadable", call=entry.call_id)
         return records
 
-    def _store(self, records: list[CallRecord], offset: int) -> None:
+    def _store(self, records: list[Journalled], offset: int) -> None:
         if records:
             with self._database.writing() as connection:
-                stored = self._calls.insert(connection, records)
+                stored = self._intake.insert(connection, records)
                 self._remember(connection, offset)
             self._counts["loaded"] += stored
-            self._counts["repeated"] += len(records) - stored
+            self._counts["repeated"] += sum(isinstance(record, CallRecord) for record in records) - stored
         self._offset = offset
 
     def _remember(self, connection: Connection, offset: int) -> None:

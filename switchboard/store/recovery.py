@@ -1,4 +1,4 @@
-"""What happens at start to calls that a kill left open: one step, to be replaced one day."""
+"""What a start takes up from the journal: calls that a kill left open are closed, records not yet loaded are read."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Final
 import msgspec
 import structlog
 
+from switchboard.store.intake import DECODERS, Journalled
 from switchboard.store.journal import Journal
 from switchboard.store.records import CallRecord, decode_snapshot, encode_record
-from switchboard.store.segments import Entry, Kind, read_segment, segment_paths
+from switchboard.store.segments import Entry, Kind, read_segment, segment_number, segment_paths
 
 CAUSE: Final = "switch_restarted"
+
+_KEPT_IN_MEMORY: Final = frozenset({Kind.MESSAGE, Kind.MESSAGE_STATE, Kind.CALLBACK, Kind.CALLBACK_STATE})
 
 _log = structlog.get_logger("switchboard.store.recovery")
 
@@ -33,6 +36,23 @@ def open_calls(directory: Path) -> list[Entry]:
         if reading.torn:
             _log.warning("recovery.torn_segment", segment=path.name, bytes=reading.torn)
     return list(found.values())
+
+
+def unloaded_records(directory: Path, position: tuple[int, int]) -> list[Journalled]:
+    """The messages and callback requests, and their changes, behind the loader's position."""
+    segment, offset = position
+    found: list[Journalled] = []
+    for path in segment_paths(directory):
+        number = segment_number(path)
+        if number < segment:
+            continue
+        for entry in read_segment(path, offset if number == segment else 0).entries(_KEPT_IN_MEMORY):
+            try:
+                found.append(DECODERS[entry.kind](entry.payload))
+            except msgspec.MsgspecError:
+                # The loader meets it too, counts it and says so.
+                continue
+    return found
 
 
 def close_open_calls(journal: Journal, entries: Iterable[Entry]) -> int:

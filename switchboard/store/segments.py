@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 from zlib import crc32
@@ -21,6 +21,7 @@ SUFFIX: Final = ".journal"
 MAX_BODY: Final = 16 * 1024 * 1024
 HEAD: Final = struct.Struct("<II")
 
+_FOUR: Final = b"\x94"
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
@@ -95,16 +96,16 @@ class Reading:
     def __iter__(self) -> Iterator[Entry]:
         return self.entries()
 
-    def entries(self, kind: int | None = None) -> Iterator[Entry]:
-        """The records in order; with `kind`, a small number, the others are checked and passed over."""
+    def entries(self, kinds: Collection[int] | None = None) -> Iterator[Entry]:
+        """The records in order; with `kinds`, small numbers, the others are checked and passed over."""
         data, position, size = self.data, 0, len(self.data)
         while size - position >= HEAD.size:
             length, checksum = HEAD.unpack_from(data, position)
             body = data[position + HEAD.size : position + HEAD.size + length]
             if not 0 < length <= MAX_BODY or len(body) != length or crc32(body) != checksum:
                 return
-            # msgpack: an array of four (0x94), then the kind as one byte.
-            wanted = kind is None or body[:2] == bytes((0x94, kind))
+            # msgpack: an array of four, then the kind as one byte.
+            wanted = kinds is None or (body[:1] == _FOUR and len(body) > 1 and body[1] in kinds)
             try:
                 entry = _DECODER.decode(body) if wanted else None
             except msgspec.DecodeError:

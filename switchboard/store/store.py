@@ -11,14 +11,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config.schema import Mask
 from routing.masks.table import MaskTable
+from switchboard.store.callbacks import Callbacks
 from switchboard.store.calls import CallRepository
 from switchboard.store.database import Database, DatabaseError
+from switchboard.store.intake import Intake
 from switchboard.store.journal import Journal
 from switchboard.store.keys import load_vault
 from switchboard.store.loader import Loader
 from switchboard.store.masks import MaskRepository, bind_configured
-from switchboard.store.recovery import close_open_calls, open_calls
+from switchboard.store.recovery import close_open_calls, open_calls, unloaded_records
 from switchboard.store.segments import segment_paths
+from switchboard.store.voicemail import Voicemail
 
 DATABASE_NAME: Final = "switchboard.db"
 JOURNAL_NAME: Final = "journal"
@@ -47,6 +50,10 @@ class Store:
         self.journal = _open_journal(journal)
         self.closed = close_open_calls(self.journal, left_open)
         self.loader = Loader(journal, self.database, durable=lambda: self.journal.durable_segment)
+        intake = Intake(self.database)
+        unloaded = unloaded_records(journal, self.loader.position)
+        self.voicemail = Voicemail(self.journal, intake.messages, unloaded)
+        self.callbacks = Callbacks(self.journal, intake.callbacks, unloaded)
         if self.closed:
             _log.warning("store.calls_closed", calls=self.closed)
         self.loader.start()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from switchboard.store.records import (
+    CallbackRecord,
     CallRecord,
     IdentityRecord,
     LegRecord,
     MediaRecord,
+    MessageRecord,
     RecordingRecord,
     SegmentRecord,
     TrailRecord,
@@ -69,4 +71,32 @@ def call_record(number: int, *, ended: bool = True) -> CallRecord:
         flow_version="v1",
         consent="given",
         path=["welcome", "main", "order"],
+    )
+
+
+def message_record(number: int, *, box: str = "sales") -> MessageRecord:
+    """A message in a box, with every field set."""
+    return MessageRecord(
+        id=f"message-{number}",
+        box=box,
+        path=f"voicemail/{number}.wav",
+        left_us=BEGAN_US + number * 1_000_000,
+        seconds=4.5,
+        call_id=call_record(number).id,
+        caller_masked="139****1234",
+        caller_sealed=b"\x00\x01sealed",
+        caller_fingerprint=number.to_bytes(16, "big"),
+    )
+
+
+def callback_record(number: int, *, person: int = 1, group: str = "support") -> CallbackRecord:
+    """A request of a person to be called back, with every field set."""
+    return CallbackRecord(
+        id=f"request-{number}",
+        group=group,
+        asked_us=BEGAN_US + number * 1_000_000,
+        number_masked="139****1234",
+        number_sealed=b"\x00\x01sealed",
+        number_fingerprint=person.to_bytes(16, "big"),
+        call_id=call_record(number).id,
     )

@@ -110,7 +110,7 @@ def test_a_crash_between_insert_and_position(
     end(journal, 2, 3)
     with monkeypatch.context() as patch:
         if step == "insert":
-            patch.setattr(loader._calls, "insert", crash)
+            patch.setattr(loader._intake.calls, "insert", crash)
         elif step == "position":
             patch.setattr(loader, "_remember", crash)
         else:
@@ -208,7 +208,7 @@ def test_the_thread_survives_a_failing_database(
     """A failure is logged once a minute without values, and the batch is loaded when the database is back."""
     monkeypatch.setattr(loader_module, "RETRY_SECONDS", 0.0)
     loader = loader_of(journal, database, poll_seconds=0.0)
-    insert, calls = loader._calls.insert, []
+    insert, calls = loader._intake.calls.insert, []
 
     def failing(connection: Connection, records: object) -> int:
         calls.append(1)
@@ -217,7 +217,7 @@ def test_the_thread_survives_a_failing_database(
         loader._stopping.set()
         return insert(connection, records)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loader._calls, "insert", failing)
+    monkeypatch.setattr(loader._intake.calls, "insert", failing)
     end(journal, 1)
     with capture_logs() as logs:
         loader.start()

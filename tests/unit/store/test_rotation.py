@@ -8,10 +8,11 @@ from routing.masks import NumberTarget, RealNumber, Vault
 from routing.masks.secret import Sealed, key_of
 from switchboard.store.calls import CallRepository
 from switchboard.store.database import Database
+from switchboard.store.intake import Intake
 from switchboard.store.masks import MaskRepository
 from switchboard.store.rotation import reseal, sealed_under
 from tests.support.masks import number_row, open_row
-from tests.support.records import call_record
+from tests.support.records import call_record, callback_record, message_record
 
 OLD = Vault({1: b"1" * 32}, b"h" * 32, os.urandom)
 BOTH = Vault({1: b"1" * 32, 2: b"2" * 32}, b"i" * 32, os.urandom)
@@ -26,16 +27,18 @@ def fill(database: Database) -> None:
     for call in calls[:2]:
         call.caller_sealed = OLD.seal(NUMBER)
     calls[2].caller_sealed = b""
+    message, request = message_record(1), callback_record(1)
+    message.caller_sealed = request.number_sealed = OLD.seal(NUMBER)
     with database.writing() as connection:
-        CallRepository(database).insert(connection, calls)
+        Intake(database).insert(connection, [*calls, message, request])
 
 
 def test_everything_goes_under_the_new_key(database: Database) -> None:
     """After resealing the old key opens nothing that is stored, and the new one everything."""
     fill(database)
-    assert sealed_under(database, 1) == 1502
-    assert reseal(database, BOTH) == 1502
-    assert (sealed_under(database, 1), sealed_under(database, 2)) == (0, 1502)
+    assert sealed_under(database, 1) == 1504
+    assert reseal(database, BOTH) == 1504
+    assert (sealed_under(database, 1), sealed_under(database, 2)) == (0, 1504)
     new = Vault({2: b"2" * 32}, b"i" * 32, os.urandom)
     for _, _, target, _, _ in MaskRepository(database).load_all():
         if isinstance(target, NumberTarget):
@@ -54,6 +57,8 @@ def test_fingerprints_follow_the_new_hash_key(database: Database) -> None:
     assert len(masks.find(BOTH.fingerprint(NUMBER))) == 1500
     assert masks.find(OLD.fingerprint(NUMBER)) == []
     assert {call.caller_fingerprint for call in CallRepository(database).recent(3)[1:]} == {BOTH.fingerprint(NUMBER)}
+    (message,), (request,) = Intake(database).messages.list_box(), Intake(database).callbacks.list_requests()
+    assert message.record.caller_fingerprint == request.record.number_fingerprint == BOTH.fingerprint(NUMBER)
 
 
 def test_again_changes_nothing(database: Database) -> None:

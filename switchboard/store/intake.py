@@ -1,0 +1,63 @@
+"""What the database takes from the journal, by kind: how it is decoded and which table it goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from sqlalchemy import Connection
+
+from switchboard.store.callbacks import CallbackRepository
+from switchboard.store.calls import CallRepository
+from switchboard.store.database import Database
+from switchboard.store.records import (
+    CallbackRecord,
+    CallbackStateRecord,
+    CallRecord,
+    MessageRecord,
+    MessageStateRecord,
+    decode_callback,
+    decode_callback_state,
+    decode_message,
+    decode_message_state,
+    decode_record,
+)
+from switchboard.store.segments import Kind
+from switchboard.store.voicemail import MessageRepository
+
+Journalled = CallRecord | MessageRecord | MessageStateRecord | CallbackRecord | CallbackStateRecord
+
+DECODERS: Final[Mapping[int, Callable[[bytes], Journalled]]] = {
+    Kind.ENDED: decode_record,
+    Kind.MESSAGE: decode_message,
+    Kind.MESSAGE_STATE: decode_message_state,
+    Kind.CALLBACK: decode_callback,
+    Kind.CALLBACK_STATE: decode_callback_state,
+}
+
+
+class Intake:
+    """The tables that are filled from the journal."""
+
+    def __init__(self, database: Database) -> None:
+        self.calls = CallRepository(database)
+        self.messages = MessageRepository(database)
+        self.callbacks = CallbackRepository(database)
+
+    def insert(self, connection: Connection, records: Sequence[Journalled]) -> int:
+        """Store what is new of a batch, within the caller's transaction; returns how many calls."""
+        calls = []
+        for record in records:
+            match record:
+                case CallRecord():
+                    calls.append(record)
+                # One by one and in order: a number may be asked for again once its first request is over.
+                case MessageRecord():
+                    self.messages.insert(connection, [record])
+                case MessageStateRecord():
+                    self.messages.change(connection, [record])
+                case CallbackRecord():
+                    self.callbacks.insert(connection, [record])
+                case CallbackStateRecord():
+                    self.callbacks.change(connection, [record])
+        return self.calls.insert(connection, calls) if calls else 0
