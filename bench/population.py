@@ -15,10 +15,10 @@ OWN_OF_HUNDRED: Final = 60
 LAST: Final = 4
 """Digits of an identity card or an order that are asked for at least."""
 STATES: Final = {
-    "paid": {"zh": "已付款，等待发货", "en": "paid, and waiting to be sent"},
-    "sent": {"zh": "已发货，正在运输途中", "en": "sent, and on its way"},
-    "delivered": {"zh": "已签收", "en": "delivered"},
-    "returned": {"zh": "已退货，退款处理中", "en": "returned, and being refunded"},
+    "paid": {"zh": "已付款，正在处理", "en": "paid and being prepared"},
+    "shipped": {"zh": "已发出", "en": "on its way"},
+    "refunding": {"zh": "退款处理中", "en": "being refunded"},
+    "cancelled": {"zh": "已取消", "en": "cancelled"},
 }
 
 
