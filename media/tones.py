@@ -23,6 +23,9 @@ CADENCES: Final[dict[str, tuple[int, float, float]]] = {
     "waiting": (450, 0.4, 4.0),
 }
 
+#: Sounded once: frequency in Hz and seconds. After a voicemail's greeting, and where a prompt cannot be had.
+SIGNALS: Final[dict[str, tuple[int, float]]] = {"beep": (1000, 0.4)}
+
 #: One frame: a prompt of none could not be looped.
 MIN_SECONDS: Final = 0.02
 #: Longer ones would stall the worker that encodes them.
@@ -42,7 +45,8 @@ def synthesise(name: str) -> bytes:
     """Return a tone as 16-bit little-endian samples at 8 kHz.
 
     "tone:ringback", "tone:busy", "tone:congestion", "tone:dial" and "tone:waiting" are one period of their
-    cadence, to be looped; "tone:1000:2.0" is 1000 Hz for two seconds; "silence:1.5" is silence.
+    cadence, to be looped; "tone:beep" is sounded once; "tone:1000:2.0" is 1000 Hz for two seconds; "silence:1.5" is
+    silence.
     """
     kind, *fields = name.split(":")
     if kind == "silence" and len(fields) == 1:
@@ -50,12 +54,15 @@ def synthesise(name: str) -> bytes:
     if kind == "tone" and len(fields) == 1 and fields[0] in CADENCES:
         frequency, on, off = CADENCES[fields[0]]
         return _sine(frequency, round(on * RATE), ramp=off > 0) + bytes(2 * round(off * RATE))
+    if kind == "tone" and len(fields) == 1 and fields[0] in SIGNALS:
+        frequency, seconds = SIGNALS[fields[0]]
+        return _sine(frequency, round(seconds * RATE), ramp=True)
     if kind == "tone" and len(fields) == 2:
         frequency = int(fields[0]) if fields[0].isdecimal() and len(fields[0]) <= 4 else 0
         if not 20 <= frequency <= 3800:
             raise ToneError(f"{name[:40]!a}: the frequency must be a whole number from 20 to 3800 Hz")
         return _sine(frequency, _samples(name, fields[1]), ramp=True)
-    known = ", ".join(f"tone:{cadence}" for cadence in CADENCES)
+    known = ", ".join(f"tone:{cadence}" for cadence in [*CADENCES, *SIGNALS])
     raise ToneError(f"{name[:40]!a} is no tone; there are {known}, tone:HZ:SECONDS and silence:SECONDS")
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from media.tones import CADENCES, RATE, ToneError, is_tone, synthesise
+from media.tones import CADENCES, RATE, SIGNALS, ToneError, is_tone, synthesise
 
 
 def samples(name: str) -> list[int]:
@@ -57,7 +57,15 @@ def test_plain_tones_have_the_frequency_and_length_asked(name: str, frequency: i
     assert strength(found[80:-80], frequency) == pytest.approx(7216, rel=0.02)
 
 
-@pytest.mark.parametrize("name", ["tone:busy", "tone:1000:0.1", "tone:333:1.7"])
+def test_the_beep_is_short_and_high() -> None:
+    """It tells a caller to speak, and is sounded once."""
+    found = samples("tone:beep")
+    assert set(SIGNALS) == {"beep"}
+    assert len(found) == 0.4 * RATE
+    assert strength(found[80:-80], 1000) == pytest.approx(7216, rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["tone:beep", "tone:busy", "tone:1000:0.1", "tone:333:1.7"])
 def test_tones_begin_and_end_softly(name: str) -> None:
     """No step at an edge is larger than the tone's own."""
     found = samples(name)

@@ -1,0 +1,71 @@
+"""The list of a prompt directory: `manifest.yaml` tells what each file says, in which language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+import yaml
+from msgspec import Struct
+
+from media.speech import LEVEL, Voice
+
+#: The prompts that are shipped.
+SHIPPED: Final = Path(__file__).resolve().parent.parent / "ivr_flows" / "prompts"
+
+FILE: Final = "manifest.yaml"
+
+
+class ManifestError(Exception):
+    """The manifest is missing or unfit."""
+
+
+class Spoken(Struct, frozen=True, forbid_unknown_fields=True):
+    """One prompt: its name below the directory, its language, and what it says."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)*$")]
+    language: str
+    text: str
+    #: What the synthesiser is given where it would misread the text.
+    spoken: str = ""
+
+
+class Music(Struct, frozen=True, forbid_unknown_fields=True):
+    """A loop of chords, each of `bar` seconds (no less than one fades), with a plucked figure of their notes."""
+
+    name: str
+    bar: Annotated[float, msgspec.Meta(ge=2.5)]
+    chords: list[list[int]]
+    figure: list[int]
+
+
+class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole list. A language's voice stands here only where another than the usual one speaks."""
+
+    prompts: list[Spoken]
+    music: list[Music] = []
+    voices: dict[str, Voice] = {}
+    #: Root mean square of the music in dBFS; speech always has the same.
+    level: float = LEVEL
+
+    def entries(self) -> Iterator[Spoken | Music]:
+        """Return all of it."""
+        yield from self.prompts
+        yield from self.music
+
+
+def load_manifest(directory: Path = SHIPPED) -> Manifest:
+    """Return the manifest of a prompt directory; ManifestError when there is none or it is unfit."""
+    path = directory / FILE
+    try:
+        manifest = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), Manifest)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
+        raise ManifestError(f"{path}: {error}") from None
+    seen: set[str] = set()
+    for entry in manifest.entries():
+        if entry.name in seen:
+            raise ManifestError(f"{path}: {entry.name} is there twice")
+        seen.add(entry.name)
+    return manifest
