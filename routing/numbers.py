@@ -56,6 +56,11 @@ _USER = re.compile(
     r"(?P<params>(?:;[^;]*)*)\Z"
 )
 _SEPARATORS = str.maketrans("", "", " ().-")  # RFC 3966 section 3: visual separators
+_FOLD = str.maketrans(
+    "\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19\uff0b",
+    "0123456789+",
+    " \t-().\u00a0\u2010\u2011\u2013",
+)
 _PAUSES = str.maketrans("", "", ",pPwWxX ")
 
 _MOBILE = re.compile(r"1[3-9][0-9]{9}\Z")
@@ -63,8 +68,29 @@ _SERVICE = re.compile(r"[48]00[0-9]{7}\Z")
 _FIXED = re.compile(r"(?:10|2[0-9])[2-8][0-9]{7}\Z|[3-9][0-9]{2}[2-8][0-9]{6,7}\Z")
 _LOCAL = re.compile(r"[2-8][0-9]{6,7}\Z")
 _SERVICE_WITH_AREA = re.compile(r"0(?:10|2[0-9]|[3-9][0-9]{2})([48]00[0-9]{7})\Z")
+_INBOUND_ONLY = re.compile(r"[48]00[0-9]{7}\Z|(?:0(?:10|2[0-9]|[3-9][0-9]{2}))?9[56][0-9]{3,}\Z")
 _E164 = re.compile(r"[1-9][0-9]{6,14}\Z")
 _SHORT = re.compile(r"[19][0-9]{2,7}\Z")
+
+
+def fold_digits(text: str) -> str:
+    """The text without spaces, hyphens and brackets, its full-width digits made plain."""
+    return text.translate(_FOLD)
+
+
+def canonical_number(text: str) -> str:
+    """The one spelling of a number with what is dialled after it; what is no number only loses its outer spaces."""
+    if _MOBILE.match(text):
+        return text
+    number = normalise(fold_digits(text))
+    if number.kind == "name":
+        return text.strip()
+    return f"{number.national},{number.extension}" if number.extension else number.national
+
+
+def is_service(number: str) -> bool:
+    """True for 400, 800, 95… and 96… numbers in any form: they take calls, and no call may come from them."""
+    return _INBOUND_ONLY.match(normalise(number).national) is not None
 
 
 def normalise(text: str, *, country: str = "86", area: str = "") -> Number:

@@ -9,15 +9,16 @@ without the key files.
 from __future__ import annotations
 
 import hmac
-import re
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import Final, NewType, NoReturn, final
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from routing.numbers import normalise
+from routing.numbers import canonical_number as canonical_number
+from routing.numbers import fold_digits as fold_digits
 
 Sealed = NewType("Sealed", bytes)
 """An encrypted number: key id (2 bytes, big endian), nonce (12), ciphertext with its tag (16)."""
@@ -31,10 +32,16 @@ _ASSOCIATED: Final = b"switchboard number 1"
 _PERSON: Final = b"swb number"
 _HEAD: Final = 2 + NONCE_BYTES
 _TAG_BYTES: Final = 16
-_SEPARATORS: Final = {ord(character): None for character in " \t-().\u00a0\u2010\u2011\u2013"}
-_FULL_WIDTH: Final = {ord("\uff10") + digit: str(digit) for digit in range(10)} | {ord("\uff0b"): "+"}
-_MOBILE: Final = re.compile(r"1[3-9][0-9]{9}\Z")
-_FOLD: Final = _SEPARATORS | _FULL_WIDTH
+
+
+class Party(msgspec.Struct, frozen=True, gc=False):
+    """A number as a binding keeps it: sealed, and the fingerprint by which its calls are recognised."""
+
+    sealed: Sealed
+    fingerprint: bytes
+
+    def __repr__(self) -> str:
+        return "Party(****)"
 
 
 class VaultError(Exception):
@@ -54,26 +61,6 @@ def mask_number(text: str) -> str:
     if length >= 5:
         return f"{text[:1]}****{text[-1:]}"
     return "****"
-
-
-def fold_digits(text: str) -> str:
-    """The text without spaces, hyphens and brackets, its full-width digits made plain."""
-    return text.translate(_FOLD)
-
-
-def canonical_number(text: str) -> str:
-    """The one spelling of a number: as dialled inside +86, `+` and country code elsewhere, else as it is.
-
-    `+8613956781234`, `8613956781234`, `0086 139-5678-1234` and `013956781234` are one number, `13956781234`;
-    `+861088880000` is `01088880000`.
-    """
-    if _MOBILE.match(text):
-        return text
-    folded = fold_digits(text)
-    number = normalise(folded)
-    if number.kind == "name":
-        return text.strip()
-    return f"{number.national},{number.extension}" if number.extension else number.national
 
 
 @final
@@ -178,6 +165,10 @@ class Vault:
     def _seal(self, clear: bytes) -> Sealed:
         nonce = self._random(NONCE_BYTES)
         return Sealed(self._active + nonce + self._ciphers[self._active].encrypt(nonce, clear, _ASSOCIATED))
+
+    def party(self, number: RealNumber) -> Party:
+        """The number as a binding keeps it."""
+        return Party(self.seal(number), self.fingerprint(number))
 
     def open(self, sealed: Sealed) -> RealNumber:
         """Decrypt a number; raises `VaultError` when its key is not in the ring or its bytes were altered."""
