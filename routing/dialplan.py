@@ -69,10 +69,10 @@ class _Table:
         """Lengths of the prefixes, longest first."""
 
     def longest(self, number: Number) -> tuple[int, Entry | None]:
-        """Match the number as it is and as it is dialled within the country."""
-        value, national = number.number, number.national
+        """Match the number as it is dialled within the country and as E.164."""
+        value, international = number.number, number.international
         for length in self.lengths:
-            entry = self.prefixes.get(value[:length]) or self.prefixes.get(national[:length])
+            entry = self.prefixes.get(value[:length]) or self.prefixes.get(international[:length])
             if entry is not None:
                 return length, entry
         return -1, None

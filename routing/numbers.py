@@ -1,8 +1,11 @@
-"""Telephone numbers as carriers and phones write them, in one form.
+"""Telephone numbers as carriers, phones and people write them, in one form.
 
-A Chinese subscriber becomes E.164 ("+8613956781234", "+861088880000"); 400 and 800 numbers are national and
-keep their form ("4008001234"); short, emergency and internal numbers stay as they are; so does what is no
-number. Digits dialled after the number (post-dial) become the extension.
+That form is the one dialled within China: a mobile number has its eleven digits ("13956781234"), a fixed one 0 and
+its area ("01088880000"), 400 and 800 numbers are as everyone knows them ("4008001234"). Foreign numbers are E.164
+("+14155550100"); short, emergency and internal numbers stay as they are; so does what is no number. Digits dialled
+after the number (post-dial) become the extension. Dial plan, masks, trunks and records all use this form; whatever
+comes from outside (Request-URI, headers, configuration, CSV, command line) goes through `normalise` or
+`canonical_number` first.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ class Number(msgspec.Struct, frozen=True, gc=False):
     number: str
     extension: str = ""
     kind: Kind = "name"
-    """e164; service: 400, 800; short: other digits, valid here only; name: no telephone number."""
+    """e164: a subscriber somewhere; service: 400, 800; short: other digits, valid here only; name: no number."""
 
     def __repr__(self) -> str:
         value = self.number
@@ -41,11 +44,16 @@ class Number(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def national(self) -> str:
-        """A Chinese number as it is dialled within China: 13956781234, 01088880000; others as they are."""
-        if not self.number.startswith("+86"):
+        """The number as it is dialled within China, also where another country's form is used."""
+        chinese = _national(self.number[3:], "") if self.number.startswith("+86") else None
+        return self.number if chinese is None else chinese.number
+
+    @property
+    def international(self) -> str:
+        """E.164 ("+8613956781234") of a subscriber; others as they are."""
+        if self.kind != "e164" or self.number.startswith("+"):
             return self.number
-        subscriber = self.number[3:]
-        return subscriber if _MOBILE.match(subscriber) else "0" + subscriber
+        return "+86" + self.number.removeprefix("0")
 
 
 _PLAIN = re.compile(r"[0-9]+\Z")
@@ -57,8 +65,8 @@ _USER = re.compile(
 )
 _SEPARATORS = str.maketrans("", "", " ().-")  # RFC 3966 section 3: visual separators
 _FOLD = str.maketrans(
-    "\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19\uff0b",
-    "0123456789+",
+    "\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19\uff0b\uff0c\u8f6c",
+    "0123456789+,,",
     " \t-().\u00a0\u2010\u2011\u2013",
 )
 _PAUSES = str.maketrans("", "", ",pPwWxX ")
@@ -74,7 +82,7 @@ _SHORT = re.compile(r"[19][0-9]{2,7}\Z")
 
 
 def fold_digits(text: str) -> str:
-    """The text without spaces, hyphens and brackets, its full-width digits made plain."""
+    """The text without spaces, hyphens and brackets, its full-width digits made plain, 转 a comma."""
     return text.translate(_FOLD)
 
 
@@ -85,18 +93,21 @@ def canonical_number(text: str) -> str:
     number = normalise(fold_digits(text))
     if number.kind == "name":
         return text.strip()
-    return f"{number.national},{number.extension}" if number.extension else number.national
+    return number.dialled
 
 
 def is_service(number: str) -> bool:
     """True for 400, 800, 95… and 96… numbers in any form: they take calls, and no call may come from them."""
-    return _INBOUND_ONLY.match(normalise(number).national) is not None
+    return _INBOUND_ONLY.match(normalise(number).number) is not None
 
 
 def normalise(text: str, *, country: str = "86", area: str = "") -> Number:
     """Return the one form of a user part; `area` (without 0) completes local numbers of 7 or 8 digits."""
     if len(text) > MAX_TEXT:
         return Number(text)
+    if not text.isascii():
+        number = normalise(folded, country=country, area=area) if (folded := fold_digits(text)).isascii() else None
+        return Number(text) if number is None or number.kind == "name" else number
     if _PLAIN.match(text):
         return _number(text, "", country, area)
     decoded = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "%" in text else text
@@ -167,6 +178,8 @@ def _national(digits: str, extension: str) -> Number | None:
     """Read a number without country code and without trunk prefix."""
     if _SERVICE.match(digits):
         return Number(digits, extension, "service")
-    if _MOBILE.match(digits) or _FIXED.match(digits):
-        return Number("+86" + digits, extension, "e164")
+    if _MOBILE.match(digits):
+        return Number(digits, extension, "e164")
+    if _FIXED.match(digits):
+        return Number("0" + digits, extension, "e164")
     return None

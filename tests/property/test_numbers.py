@@ -30,6 +30,11 @@ areas = st.sampled_from(["", "10", "571"])
 countries = st.sampled_from(["86", "1"])
 
 
+def mobile(subscriber: str) -> bool:
+    """Whether it is a mobile number."""
+    return len(subscriber) == 11 and subscriber[0] == "1" and subscriber[1] in "3456789"
+
+
 @given(anything, countries, areas)
 def test_idempotent(text: str, country: str, area: str) -> None:
     """A number in its one form is left as it is, with and without what was dialled after it."""
@@ -52,8 +57,10 @@ def test_total_and_bounded(text: str, country: str, area: str) -> None:
 
 @given(st.one_of(mobiles, fixed), st.sampled_from(["+86", "86", "0086", "+860", "0", "+86 (0)"]))
 def test_every_way_to_write_a_subscriber(subscriber: str, prefix: str) -> None:
-    """All prefixes in use lead to the same E.164 form."""
-    assert normalise(prefix + subscriber) == Number("+86" + subscriber, "", "e164")
+    """All prefixes in use lead to the form dialled within the country, and that to E.164."""
+    number = normalise(prefix + subscriber)
+    assert number == Number(subscriber if mobile(subscriber) else "0" + subscriber, "", "e164")
+    assert number.international == "+86" + subscriber
 
 
 @given(services, st.sampled_from(["", "+86", "86", "0086", "0", "010", "0571", "021"]))
@@ -64,9 +71,9 @@ def test_every_way_to_write_a_400_number(service: str, prefix: str) -> None:
 
 @given(st.one_of(mobiles, fixed))
 def test_national_form_round_trip(subscriber: str) -> None:
-    """The form dialled within the country leads back to the number."""
+    """The forms for within the country and for the world lead back to the number."""
     number = normalise("+86" + subscriber)
-    assert normalise(number.national) == number
+    assert normalise(number.national) == normalise(number.international) == number
 
 
 @given(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from routing.dialplan import DialPlan, DialPlanError, Entry, NoRoute, Route, ToFlow, ToMask, ToTarget
+from routing.masks import AorTarget, Binding, MaskTable
 
 PLAN = DialPlan(
     [
@@ -17,6 +18,7 @@ PLAN = DialPlan(
         Entry(number="400778*", flow="special"),
         Entry(number="139*", flow="mobiles"),
         Entry(number="+1*", flow="america"),
+        Entry(number="+86571*", flow="hangzhou"),
         Entry(number="10*", target="aor:{number}", contexts=("phones",)),
     ]
 )
@@ -38,9 +40,9 @@ ROUTES: list[tuple[str, str, Route]] = [
     ("carrier", "4002", to_flow("public", "4002", "carrier")),
     ("phones", "4002", to_flow("internal", "4002", "phones")),
     ("phones", "4002,1", to_flow("internal", "4002", "phones", extension="1")),
-    ("carrier", "01088880000", ToMask("+861088880000", "")),
-    ("carrier", "+861088880000", ToMask("+861088880000", "")),
-    ("carrier", "861088880000*7", ToMask("+861088880000", "7")),
+    ("carrier", "01088880000", ToMask("01088880000", "")),
+    ("carrier", "+861088880000", ToMask("01088880000", "")),
+    ("carrier", "861088880000*7", ToMask("01088880000", "7")),
     ("phones", "alice", ToTarget("aor:alice")),
     ("carrier", "alice", NOBODY),
     ("phones", "Alice", NOBODY),
@@ -51,8 +53,10 @@ ROUTES: list[tuple[str, str, Route]] = [
     ("other", "4007700000", to_flow("partner", "4007700000", "other")),
     ("phones", "4007700000", to_flow("hotline", "4007700000", "phones")),
     ("carrier", "4007780000", to_flow("special", "4007780000", "carrier")),
-    ("carrier", "13956781234", to_flow("mobiles", "+8613956781234", "carrier")),
-    ("carrier", "+8613956781234", to_flow("mobiles", "+8613956781234", "carrier")),
+    ("carrier", "13956781234", to_flow("mobiles", "13956781234", "carrier")),
+    ("carrier", "+8613956781234", to_flow("mobiles", "13956781234", "carrier")),
+    ("carrier", "+8657188880000", to_flow("hangzhou", "057188880000", "carrier")),
+    ("carrier", "057188880000", to_flow("hangzhou", "057188880000", "carrier")),
     ("carrier", "+14155550100", to_flow("america", "+14155550100", "carrier")),
     ("phones", "1005", ToTarget("aor:1005")),
     ("carrier", "1005", NOBODY),
@@ -70,6 +74,40 @@ class TestRoute:
     def test_route(self, context: str, called: str, route: Route) -> None:
         """Exact numbers first, then the longest beginning; the caller's own context wins at equal length."""
         assert PLAN.route(context, called) == route
+
+    @pytest.mark.parametrize(
+        "called",
+        [
+            "4008001234,123456",
+            "4008001234;ext=123456",
+            "4008001234;ext=123456;phone-context=+86",
+            "4008001234;phone-context=+86;ext=123456",
+            "+864008001234;ext=123456",
+            "4008001234*123456",
+            "4008001234p123456",
+            "4008001234%2C123456",
+            "4008001234%2c,123456%23",
+            "400-800-1234 x 123456",
+        ],
+    )
+    def test_extension_dialled_at_once(self, called: str) -> None:
+        """However the extension is written behind the number, flow and mask get both."""
+        assert PLAN.route("carrier", called) == to_flow("extension", "4008001234", "carrier", extension="123456")
+        masks = DialPlan([Entry(number="400 800 1234", mask=True)])
+        assert masks.route("carrier", called) == ToMask("4008001234", "123456")
+
+    @pytest.mark.parametrize(
+        "written", ["01088880000", "+861088880000", "010-8888 0000", "86 10 88880000", "０１０８８８８００００"]
+    )
+    def test_an_x_number_is_found_as_the_masks_have_it(self, written: str) -> None:
+        """Plan and masks agree on a number, however it is written here and called there."""
+        plan = DialPlan([Entry(number=written, mask=True)])
+        table = MaskTable()
+        table.add(Binding(id="1", kind="ax", number=written, target=AorTarget("alice")))
+        for called in ("01088880000", "+861088880000", "861088880000"):
+            route = plan.route("carrier", called)
+            assert isinstance(route, ToMask)
+            assert table.resolve_call(route.number, None, 0.0).target == AorTarget("alice")
 
     def test_own_context_wins_at_equal_length(self) -> None:
         """Of two equal beginnings the one for the caller's context is taken."""
@@ -96,8 +134,8 @@ class TestRoute:
     def test_own_area(self) -> None:
         """The plan reads its own numbers and those called within its area."""
         plan = DialPlan([Entry(number="88880000", mask=True)], area="10")
-        assert plan.route("carrier", "01088880000") == ToMask("+861088880000", "")
-        assert plan.route("carrier", "88880000") == ToMask("+861088880000", "")
+        assert plan.route("carrier", "01088880000") == ToMask("01088880000", "")
+        assert plan.route("carrier", "88880000") == ToMask("01088880000", "")
 
     def test_target_of_an_exact_number_is_left_alone(self) -> None:
         """Only a pattern's target takes the number dialled."""
