@@ -41,7 +41,7 @@ class Loop:
         self._epoll = select.epoll()
         self._sessions = Sessions(prompts, silence=silence)
         self._signalling = Signalling(path, number, address, self._sessions, self._epoll)
-        self._supervisor = Supervisor(supervisor, number, self._take_ports)
+        self._supervisor = Supervisor(supervisor, f"worker {number}", self._take_ports)
         self._sessions.readers[supervisor.fileno()] = self._supervisor.read
         self._epoll.register(supervisor.fileno(), select.EPOLLIN)
         # Stamping costs the kernel most when the first socket of all begins with it: one never ends.

@@ -55,7 +55,7 @@ class Signalling:
         self._frames = FrameReader()
         self._unsent = bytearray()
         self._waits = False
-        self._listener = _listen(path)
+        self._listener = listen(path)
         self._register(self._listener, self._accept)
 
     def _register(self, sock: socket.socket, reader: Reader) -> None:
@@ -208,7 +208,8 @@ def _nothing(now: float) -> None:
     pass
 
 
-def _listen(path: str) -> socket.socket:
+def listen(path: str) -> socket.socket:
+    """A Unix socket that only this user may connect to."""
     try:
         os.unlink(path)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The worker's end of the supervisor's socket: ports come in, wishes go out."""
+"""A child's end of the supervisor's socket: ports come in, wishes go out."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ _decode = msgspec.msgpack.Decoder(_Message).decode
 class Supervisor:
     """Messages of a SEQPACKET socket; its end means that the supervisor died, and nobody will give more ports."""
 
-    def __init__(self, sock: socket.socket, number: int, take: Callable[[list[Port]], None]) -> None:
+    def __init__(self, sock: socket.socket, name: str, take: Callable[[list[Port]], None] = lambda ports: None) -> None:
+        """`name` of the process in its complaints; `take` is given the ports that come."""
         sock.setblocking(False)
         self.sock = sock
         self.stopped = False
         self.draining = False
         self.gone = False
-        self._number = number
+        self._name = name
         self._take = take
         self._asked = 0
 
@@ -65,14 +66,14 @@ class Supervisor:
             data, descriptors, flags = b"", [], 0
         ports, faults = pairs(descriptors)
         for fault in faults:
-            complain(f"worker {self._number}: port refused: {fault}")
+            complain(f"{self._name}: port refused: {fault}")
         if ports:
             self._asked -= len(ports)
             self._take(ports)
         if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-            complain(f"worker {self._number}: a message of the supervisor was cut")
+            complain(f"{self._name}: a message of the supervisor was cut")
         elif not data:
-            complain(f"worker {self._number}: the supervisor is gone; serving the calls there are")
+            complain(f"{self._name}: the supervisor is gone; serving the calls there are")
             self.gone = self.draining = True
             self.sock.close()
         else:
@@ -82,7 +83,7 @@ class Supervisor:
         try:
             message = _decode(data)
         except msgspec.MsgspecError as error:
-            complain(f"worker {self._number}: message of the supervisor not understood: {error}")
+            complain(f"{self._name}: message of the supervisor not understood: {error}")
             return
         self.draining = self.draining or message.drain is not False
         self.stopped = self.stopped or message.stop

@@ -1,0 +1,35 @@
+"""python -m media.recorder: started by the supervisor."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+from pathlib import Path
+
+# Before numpy is loaded: its threads would only wait.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from media.recorder.loop import Loop
+
+
+def main() -> None:
+    """Serves until the supervisor says stop."""
+    parser = argparse.ArgumentParser(prog="python -m media.recorder", description="Writes what is said to wav files.")
+    parser.add_argument("--socket", required=True, help="Unix socket to be created for media workers")
+    parser.add_argument("--supervisor-fd", type=int, help="inherited SEQPACKET socket")
+    parser.add_argument(
+        "--directory", nargs="*", type=Path, default=[], metavar="DIR",
+        help="where a recorder before this one may have left unfinished files",
+    )  # fmt: skip
+    arguments = parser.parse_args()
+    # Draining comes by command: a signal to the whole group must not cut recordings.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    supervisor = None if arguments.supervisor_fd is None else socket.socket(fileno=arguments.supervisor_fd)
+    Loop(arguments.socket, supervisor, arguments.directory).run()
+
+
+if __name__ == "__main__":
+    main()

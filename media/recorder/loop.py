@@ -1,0 +1,53 @@
+"""The loop of the recorder: plain, on one epoll, busy only with what workers send."""
+
+from __future__ import annotations
+
+import select
+import socket
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from media.recorder.recording import describe
+from media.recorder.server import Reader, Server
+from media.recorder.wav import repair, unfinished
+from media.worker.log import complain
+from media.worker.supervisor import Supervisor
+
+
+class Loop:
+    """Runs until told to stop, or until no worker is connected when draining or orphaned."""
+
+    def __init__(self, path: str, supervisor: socket.socket | None, directories: Sequence[Path]) -> None:
+        """Completes what an earlier recorder left unfinished in `directories`."""
+        for directory in directories:
+            mend(directory)
+        self._epoll = select.epoll()
+        self._readers: dict[int, Reader] = {}
+        self._server = Server(path, self._epoll, self._readers)
+        self._supervisor: Supervisor | None = None
+        if supervisor is not None:
+            told = self._supervisor = Supervisor(supervisor, "recorder")
+            self._server.watch(supervisor, lambda: told.read(0.0))
+
+    def run(self) -> None:
+        """Serves until the end."""
+        supervisor = self._supervisor
+        if supervisor is not None:
+            supervisor.ready()
+        while supervisor is None or not (supervisor.stopped or (supervisor.draining and not self._server.connections)):
+            for fd, _ in self._epoll.poll():
+                try:
+                    self._readers[fd]()
+                except Exception:  # noqa: BLE001 - a fault in one recording must not end the others
+                    complain(f"recorder: {traceback.format_exc()}")
+        self._server.close()
+
+
+def mend(directory: Path) -> None:
+    """Completes the files below `directory` that nobody writes any more."""
+    for part in unfinished(directory):
+        try:
+            repair(part)
+        except OSError as error:
+            complain(f"recorder: {part.name} stays unfinished: {describe(error)}")

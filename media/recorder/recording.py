@@ -1,0 +1,209 @@
+"""One recording: its tracks are put together in a window of memory, what is settled goes to the file."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from media.g711 import decode
+from media.recorder.protocol import Audio, Begin, Done, End, Mark
+from media.recorder.track import RATE, Gap, Track
+from media.recorder.wav import WavFile, sidecar_of
+
+HOLD: Final = 12_000
+"""Samples (1.5 s) that wait for late packets and for the other side's."""
+UNIT: Final = RATE
+"""Samples that are written at a time."""
+_WINDOW: Final = HOLD + 2 * UNIT
+MAX_SPANS: Final = 1000
+
+_SIDES: Final = ("left", "right")
+_VALUES: Final[dict[str, NDArray[np.int16]]] = {
+    "PCMA": np.frombuffer(decode("PCMA", bytes(range(256))), "<i2"),
+    "PCMU": np.frombuffer(decode("PCMU", bytes(range(256))), "<i2"),
+}
+
+
+class Span(Struct):
+    """Samples that are silent on purpose."""
+
+    start: int
+    end: int | None
+    why: str
+
+
+class Recording:
+    """From Begin to its end; a fault of the file raises OSError."""
+
+    def __init__(self, begin: Begin) -> None:
+        self.key = begin.key
+        self._begin = begin
+        self._path = Path(begin.path)
+        self._tracks = [Track(begin.origin) for _ in range(begin.channels)]
+        self._spans: list[Span] = []
+        self._earlier: dict[str, list[dict[str, object]]] = {"gaps": [], "silent": []}
+        self._window = np.zeros((_WINDOW, begin.channels), np.int16)
+        self._file = WavFile(self._path, begin.channels, resume=begin.resume)
+        # Window and file: everything before `_base` is in the file, nothing is behind `_filled`.
+        self._base = self._filled = self._file.samples
+        self._resumed_at: int | None = self._base if begin.resume else None
+        self._told: tuple[object, ...] = ()
+        if begin.resume:
+            self._remember()
+
+    # --- what the worker tells ---
+
+    def audio(self, message: Audio) -> None:
+        """Puts packets into their places."""
+        values = _VALUES.get(message.codec)
+        if values is None or not 0 <= message.side < len(self._tracks):
+            return
+        track = self._tracks[message.side]
+        for position, codes in track.place(message.packets, message.payload_type, message.dropped):
+            if self._resumed_at is not None:
+                self._gap_before(position)
+            self._put(message.side, position, values[codes])
+        if self._filled - self._base >= HOLD + UNIT:
+            self._settle(self._filled - HOLD)
+
+    def mark(self, message: Mark) -> None:
+        """Notes where silence is meant, and where it ends."""
+        at = max(0, self._position(message.at))
+        if self._spans and self._spans[-1].end is None:
+            self._spans[-1].end = at
+        if message.why and len(self._spans) < MAX_SPANS:
+            self._spans.append(Span(at, None, message.why))
+        for track in self._tracks:
+            track.skip()
+
+    def end(self, message: End) -> Done:
+        """Completes the file."""
+        length = self._position(message.at)
+        if length < 0:
+            self._file.discard()
+            sidecar_of(self._path).unlink(missing_ok=True)
+            return Done(self.key, 0.0, 0, 0)
+        return self._finish(length, complete=True)
+
+    def break_off(self, reason: str = "") -> Done:
+        """Completes the file with what there is: its worker is gone, or it cannot be written any more."""
+        return self._finish(self._filled, complete=False, reason=reason)
+
+    # --- timeline ---
+
+    def _position(self, at: float) -> int:
+        return round((at - self._begin.origin) * RATE)
+
+    def _put(self, side: int, position: int, samples: NDArray[np.int16]) -> None:
+        while len(samples):
+            if position < self._base:
+                samples = samples[self._base - position :]
+                position = self._base
+                continue
+            piece = samples[:UNIT]
+            end = position + len(piece)
+            if end > self._base + _WINDOW:
+                self._settle(end - HOLD)
+            self._window[position - self._base : end - self._base, side] = piece
+            self._filled = max(self._filled, end)
+            samples = samples[UNIT:]
+            position = end
+
+    def _settle(self, upto: int) -> None:
+        """Writes what lies before `upto`, where nothing more is to come."""
+        window = self._window
+        count = min(upto, self._filled) - self._base
+        if count > 0:
+            self._file.write(self._base, window[:count].tobytes())
+        shift = upto - self._base
+        rest = self._filled - upto
+        if rest > 0:
+            window[:rest] = window[shift : shift + rest].copy()
+        window[max(rest, 0) :] = 0
+        self._base = upto
+        self._note()
+
+    def _finish(self, length: int, *, complete: bool, reason: str = "") -> Done:
+        if self._spans and self._spans[-1].end is None:
+            self._spans[-1].end = length
+        try:
+            count = min(length, self._filled) - self._base
+            if count > 0:
+                self._file.write(self._base, self._window[:count].tobytes())
+        except OSError as error:
+            reason = reason or describe(error)
+            length = self._file.samples
+        self._file.finish(length)
+        self._note(complete and not reason)
+        return Done(self.key, length / RATE, self._file.octets, self._gap_count(), reason)
+
+    # --- the sidecar ---
+
+    def _gap_before(self, position: int) -> None:
+        """What came between the loss of the earlier connection and this first audio is missing."""
+        assert self._resumed_at is not None
+        if position > self._resumed_at:
+            for track in self._tracks:
+                track.gap_count += 1
+                track.gaps.append(Gap(self._resumed_at, position, "recorder"))
+        self._resumed_at = None
+
+    def _gap_count(self) -> int:
+        return len(self._earlier["gaps"]) + sum(track.gap_count for track in self._tracks)
+
+    def _remember(self) -> None:
+        """Takes over what an earlier connection noted."""
+        try:
+            found = json.loads(sidecar_of(self._path).read_text())
+            for name, entries in self._earlier.items():
+                entries += [entry for entry in found[name] if isinstance(entry, dict)]
+        except (OSError, ValueError, LookupError, TypeError):
+            pass
+
+    def _note(self, complete: bool = False) -> None:
+        """Writes the sidecar if there is anything new in it, so that it outlives this process."""
+        last = self._spans[-1].end if self._spans else None
+        news = (self._gap_count(), len(self._spans), last, complete)
+        if news == self._told:
+            return
+        self._told = news
+        gaps = [
+            {"side": side, **_times(gap)}
+            for side, track in zip(_SIDES, self._tracks, strict=False)
+            for gap in track.gaps
+        ]
+        silent = [_times(span) for span in self._spans]
+        told = {"gaps": self._earlier["gaps"] + gaps, "silent": self._earlier["silent"] + silent}
+        seconds, micros = divmod(self._begin.started_us, 1_000_000)
+        started = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
+        about = {
+            "recording": self._begin.recording_id,
+            "started": started.isoformat(),
+            "seconds": self._file.samples / RATE,
+            "complete": complete,
+            "gap_count": self._gap_count(),
+            **told,
+        }
+        sidecar = sidecar_of(self._path)
+        fresh = sidecar.with_name(f"{sidecar.name}.new")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(about, file, indent=1)
+        fresh.replace(sidecar)
+
+
+def describe(error: OSError) -> str:
+    """What happened, without the path."""
+    return (error.strerror or str(error)).lower()
+
+
+def _times(one: Gap | Span) -> dict[str, object]:
+    end = one.start if one.end is None else one.end
+    return {"at": one.start / RATE, "seconds": (end - one.start) / RATE, "why": one.why}
