@@ -1,0 +1,229 @@
+"""`switchboard calls`: what calls were there, and all that is kept of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Annotated, Final, Optional
+
+import msgspec
+import typer
+
+from routing.masks.secret import RealNumber, canonical_number
+from switchboard.call_text import Found, about, describe
+from switchboard.command_line import (
+    ConfigOption,
+    Format,
+    FormatOption,
+    LimitOption,
+    Opened,
+    columns,
+    local_time,
+    moment_us,
+    opened,
+    refuse,
+    show_json,
+)
+from switchboard.store.calls import CallFilter, CallRepository
+from switchboard.store.records import CallRecord, decode_record, decode_snapshot
+from switchboard.store.recovery import open_calls
+from switchboard.store.segments import Kind, read_segment, segment_paths
+from switchboard.store.store import JOURNAL_NAME
+
+SHORTEST_ID: Final = 4
+
+app = typer.Typer(
+    name="calls",
+    help="The calls that were: who called, what happened, where the time went.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+_LIST_HELP: Final = """List calls, newest first; numbers are masked.
+
+\b
+Examples:
+  switchboard calls list
+  switchboard calls list --since 2h --cause no_answer
+  switchboard calls list --since "2026-11-01 09:00" --flow hotline --limit 100
+  switchboard calls list --number 4008001234 --format json
+  switchboard calls list --open
+"""
+
+_SHOW_HELP: Final = """Show all that is kept of one call: legs, stretches, keys, identity, survey, recordings.
+
+A call is named by its id, by the beginning of it, or as "last". Real numbers are masked; digits that were
+keyed as a secret are kept nowhere.
+
+\b
+Examples:
+  switchboard calls show last
+  switchboard calls show 01997c3e-5a10-7b2c-8d55-0f6a1c2d3e4f
+  switchboard calls show 01997c3e --format json
+"""
+
+
+@app.command(name="list", help=_LIST_HELP)
+def list_calls(
+    config: ConfigOption = None,
+    since: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option(metavar="TIME", help="Began at or after; 2026-12-31, '2026-12-31 18:00', or 30m, 2h, 7d ago."),
+    ] = None,
+    until: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="TIME", help="Began before."),
+    ] = None,
+    number: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="NUMBER", help="The number that was called, or the caller's."),
+    ] = None,
+    flow: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="NAME", help="The flow that answered."),
+    ] = None,
+    cause: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="CAUSE", help="How it ended: normal, busy, no_answer, …"),
+    ] = None,
+    limit: LimitOption = 20,
+    open_only: Annotated[
+        bool, typer.Option("--open", help="Calls that are up now instead of those that ended.")
+    ] = False,
+    form: FormatOption = "text",
+) -> None:
+    """List calls, newest first."""
+    wanted = CallFilter(moment_us(since, "--since"), moment_us(until, "--until"), flow=flow, cause=cause)
+    with opened(config) as store:
+        if number is not None:
+            wanted = wanted._replace(called=canonical_number(number), caller=_fingerprint(store, number))
+        if open_only:
+            records = [record for record in _open_records(store) if _fits(record, wanted)][:limit]
+        else:
+            records = CallRepository(store.database).search(wanted, limit)
+    _print_list(records, form)
+
+
+@app.command(help=_SHOW_HELP)
+def show(
+    call: Annotated[str, typer.Argument(metavar="ID", help="The id, the beginning of it, or 'last'.")],
+    config: ConfigOption = None,
+    form: FormatOption = "text",
+) -> None:
+    """Show all that is kept of one call."""
+    with opened(config) as store:
+        record = _find(store, call)
+        found = Found(record, store.recordings, _binding(store, record))
+    if form == "json":
+        show_json(about(found))
+        return
+    for line in describe(found):
+        typer.echo(line)
+
+
+def _fingerprint(store: Opened, number: str) -> bytes:
+    try:
+        return store.vault.fingerprint(RealNumber(number))
+    except ValueError:
+        refuse("--number: not a telephone number")
+
+
+def _open_records(store: Opened) -> list[CallRecord]:
+    """The calls that the journal tells open, newest first."""
+    records = []
+    for entry in open_calls(store.directory / JOURNAL_NAME):
+        try:
+            record = decode_snapshot(entry.payload).record
+        except msgspec.MsgspecError:
+            continue
+        records.append(record)
+    return sorted(records, key=lambda record: record.started_us, reverse=True)
+
+
+def _fits(record: CallRecord, wanted: CallFilter) -> bool:
+    numbers = wanted.called is None or record.called == wanted.called or record.caller_fingerprint == wanted.caller
+    return (
+        numbers
+        and (wanted.since_us is None or record.started_us >= wanted.since_us)
+        and (wanted.until_us is None or record.started_us < wanted.until_us)
+        and wanted.flow in (None, record.flow)
+        and wanted.cause in (None, record.cause)
+    )
+
+
+def _find(store: Opened, call: str) -> CallRecord:
+    calls = CallRepository(store.database)
+    if call == "last":
+        latest = calls.recent(1)
+        if not latest:
+            refuse("no call has ended yet")
+        return latest[0]
+    if len(call) < SHORTEST_ID:
+        refuse(f"an id is known by {SHORTEST_ID} characters or more")
+    known = {call_id: call_id for call_id in calls.starting_with(call, 3)}
+    fresh = {record.id: record for record in _journalled(store, call)}
+    ids = list(known | fresh)
+    if not ids:
+        refuse(f"no call has the id {call}")
+    if len(ids) > 1:
+        refuse(f"several calls have an id that begins with {call}: {', '.join(ids[:3])}")
+    return calls.get(ids[0]) or fresh[ids[0]]
+
+
+def _journalled(store: Opened, start: str) -> Iterable[CallRecord]:
+    """The calls with such an id that are open, or ended a moment ago and not in the database yet."""
+    directory = store.directory / JOURNAL_NAME
+    yield from (record for record in _open_records(store) if record.id.startswith(start))
+    for path in segment_paths(directory):
+        for entry in read_segment(path).entries({Kind.ENDED}):
+            if entry.call_id.startswith(start):
+                yield decode_record(entry.payload)
+
+
+def _print_list(records: list[CallRecord], form: Format) -> None:
+    if form == "json":
+        show_json([_row(record) for record in records])
+        return
+    if not records:
+        typer.echo("no calls")
+        return
+    head = ("began", "call", "caller", "called", "flow", "lasted", "outcome")
+    rows = [
+        (
+            local_time(record.started_us)[:19],
+            record.id,
+            record.caller_masked or "-",
+            f"{record.called},{record.extension}" if record.extension else record.called or "-",
+            record.flow or "-",
+            "up" if record.ended_us is None else f"{(record.ended_us - record.started_us) / 1e6:.0f} s",
+            record.cause or "-",
+        )
+        for record in records
+    ]
+    for line in columns([head, *rows]):
+        typer.echo(line)
+
+
+def _row(record: CallRecord) -> dict[str, object]:
+    return {
+        "id": record.id,
+        "began": datetime.fromtimestamp(record.started_us / 1e6, UTC).isoformat(),
+        "direction": record.direction,
+        "trunk": record.trunk,
+        "caller": record.caller_masked,
+        "called": record.called,
+        "extension": record.extension,
+        "flow": record.flow,
+        "answered": record.answered_us is not None,
+        "seconds": None if record.ended_us is None else (record.ended_us - record.started_us) / 1e6,
+        "ended_by": record.ended_by,
+        "cause": record.cause,
+        "sip_status": record.sip_status,
+        "q850": record.q850,
+    }
+
+
+def _binding(store: Opened, record: CallRecord) -> str:
+    """What the mask of a call leads to, masked; empty when it was unbound meanwhile."""
+    return ""

@@ -1,0 +1,241 @@
+"""`switchboard calls`: what is printed of the calls in a store."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from switchboard.calls_cli import app
+from switchboard.store.calls import CallRepository
+from switchboard.store.journal import Journal
+from switchboard.store.records import CallRecord, RecordingRecord, encode_record, encode_snapshot
+from switchboard.store.segments import Kind
+from tests.support.records import call_record
+from tests.unit.cli.conftest import MARKED, World
+
+
+def keep(world: World, *records: CallRecord) -> None:
+    """Store calls."""
+    with world.database.writing() as connection:
+        CallRepository(world.database).insert(connection, records)
+
+
+def listed(result: Result) -> list[int]:
+    """The numbers of the calls in a list, as printed."""
+    assert result.exit_code == 0, result.output
+    return [int(call["id"][-12:]) for call in json.loads(result.output)]
+
+
+def found(world: World, *options: str) -> list[int]:
+    """The numbers of the calls that fit."""
+    return listed(world.run(app, "list", "--format", "json", *options))
+
+
+class TestList:
+    """Listing calls."""
+
+    def test_newest_first_and_limited(self, world: World) -> None:
+        """The last ones come first, at most as many as wanted."""
+        keep(world, *(call_record(number) for number in range(5)))
+        assert found(world) == [4, 3, 2, 1, 0]
+        assert found(world, "--limit", "2") == [4, 3]
+
+    def test_a_line_tells_the_essentials(self, world: World) -> None:
+        """Caller masked, called number with extension, flow, length and outcome."""
+        keep(world, call_record(1))
+        lines = world.run(app, "list").output.splitlines()
+        assert lines[0].split() == ["began", "call", "caller", "called", "flow", "lasted", "outcome"]
+        assert lines[1].split()[2:] == [
+            call_record(1).id, "139****1234", "4008001234,123456", "extension", "30", "s", "normal",
+        ]  # fmt: skip
+
+    def test_nothing_there(self, world: World) -> None:
+        """An empty store is said in words, and is an empty array."""
+        assert world.run(app, "list").output == "no calls\n"
+        assert found(world) == []
+
+    def test_by_cause_and_flow(self, world: World) -> None:
+        """Each condition narrows the list."""
+        busy, other = call_record(2), call_record(3)
+        busy.cause, other.flow = "busy", "hotline"
+        keep(world, call_record(1), busy, other)
+        assert found(world, "--cause", "busy") == [2]
+        assert found(world, "--flow", "hotline") == [3]
+        assert found(world, "--flow", "hotline", "--cause", "busy") == []
+
+    def test_by_number(self, world: World) -> None:
+        """The called number, or the caller's in any spelling; neither is printed in clear."""
+        mine, other = call_record(1), call_record(2)
+        mine.caller_fingerprint = world.fingerprint(MARKED)
+        other.called = "4009990000"
+        keep(world, mine, other)
+        assert found(world, "--number", MARKED) == found(world, "--number", "+86 139-5678-1234") == [1]
+        assert found(world, "--number", "400-999-0000") == [2]
+        assert found(world, "--number", "4008001234") == [1]
+
+    def test_by_time(self, world: World) -> None:
+        """Since a date or some time ago, and until."""
+        old, new = call_record(1), call_record(2)
+        new.started_us = time.time_ns() // 1000 - 90 * 60 * 1_000_000
+        keep(world, old, new)
+        assert found(world, "--since", "2h") == [2]
+        assert found(world, "--since", "1h") == []
+        assert found(world, "--until", "2h") == [1]
+        assert found(world, "--since", "2025-10-09T08:53:20+00:00", "--until", "2026-01-01") == [1]
+
+    @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "2x", ""])
+    def test_a_time_that_is_none(self, world: World, text: str) -> None:
+        """It is one line that says how to write it."""
+        result = world.run(app, "list", "--since", text)
+        assert (result.exit_code, result.output.count("\n")) == (1, 1)
+        assert "--since: write a date such as 2026-12-31" in result.output
+
+    def test_open_calls_come_from_the_journal(self, world: World) -> None:
+        """Calls that are up are told as the journal has them, and filtered alike."""
+        journal = Journal(world.store / "journal")
+        for number in (1, 2):
+            record = call_record(number, ended=False)
+            journal.append(Kind.OPENED, record.id, encode_snapshot(record, b"sealed"))
+        ended = call_record(2)
+        journal.append(Kind.ENDED, ended.id, encode_record(ended))
+        journal.close()
+        assert found(world, "--open") == [1]
+        assert found(world, "--open", "--flow", "hotline") == []
+        assert "up" in world.run(app, "list", "--open").output.splitlines()[1].split()
+
+
+class TestShow:
+    """Showing one call."""
+
+    def test_all_that_is_kept(self, world: World) -> None:
+        """Facts, legs, stretches, keys, path and recordings each have their place."""
+        keep(world, call_record(7))
+        lines = world.run(app, "show", call_record(7).id).output.splitlines()
+        assert lines[0] == f"call {call_record(7).id}"
+        facts = dict(line.strip().split("  ", 1) for line in lines[1 : lines.index("legs")])
+        assert {name: text.strip() for name, text in facts.items()} == {
+            "called": "4008001234 extension 123456",
+            "caller": "139****1234",
+            "trunk": "carrier (in)",
+            "flow": "extension version v1",
+            "began": facts["began"].strip(),
+            "answered": "+0.0 s",
+            "ended": "+30.0 s by caller: normal (SIP 200, Q.850 16)",
+            "post-dial delay": "2000.0 ms",
+            "transfer latency": "0.90 ms",
+            "mask": "binding-1",
+            "identity": "verified, by phone, subject S-17, 2 attempts, asked +0.0 s, took 0.0 s",
+            "consent": "given",
+            "survey": "solved 1, rating 5",
+        }
+        text = "\n".join(" ".join(line.split()) for line in lines)
+        assert "caller 139****1234 invited +0.0 s answered +0.0 s ended +30.0 s 200 normal PCMA received 1500" in text
+        assert "agent alice invited +0.0 s not answered ended +30.0 s" in text
+        assert "talk +0.0 s 30.0 s" in text
+        assert "keys\n+0.0 s extension/main 2\n+0.0 s extension/order 4 digits\n" in text
+        assert "path\nwelcome → main → order\n" in text
+        assert f"recordings\ncall +0.0 s 2.5 s {world.store}/recordings/a/7.wav file is gone" in text
+
+    def test_recordings_are_told_with_their_gaps(self, world: World) -> None:
+        """The file, its length and the gaps that its sidecar names."""
+        record = call_record(7)
+        record.recordings = [RecordingRecord(id="r", path="r.wav", started_us=record.started_us)]
+        keep(world, record)
+        directory = world.store / "recordings"
+        directory.mkdir()
+        (directory / "r.wav").write_bytes(b"RIFF")
+        (directory / "r.json").write_text('{"seconds": 12.25, "gaps": [[1, 2], [5, 6]]}')
+        lines = world.run(app, "show", record.id).output.splitlines()
+        assert lines[-1].split() == ["call", "+0.0", "s", "12.2", "s", str(directory / "r.wav"), "2", "gaps"]
+        described = json.loads(world.run(app, "show", record.id, "--format", "json").output)["recordings"][0]
+        assert described["there"] is True
+        assert described["sidecar"] == {"seconds": 12.25, "gaps": [[1, 2], [5, 6]]}
+
+    def test_as_json(self, world: World) -> None:
+        """Every field has its name, times are ISO 8601, and nothing sealed is in it."""
+        keep(world, call_record(7))
+        shown = json.loads(world.run(app, "show", "last", "--format", "json").output)
+        assert shown["id"] == call_record(7).id
+        assert shown["started"] == "2025-10-09T08:53:27+00:00"
+        assert shown["post_dial_delay"] == 2.0
+        assert shown["legs"][0]["media"]["received"] == 1500
+        assert shown["trail"][1] == {
+            "flow": "extension", "node": "order", "key": "4 digits", "at": "2025-10-09T08:53:27.000003+00:00",
+        }  # fmt: skip
+        assert shown["identity"]["status"] == "verified"
+        assert shown["survey"] == {"solved": "1", "rating": "5"}
+        assert not [name for name in shown if "sealed" in name or "fingerprint" in name]
+
+    def test_a_plain_call_has_no_empty_sections(self, world: World) -> None:
+        """What a call did not have is not mentioned."""
+        record = CallRecord(id="00000000-0000-7000-8000-000000000001", called="4001", started_us=5)
+        keep(world, record)
+        output = world.run(app, "show", record.id).output
+        for word in ("identity", "survey", "keys", "path", "recordings", "consent", "mask", "None"):
+            assert word not in output
+        assert "legs\n  none\nstretches\n  none\n" in output
+
+    def test_long_paths_are_broken(self, world: World) -> None:
+        """A path of many nodes goes over several lines, in order."""
+        record = call_record(1)
+        record.path = [f"node_{number}" for number in range(50)]
+        keep(world, record)
+        output = world.run(app, "show", record.id).output
+        path = output[output.index("path\n") : output.index("recordings")]
+        assert [word for word in path.split() if word.startswith("node")] == record.path
+        assert max(map(len, path.splitlines())) <= 102
+
+    def test_by_the_beginning_of_the_id(self, world: World) -> None:
+        """The beginning is enough when one call has it."""
+        first, second = call_record(1), call_record(2)
+        first.id, second.id = "aaaa1111-x", "aaaa2222-x"
+        keep(world, first, second)
+        assert "call aaaa1111-x" in world.run(app, "show", "aaaa1").output
+        for text, words in (
+            ("aaaa", "several calls have an id that begins with aaaa: aaaa1111-x, aaaa2222-x"),
+            ("bbbb", "no call has the id bbbb"),
+            ("aaaa%", "no call has the id aaaa%"),
+            ("a", "an id is known by 4 characters or more"),
+        ):
+            result = world.run(app, "show", text)
+            assert (result.exit_code, result.output) == (1, f"{words}\n")
+
+    def test_the_last_one(self, world: World) -> None:
+        """'last' is the newest; without any that is said."""
+        result = world.run(app, "show", "last")
+        assert (result.exit_code, result.output) == (1, "no call has ended yet\n")
+        keep(world, call_record(1), call_record(2))
+        assert call_record(2).id in world.run(app, "show", "last").output
+
+    def test_what_the_database_does_not_have_yet(self, world: World) -> None:
+        """A call that is up, or ended a moment ago, is shown from the journal."""
+        up, ended = call_record(1, ended=False), call_record(2)
+        up.id, ended.id = "up00", "ended00"
+        journal = Journal(world.store / "journal")
+        journal.append(Kind.OPENED, up.id, encode_snapshot(up, b""))
+        journal.append(Kind.OPENED, "broken", b"\x01")
+        journal.append(Kind.ENDED, ended.id, encode_record(ended))
+        journal.close()
+        assert "ended             not yet" in world.run(app, "show", "up00").output
+        assert "+30.0 s by caller: normal" in world.run(app, "show", "ended0").output
+
+
+@pytest.mark.parametrize("command", ["list", "show"])
+def test_help_has_examples(command: str) -> None:
+    """Both commands say how they are used."""
+    result = CliRunner().invoke(app, [command, "--help"])
+    assert result.exit_code == 0
+    assert f"switchboard calls {command} " in result.output
+
+
+def test_a_wrong_configuration_is_one_line(tmp_path: Path) -> None:
+    """The configuration's own error is shown."""
+    config = tmp_path / "switch.yaml"
+    config.write_text("sip: {lisen: []}\n")
+    result = CliRunner().invoke(app, ["list", "--config", str(config)])
+    assert result.exit_code == 1
+    assert "did you mean 'listen'" in result.output
