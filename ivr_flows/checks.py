@@ -13,11 +13,10 @@ from ivr_flows.model import (
     INPUTS,
     BranchNode,
     CollectNode,
+    ConnectBase,
     Flow,
-    HangupNode,
     Node,
     PlayNode,
-    TransferNode,
 )
 from ivr_flows.source import Path, Source
 
@@ -38,7 +37,10 @@ def _header(flow: Flow, source: Source) -> Iterator[FlowError]:
     for name in flow.variables:
         if name == COUNTER or not name.isidentifier():
             yield source.error(("variables", name), f"'{name}' cannot be a variable", key=True)
-    listens = any(isinstance(node, CollectNode) for node in flow.nodes.values())
+    if flow.on_hangup is not None and flow.on_hangup not in flow.nodes:
+        advice = did_you_mean(flow.on_hangup, flow.nodes)
+        yield source.error(("on_hangup",), f"on_hangup: no node '{flow.on_hangup}'", advice)
+    listens = any(node.listens for node in flow.nodes.values())
     speaks = any(node.speaks for node in flow.nodes.values())
     if flow.answer != "now" and listens:
         yield source.error(("answer",), f"a flow that collects digits must answer now, not {flow.answer}")
@@ -54,17 +56,16 @@ def _node(flow: Flow, name: str, node: Node, source: Source) -> Iterator[FlowErr
             yield source.error(
                 (*place, *way.path), f"{label}: no node '{way.target}'", did_you_mean(way.target, flow.nodes)
             )
-    for field in ("prompts", "retry_prompts"):
-        for index, prompt in enumerate(getattr(node, field, ())):
-            yield from _prompt(prompt, (*place, field, index), source)
+    for path, prompt in node.prompts_by_place():
+        for sound in prompt.sounds:
+            yield from _prompt(sound, (*place, *path), source)
+    yield from _reads(flow, place, node, source)
     if isinstance(node, PlayNode):
         yield from _play(name, node, source)
     elif isinstance(node, CollectNode):
         yield from _collect(place, node, source)
-    elif isinstance(node, TransferNode):
-        yield from _transfer(flow, place, node, source)
-    elif isinstance(node, BranchNode):
-        yield from _branch(flow, place, node, source)
+    elif isinstance(node, ConnectBase):
+        yield from _connect(place, node, source)
 
 
 def _prompt(name: str, place: Path, source: Source) -> Iterator[FlowError]:
@@ -89,17 +90,9 @@ def _collect(place: Path, node: CollectNode, source: Source) -> Iterator[FlowErr
         yield source.error((*place, "terminators"), f"'{key}' is no key of a telephone")
 
 
-def _transfer(flow: Flow, place: Path, node: TransferNode, source: Source) -> Iterator[FlowError]:
-    to = node.to
+def _connect(place: Path, node: ConnectBase, source: Source) -> Iterator[FlowError]:
     if node.ringback:
         yield from _prompt(node.ringback, (*place, "ringback"), source)
-    if (to.target is None) == (to.number is None) or (to.target is not None and to.extension is not None):
-        yield source.error((*place, "to"), "give either 'number:' (with or without 'extension:') or 'target:'")
-    known = _variables(flow)
-    for field in ("number", "extension", "target"):
-        text = getattr(to, field)
-        for name in sorted(text.names - known) if text else ():
-            yield source.error((*place, "to", field), f"nothing sets the variable '{name}'", did_you_mean(name, known))
     missing = [outcome for outcome in FAILURES if outcome not in node.on]
     if missing and "other" not in node.on:
         yield source.error(
@@ -109,20 +102,20 @@ def _transfer(flow: Flow, place: Path, node: TransferNode, source: Source) -> It
         )
 
 
-def _branch(flow: Flow, place: Path, node: BranchNode, source: Source) -> Iterator[FlowError]:
+def _reads(flow: Flow, place: Path, node: Node, source: Source) -> Iterator[FlowError]:
     known = _variables(flow)
-    for index, case in enumerate(node.when):
-        where: Path = (*place, "when", index, "if")
-        for name in sorted(case.condition.names - known):
+    for path, reading in node.reads():
+        where: Path = (*place, *path)
+        for name in sorted(reading.names - known):
             yield source.error(where, f"nothing sets the variable '{name}'", did_you_mean(name, known))
-        for name in sorted(case.condition.counters - flow.nodes.keys()):
+        for name in sorted(getattr(reading, "counters", frozenset()) - flow.nodes.keys()):
             yield source.error(where, f"{COUNTER}.{name}: no node '{name}'", did_you_mean(name, flow.nodes))
 
 
 def _variables(flow: Flow) -> frozenset[str]:
     """Return every variable that the call, the header or a node sets."""
-    collected = {node.into for node in flow.nodes.values() if isinstance(node, CollectNode)}
-    return INPUTS | collected | flow.variables.keys()
+    from_nodes = {name for node in flow.nodes.values() for name in node.sets()}
+    return INPUTS | from_nodes | flow.variables.keys() | set(flow.parameters)
 
 
 def _reach(ways: dict[str, set[str]], start: set[str]) -> set[str]:
@@ -136,7 +129,7 @@ def _reach(ways: dict[str, set[str]], start: set[str]) -> set[str]:
 
 def _unreachable(flow: Flow, source: Source) -> Iterator[FlowError]:
     ways = {name: {way.target for way in node.exits()} for name, node in flow.nodes.items()}
-    reached = _reach(ways, {flow.start})
+    reached = _reach(ways, {flow.start} | ({flow.on_hangup} if flow.on_hangup else set()))
     for name in flow.nodes:
         if name not in reached:
             yield source.error(("nodes", name), f"nothing leads to '{name}'", key=True)
@@ -147,7 +140,7 @@ def _dead_ends(flow: Flow, source: Source) -> Iterator[FlowError]:
     back: dict[str, set[str]] = {name: set() for name in flow.nodes}
     ends = set()
     for name, node in flow.nodes.items():
-        if isinstance(node, HangupNode) or (isinstance(node, PlayNode) and node.next is None):
+        if node.ends:
             ends.add(name)
         for way in node.exits():
             back[way.target].add(name)

@@ -6,7 +6,20 @@ from typing import Literal
 
 import msgspec
 
-Outcome = Literal["completed", "unknown", "busy", "no_answer", "unregistered", "failed"]
+Outcome = Literal[
+    "completed",
+    "unknown",
+    "expired",
+    "disabled",
+    "quarantine",
+    "direction",
+    "busy",
+    "no_answer",
+    "unregistered",
+    "failed",
+]
+QueueOutcome = Literal["completed", "empty", "full", "timeout", "failed"]
+HttpError = Literal["", "timeout", "unreachable", "invalid", "too_large", "busy"]
 
 
 class PlayDone(msgspec.Struct, frozen=True, tag="play_done", gc=False):
@@ -20,6 +33,9 @@ class Digit(msgspec.Struct, frozen=True, tag="digit", gc=False):
 
     digit: str
 
+    def __repr__(self) -> str:
+        return "Digit()"  # it may be one of a secret entry
+
 
 class TimerDue(msgspec.Struct, frozen=True, tag="timer_due", gc=False):
     """The position's deadline may have come; an early one is ignored."""
@@ -31,8 +47,45 @@ class TransferEnded(msgspec.Struct, frozen=True, tag="transfer_ended", gc=False)
     outcome: Outcome
 
 
+class QueueEnded(msgspec.Struct, frozen=True, tag="queue_ended", gc=False):
+    """The caller left the queue: after talking ("completed"), or without having reached anybody."""
+
+    outcome: QueueOutcome
+
+
+class HttpDone(msgspec.Struct, frozen=True, tag="http_done"):
+    """A backend has answered, or not.
+
+    `status` is 0 when there was no answer; `body` is what the JSON says. `error` "invalid" is an answer that is
+    no JSON, "busy" a request that was not made because too many are under way.
+    """
+
+    request_id: int
+    status: int = 0
+    body: object = None
+    error: HttpError = ""
+
+    def __repr__(self) -> str:
+        return f"HttpDone({self.request_id}, {self.status}, error={self.error!r})"
+
+
+class MessageDone(msgspec.Struct, frozen=True, tag="message_done", gc=False):
+    """A message for a mailbox is complete."""
+
+    message_id: int
+    seconds: float = 0.0
+    reason: Literal["digit", "silence", "limit", "failed"] = "silence"
+
+
+class CallbackTaken(msgspec.Struct, frozen=True, tag="callback_taken", gc=False):
+    """The wish to be called back is kept, or refused."""
+
+    request_id: int
+    accepted: bool
+
+
 class CallerGone(msgspec.Struct, frozen=True, tag="caller_gone", gc=False):
     """The caller has hung up."""
 
 
-Event = PlayDone | Digit | TimerDue | TransferEnded | CallerGone
+Event = PlayDone | Digit | TimerDue | TransferEnded | QueueEnded | HttpDone | MessageDone | CallbackTaken | CallerGone

@@ -11,19 +11,22 @@ from typing import cast
 
 from ivr_flows.actions import Action, Answer, Cause, Hangup, Play, StopPlay, Transfer
 from ivr_flows.events import CallerGone, Digit, Event, PlayDone, TimerDue, TransferEnded
-from ivr_flows.expressions import Value
+from ivr_flows.expressions import Scope, Value
 from ivr_flows.model import (
     DTMF,
     MAX_ENTRY,
     BranchNode,
     CollectNode,
+    ConnectBase,
+    DialNode,
+    ExtensionNode,
     Flow,
     HangupNode,
     NodeBase,
     PlayNode,
-    TransferNode,
 )
 from ivr_flows.position import Position, Waiting
+from ivr_flows.prompt import Prompt, render
 
 __all__ = ["Action", "Position", "Waiting", "start", "step"]
 
@@ -78,9 +81,10 @@ def _end(position: Position, cause: Cause, actions: Actions) -> str:
     return ""
 
 
-def _play(position: Position, prompts: tuple[str, ...], loop: bool, actions: Actions) -> None:
+def _play(position: Position, prompts: tuple[Prompt, ...], loop: bool, actions: Actions) -> None:
     position.play_id += 1
-    actions.append(Play(prompts, loop, position.play_id))
+    heard = render(prompts, position.variables, "", "zh", lambda value, form, language: value)
+    actions.append(Play(heard, loop, position.play_id))
 
 
 def _remember(position: Position, digit: str) -> None:
@@ -108,22 +112,26 @@ def _enter_collect(node: CollectNode, position: Position, now: float, actions: A
 
 def _enter_branch(node: BranchNode, position: Position, now: float, actions: Actions) -> str:
     for case in node.when:
-        if case.condition.holds(position.variables, position.visits):
+        if case.condition.holds(Scope(position.variables, visits=position.visits)):
             return case.next
     return node.otherwise
 
 
-def _enter_transfer(node: TransferNode, position: Position, now: float, actions: Actions) -> str:
-    to, variables = node.to, position.variables
-    actions.append(
-        Transfer(
-            number=to.number.fill(variables) if to.number else None,
-            extension=to.extension.fill(variables) if to.extension else None,
-            target=to.target.fill(variables) if to.target else None,
-            ringback=node.ringback,
-            ring_timeout=float(node.ring_timeout),
-        )
+def _enter_extension(node: ExtensionNode, position: Position, now: float, actions: Actions) -> str:
+    variables = position.variables
+    number, extension = node.number.fill(variables), node.extension.fill(variables)
+    return _connect(
+        node, Transfer(number, extension, None, node.ringback, float(node.ring_timeout)), position, now, actions
     )
+
+
+def _enter_dial(node: DialNode, position: Position, now: float, actions: Actions) -> str:
+    target = node.target.fill(position.variables)
+    return _connect(node, Transfer(None, None, target, node.ringback, float(node.ring_timeout)), position, now, actions)
+
+
+def _connect(node: ConnectBase, transfer: Transfer, position: Position, now: float, actions: Actions) -> str:
+    actions.append(transfer)
     position.waiting = Waiting.TRANSFERRING
     position.deadline = now + node.ring_timeout + node.limit
     return ""
@@ -141,7 +149,7 @@ def _enter_hangup(node: HangupNode, position: Position, now: float, actions: Act
 # --- an entry of digits ---
 
 
-def _attempt(node: CollectNode, position: Position, prompts: tuple[str, ...], now: float, actions: Actions) -> str:
+def _attempt(node: CollectNode, position: Position, prompts: tuple[Prompt, ...], now: float, actions: Actions) -> str:
     """Begin an attempt; keys pressed ahead may fill it without a prompt."""
     position.collected = ""
     if position.typed and (node.barge_in or not prompts):
@@ -258,14 +266,14 @@ def _key_due(node: CollectNode, position: Position, event: TimerDue, now: float,
     return _settle(node, position, len(position.collected) >= node.min, now, actions)
 
 
-def _transfer_ended(node: TransferNode, position: Position, event: TransferEnded, now: float, actions: Actions) -> str:
+def _transfer_ended(node: ConnectBase, position: Position, event: TransferEnded, now: float, actions: Actions) -> str:
     position.typed = ""  # what is left belongs to the entry that led here
     if event.outcome == "completed":
         return node.next
-    return node.on.get(event.outcome) or node.on.get("other") or node.on["failed"]
+    return node.on.get(event.outcome) or node.on.get("other") or _end(position, "failed", actions)
 
 
-def _transfer_due(node: TransferNode, position: Position, event: TimerDue, now: float, actions: Actions) -> str:
+def _transfer_due(node: ConnectBase, position: Position, event: TimerDue, now: float, actions: Actions) -> str:
     return _end(position, "failed", actions) if _due(position, now) else ""
 
 
@@ -297,7 +305,8 @@ ENTER = cast(
         PlayNode: _enter_play,
         CollectNode: _enter_collect,
         BranchNode: _enter_branch,
-        TransferNode: _enter_transfer,
+        ExtensionNode: _enter_extension,
+        DialNode: _enter_dial,
         HangupNode: _enter_hangup,
     },
 )

@@ -1,204 +1,117 @@
-"""The nodes of a flow, typed; a key that is not here is refused.
+"""The nodes of a flow, typed, and the flow itself; a key that is not here is refused.
 
 A node is named by its key under `nodes:`, and its kind by `type:`. Every exit names another node.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import msgspec
 
-from ivr_flows.actions import Cause
-from ivr_flows.expressions import Condition, Text, Value
+from ivr_flows.expressions import Value
+from ivr_flows.nodes.backend import Ask, CallbackNode, HttpNode, IdentifyNode, JsonPath, JsonTemplate
+from ivr_flows.nodes.base import DTMF, MAX_ENTRY, Duration, Entry, Exit, NodeBase
+from ivr_flows.nodes.connecting import FAILURES, QUEUE_FAILURES, ConnectBase, DialNode, ExtensionNode, QueueNode
+from ivr_flows.nodes.entry import CollectNode, ConsentNode, MenuNode, Question, SurveyNode
+from ivr_flows.nodes.logic import BranchNode, Case, GotoNode, ReturnNode, SetNode, SubflowNode
+from ivr_flows.nodes.recording import RecordNode, VoicemailNode
+from ivr_flows.nodes.talking import HangupNode, PlayNode, SayNode
 
-MAX_ENTRY = 32  # digits of one entry, and of what is keyed ahead of it
+__all__ = [
+    "DTMF",
+    "FAILURES",
+    "INPUTS",
+    "MAX_ENTRY",
+    "NODE_TYPES",
+    "QUEUE_FAILURES",
+    "SECRET_INPUTS",
+    "STEP_LIMIT",
+    "Ask",
+    "BranchNode",
+    "CallbackNode",
+    "Case",
+    "CollectNode",
+    "ConnectBase",
+    "ConsentNode",
+    "DialNode",
+    "Duration",
+    "Entry",
+    "Exit",
+    "ExtensionNode",
+    "Flow",
+    "GotoNode",
+    "HangupNode",
+    "Header",
+    "HttpNode",
+    "IdentifyNode",
+    "JsonPath",
+    "JsonTemplate",
+    "MenuNode",
+    "Node",
+    "NodeBase",
+    "PlayNode",
+    "Question",
+    "QueueNode",
+    "RecordNode",
+    "ReturnNode",
+    "SayNode",
+    "SetNode",
+    "SubflowNode",
+    "SurveyNode",
+    "VoicemailNode",
+]
+
 STEP_LIMIT = 1000
-DTMF = frozenset("0123456789*#ABCD")  # RFC 4733 section 3.2
-INPUTS = frozenset({"called", "extension", "trunk"})  # variables the call brings along
-FAILURES = ("unknown", "busy", "no_answer", "unregistered", "failed")
+INPUTS = frozenset({"called", "extension", "trunk", "caller", "caller_province", "caller_city", "language", "reason"})
+"""Variables that the call brings along, into sub-flows as well."""
+SECRET_INPUTS = frozenset({"caller"})
 
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)\Z")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-class Duration(float):
-    """Seconds; written "200ms", "5s", "1.5s", "2m", "4h" or as a plain number."""
-
-    __slots__ = ()
-
-    @classmethod
-    def read(cls, text: str | float) -> Duration:
-        """Return the duration a flow's author wrote; ValueError when it is none."""
-        if isinstance(text, str):
-            match = _DURATION.match(text)
-            if match is None:
-                raise ValueError(f"'{text}' is no duration; write 200ms, 5s, 2m or 4h")
-            seconds = float(match[1]) * _UNITS[match[2]]
-        else:
-            seconds = float(text)
-        if isinstance(text, bool) or not 0.0 < seconds <= 86400.0:
-            raise ValueError(f"'{text}' is no duration between 1ms and 24h")
-        return cls(seconds)
-
-
-class Exit(NamedTuple):
-    """One way out of a node."""
-
-    path: tuple[str | int, ...]
-    """Where in the node it is written."""
-    target: str
-    keyed: bool
-    """Taken only when the caller presses keys."""
-
-
-class NodeBase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
-    """What every node is."""
-
-    def exits(self) -> Iterator[Exit]:
-        """Yield every wired way out of the node."""
-        yield from ()
-
-    def prompt_names(self) -> tuple[str, ...]:
-        """Return every sound the node may play."""
-        return ()
-
-    @property
-    def speaks(self) -> bool:
-        """Whether the node itself plays prompts to the caller."""
-        return bool(self.prompt_names())
-
-
-class PlayNode(NodeBase, frozen=True, tag="play", kw_only=True):
-    """Play prompts, then go on; with `loop`, play them until the caller hangs up or `limit` is over."""
-
-    prompts: tuple[str, ...]
-    next: str | None = None
-    loop: bool = False
-    barge_in: bool = False
-    limit: Duration | None = None
-
-    def exits(self) -> Iterator[Exit]:
-        """Yield `next` where it is given."""
-        if self.next is not None:
-            yield Exit(("next",), self.next, False)
-
-    def prompt_names(self) -> tuple[str, ...]:
-        """Return the prompts played."""
-        return self.prompts
-
-
-class CollectNode(NodeBase, frozen=True, tag="collect", kw_only=True):
-    """Take an entry of digits into the variable `into`.
-
-    An entry is over at `max` digits, at a terminator, or when `digit_timeout` passes. Shorter than `min` it
-    is invalid; a terminator before any digit is ignored unless `min` is 0. A failed attempt is repeated
-    `retries` times. Without `barge_in` the prompt is heard to its end; keys pressed meanwhile count after it.
-    """
-
-    into: str
-    next: str
-    on_timeout: str
-    on_invalid: str
-    max: Annotated[int, msgspec.Meta(ge=1, le=MAX_ENTRY)]
-    min: Annotated[int, msgspec.Meta(ge=0, le=MAX_ENTRY)] = 1
-    prompts: tuple[str, ...] = ()
-    terminators: str = ""
-    first_timeout: Duration = Duration(5.0)
-    digit_timeout: Duration = Duration(3.0)
-    retries: Annotated[int, msgspec.Meta(ge=0, le=10)] = 0
-    retry_prompts: tuple[str, ...] = ()
-    barge_in: bool = True
-
-    def exits(self) -> Iterator[Exit]:
-        """Yield `next`, `on_invalid` (both need keys) and `on_timeout`."""
-        yield Exit(("next",), self.next, True)
-        yield Exit(("on_timeout",), self.on_timeout, False)
-        yield Exit(("on_invalid",), self.on_invalid, True)
-
-    def prompt_names(self) -> tuple[str, ...]:
-        """Return the prompts of every attempt."""
-        return self.prompts + self.retry_prompts
-
-
-class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One line of a branch."""
-
-    condition: Condition = msgspec.field(name="if")
-    next: str
-
-
-class BranchNode(NodeBase, frozen=True, tag="branch", kw_only=True):
-    """Go on where the first condition that holds says, else to `else`."""
-
-    when: tuple[Case, ...]
-    otherwise: str = msgspec.field(name="else")
-
-    def exits(self) -> Iterator[Exit]:
-        """Yield each case and `else`."""
-        for index, case in enumerate(self.when):
-            yield Exit(("when", index, "next"), case.next, False)
-        yield Exit(("else",), self.otherwise, False)
-
-
-class Party(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Who is called: the party behind a number and extension, or a target given in full."""
-
-    number: Text | None = None
-    extension: Text | None = None
-    target: Text | None = None
-
-
-class TransferNode(NodeBase, frozen=True, tag="transfer", kw_only=True):
-    """Connect the caller; go on at `next` after the talk, or where `on` says for a failure.
-
-    "other" in `on` stands for the failures it does not name.
-    """
-
-    to: Party
-    next: str
-    on: dict[Literal["unknown", "busy", "no_answer", "unregistered", "failed", "other"], str]
-    ringback: str = "tone:ringback"
-    ring_timeout: Duration = Duration(30.0)
-    limit: Duration = Duration(86400.0)
-
-    def exits(self) -> Iterator[Exit]:
-        """Yield `next` and every failure's exit."""
-        yield Exit(("next",), self.next, False)
-        for outcome, target in self.on.items():
-            yield Exit(("on", outcome), target, False)
-
-    def prompt_names(self) -> tuple[str, ...]:
-        """Return the ringback, which is a sound as well."""
-        return (self.ringback,) if self.ringback else ()
-
-    @property
-    def speaks(self) -> bool:
-        """Ringback belongs to the call's progress and asks for no answer."""
-        return False
-
-
-class HangupNode(NodeBase, frozen=True, tag="hangup", kw_only=True):
-    """Say the last words, if any, and end the call."""
-
-    prompts: tuple[str, ...] = ()
-    cause: Cause = "normal"
-
-    def prompt_names(self) -> tuple[str, ...]:
-        """Return the last words."""
-        return self.prompts
-
-
-Node = PlayNode | CollectNode | BranchNode | TransferNode | HangupNode
+Node = (
+    PlayNode
+    | SayNode
+    | MenuNode
+    | CollectNode
+    | BranchNode
+    | SetNode
+    | HttpNode
+    | IdentifyNode
+    | ExtensionNode
+    | DialNode
+    | QueueNode
+    | VoicemailNode
+    | RecordNode
+    | ConsentNode
+    | CallbackNode
+    | SurveyNode
+    | SubflowNode
+    | ReturnNode
+    | GotoNode
+    | HangupNode
+)
 NODE_TYPES: dict[str, type[Node]] = {
     "play": PlayNode,
+    "say": SayNode,
+    "menu": MenuNode,
     "collect": CollectNode,
     "branch": BranchNode,
-    "transfer": TransferNode,
+    "set": SetNode,
+    "http": HttpNode,
+    "identify": IdentifyNode,
+    "extension": ExtensionNode,
+    "dial": DialNode,
+    "queue": QueueNode,
+    "voicemail": VoicemailNode,
+    "record": RecordNode,
+    "consent": ConsentNode,
+    "callback": CallbackNode,
+    "survey": SurveyNode,
+    "subflow": SubflowNode,
+    "return": ReturnNode,
+    "goto": GotoNode,
     "hangup": HangupNode,
 }
+Answer = Literal["now", "early", "on_connect"]
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -206,8 +119,15 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     flow: str
     start: str
-    answer: Literal["now", "early", "on_connect"] | None = None
+    answer: Answer | None = None
+    language: str = "zh"
     variables: dict[str, Value] = {}
+    parameters: tuple[str, ...] = ()
+    """Variables that another flow gives to this one."""
+    results: tuple[str, ...] = ()
+    """What this flow returns to another one."""
+    on_hangup: str | None = None
+    """Where to go on when the caller hangs up."""
     step_limit: Annotated[int, msgspec.Meta(ge=1, le=STEP_LIMIT)] = STEP_LIMIT
 
 
@@ -216,14 +136,27 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     version: str
-    """Short hash of the file's text."""
+    """Short hash of the file's text, and of the sub-flows' once they are linked."""
     file: str
-    answer: Literal["now", "early", "on_connect"]
+    answer: Answer
     start: str
     nodes: dict[str, Node]
     variables: dict[str, Value]
+    language: str = "zh"
+    parameters: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
+    on_hangup: str | None = None
     step_limit: int = STEP_LIMIT
+    subflows: dict[str, Flow] = {}
+    """Every flow that can be entered from this one, at any depth, as it was when this one went live."""
 
     def prompt_names(self) -> frozenset[str]:
-        """Return every sound the flow may play."""
+        """Return every sound the flow may play, its sub-flows' and those named by variables apart."""
         return frozenset(name for node in self.nodes.values() for name in node.prompt_names())
+
+    def calls(self) -> dict[str, str]:
+        """Return the sub-flows that nodes enter, by node."""
+        return {name: node.flow for name, node in self.nodes.items() if isinstance(node, SubflowNode)}
+
+    def __repr__(self) -> str:
+        return f"Flow({self.name!r}, {self.version!r})"

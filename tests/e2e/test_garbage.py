@@ -60,10 +60,9 @@ nodes:
     on_timeout: bye
     on_invalid: bye
   put:
-    type: transfer
-    to: {number: "{called}", extension: "{extension}"}
+    type: extension
     next: bye
-    on: {unknown: bye, busy: bye, no_answer: bye, unregistered: bye, failed: bye}
+    on: {other: bye}
   bye: {type: hangup, cause: normal}
 """
 

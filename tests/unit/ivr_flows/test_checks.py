@@ -6,7 +6,7 @@ from ivr_flows.errors import FlowError
 from ivr_flows.loader import parse_flow
 
 COLLECT = "type: collect, into: x, max: 1, prompts: [zh/a]"
-TRANSFER = "type: transfer, to: {target: 'aor:x'}"
+TRANSFER = "type: dial, target: 'aor:x'"
 
 
 def flow(**nodes: str) -> str:

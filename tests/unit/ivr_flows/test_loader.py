@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from ivr_flows.errors import FlowError, did_you_mean
+from ivr_flows.expressions import Scope
 from ivr_flows.loader import LIBRARY, load_flow, load_library, parse_flow
-from ivr_flows.model import BranchNode, CollectNode, HangupNode, PlayNode, TransferNode
+from ivr_flows.model import BranchNode, CollectNode, ExtensionNode, HangupNode, PlayNode
 
 GOOD = """\
 flow: sample
@@ -31,8 +32,9 @@ nodes:
       - {if: "shop == 12", next: connect}
     else: bye
   connect:
-    type: transfer
-    to: {number: "{called}", extension: "{extension}"}
+    type: extension
+    number: "{called}"
+    extension: "{extension}"
     next: bye
     on: {busy: bye, other: bye}
   bye: {type: hangup, prompts: [zh/goodbye], cause: busy}
@@ -64,7 +66,7 @@ class TestGoodFile:
             PlayNode,
             CollectNode,
             BranchNode,
-            TransferNode,
+            ExtensionNode,
             HangupNode,
         ]
 
@@ -74,11 +76,10 @@ class TestGoodFile:
         key, choose, connect = nodes["key"], nodes["choose"], nodes["connect"]
         assert isinstance(key, CollectNode)
         assert isinstance(choose, BranchNode)
-        assert isinstance(connect, TransferNode)
+        assert isinstance(connect, ExtensionNode)
         assert (key.first_timeout, key.digit_timeout, key.barge_in) == (2.5, 0.2, True)
-        assert choose.when[0].condition.holds({"shop": "12"}, {})
-        assert connect.to.extension is not None
-        assert connect.to.extension.fill({"extension": "7"}) == "7"
+        assert choose.when[0].condition.holds(Scope({"shop": "12"}))
+        assert connect.extension.fill({"extension": "7"}) == "7"
 
     def test_version_follows_the_text(self) -> None:
         """Two texts have two versions, the same text always one."""
@@ -98,7 +99,7 @@ class TestGoodFile:
     def test_a_silent_flow_answers_on_connect(self) -> None:
         """A flow that only connects leaves the answer to the party called."""
         text = (
-            "flow: f\nstart: a\nnodes:\n  a: {type: transfer, to: {target: 'aor:x'}, next: b, on: {other: b}}\n"
+            "flow: f\nstart: a\nnodes:\n  a: {type: dial, target: 'aor:x', next: b, on: {other: b}}\n"
             "  b: {type: hangup}\n"
         )
         assert parse_flow(text, "f.yaml").answer == "on_connect"
@@ -160,52 +161,44 @@ CASES = [
         "f.yaml:20:9: expected a mapping, got text",
     ),
     (changed("    else: bye\n", ""), "f.yaml:17:3: exit 'else' of 'choose' is not wired"),
-    (changed('"{called}"', "4008001234"), "f.yaml:24:18: expected text; put it in quotes"),
-    (changed('"{called}"', '"{called"'), "f.yaml:24:18: a variable is written {name}"),
+    (changed('"{called}"', "4008001234"), "f.yaml:24:13: expected text; put it in quotes"),
+    (changed('"{called}"', '"{called"'), "f.yaml:24:13: a variable is written {name}"),
     (
         changed('"{extension}"', '"{extention}"'),
-        "f.yaml:24:41: nothing sets the variable 'extention'; did you mean 'extension'?",
+        "f.yaml:25:16: nothing sets the variable 'extention'; did you mean 'extension'?",
     ),
-    (changed("{number:", "{numbr:"), "f.yaml:24:10: unknown key 'numbr'; did you mean 'number'?"),
-    (
-        changed('number: "{called}", ext', "ext"),
-        "f.yaml:24:9: give either 'number:' (with or without 'extension:') or 'target:'",
-    ),
-    (
-        changed('extension: "{ext', 'target: "{ext'),
-        "f.yaml:24:9: give either 'number:' (with or without 'extension:') or 'target:'",
-    ),
+    (changed("number:", "numbr:"), "f.yaml:24:5: unknown key 'numbr'; did you mean 'number'?"),
     (
         changed(", other: bye}", "}"),
-        "f.yaml:26:9: exits not wired: unknown, no_answer, unregistered, failed; wire them, or the rest",
+        "f.yaml:27:9: exits not wired: unknown, expired, disabled, quarantine, direction, no_answer",
     ),
-    (changed("on: {busy", "on: {bussy"), "f.yaml:26:10: 'bussy' is not known; did you mean 'busy'?"),
-    (changed("on: {busy: bye", "on: {busy: by"), "f.yaml:26:16: on.busy: no node 'by'; did you mean 'bye'?"),
-    (changed("cause: busy", "cause: bussy"), "f.yaml:27:53: 'bussy' is not known; did you mean 'busy'?"),
+    (changed("on: {busy", "on: {bussy"), "f.yaml:27:10: 'bussy' is not known; did you mean 'busy'?"),
+    (changed("on: {busy: bye", "on: {busy: by"), "f.yaml:27:16: on.busy: no node 'by'; did you mean 'bye'?"),
+    (changed("cause: busy", "cause: bussy"), "f.yaml:28:53: 'bussy' is not known; did you mean 'busy'?"),
     (
         changed("type: hangup", "type: hangop"),
-        "f.yaml:27:15: 'hangop' is no type of node; did you mean 'hangup'?",
+        "f.yaml:28:15: 'hangop' is no type of node; did you mean 'hangup'?",
     ),
     (
         changed("type: hangup", "type: 12"),
-        "f.yaml:27:15: '12' is no type of node; one of play, collect, branch, transfer, hangup",
+        "f.yaml:28:15: '12' is no type of node; one of play, say, menu, collect, branch",
     ),
     (
         changed("type: hangup, ", ""),
-        "f.yaml:27:3: node 'bye' has no 'type:'; one of play, collect, branch, transfer, hangup",
+        "f.yaml:28:3: node 'bye' has no 'type:'; one of play, say, menu, collect, branch",
     ),
-    (changed("[zh/goodbye]", "zh/goodbye"), "f.yaml:27:32: expected a list, got text"),
+    (changed("[zh/goodbye]", "zh/goodbye"), "f.yaml:28:32: expected a list, got text"),
     (
         changed("zh/goodbye", "../secret"),
-        "f.yaml:27:33: '../secret' is no prompt name; write names such as zh/welcome",
+        "f.yaml:28:33: '../secret' is no prompt name; write names such as zh/welcome",
     ),
     (
         changed("zh/goodbye", "zh/goodbye.wav"),
-        "f.yaml:27:33: 'zh/goodbye.wav' is no prompt name; write names such as zh/welcome",
+        "f.yaml:28:33: 'zh/goodbye.wav' is no prompt name; write names such as zh/welcome",
     ),
     (
         changed("    next: bye\n    on:", "    next: bye\n    ringback: /etc/x\n    on:"),
-        "f.yaml:26:15: '/etc/x' is no prompt name",
+        "f.yaml:27:15: '/etc/x' is no prompt name",
     ),
     (changed("[zh/welcome], next: key", "[], next: key"), "f.yaml:5:34: 'welcome' plays nothing"),
     (changed("[zh/welcome], next: key", "[zh/welcome]"), "f.yaml:5:3: exit 'next' of 'welcome' is not wired"),
@@ -228,7 +221,7 @@ CASES = [
     ("flow: f\nstart: a\nnodes: {}\n", "f.yaml:3:8: 'nodes:' must name at least one node"),
     ("flow: f\nstart: a\nnodes: {a: hangup}\n", "f.yaml:3:12: node 'a' must be a mapping with 'type:'"),
     ("- flow\n", "f.yaml:1:1: expected 'flow:', 'start:' and 'nodes:'"),
-    (GOOD + "flow: again\n", "f.yaml:28:1: 'flow' is given twice"),
+    (GOOD + "flow: again\n", "f.yaml:29:1: 'flow' is given twice"),
     (
         "flow: f\nanswer: on_connect\nstart: a\nnodes:\n  a: {type: hangup, prompts: [zh/busy]}\n",
         "f.yaml:2:9: a flow that plays prompts must answer now or early, not on_connect",
@@ -247,7 +240,7 @@ class TestFaults:
     def test_all_faults_in_order(self) -> None:
         """One reading finds every mistake, and the first in the file comes first."""
         text = changed("    max: 6", "    max: six").replace("2.5s", "soon").replace("cause: busy", "because: busy")
-        assert [line.split(":")[1] for line in faults(text)] == ["9", "27"]
+        assert [line.split(":")[1] for line in faults(text)] == ["9", "28"]
         text = changed("next: choose", "next: chose").replace("else: bye", "else: by")
         assert [line.split(":")[1] for line in faults(text)] == ["14", "21"]
 

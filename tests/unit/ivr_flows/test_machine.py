@@ -449,7 +449,7 @@ class TestTransfer:
     """A transfer node."""
 
     TEXT = HEAD + (
-        "  a: {type: transfer, to: {number: '{called}', extension: '{extension}'}, ring_timeout: 20s, next: bye,"
+        "  a: {type: extension, number: '{called}', extension: '{extension}', ring_timeout: 20s, next: bye,"
         " on: {busy: busy, other: rest}}\n"
         "  bye: {type: hangup}\n  busy: {type: hangup, cause: busy}\n  rest: {type: hangup, cause: failed}\n"
     )
@@ -466,7 +466,9 @@ class TestTransfer:
 
     def test_target(self) -> None:
         """A target given in full is passed on as it is."""
-        flow = parse_flow(self.TEXT.replace("number: '{called}', extension: '{extension}'", "target: 'aor:x'"), "f")
+        flow = parse_flow(
+            self.TEXT.replace("extension, number: '{called}', extension: '{extension}'", "dial, target: 'aor:x'"), "f"
+        )
         assert Caller(flow).did[1] == Transfer(target="aor:x", ringback="tone:ringback", ring_timeout=20.0)
 
     def test_silent_transfer(self) -> None:
