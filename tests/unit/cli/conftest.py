@@ -83,7 +83,10 @@ def switch(world: World) -> Iterator[Callable[[bytes], list[dict[str, object]]]]
                 except OSError:
                     return
                 with connection, connection.makefile("rb") as lines:
-                    got.append(json.loads(lines.readline()))
+                    line = lines.readline()
+                    if not line:
+                        return
+                    got.append(json.loads(line))
                     connection.sendall(answer)
 
         threads.append(threading.Thread(target=serve))
@@ -92,6 +95,7 @@ def switch(world: World) -> Iterator[Callable[[bytes], list[dict[str, object]]]]
 
     yield start
     if threads:
-        server.shutdown(socket.SHUT_RDWR)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as last:
+            last.connect(str(world.store / CONTROL_NAME))
         threads[0].join(10)
     server.close()
