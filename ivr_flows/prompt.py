@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from ivr_flows.actions import Speech
 from ivr_flows.errors import ExpressionError
 from ivr_flows.expressions import Readable, Text
-
-FORMS: Final = frozenset({"number", "money", "date", "time", "digits", "phone", "ordinal", "plain"})
-"""How a value is read out: `{amount|money}`; one without a form is read as it is written."""
-MAX_PROMPTS: Final = 50
-
-Reader = Callable[[str, str, str], str]
-"""Turns a value, a form and a language into words."""
+from ivr_flows.reading import FORMS, read
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z]{2,8})?\Z")
 _NO_FORMS: Final[frozenset[str]] = frozenset()
@@ -83,20 +77,18 @@ class Prompt:
         return tuple(text.source for text in self.wording.texts.values() if not text.names)
 
 
-def said(wording: Wording, variables: Readable, language: str, usual: str, read: Reader) -> Speech:
+def said(wording: Wording, variables: Readable, language: str, usual: str) -> Speech:
     """Return the words for a language, with values read out as people say them."""
     language, text = wording.choose(language, usual)
     return Speech(text.read_out(variables, lambda value, form: read(value, form or "plain", language)), language)
 
 
-def render(
-    prompts: Iterable[Prompt], variables: Readable, language: str, usual: str, read: Reader
-) -> tuple[str | Speech, ...]:
+def render(prompts: Iterable[Prompt], variables: Readable, language: str, usual: str) -> tuple[str | Speech, ...]:
     """Return what is to be played for a language; speech with nothing to say is left out."""
     heard: list[str | Speech] = []
     for prompt in prompts:
         if prompt.speech:
-            speech = said(prompt.wording, variables, language, usual, read)
+            speech = said(prompt.wording, variables, language, usual)
             if speech.text.strip():
                 heard.append(speech)
         else:

@@ -166,6 +166,13 @@ class IdentifyNode(NodeBase, frozen=True, tag="identify", kw_only=True):
     attempts: Annotated[int, msgspec.Meta(ge=1, le=10)] = 3
     waiting: tuple[Prompt, ...] = msgspec.field(name="while", default=())
 
+    def __post_init__(self) -> None:
+        """Refuse a way to skip that leads nowhere."""
+        if (self.skip_key is None) != (self.skipped is None):
+            raise ValueError("give both 'skip_key:' and 'skipped:', or neither")
+        if self.ask.min > self.ask.max:
+            raise ValueError(f"ask: min {self.ask.min} is more than max {self.ask.max}")
+
     def exits(self) -> Iterator[Exit]:
         """Yield an exit for each outcome."""
         yield Exit(("own_number",), self.own_number, False)
@@ -264,6 +271,11 @@ class CallbackNode(NodeBase, frozen=True, tag="callback", kw_only=True):
     number: Text = Text("{caller}")
     group: Text = Text("")
     prompts: tuple[Prompt, ...] = ()
+
+    @property
+    def barge_in(self) -> bool:
+        """The confirmation is heard to its end."""
+        return False
 
     def exits(self) -> Iterator[Exit]:
         """Yield `next` and `on_refused`."""

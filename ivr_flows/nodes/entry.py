@@ -118,6 +118,11 @@ class ConsentNode(NodeBase, OneKey, frozen=True, tag="consent", kw_only=True):
     retry_prompts: tuple[Prompt, ...] = ()
     barge_in: bool = True
 
+    def __post_init__(self) -> None:
+        """Refuse one key for both answers."""
+        if self.accept == self.decline:
+            raise ValueError(f"'{self.accept}' cannot both accept and decline")
+
     def exits(self) -> Iterator[Exit]:
         """Yield `accepted`, `declined` and `on_timeout`; without the last, silence leads to `declined`."""
         yield Exit(("accepted",), self.accepted, True)
@@ -150,10 +155,11 @@ class Question(msgspec.Struct, OneKey, frozen=True, forbid_unknown_fields=True, 
     retries: Retries = 0
     retry_prompts: tuple[Prompt, ...] = ()
     timeout: Duration | None = None
+    """The survey's where it is not given."""
 
     @property
     def first_timeout(self) -> float:
-        """Seconds to wait for the key, where the question has a time of its own."""
+        """Seconds to wait for the key."""
         return self.timeout or 5.0
 
     @property
@@ -174,6 +180,14 @@ class SurveyNode(NodeBase, frozen=True, tag="survey", kw_only=True):
     next: str
     on_none: str
     timeout: Duration = Duration(5.0)
+
+    def __post_init__(self) -> None:
+        """Give the survey's timeout to the questions that have none of their own."""
+        questions = [
+            question if question.timeout else msgspec.structs.replace(question, timeout=self.timeout)
+            for question in self.questions
+        ]
+        msgspec.structs.force_setattr(self, "questions", tuple(questions))
 
     def exits(self) -> Iterator[Exit]:
         """Yield `next` (which needs keys) and `on_none`."""
