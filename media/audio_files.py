@@ -6,6 +6,7 @@ import io
 import math
 import os
 import wave
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 RATE: Final = 8000
-
-#: What a prompt's file name may end in, in the order they are looked for.
-SUFFIXES: Final = (".wav", ".flac", ".ogg", ".mp3")
 
 # Quieter than this part of the peak is silence, to be cut at either end; a breath of it is put back.
 _SILENCE: Final = 0.025
@@ -48,27 +46,28 @@ def read(source: Path | bytes, *, max_seconds: float) -> bytes:
     try:
         with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else str(source)) as file:
             rate = int(file.samplerate)
-            most = int(max_seconds * rate)
-            blocks, frames = [], 0
+            pcm, frames, resampled = bytearray(), 0, _resampler(rate)
             for block in file.blocks(blocksize=_BLOCK_SECONDS * rate, dtype="float32", always_2d=True):
                 frames += len(block)
-                if frames > most:
+                if frames > max_seconds * rate:
                     raise AudioError(f"longer than {max_seconds:g} s")
-                blocks.append(block.mean(axis=1, dtype=np.float32))
+                pcm += to_pcm(resampled(block.mean(axis=1, dtype=np.float32), False))
+            pcm += to_pcm(resampled(np.zeros(0, np.float32), True))
     except soundfile.LibsndfileError as error:
         raise AudioError(f"cannot be read as audio: {error.error_string.rstrip('.')}") from None
-    if frames == 0:
+    if not pcm:
         raise AudioError("holds no audio")
-    return to_pcm(resampled(np.concatenate(blocks), rate))
+    return bytes(pcm)
 
 
-def resampled(samples: Floats, rate: int) -> Floats:
-    """Return mono samples at 8 kHz."""
+def _resampler(rate: int) -> Callable[[Floats, bool], Floats]:
+    """Return a function from one block of mono samples after another, and whether it is the last, to 8 kHz."""
     if rate == RATE:
-        return samples
+        return lambda block, _: block
     import soxr
 
-    return soxr.resample(samples, rate, RATE)  # type: ignore[no-any-return]
+    stream = soxr.ResampleStream(rate, RATE, 1, dtype="float32")
+    return lambda block, last: stream.resample_chunk(block, last=last)
 
 
 def to_pcm(samples: Floats) -> bytes:
@@ -115,17 +114,22 @@ def decibels(pcm: bytes) -> tuple[float, float]:
     return 20 * math.log10((math.sqrt(square) or 1.0) / 32768), 20 * math.log10((peak or 1.0) / 32768)
 
 
-def write_wav(path: Path, pcm: bytes, *, mode: int = 0o644) -> None:
+def write_wav(path: Path, pcm: bytes) -> None:
     """Write 8 kHz mono 16-bit PCM; the file appears whole or not at all."""
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
+        file.setparams((1, 2, RATE, len(pcm) // 2, "NONE", ""))
+        file.writeframes(pcm)
+    write(path, content.getvalue())
+
+
+def write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Write a file and the directories above it; it appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with (
-            open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as raw,
-            wave.open(raw, "wb") as file,
-        ):
-            file.setparams((1, 2, RATE, len(pcm) // 2, "NONE", ""))
-            file.writeframes(pcm)
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            file.write(content)
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)

@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             if options.missing:
                 entries = [entry for entry in entries if not _path(options.directory, entry).is_file()]
-            _make(options.directory, entries, manifest)
+            _make(options.directory, entries, manifest.level)
     except (ManifestError, ToolError, audio_files.AudioError) as error:
         print(f"make_prompts: {error}", file=sys.stderr)
         return 1
@@ -106,12 +106,12 @@ def _path(directory: Path, entry: Spoken | Music) -> Path:
     return directory / f"{entry.name}.wav"
 
 
-def _make(directory: Path, entries: Sequence[Spoken | Music], manifest: Manifest) -> None:
+def _make(directory: Path, entries: Sequence[Spoken | Music], level: float) -> None:
     """Make and describe entries."""
-    synthesiser = EspeakSynthesiser(manifest.voices)
+    synthesiser = EspeakSynthesiser()
     for entry in entries:
         if isinstance(entry, Music):
-            pcm = audio_files.levelled(compose(entry).tobytes(), manifest.level)
+            pcm = audio_files.levelled(compose(entry).tobytes(), level)
         else:
             pcm = speak(entry, synthesiser)
         audio_files.write_wav(_path(directory, entry), pcm)

@@ -10,7 +10,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from media.speech import LEVEL, Voice
+from media.speech import LEVEL
 
 #: The prompts that are shipped.
 SHIPPED: Final = Path(__file__).resolve().parent.parent / "ivr_flows" / "prompts"
@@ -25,7 +25,7 @@ class ManifestError(Exception):
 class Spoken(Struct, frozen=True, forbid_unknown_fields=True):
     """One prompt: its name below the directory, its language, and what it says."""
 
-    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)*$")]
+    name: Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[\w-][\w.-]*(/[\w-][\w.-]*)*$")]
     language: str
     text: str
     #: What the synthesiser is given where it would misread the text.
@@ -42,11 +42,10 @@ class Music(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole list. A language's voice stands here only where another than the usual one speaks."""
+    """The whole list."""
 
     prompts: list[Spoken]
     music: list[Music] = []
-    voices: dict[str, Voice] = {}
     #: Root mean square of the music in dBFS; speech always has the same.
     level: float = LEVEL
 

@@ -1,7 +1,12 @@
-"""Prompts as ready G.711 frames: wav files found by name in search directories, and synthesised tones."""
+"""Prompts as ready G.711 frames: files found by name in search directories, speech, and synthesised tones.
+
+A file of any usual format serves as a prompt. One that is neither 8 kHz mono 16-bit wav nor raw A-law is converted when
+the store is preloaded, never while calls wait: its A-law lies in a directory of converted files from then on.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
 import wave
 from collections.abc import Sequence
@@ -10,12 +15,14 @@ from typing import Final
 
 from msgspec import Struct
 
-from media import g711, tones
+from media import audio_files, g711, speech_name, tones
 
 RATE: Final = 8000
 
 #: Frames the store keeps, counted for both codecs together: 64 MiB is over an hour of speech.
 CACHE_BYTES: Final = 64 * 1024 * 1024
+#: What a prompt's file name may end in, in the order they are looked for; ".al" is raw A-law.
+SUFFIXES: Final = (".wav", ".al", ".flac", ".ogg", ".mp3")
 #: A file longer than this is no prompt but a mistake: it would stall the worker that encodes it.
 MAX_SECONDS: Final = 900
 
@@ -43,10 +50,18 @@ class PromptNameError(PromptError):
 
 
 class PromptFormatError(PromptError):
-    """A file that is no wav of 8 kHz, mono, 16-bit PCM."""
+    """A file that cannot be played as it is: no wav of 8 kHz, mono, 16-bit PCM."""
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(f"{path}: {what}; convert it with: sox {path.name} -r 8000 -c 1 -b 16 out.wav")
+        self.path = path
+
+
+class PromptUnreadyError(PromptError):
+    """A file that came after the start and has to be converted first."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path}: has not been converted to 8 kHz yet; files are converted at the start")
         self.path = path
 
 
@@ -85,6 +100,15 @@ def from_pcm(pcm: bytes) -> Prompt:
     return Prompt({"PCMA": _cut(g711.encode("PCMA", pcm), "PCMA"), "PCMU": _cut(g711.encode("PCMU", pcm), "PCMU")})
 
 
+def load_alaw(path: Path) -> Prompt:
+    """Return a file of raw A-law as frames of both codecs; PromptError when it is empty or too long."""
+    with path.open("rb") as file:
+        codes = file.read(MAX_SECONDS * RATE + 1)
+    if not codes or len(codes) > MAX_SECONDS * RATE:
+        raise PromptError(f"{path}: {f'longer than {MAX_SECONDS} s' if codes else 'holds no audio'}")
+    return Prompt({"PCMA": _cut(codes, "PCMA"), "PCMU": _cut(codes.translate(g711.ALAW_TO_ULAW), "PCMU")})
+
+
 def _cut(codes: bytes, codec: str) -> tuple[bytes, ...]:
     """Return codes as frames, the last one filled with silence."""
     codes += bytes([g711.SILENCE[codec]]) * (-len(codes) % g711.FRAME)
@@ -92,18 +116,30 @@ def _cut(codes: bytes, codec: str) -> tuple[bytes, ...]:
 
 
 class PromptStore:
-    """Finds prompts by name, first directory first, and keeps the encoded frames of those used last."""
+    """Finds prompts by name, first directory first, and keeps the encoded frames of those used last.
 
-    def __init__(self, directories: Sequence[Path | str], *, cache_bytes: int = CACHE_BYTES) -> None:
+    `speech` is the directory of a SpeechCache, `converted` one in which converted files are kept.
+    """
+
+    def __init__(
+        self,
+        directories: Sequence[Path | str],
+        *,
+        speech: Path | str | None = None,
+        converted: Path | str | None = None,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
         self._directories = tuple(Path(directory) for directory in directories)
+        self._speech = Path(speech) if speech is not None else None
+        self._converted = Path(converted) if converted is not None else None
         self._cache_bytes = cache_bytes
         self._held = 0
         self._cache: dict[str, Prompt] = {}
 
     def get(self, name: str) -> Prompt:
-        """Return a prompt: "zh/welcome" from a file, "tone:busy" or "silence:1.5" synthesised.
+        """Return a prompt: "zh/welcome" and "speech:…" from a file, "tone:busy" or "silence:1.5" synthesised.
 
-        Raises PromptMissingError, PromptNameError or PromptFormatError.
+        A name that is not found is looked for again the next time. Raises PromptError.
         """
         prompt = self._cache.pop(name, None)
         if prompt is None:
@@ -116,22 +152,27 @@ class PromptStore:
         return prompt
 
     def preload(self) -> list[PromptError]:
-        """Encode every file and progress tone there is, so that no call waits; return what could not be read."""
+        """Convert and encode every file and progress tone, so that no call waits; return what could not be read."""
         errors = []
-        for name in [*self.names(), *(f"tone:{cadence}" for cadence in tones.CADENCES)]:
+        current = set()
+        for name in self.names():
             try:
+                current.add(self._convert(self.find(name)))
                 self.get(name)
             except PromptError as error:
                 errors.append(error)
+        for cadence in tones.CADENCES:
+            self.get(f"tone:{cadence}")
+        self._discard_all_but(current)
         return errors
 
     def names(self) -> list[str]:
         """Return the names of all files in the directories, sorted."""
         found = set()
         for directory in self._directories:
-            for path in directory.rglob("*.wav"):
+            for path in directory.rglob("*"):
                 name = path.relative_to(directory).with_suffix("").as_posix()
-                if _is_name(name):
+                if path.suffix in SUFFIXES and _is_name(name):
                     found.add(name)
         return sorted(found)
 
@@ -145,9 +186,10 @@ class PromptStore:
         if len(name) > _MAX_NAME or not _is_name(name):
             raise PromptNameError(f"{name[:80]!a} is no prompt name: letters, digits, - _ . in parts joined by /")
         for directory in self._directories:
-            path = directory / f"{name}.wav"
-            if path.is_file():
-                return path
+            for suffix in SUFFIXES:
+                path = directory / f"{name}{suffix}"
+                if path.is_file():
+                    return path
         raise PromptMissingError(name, self._directories)
 
     def _load(self, name: str) -> Prompt:
@@ -157,11 +199,73 @@ class PromptStore:
                 return from_pcm(tones.synthesise(name))
             except tones.ToneError as error:
                 raise PromptNameError(str(error)) from None
-        path = self.find(name)
+        path = self._spoken(name) if name.startswith(speech_name.PREFIX) else self.find(name)
         try:
-            return load_wav(path)
+            return self._read(path)
         except OSError as error:
             raise PromptError(f"{path}: {error.strerror}") from None
+
+    def _spoken(self, name: str) -> Path:
+        """Return the file of rendered speech."""
+        directory = self._speech
+        path = speech_name.file_of(directory or Path(), name)
+        if path is None:
+            raise PromptNameError(f"{name[:80]!a} is no name of speech")
+        if directory is None or not path.is_file():
+            raise PromptMissingError(name, [directory] if directory else [])
+        return path
+
+    def _read(self, path: Path) -> Prompt:
+        """Return a file that is ready, or what it was converted to."""
+        if path.suffix == speech_name.SUFFIX:
+            return load_alaw(path)
+        if path.suffix == ".wav" and (self._converted is None or _is_ready(path)):
+            return load_wav(path)
+        if self._converted is None:
+            raise PromptFormatError(path, "has to be converted, and there is no directory for what comes of it")
+        ready = self._converted / _converted_name(path)
+        if not ready.is_file():
+            raise PromptUnreadyError(path)
+        return load_alaw(ready)
+
+    def _convert(self, path: Path) -> str:
+        """Convert a file that is not ready unless that was done before; return the name of what comes of it."""
+        if self._converted is None or path.suffix == speech_name.SUFFIX or (path.suffix == ".wav" and _is_ready(path)):
+            return ""
+        try:
+            name = _converted_name(path)
+            if not (self._converted / name).is_file():
+                pcm = audio_files.read(path, max_seconds=MAX_SECONDS)
+                audio_files.write(self._converted / name, g711.encode("PCMA", pcm))
+        except audio_files.AudioError as error:
+            raise PromptError(f"{path}: {error}") from None
+        except OSError as error:
+            raise PromptError(f"{error.filename or path}: {error.strerror}") from None
+        return name
+
+    def _discard_all_but(self, current: set[str]) -> None:
+        """Delete what was converted from files that have changed or gone."""
+        if self._converted is None or not self._converted.is_dir():
+            return
+        for path in self._converted.glob(f"*{speech_name.SUFFIX}"):
+            if path.name not in current:
+                path.unlink(missing_ok=True)
+
+
+def _is_ready(path: Path) -> bool:
+    """Return whether a wav file is 8 kHz mono 16-bit PCM."""
+    try:
+        with wave.open(str(path), "rb") as file:
+            return (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (RATE, 1, 2)
+    except (wave.Error, EOFError, OSError):
+        return False
+
+
+def _converted_name(path: Path) -> str:
+    """Return what the A-law of a file is called; another when the file changes."""
+    status = path.stat()
+    key = f"{path.absolute()}\0{status.st_mtime_ns}\0{status.st_size}"
+    return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest() + speech_name.SUFFIX
 
 
 def _octets(prompt: Prompt) -> int:

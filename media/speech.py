@@ -1,7 +1,7 @@
 """Speech made while calls go on: a synthesiser behind an interface, and a bounded cache of what it said.
 
 A text is rendered once: its name, "speech:" and the SHA-256 of text, language, engine and voice in hexadecimal, stands
-for a file of 8 kHz mono 16-bit PCM in the cache's directory, where the media workers find it.
+for a file of A-law in the cache's directory, which a media worker finds there and plays as it is.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Final, Protocol
+from typing import Final, Protocol
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from media import audio_files
+from media import audio_files, g711
+from media.speech_name import PREFIX, SUFFIX, file_of, is_digest
 
-PREFIX: Final = "speech:"
 #: What may be played in place of speech that cannot be had.
 STAND_IN: Final = "tone:beep"
 #: Root mean square of all speech, in dBFS.
@@ -34,7 +34,6 @@ CACHE_BYTES: Final = 256 * 1024 * 1024
 _PRUNE_TO: Final = 0.9
 _MAX_WAITING: Final = 200
 
-_is_digest = re.compile(r"[0-9a-f]{64}").fullmatch
 # Brackets would be read as phonemes, control characters as commands.
 _UNREADABLE: Final = re.compile(r"[\x00-\x1f\x7f\[\]<>\\]+")
 
@@ -47,11 +46,11 @@ class SpeechUnavailableError(SpeechError):
     """There is no synthesiser; the message says how to get one."""
 
 
-class Voice(Struct, frozen=True, forbid_unknown_fields=True):
+class Voice(Struct, frozen=True):
     """A voice of the synthesiser, with its speed in words a minute."""
 
-    voice: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_-]{0,39}$")]
-    speed: Annotated[int, Meta(ge=80, le=450)]
+    voice: str
+    speed: int
 
 
 #: The voices of the shipped prompts. Characters are read badly by some builds of the engine, pinyin by all.
@@ -81,7 +80,7 @@ class EspeakSynthesiser:
     """espeak-ng as a process a text, which is read from its standard input, not from the list of processes."""
 
     def __init__(self, voices: Mapping[str, Voice] = VOICES, *, program: str = "espeak-ng") -> None:
-        self._voices = {**VOICES, **voices}
+        self._voices = dict(voices)
         self._program = program
 
     def identity(self, language: str) -> str:
@@ -166,6 +165,7 @@ class SpeechCache:
         self._held = -1
         self._timeout = timeout
         self._turns = asyncio.Semaphore(parallel)
+        self._writing = asyncio.Lock()
         self._running: dict[str, asyncio.Task[None]] = {}
 
     @property
@@ -231,7 +231,8 @@ class SpeechCache:
                 pcm = await self._synthesiser.pcm(text, language)
                 if not pcm:
                     raise SpeechError("the synthesiser was silent")
-                await asyncio.to_thread(self._store, name, pcm)
+                async with self._writing:
+                    await asyncio.to_thread(self._store, name, pcm)
         except TimeoutError:
             raise SpeechError(f"no speech within {self._timeout:g} s") from None
         except OSError as error:
@@ -254,7 +255,7 @@ class SpeechCache:
         """Write a file and keep the directory below its limit."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._file(name)
-        audio_files.write_wav(path, pcm, mode=0o600)
+        audio_files.write(path, g711.encode("PCMA", pcm), mode=0o600)
         if self._held < 0:
             self._held = sum(size for _, size, _ in self._files())
         else:
@@ -279,16 +280,10 @@ class SpeechCache:
         found = []
         with os.scandir(self._directory) as entries:
             for entry in entries:
-                if entry.name.endswith(".wav") and _is_digest(entry.name.removesuffix(".wav")):
+                if entry.name.endswith(SUFFIX) and is_digest(entry.name.removesuffix(SUFFIX)):
                     status = entry.stat()
                     found.append((status.st_mtime_ns, status.st_size, Path(entry.path)))
         return found
-
-
-def file_of(directory: Path, name: str) -> Path | None:
-    """Return the file "speech:…" stands for, whether it is there or not; None when the name is none of speech."""
-    digest = name.removeprefix(PREFIX)
-    return directory / f"{digest}.wav" if name != digest and _is_digest(digest) else None
 
 
 def _clean(text: str) -> str:

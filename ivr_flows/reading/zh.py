@@ -1,8 +1,8 @@
 """Values in Chinese words, as said on the telephone in Putonghua.
 
 二 and 两: 两 stands before a measure word (两元, 两点, 两位) and as the head of a number before 千, 万 and 亿; 二
-stands before 百, inside numbers, in dates and in digits. Digits say 幺 for 1, in telephone and in order numbers alike: on the
-telephone 一 is mistaken for 七.
+stands before 百, inside numbers, in dates and in digits. Digits say 幺 for 1, in telephone and in order numbers
+alike: on the telephone 一 is mistaken for 七.
 """
 
 from __future__ import annotations

@@ -12,8 +12,6 @@ from media.make_prompts import main
 
 MANIFEST = """
 level: -20
-voices:
-  en: {voice: en-us, speed: 150}
 prompts:
   - {name: en/hello, language: en, text: Hello there.}
 music:
@@ -52,12 +50,26 @@ def test_one_prompt_is_made_by_name(directory: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out.startswith("en/hello ")
 
 
-@needs_tools
-def test_a_failing_tool_is_reported(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failing_tool_is_reported(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What the tool said is shown in one line, not a traceback."""
-    (directory / "manifest.yaml").write_text(MANIFEST.replace("en-us", "xx-nobody"))
+    program = directory / "bin" / "espeak-ng"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho no such voice >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
     assert main(["--directory", str(directory), "en/hello"]) == 1
-    assert "make_prompts: en/hello: espeak-ng failed:" in capsys.readouterr().err
+    assert "make_prompts: en/hello: espeak-ng failed: no such voice" in capsys.readouterr().err
+
+
+@needs_tools
+def test_only_missing_ones_are_made(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A studio's recording is not written over."""
+    audio_files.write_wav(directory / "en" / "hello.wav", bytes(1600))
+    assert main(["--directory", str(directory), "--missing"]) == 0
+    assert capsys.readouterr().out.split()[0] == "music/short"
+    assert (directory / "en" / "hello.wav").stat().st_size == 1644
 
 
 def test_a_missing_tool_is_named_with_the_remedy(
@@ -94,6 +106,8 @@ def test_what_is_not_there_is_named(
         MANIFEST.replace("text:", "txt:"),
         MANIFEST.replace("-20", "loud"),
         MANIFEST.replace("bar: 3", "bar: 2"),
+        MANIFEST.replace("en/hello", "../hello"),
+        MANIFEST.replace("music/short", "en/hello"),
     ],
 )
 def test_a_bad_manifest_is_refused(tmp_path: Path, text: str | None, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from media import g711, prompts
+from media import audio_files, g711, prompts
 from media.manifest import SHIPPED as DIRECTORY
 from media.manifest import Music, Spoken, load_manifest
 from media.prompts import (
@@ -20,9 +20,12 @@ from media.prompts import (
     PromptMissingError,
     PromptNameError,
     PromptStore,
+    PromptUnreadyError,
     from_pcm,
     load_wav,
 )
+from media.speech_name import file_of
+from tests.unit.media.sound_files import spectrum_peak, write_sine
 
 MANIFEST = load_manifest()
 ENTRIES: list[Spoken | Music] = [*MANIFEST.prompts, *MANIFEST.music]
@@ -250,6 +253,155 @@ def test_a_file_that_cannot_be_read_is_a_prompt_error(tmp_path: Path, monkeypatc
     monkeypatch.setattr(prompts, "load_wav", refuse)
     with pytest.raises(PromptError, match="Permission denied"):
         store_of(tmp_path, "a").get("a")
+
+
+# --- speech, and files that have to be converted ---
+
+SPEECH = "speech:" + "0123456789abcdef" * 4
+
+
+def test_speech_that_appears_later_is_found(tmp_path: Path) -> None:
+    """A name that was missing a moment ago is looked for again."""
+    store = PromptStore([], speech=tmp_path)
+    with pytest.raises(PromptMissingError):
+        store.get(SPEECH)
+    path = file_of(tmp_path, SPEECH)
+    assert path is not None
+    path.write_bytes(g711.encode("PCMA", pcm_of(*range(-1000, -600))))
+    found = store.get(SPEECH)
+    assert b"".join(found.frames["PCMA"])[:400] == g711.encode("PCMA", pcm_of(*range(-1000, -600)))
+    assert b"".join(found.frames["PCMU"])[:400] == path.read_bytes().translate(g711.ALAW_TO_ULAW)
+    assert found.frames["PCMU"][-1][80:] == b"\xff" * 80
+    assert found.seconds == 0.06
+
+
+@pytest.mark.parametrize("name", ["speech:", "speech:../../etc/passwd", "speech:" + "A" * 64, "speech:" + "0" * 63])
+def test_other_names_of_speech_are_refused(tmp_path: Path, name: str) -> None:
+    """Only a digest names a file of the cache."""
+    with pytest.raises(PromptNameError):
+        PromptStore([], speech=tmp_path).get(name)
+
+
+def test_without_a_cache_there_is_no_speech() -> None:
+    """A worker started without one says so."""
+    with pytest.raises(PromptMissingError, match="no directory at all"):
+        PromptStore([]).get(SPEECH)
+
+
+def test_an_empty_or_endless_file_of_speech_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cut-off or foreign file is a prompt error, not a crash."""
+    monkeypatch.setattr(prompts, "MAX_SECONDS", 1)
+    path = file_of(tmp_path, SPEECH)
+    assert path is not None
+    for content, what in ((b"", "holds no audio"), (bytes(8001), "longer than 1 s")):
+        path.write_bytes(content)
+        with pytest.raises(PromptError, match=what):
+            PromptStore([], speech=tmp_path).get(SPEECH)
+
+
+def test_ten_seconds_of_speech_are_read_at_once(tmp_path: Path) -> None:
+    """What is rendered during calls is read within the loop that paces them: 2 ms at most."""
+    path = file_of(tmp_path, SPEECH)
+    assert path is not None
+    path.write_bytes(bytes(range(250)) * 320)
+    spent = []
+    for _ in range(5):
+        begin = time.process_time()
+        assert PromptStore([], speech=tmp_path).get(SPEECH).seconds == 10
+        spent.append(time.process_time() - begin)
+    assert min(spent) < 0.002
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
+def test_files_of_other_formats_are_converted_at_the_start(tmp_path: Path, suffix: str) -> None:
+    """Afterwards they are as good as any, also for another store that reads what the first one made."""
+    write_sine(tmp_path / "own" / "zh" / f"hello{suffix}", rate=44100)
+    store = PromptStore([tmp_path / "own"], converted=tmp_path / "converted")
+    assert store.names() == ["zh/hello"]
+    assert store.preload() == []
+    found = PromptStore([tmp_path / "own"], converted=tmp_path / "converted").get("zh/hello")
+    assert found.seconds == pytest.approx(1.0, abs=0.1)
+    assert spectrum_peak(g711.decode("PCMU", b"".join(found.frames["PCMU"]))) == pytest.approx(1000, abs=2)
+
+
+def test_a_file_is_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restarted worker finds what was made; a changed file is converted anew and the old conversion goes."""
+    path = write_sine(tmp_path / "own" / "a.flac", seconds=1)
+    PromptStore([tmp_path / "own"], converted=tmp_path / "converted").preload()
+    first = list((tmp_path / "converted").iterdir())
+    read = audio_files.read
+    calls: list[Path | bytes] = []
+
+    def counted(source: Path | bytes, *, max_seconds: float) -> bytes:
+        calls.append(source)
+        return read(source, max_seconds=max_seconds)
+
+    monkeypatch.setattr(audio_files, "read", counted)
+    store = PromptStore([tmp_path / "own"], converted=tmp_path / "converted")
+    assert (store.preload(), calls) == ([], [])
+    write_sine(path, seconds=2)
+    store.forget()
+    assert (store.preload(), calls) == ([], [path])
+    assert store.get("a").seconds == 2
+    second = list((tmp_path / "converted").iterdir())
+    assert (len(first), len(second)) == (1, 1)
+    assert first != second
+
+
+def test_an_unconverted_file_is_refused_while_calls_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recording put there during the day is named; decoding it would stall every call of the worker."""
+    store = PromptStore([tmp_path], converted=tmp_path / "converted")
+    assert store.preload() == []
+    monkeypatch.setattr(audio_files, "read", None)
+    for path in (write_sine(tmp_path / "a.mp3"), write_sine(tmp_path / "b.wav")):
+        with pytest.raises(PromptUnreadyError, match="converted at the start") as caught:
+            store.get(path.stem)
+        assert caught.value.path == path
+
+
+def test_without_a_place_for_conversions_the_remedy_is_told(tmp_path: Path) -> None:
+    """As ever for a wav of another rate; and an mp3 names the missing directory."""
+    write_sine(tmp_path / "a.mp3")
+    write_sine(tmp_path / "b.wav")
+    errors = PromptStore([tmp_path]).preload()
+    assert [type(error) for error in errors] == [PromptFormatError, PromptFormatError]
+    assert "no directory for what comes of it" in str(errors[0])
+    assert "sox b.wav -r 8000" in str(errors[1])
+
+
+def test_what_cannot_be_converted_is_reported(tmp_path: Path) -> None:
+    """A broken file stops nothing, and no empty conversion is left."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "broken.ogg").write_bytes(b"OggS" + bytes(100))
+    write_sine(tmp_path / "own" / "good.ogg")
+    store = PromptStore([tmp_path / "own"], converted=tmp_path / "converted")
+    errors = store.preload()
+    assert len(errors) == 1
+    assert "broken.ogg: cannot be read as audio" in str(errors[0])
+    assert store.get("good").seconds == pytest.approx(1)
+    assert len(list((tmp_path / "converted").iterdir())) == 1
+
+
+def test_a_full_disk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker starts all the same."""
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    write_sine(tmp_path / "own" / "a.ogg")
+    monkeypatch.setattr(audio_files, "write", full)
+    errors = PromptStore([tmp_path / "own"], converted=tmp_path / "converted").preload()
+    assert ["No space left on device" in str(error) for error in errors] == [True]
+
+
+def test_a_ready_wav_wins_over_other_formats(tmp_path: Path) -> None:
+    """Within a directory formats have an order, so that a name is never two prompts."""
+    write_sine(tmp_path / "a.mp3", seconds=3)
+    write_wav(tmp_path / "a.wav", bytes(320))
+    (tmp_path / "b.al").write_bytes(b"\xd5" * 480)
+    store = PromptStore([tmp_path], converted=tmp_path / "converted")
+    assert store.preload() == []
+    assert (store.get("a").seconds, store.get("b").seconds) == (0.02, 0.06)
 
 
 # --- what is shipped ---
