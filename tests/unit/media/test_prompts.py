@@ -125,11 +125,11 @@ def test_a_long_prompt_loads_quickly(tmp_path: Path) -> None:
     assert time.process_time() - begin < 0.1
 
 
-def store_of(tmp_path: Path, *names: str, **options: int) -> PromptStore:
+def store_of(tmp_path: Path, *names: str, cache_bytes: int = prompts.CACHE_BYTES) -> PromptStore:
     """Return a store over one directory with one-frame files of these names."""
     for name in names:
         write_wav(tmp_path / f"{name}.wav", bytes(320))
-    return PromptStore([tmp_path], **options)
+    return PromptStore([tmp_path], cache_bytes=cache_bytes)
 
 
 def test_the_first_directory_wins(tmp_path: Path) -> None:

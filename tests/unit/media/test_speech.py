@@ -1,0 +1,371 @@
+"""Texts rendered while calls go on, and the cache of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from media import g711, speech
+from media.audio_files import decibels
+from media.prompts import PromptStore
+from media.speech import (
+    EspeakSynthesiser,
+    NoSynthesiser,
+    SpeechCache,
+    SpeechError,
+    SpeechUnavailableError,
+    Synthesiser,
+    Voice,
+)
+from media.speech_name import file_of
+from tests.unit.media.sound_files import encoded, sine
+
+needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+
+SECOND = bytes(16000)
+
+
+class Speaker:
+    """A synthesiser whose speech is ready when the test says so."""
+
+    def __init__(self, pcm: bytes = SECOND) -> None:
+        self.voice = "one"
+        self.missing = ""
+        self.texts: list[str] = []
+        self.cancelled = 0
+        self.ready = asyncio.Event()
+        self.ready.set()
+        self._pcm = pcm
+
+    def identity(self, language: str) -> str:
+        """One voice for all languages."""
+        return f"speaker {self.voice}"
+
+    def unavailable(self) -> str:
+        """What the test says."""
+        return self.missing
+
+    async def pcm(self, text: str, language: str) -> bytes:
+        """One second, once the test lets it."""
+        self.texts.append(text)
+        try:
+            await self.ready.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return self._pcm
+
+
+@pytest.fixture
+def speaker() -> Speaker:
+    """Return a synthesiser that answers at once."""
+    return Speaker()
+
+
+def cache_of(tmp_path: Path, synthesiser: Synthesiser, **options: float) -> SpeechCache:
+    """Return a cache in a directory that is not there yet."""
+    return SpeechCache(tmp_path / "speech", synthesiser, **options)  # type: ignore[arg-type]
+
+
+def wav_file(name: str, cache: SpeechCache) -> Path:
+    """Return the file of a name."""
+    path = file_of(cache.directory, name)
+    assert path is not None
+    return path
+
+
+async def test_a_text_is_rendered_once(tmp_path: Path, speaker: Speaker) -> None:
+    """The second caller finds what the first one waited for, and a new cache finds it in the directory."""
+    cache = cache_of(tmp_path, speaker)
+    name = cache.name_of("您好", "zh")
+    assert not cache.cached(name)
+    assert await cache.render("您好", "zh") == name
+    assert cache.cached(name)
+    assert await cache.render("您好", "zh") == name
+    assert await cache_of(tmp_path, speaker).render(" 您好\n", "zh") == name
+    assert speaker.texts == ["您好"]
+    assert PromptStore([], speech=cache.directory).get(name).seconds == 1.0
+
+
+async def test_files_are_for_the_switch_alone(tmp_path: Path, speaker: Speaker) -> None:
+    """What callers are told is nobody else's business: 0700 and 0600."""
+    cache = cache_of(tmp_path, speaker)
+    path = wav_file(await cache.render("您好", "zh"), cache)
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_name_stands_for_text_language_and_voice(tmp_path: Path, speaker: Speaker) -> None:
+    """Whatever changes the sound changes the name; the name tells nothing of the text."""
+    cache = cache_of(tmp_path, speaker)
+    names = [cache.name_of("one", "en"), cache.name_of("two", "en"), cache.name_of("one", "zh")]
+    speaker.voice = "two"
+    names.append(cache.name_of("one", "en"))
+    assert len(set(names)) == 4
+    assert all(name.startswith("speech:") and len(name) == 71 and "one" not in name for name in names)
+
+
+async def test_callers_of_one_text_share_its_rendering(tmp_path: Path, speaker: Speaker) -> None:
+    """A caller who hangs up does not take it from the others."""
+    speaker.ready.clear()
+    cache = cache_of(tmp_path, speaker)
+    first, second = (asyncio.create_task(cache.render("您好", "zh")) for _ in range(2))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    speaker.ready.set()
+    assert cache.cached(await second)
+    assert (speaker.texts, speaker.cancelled) == (["您好"], 0)
+
+
+async def test_only_so_many_are_rendered_at_once(tmp_path: Path, speaker: Speaker) -> None:
+    """The third of three waits until one of two is done."""
+    speaker.ready.clear()
+    cache = cache_of(tmp_path, speaker, parallel=2)
+    tasks = [asyncio.create_task(cache.render(text, "en")) for text in ("one", "two", "three")]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert speaker.texts == ["one", "two"]
+    speaker.ready.set()
+    await asyncio.gather(*tasks)
+    assert speaker.texts == ["one", "two", "three"]
+
+
+async def test_a_slow_synthesiser_is_stopped(tmp_path: Path, speaker: Speaker) -> None:
+    """Waiting for a turn counts as well: nobody waits longer than the timeout."""
+    speaker.ready.clear()
+    cache = cache_of(tmp_path, speaker, timeout=0.02, parallel=1)
+    results = await asyncio.gather(*(cache.render(text, "en") for text in ("one", "two")), return_exceptions=True)
+    assert [str(result) for result in results] == ["no speech within 0.02 s"] * 2
+    assert (speaker.texts, speaker.cancelled) == (["one"], 1)
+    speaker.ready.set()
+    assert cache.cached(await cache.render("one", "en"))
+
+
+async def test_too_many_waiting_texts_are_refused(
+    tmp_path: Path, speaker: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The queue is bounded."""
+    monkeypatch.setattr(speech, "_MAX_WAITING", 2)
+    speaker.ready.clear()
+    cache = cache_of(tmp_path, speaker)
+    waiting = [asyncio.create_task(cache.render(text, "en")) for text in ("one", "two")]
+    await asyncio.sleep(0)
+    with pytest.raises(SpeechError, match="too many texts"):
+        await cache.render("three", "en")
+    speaker.ready.set()
+    await asyncio.gather(*waiting)
+
+
+async def test_closing_ends_what_is_being_rendered(tmp_path: Path, speaker: Speaker) -> None:
+    """No task and no process outlives the switch."""
+    speaker.ready.clear()
+    cache = cache_of(tmp_path, speaker)
+    task = asyncio.create_task(cache.render("one", "en"))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    await cache.close()
+    assert speaker.cancelled == 1
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", "[[]]", "x" * 1001])
+async def test_what_cannot_be_said_is_refused(tmp_path: Path, speaker: Speaker, text: str) -> None:
+    """Nothing, and endless texts; the error does not repeat the text."""
+    with pytest.raises(SpeechError) as caught:
+        await cache_of(tmp_path, speaker).render(text, "en")
+    assert "xxx" not in str(caught.value)
+    assert speaker.texts == []
+
+
+async def test_commands_to_the_synthesiser_are_taken_out(tmp_path: Path, speaker: Speaker) -> None:
+    """Phoneme brackets, tags and control characters of a backend's text are not passed on."""
+    await cache_of(tmp_path, speaker).render("a [[h@]] <break/> b\x1b[0m", "en")
+    assert speaker.texts == ["a h@ break/ b 0m"]
+
+
+async def test_a_synthesiser_that_says_nothing_is_an_error(tmp_path: Path) -> None:
+    """An empty file would be a silent call."""
+    with pytest.raises(SpeechError, match="silent"):
+        await cache_of(tmp_path, Speaker(b"")).render("one", "en")
+
+
+async def test_a_disk_that_cannot_be_written_is_an_error_of_speech(tmp_path: Path, speaker: Speaker) -> None:
+    """The call goes on without the text."""
+    (tmp_path / "speech").write_text("a file where the directory should be")
+    with pytest.raises(SpeechError, match="File exists"):
+        await cache_of(tmp_path, speaker).render("one", "en")
+
+
+async def test_an_error_nobody_waits_for_is_not_reported_by_the_loop(tmp_path: Path) -> None:
+    """The caller hung up, and then the synthesiser failed."""
+    speaker = Speaker(b"")
+    speaker.ready.clear()
+    reported: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context))
+    task = asyncio.create_task(cache_of(tmp_path, speaker).render("one", "en"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    speaker.ready.set()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert reported == []
+
+
+# --- the directory's size ---
+
+
+async def test_the_least_recently_used_is_dropped(tmp_path: Path, speaker: Speaker) -> None:
+    """A second of speech is 8000 octets; three fit, and asking for a name is a use."""
+    cache = cache_of(tmp_path, speaker, cache_bytes=26_000)
+    names = [await cache.render(text, "en") for text in ("one", "two", "three")]
+    for age, name in enumerate(reversed(names), 1):
+        os.utime(wav_file(name, cache), (1000 - age, 1000 - age))
+    assert cache.cached(names[0])
+    fourth = await cache.render("four", "en")
+    assert [cache.cached(name) for name in (*names, fourth)] == [True, False, False, True]
+
+
+async def test_a_restarted_cache_counts_what_is_there(tmp_path: Path, speaker: Speaker) -> None:
+    """The bound holds over restarts; files of others are neither counted nor deleted."""
+    cache = cache_of(tmp_path, speaker)
+    for text in ("one", "two", "three"):
+        await cache.render(text, "en")
+    foreign = cache.directory / "notes.al"
+    foreign.write_bytes(bytes(100_000))
+    await cache_of(tmp_path, speaker, cache_bytes=16_000).render("four", "en")
+    kept = [path for path in cache.directory.iterdir() if path != foreign]
+    assert foreign.exists()
+    assert kept == [wav_file(cache.name_of("four", "en"), cache)]
+
+
+async def test_what_was_just_rendered_is_never_dropped(tmp_path: Path, speaker: Speaker) -> None:
+    """Even where nothing fits: the caller waits for it."""
+    cache = cache_of(tmp_path, speaker, cache_bytes=1)
+    assert cache.cached(await cache.render("one", "en"))
+    assert cache.cached(await cache.render("two", "en"))
+    assert not cache.cached(cache.name_of("one", "en"))
+
+
+@pytest.mark.parametrize("name", ["zh/welcome", "speech:../x", "tone:beep"])
+def test_only_names_of_speech_can_be_asked_for(tmp_path: Path, speaker: Speaker, name: str) -> None:
+    """A mistake of the program is told."""
+    with pytest.raises(SpeechError, match="is no name of speech"):
+        cache_of(tmp_path, speaker).cached(name)
+
+
+# --- without a synthesiser ---
+
+
+async def test_without_a_synthesiser_only_what_is_rendered_is_had(tmp_path: Path, speaker: Speaker) -> None:
+    """The notice goes with the error, and what was rendered before still plays."""
+    cache = cache_of(tmp_path, speaker)
+    await cache.render("one", "en")
+    speaker.missing = "nothing speaks here; install something"
+    assert cache.unavailable() == speaker.missing
+    assert cache.cached(await cache.render("one", "en"))
+    with pytest.raises(SpeechUnavailableError, match="install something"):
+        await cache.render("two", "en")
+
+
+async def test_the_engine_none(tmp_path: Path) -> None:
+    """An installation may want no speech at all."""
+    cache = cache_of(tmp_path, NoSynthesiser())
+    assert "set to none" in cache.unavailable()
+    assert cache.name_of("one", "en").startswith("speech:")
+    with pytest.raises(SpeechUnavailableError):
+        await cache.render("one", "en")
+    with pytest.raises(SpeechUnavailableError):
+        await NoSynthesiser().pcm("one", "en")
+
+
+async def test_a_missing_program_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads the notice knows what to install."""
+    monkeypatch.setenv("PATH", "/nonexistent")
+    engine = EspeakSynthesiser()
+    assert engine.unavailable().endswith("try: apt install espeak-ng")
+    with pytest.raises(SpeechUnavailableError, match="apt install espeak-ng"):
+        await engine.pcm("one", "en")
+
+
+# --- espeak-ng ---
+
+
+def program(tmp_path: Path, script: str) -> str:
+    """Return a program that stands in for espeak-ng."""
+    path = tmp_path / "espeak"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+async def test_the_text_is_not_in_the_list_of_processes(tmp_path: Path) -> None:
+    """It goes to standard input, Chinese as pinyin; the arguments are voice and speed."""
+    (tmp_path / "speech.wav").write_bytes(encoded(sine(500, 1, 22050), 22050, "WAV"))
+    engine = EspeakSynthesiser(
+        {"zh": Voice("cmn+f1", 150)},
+        program=program(tmp_path, f'cd {tmp_path}; echo "$@" > arguments; cat > text; cat speech.wav'),
+    )
+    pcm = await engine.pcm("-v 您好，一二", "zh-CN")
+    assert (tmp_path / "arguments").read_text() == "-v cmn+f1 -s 150 --stdin --stdout\n"
+    assert (tmp_path / "text").read_text() == "- V nin2 hao3, yi1 er4"
+    assert decibels(pcm)[0] == pytest.approx(-20, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo unknown voice >&2; exit 1", "failed: unknown voice"),
+        ("exit 3", "failed: status 3"),
+        ("exit 0", "failed: status 0"),
+        ("echo no audio", "the synthesiser's audio cannot be read"),
+    ],
+)
+async def test_a_failing_program_is_an_error(tmp_path: Path, script: str, reason: str) -> None:
+    """What it said is told in a line."""
+    with pytest.raises(SpeechError, match=reason):
+        await EspeakSynthesiser(program=program(tmp_path, script)).pcm("one", "en")
+
+
+async def test_a_hanging_program_is_killed(tmp_path: Path) -> None:
+    """After the timeout no process is left."""
+    engine = EspeakSynthesiser(program=program(tmp_path, f"echo $$ > {tmp_path}/pid; exec sleep 600"))
+    with pytest.raises(SpeechError, match="no speech within"):
+        await cache_of(tmp_path, engine, timeout=0.5).render("one", "en")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_a_foreign_language_is_refused() -> None:
+    """The error says which there are."""
+    with pytest.raises(SpeechError, match="there are en, zh"):
+        EspeakSynthesiser().identity("fr")
+
+
+@needs_espeak
+@pytest.mark.parametrize(("text", "language"), [("您的订单金额是十二元五角。", "zh"), ("Your order is 12.", "en")])
+async def test_speech_is_as_loud_as_the_prompts(text: str, language: str) -> None:
+    """-20 dBFS, within the voice's band, without a second of silence at its ends."""
+    pcm = await EspeakSynthesiser().pcm(text, language)
+    assert decibels(pcm)[0] == pytest.approx(-20, abs=1.0)
+    assert 1.0 < len(pcm) / 16000 < 5.0
+    assert decibels(pcm[:3200])[1] > -40
+
+
+@needs_espeak
+async def test_a_text_is_heard_by_its_name(tmp_path: Path) -> None:
+    """From words to frames of both codecs."""
+    cache = cache_of(tmp_path, EspeakSynthesiser(), timeout=20.0)
+    name = await cache.render("前面还有两位。", "zh")
+    prompt = PromptStore([], speech=cache.directory).get(name)
+    assert prompt.seconds > 0.8
+    assert decibels(g711.decode("PCMA", b"".join(prompt.frames["PCMA"])))[0] == pytest.approx(-20, abs=1.5)
