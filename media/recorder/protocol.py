@@ -45,7 +45,7 @@ class Begin(_Message, tag=1):
 class Audio(_Message, tag=2):
     """RTP packets of one side, each behind a PACKET; of one that is no audio the header alone.
 
-    `dropped` packets before these were lost between worker and recorder.
+    `dropped`: others before these did not get through to the recorder.
     """
 
     key: int
@@ -53,7 +53,7 @@ class Audio(_Message, tag=2):
     codec: str
     payload_type: int
     packets: bytes
-    dropped: int = 0
+    dropped: bool = False
 
 
 class Mark(_Message, tag=3):

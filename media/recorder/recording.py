@@ -46,14 +46,14 @@ class Recording:
         self.key = begin.key
         self._begin = begin
         self._path = Path(begin.path)
-        self._tracks = [Track(begin.origin) for _ in range(begin.channels)]
         self._spans: list[Span] = []
         self._earlier: dict[str, list[dict[str, object]]] = {"gaps": [], "silent": []}
         self._window = np.zeros((_WINDOW, begin.channels), np.int16)
         self._file = WavFile(self._path, begin.channels, resume=begin.resume)
         # Window and file: everything before `_base` is in the file, nothing is behind `_filled`.
         self._base = self._filled = self._file.samples
-        self._resumed_at: int | None = self._base if begin.resume else None
+        missing = "recorder" if begin.resume else ""
+        self._tracks = [Track(begin.origin, self._base, missing) for _ in range(begin.channels)]
         self._told: tuple[object, ...] = ()
         if begin.resume:
             self._remember()
@@ -67,8 +67,6 @@ class Recording:
             return
         track = self._tracks[message.side]
         for position, codes in track.place(message.packets, message.payload_type, message.dropped):
-            if self._resumed_at is not None:
-                self._gap_before(position)
             self._put(message.side, position, values[codes])
         if self._filled - self._base >= HOLD + UNIT:
             self._settle(self._filled - HOLD)
@@ -145,15 +143,6 @@ class Recording:
         return Done(self.key, length / RATE, self._file.octets, self._gap_count(), reason)
 
     # --- the sidecar ---
-
-    def _gap_before(self, position: int) -> None:
-        """What came between the loss of the earlier connection and this first audio is missing."""
-        assert self._resumed_at is not None
-        if position > self._resumed_at:
-            for track in self._tracks:
-                track.gap_count += 1
-                track.gaps.append(Gap(self._resumed_at, position, "recorder"))
-        self._resumed_at = None
 
     def _gap_count(self) -> int:
         return len(self._earlier["gaps"]) + sum(track.gap_count for track in self._tracks)

@@ -46,7 +46,8 @@ class _Run:
 class Track:
     """Timestamps order a stream, its arrival tells where it begins; what comes late fills its place."""
 
-    def __init__(self, origin: float) -> None:
+    def __init__(self, origin: float, begins: int = 0, missing: str = "") -> None:
+        """`missing`: why the audio from the position `begins` to the first packet is not there, if it is a gap."""
         self.gaps: list[Gap] = []
         self.gap_count = 0
         self._origin = origin
@@ -54,16 +55,17 @@ class Track:
         self._ts = 0  # the timestamp expected next
         self._position = 0  # and where it belongs
         self._seq = -1  # -1: whatever comes next, nothing is missing before it
-        self._dropped = False
+        self._end = begins  # of all that was placed
+        self._why = missing
 
     def skip(self) -> None:
         """What is not sent to the recorder from now on is not missing."""
         self._seq = -1
 
-    def place(self, packets: bytes, payload_type: int, dropped: int) -> Iterator[tuple[int, Codes]]:
+    def place(self, packets: bytes, payload_type: int, dropped: bool) -> Iterator[tuple[int, Codes]]:
         """Positions with the codes that begin there."""
-        if dropped:
-            self._dropped = True
+        if dropped and not self._why:
+            self._why = "dropped"
         block = self._usual(packets, payload_type)
         if block is not None:
             yield block
@@ -78,7 +80,7 @@ class Track:
 
     def _usual(self, packets: bytes, payload_type: int) -> tuple[int, Codes] | None:
         """The codes of packets of 20 ms that follow one another and what came before; None if they do not."""
-        if self._dropped or len(packets) % _USUAL.itemsize:
+        if self._why or len(packets) % _USUAL.itemsize:
             return None
         block = np.frombuffer(packets, _USUAL)
         head = block["head"].astype(np.int64)
@@ -100,7 +102,7 @@ class Track:
         )
         if abs(late) > MAX_DRIFT:
             return None
-        self._position += length
+        self._position = self._end = position + length
         self._ts = (self._ts + length) & 0xFFFFFFFF
         self._seq = (self._seq + len(block)) & 0xFFFF
         return position, block["payload"].reshape(-1)
@@ -163,15 +165,19 @@ class Track:
             self._seq = (packet.seq + 1) & 0xFFFF
             return None
         position = self._position + ahead
-        if ahead > 0 and self._seq >= 0 and (self._dropped or steps > 1):
-            self._missing(self._position, position, "dropped" if self._dropped else "lost")
-        self._dropped = False
-        self._position = position + len(packet.payload)
+        if self._why:
+            self._missing(self._end, position, self._why)
+            self._why = ""
+        elif self._seq >= 0 and steps > 1:
+            self._missing(self._position, position, "lost")
+        self._position = self._end = position + len(packet.payload)
         self._ts = (packet.ts + len(packet.payload)) & 0xFFFFFFFF
         self._seq = (packet.seq + 1) & 0xFFFF
         return position
 
     def _missing(self, start: int, end: int, why: str) -> None:
+        if start >= end:
+            return
         self.gap_count += 1
         if len(self.gaps) < MAX_GAPS:
             self.gaps.append(Gap(start, end, why))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import resource
 import signal
 import socket
+
+# Before numpy is loaded: its threads would only wait.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from media.prompts import PromptStore
 from media.worker.log import complain
@@ -24,6 +28,7 @@ def main() -> None:
     parser.add_argument("--address", default="127.0.0.1", help="address of the ports, as SDP tells it")
     parser.add_argument("--prompts", nargs="*", default=[], metavar="DIR", help="where prompts are found")
     parser.add_argument("--silence", type=float, default=60.0, help="seconds without RTP that are told")
+    parser.add_argument("--recorder", metavar="PATH", help="Unix socket of the recorder")
     arguments = parser.parse_args()
     # Draining comes by command: a signal to the whole group must not cut calls.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -42,6 +47,7 @@ def main() -> None:
         address=arguments.address,
         prompts=prompts,
         silence=arguments.silence,
+        recorder=arguments.recorder,
     )
     # Sessions make no cycles; the collector would only walk the prompts.
     gc.collect()

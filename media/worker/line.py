@@ -6,11 +6,14 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from media.control import Event
 from media.worker.player import Cadence
 from media.worker.ports import BUFFER, SO_TIMESTAMPNS, Address, Port, disconnect, drain
+
+if TYPE_CHECKING:
+    from media.worker.session import Session
 
 UNLATCH_AFTER: Final = 2.0
 """Seconds of silence after which the peer may come from elsewhere."""
@@ -25,6 +28,7 @@ _STAMP: Final = struct.Struct("@ll")
 _BUFFERS: Final = [BUFFER]
 
 Reader = Callable[[float], None]
+Data = bytes | memoryview
 
 
 class Host(Protocol):
@@ -39,6 +43,12 @@ class Host(Protocol):
     def random(self, bits: int) -> int:
         """An unguessable number."""
 
+    def pressed(self, session: Session, digit: str, begun: float, at: float) -> None:
+        """A key that began at `begun` was recognised at `at`."""
+
+    def sounded(self, session: Session, at: float) -> None:
+        """A session has audio to be searched for keys."""
+
     def leave(self, port: Port) -> None:
         """Reads from now on what comes to a port that has no session."""
 
@@ -49,9 +59,9 @@ class Line:
     Until then packets go where the SDP says. Nothing that the network does here raises.
     """
 
-    __slots__ = ("_address", "_candidate", "_latch_ip", "_latched", "_previous", "_receive", "_send", "_sendto",
-                 "_stamped", "_target", "_until", "first_at", "host", "last_at", "port", "rtcp", "send_errors", "sent",
-                 "sent_octets", "strangers")  # fmt: skip
+    __slots__ = ("_address", "_candidate", "_heard", "_latch_ip", "_latched", "_previous", "_receive", "_send",
+                 "_sendto", "_stamped", "_target", "_until", "first_at", "host", "last_at", "port", "rtcp",
+                 "send_errors", "sent", "sent_octets", "strangers")  # fmt: skip
 
     def __init__(self, port: Port, host: Host, now: float, previous: Address | None) -> None:
         """`previous` had the port last: what it still sends is not for this session."""
@@ -61,9 +71,10 @@ class Line:
         self.strangers = self.rtcp = self.sent = self.sent_octets = self.send_errors = 0
         self.first_at: float | None = None
         self.last_at = now
-        self._receive = port.rtp.recv_into
-        self._send = port.rtp.send
-        self._sendto = port.rtp.sendto
+        self._heard: Callable[[int], None] | None = None
+        self._receive: Callable[[bytearray], int] = port.rtp.recv_into
+        self._send: Callable[[Data], int] = port.rtp.send
+        self._sendto: Callable[[Data, Address], int] = port.rtp.sendto
         self._address: Address | None = None  # what the SDP says
         self._target: Address | None = None  # where packets go while not latched
         self._latch_ip = ""
@@ -130,6 +141,17 @@ class Line:
         reader = self._read_stamped if self._stamped else self._read_checked
         self.host.readers[self.port.rtp.fileno()] = reader
 
+    def copy(self, heard: Callable[[int], None] | None, said: Callable[[Data], None] | None) -> None:
+        """Lets the octets of BUFFER that came from the peer, and what is sent to it, be copied; None: no more.
+
+        Reading and sending themselves are changed: a line that nobody copies has nothing to ask.
+        """
+        rtp = self.port.rtp
+        self._heard = heard
+        self._receive = rtp.recv_into if heard is None else _receiving(rtp.recv_into, heard)
+        self._send = rtp.send if said is None else _sending(rtp.send, said)
+        self._sendto = rtp.sendto if said is None else _sending_to(rtp.sendto, said)
+
     def close(self) -> None:
         """Leaves the sockets as if they had never been used."""
         self.stamp(False)
@@ -160,7 +182,7 @@ class Line:
         """Takes a datagram if its source is the peer."""
         if self._latched:
             if source == self._target:
-                self.accept(size, now)
+                self._take_in(size, now)
             else:
                 self.strangers += 1
         elif source[0] != self._latch_ip:
@@ -170,9 +192,14 @@ class Line:
         elif self._is_peer(source, now):
             if self.first_at is None:
                 self.first_at = now
-            self.accept(size, now)
+            self._take_in(size, now)
         else:
             self.strangers += 1
+
+    def _take_in(self, size: int, now: float) -> None:
+        if self._heard is not None:
+            self._heard(size)
+        self.accept(size, now)
 
     def _is_peer(self, source: Address, now: float) -> bool:
         """Whether `source`, of the allowed host, is who we listen to; latches to it when that is certain."""
@@ -225,7 +252,7 @@ class Line:
 
     # --- writing ---
 
-    def transmit(self, data: bytes | memoryview) -> None:
+    def transmit(self, data: Data) -> None:
         """Sends to the peer, if it is known where that is."""
         try:
             if self._latched:
@@ -241,7 +268,7 @@ class Line:
         self.sent += 1
         self.sent_octets += len(data)
 
-    def transmit_again(self, data: bytes | memoryview) -> None:
+    def transmit_again(self, data: Data) -> None:
         """After a failure: it may have been that of an earlier packet, told by ICMP (ECONNREFUSED)."""
         self.send_errors += 1
         try:
@@ -251,3 +278,28 @@ class Line:
                 self.sent_octets += len(data)
         except OSError:
             pass
+
+
+def _receiving(receive: Callable[[bytearray], int], heard: Callable[[int], None]) -> Callable[[bytearray], int]:
+    def receive_and_copy(buffer: bytearray) -> int:
+        size = receive(buffer)
+        heard(size)
+        return size
+
+    return receive_and_copy
+
+
+def _sending(send: Callable[[Data], int], said: Callable[[Data], None]) -> Callable[[Data], int]:
+    def copy_and_send(data: Data) -> int:
+        said(data)
+        return send(data)
+
+    return copy_and_send
+
+
+def _sending_to(send: Callable[[Data, Address], int], said: Callable[[Data], None]) -> Callable[[Data, Address], int]:
+    def copy_and_send(data: Data, address: Address) -> int:
+        said(data)
+        return send(data, address)
+
+    return copy_and_send

@@ -9,8 +9,10 @@ import traceback
 from typing import Final
 
 from media.prompts import PromptStore
+from media.worker.line import Reader
 from media.worker.log import complain
 from media.worker.ports import SO_TIMESTAMPNS, Port
+from media.worker.recorder_link import RecorderLink
 from media.worker.sessions import Sessions
 from media.worker.signalling import Signalling
 from media.worker.supervisor import Supervisor
@@ -36,10 +38,16 @@ class Loop:
         address: str,
         prompts: PromptStore,
         silence: float,
+        recorder: str | None = None,
     ) -> None:
+        """`recorder`: the Unix socket of the process that writes what is recorded."""
         self._number = number
         self._epoll = select.epoll()
-        self._sessions = Sessions(prompts, silence=silence)
+        readers: dict[int, Reader] = {}
+        link = None if recorder is None else RecorderLink(recorder, self._epoll, readers)
+        self._sessions = Sessions(prompts, silence=silence, readers=readers, recorder=link)
+        if link is not None:
+            link.on_up, link.on_done = self._sessions.recordings.up, self._sessions.recordings.done
         self._signalling = Signalling(path, number, address, self._sessions, self._epoll)
         self._supervisor = Supervisor(supervisor, f"worker {number}", self._take_ports)
         self._sessions.readers[supervisor.fileno()] = self._supervisor.read
@@ -61,6 +69,7 @@ class Loop:
         """Serves until the end."""
         sessions, supervisor, cadence = self._sessions, self._supervisor, self._sessions.cadence
         poll, readers, clock = self._epoll.poll, sessions.readers, time.monotonic
+        recordings = sessions.recordings
         supervisor.ready()
         now = clock()
         next_check = now
@@ -68,7 +77,7 @@ class Loop:
         seen = 0
         window_ends = now
         in_use = -1
-        while not supervisor.stopped and (sessions.open or not supervisor.draining):
+        while not supervisor.stopped and (sessions.open or recordings or not supervisor.draining):
             # Its first ports come unasked; after a restart they are those of its predecessor.
             if len(sessions.open) != in_use and sessions.ports:
                 in_use = len(sessions.open)
@@ -83,6 +92,10 @@ class Loop:
                 cadence.run(now)
                 for fd, _ in ready:
                     readers[fd](now)
+                if sessions.searched:
+                    sessions.search()
+                if now >= recordings.due:
+                    recordings.run(now)
                 if now >= next_check:
                     next_check = now + CHECK_EVERY
                     self._check(now)
@@ -107,10 +120,12 @@ class Loop:
     def _patience(self, next_check: float) -> float | None:
         """Seconds that the loop may sleep; None where only a socket can wake it."""
         sessions = self._sessions
-        if not sessions.open:
+        until = sessions.recordings.due
+        if sessions.open:
+            due = sessions.cadence.next_due()
+            until = min(until, next_check if due is None else due, next_check)
+        elif not sessions.recordings:
             return None
-        due = sessions.cadence.next_due()
-        until = next_check if due is None else min(due, next_check)
         return max(0.0, until - time.monotonic())
 
     def _report(self) -> None:

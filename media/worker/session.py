@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from media.control import Digit, Open, PlayDone, Silence, StreamStats
-from media.g711 import ALAW_TO_ULAW, ULAW_TO_ALAW
+from media.control import Open, PlayDone, Silence, StreamStats
+from media.g711 import ALAW_TO_ULAW, SILENCE, ULAW_TO_ALAW
 from media.prompts import Prompt
 from media.rtp.dtmf import DigitReceiver, DigitSender
+from media.rtp.inband import ToneReader
 from media.rtp.outgoing import FRAME, Outgoing
 from media.rtp.packet import HEADER, MARKER, PLAIN, Packet, is_rtcp, parse
 from media.rtp.stats import Reception
 from media.worker.line import Host, Line
 from media.worker.player import Playback
 from media.worker.ports import BUFFER, VIEWS, Address, Port
+
+if TYPE_CHECKING:
+    from media.worker.tape import Tape
 
 FLOOD: Final = 1000
 """Packets a second that no telephone sends, but two ports sending to each other do."""
@@ -32,7 +36,7 @@ class Session(Line):
                  "_peer_pt", "_peer_ssrc", "_playback", "_pt", "_receiver", "_receives", "_reception",
                  "_relayed_at", "_relayed_seq", "_relayed_ssrc", "_relayed_ts", "_rewrite", "_seen",
                  "_seq_offset", "_shifted", "_silence_told", "_table", "_transmits", "_ts_offset",
-                 "_waits_since", "digits", "dropped", "gen", "played")  # fmt: skip
+                 "_waits_since", "digits", "dropped", "gen", "hidden_until", "played", "tape", "tones")  # fmt: skip
 
     def __init__(self, port: Port, gen: int, host: Host, now: float, previous: Address | None = None) -> None:
         super().__init__(port, host, now, previous)
@@ -66,6 +70,10 @@ class Session(Line):
         self._keys: DigitSender | None = None
         self._keys_ts = 0
         self.played = 0
+        # Keys that come as tones, what records the session, until when it must not hear.
+        self.tones: ToneReader | None = None
+        self.tape: Tape | None = None
+        self.hidden_until = 0.0
 
     # --- commands ---
 
@@ -85,9 +93,19 @@ class Session(Line):
         self._transmits = command.send
         self._listens = command.digits
         self.stamp(command.digits)
+        tones = command.digits and self._in_event_pt is None and command.codec in SILENCE
+        if not tones:
+            self.tones = None
+        elif self.tones is None or self.tones.codec != command.codec:
+            self.tones = ToneReader(command.codec)
         if self._playback is not None:
             self._playback.use(self._codec)
         self._relink()
+
+    @property
+    def formats(self) -> tuple[int, int, str]:
+        """The payload types of audio that comes and that goes, and its codec."""
+        return self._in_pt, self._pt, self._codec
 
     def bridge(self, peer: Session) -> None:
         """Relays both ways between this session and `peer`; each leaves the bridge it was in."""
@@ -230,6 +248,9 @@ class Session(Line):
         self._octets += size
         if packet.payload_type == self._in_pt:
             self._reception.audio(packet.seq, packet.ts, packet.ssrc, now)
+            if self.tones is not None and self._receives:
+                self.tones.feed(packet.seq, packet.ts, packet.payload)
+                self.host.sounded(self, now)
             self._relay(packet, now)
             return
         self._reception.other(packet.seq, packet.ssrc)
@@ -241,7 +262,7 @@ class Session(Line):
             digit = self._receiver.feed(now, packet.seq, packet.ts, packet.ssrc, packet.marker, packet.payload)
             if digit is not None:
                 self.digits += 1
-                self.host.emit(Digit(self.port.number, self.gen, digit, now))
+                self.host.pressed(self, digit, now, now)
 
     def _relay(self, packet: Packet, now: float) -> None:
         """Sends a packet on, built anew: extensions, contributors and padding may tell who the peer is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -11,22 +12,31 @@ from typing import Final
 from media.control import (
     Bridge,
     Command,
+    Conceal,
+    Digit,
     Event,
+    Message,
     Open,
+    PauseRecord,
     Play,
     PlayDone,
+    Record,
     Release,
     Released,
     SendDigits,
     StopPlay,
+    StopRecord,
     StreamStats,
     Unbridge,
     WorkerStats,
 )
 from media.prompts import PromptError, PromptStore
+from media.rtp import inband
 from media.worker.line import Reader
 from media.worker.player import Cadence
 from media.worker.ports import BUFFER, VIEWS, Address, Port
+from media.worker.recorder_link import Outlet
+from media.worker.recordings import Recordings
 from media.worker.session import Session
 
 EARLY_FOR: Final = 0.5
@@ -54,15 +64,21 @@ class Sessions:
         *,
         silence: float,
         random: Callable[[int], int] = secrets.randbits,
+        readers: dict[int, Reader] | None = None,
+        recorder: Outlet | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`silence`: seconds without RTP after which Silence is told."""
+        """`silence`: seconds without RTP after which Silence is told; `clock` dates what is recorded."""
         self.random = random
-        self.readers: dict[int, Reader] = {}
+        self.readers: dict[int, Reader] = {} if readers is None else readers
         self.cadence = Cadence()
         self.ports: dict[int, Port] = {}
         self.open: dict[int, Session] = {}
         self.events: list[Event] = []
         self.last_gen = 0
+        self.recordings = Recordings(recorder, self.emit, self.open, clock)
+        # Sessions with audio to be searched for keys, and when it came.
+        self.searched: dict[Session, float] = {}
         self._prompts = prompts
         self._silence = silence
         self._stray = 0
@@ -81,11 +97,34 @@ class Sessions:
             StopPlay: self._stop_play,
             SendDigits: self._send_digits,
             Release: self._release,
+            Record: self._record,
+            StopRecord: self._stop_record,
+            PauseRecord: self._pause_record,
+            Conceal: self._conceal,
+            Message: self._message,
         }
 
     def emit(self, event: Event) -> None:
         """Queues an event for signalling."""
         self.events.append(event)
+
+    def pressed(self, session: Session, digit: str, begun: float, at: float) -> None:
+        """Tells of a key that began at `begun`, unless that is told by the end of a message."""
+        if not self.recordings.pressed(session, digit, begun, at):
+            self.emit(Digit(session.port.number, session.gen, digit, at))
+
+    def sounded(self, session: Session, at: float) -> None:
+        """A session has audio to be searched for keys."""
+        self.searched[session] = at
+
+    def search(self) -> None:
+        """Searches the audio that has come for keys, that of all sessions together."""
+        searched = {session.tones: (session, at) for session, at in self.searched.items()}
+        self.searched.clear()
+        for reader, digit in inband.read([tones for tones in searched if tones is not None]):
+            session, at = searched[reader]
+            session.digits += 1
+            self.pressed(session, digit, at - inband.DELAY, at)
 
     def leave(self, port: Port) -> None:
         """Reads from now on what comes to a port that has no session."""
@@ -176,6 +215,8 @@ class Sessions:
             if early is not None:
                 self._opened.append((session, early))
         session.update(command, now)
+        if session.tape is not None:
+            self.recordings.tune(session.tape, now)
 
     def _bridge(self, command: Bridge, now: float) -> None:
         a = self._session(command.port_a, command.gen_a)
@@ -224,10 +265,41 @@ class Sessions:
 
     def _end(self, session: Session, now: float) -> None:
         self._previous[session.port.number] = (session.target, now + LATE_FOR)
+        self.recordings.release(session, now)
         del self.open[session.port.number]
+        self.searched.pop(session, None)
         stats = session.release()
         self._past = [past + now for past, now in zip(self._past, _counts(session), strict=True)]
-        self.emit(Released(session.port.number, session.gen, stats))
+        released = Released(session.port.number, session.gen, stats)
+        if not self.recordings.hold(released):
+            self.emit(released)
+
+    # --- recording ---
+
+    def _record(self, command: Record, now: float) -> None:
+        session = self._session(command.port, command.gen)
+        if session is not None:
+            self.recordings.record(session, command, now)
+
+    def _stop_record(self, command: StopRecord, now: float) -> None:
+        session = self._session(command.port, command.gen)
+        if session is not None:
+            self.recordings.stop(session, now)
+
+    def _pause_record(self, command: PauseRecord, now: float) -> None:
+        session = self._session(command.port, command.gen)
+        if session is not None:
+            self.recordings.pause(session, command.paused, now)
+
+    def _conceal(self, command: Conceal, now: float) -> None:
+        session = self._session(command.port, command.gen)
+        if session is not None:
+            self.recordings.conceal(session, command.on, now)
+
+    def _message(self, command: Message, now: float) -> None:
+        session = self._session(command.port, command.gen)
+        if session is not None:
+            self.recordings.message(session, command, now)
 
     # --- counters ---
 
