@@ -97,8 +97,8 @@ def canonical_number(text: str) -> str:
 
 
 def is_service(number: str) -> bool:
-    """True for 400, 800, 95… and 96… numbers in any form: they take calls, and no call may come from them."""
-    return _INBOUND_ONLY.match(normalise(number).number) is not None
+    """True for a 400, 800, 95… or 96… number in its one form: it takes calls, and no call may come from it."""
+    return _INBOUND_ONLY.match(number) is not None
 
 
 def normalise(text: str, *, country: str = "86", area: str = "") -> Number:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from routing.masks.binding import Binding, Difference, Kind, Reason, Resolution
 from routing.masks.policy import PLAIN, CallbackRule, Direction, Policy, Way
-from routing.masks.record import BindingError, TakenError
 from routing.masks.secret import Party, RealNumber, Sealed, Vault, VaultError, mask_number
+from routing.masks.sense import BindingError, TakenError
 from routing.masks.shown import ShownError
 from routing.masks.table import MaskTable
 from routing.masks.target import AorTarget, NumberTarget, SipTarget, Target, TargetError

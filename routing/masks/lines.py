@@ -8,149 +8,178 @@ most. Rule 3: a look-up is a few dictionary reads, whatever the size.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from itertools import islice
+from typing import Final, cast
 
 from msgspec import structs
 
-from routing.masks.binding import UNBOUND, Binding, Difference, Resolution, failed, reached
+from routing.masks.binding import UNBOUND, Binding, Difference, Reason, Resolution, failed, reached
 from routing.masks.callbacks import Callbacks
-from routing.masks.parties import first_fingerprint, key_of, second_fingerprint, with_second
-from routing.masks.policy import Way
-from routing.masks.record import CALLS_BACK, Record, TakenError, Terms, check, owns, record_of
-from routing.masks.secret import Party
+from routing.masks.policy import Policy, Way
+from routing.masks.record import AOR, BODY, FIRST, HEAD, NUMBER, SECOND, Record, key_of, pack, record_of, unpack
+from routing.masks.secret import Party, Sealed
+from routing.masks.sense import CALLS_BACK, TakenError, check, owns
 from routing.masks.shown import shown_for
+from routing.masks.target import AorTarget, NumberTarget, SipTarget, Target
+from routing.masks.terms import TermsTable
 from routing.numbers import canonical_number
 
 DROPPED_AT_ONCE: Final = 2000
-
-
-class Line:
-    """One X number: an owner, or whoever is recognised on it."""
-
-    __slots__ = ("callers", "groups", "owner")
-
-    def __init__(self) -> None:
-        self.owner: Record | None = None
-        self.callers: dict[int, Record] | None = None
-        self.groups: dict[str, Record] | None = None
-
-    def is_free(self) -> bool:
-        """True when nothing is bound on it."""
-        return self.owner is None and not self.callers and not self.groups
+_sealed = cast("Callable[[bytes], Sealed]", bytes)  # `Sealed` itself is a call in Python
 
 
 class Lines:
     """Bindings of X numbers by number and caller, and by id; times are UTC seconds."""
 
-    __slots__ = ("_lines", "_members", "_records", "_terms", "_touched", "callbacks")
+    __slots__ = ("_callers", "_groups", "_members", "_owners", "_records", "_terms", "_touched", "callbacks")
 
     def __init__(self) -> None:
         self.callbacks = Callbacks()
-        self._lines: dict[str, Line] = {}
-        self._records: dict[str, Record] = {}
-        self._terms: dict[Terms, Terms] = {}
+        self._records: dict[str, bytes] = {}
+        self._owners: dict[str, bytes] = {}
+        """The bindings that have a number for themselves, by number."""
+        self._callers: dict[str, dict[int, bytes]] = {}
+        """The others, by number and party."""
+        self._groups: dict[str, dict[str, str]] = {}
+        """Of these, the ids of the bindings with a group, by number and group."""
         self._members: dict[bytes, tuple[str, ...]] = {}
+        self._terms = TermsTable()
         self._touched: set[str] = set()
 
     def resolve(self, x: str, caller: bytes | None, now: float) -> Resolution:
         """Who is reached by calling X; `caller` is the fingerprint of the caller's number, None when unknown."""
-        line = self._lines.get(x) or self._lines.get(canonical_number(x))
-        record, way = (None, None) if line is None else self._find(line, caller)
-        if record is None or way is None:
-            return UNBOUND
-        policy = record.terms.policy
-        reason, target, shown = record.closed(way, now), None, ""
-        group = record.terms.group if way == "a_to_b" else ""
-        if reason == "ok":
+        packed, way = self._find(x, caller)
+        if packed is None:
+            canonical = canonical_number(x)
+            return UNBOUND if canonical == x else self.resolve(canonical, caller, now)
+        place, until, idle_until, first, second, name, number, form = HEAD.unpack_from(packed)
+        terms = self._terms.items[place]
+        policy, kind = terms.policy, terms.kind
+        end = BODY + first + second
+        binding = packed[end : end + name].decode()
+        label = packed[end + name + number :].decode()
+        target: Target | None = None
+        group, shown = "", ""
+        reason: Reason = "ok"
+        if terms.disabled:
+            reason = "disabled"
+        elif now >= until or now >= idle_until:
+            reason = "expired"
+        elif way not in terms.open:
+            reason = "direction"
+        else:
             shown = shown_for(way, policy, x) or ""
-            target = record.target(way, shown)
-            if target is None and not group:
-                reason = "unbound"
-            elif caller is not None and CALLS_BACK.get(record.terms.kind) == way:
-                reason = self.callbacks.permit(record.id, policy.callback, record.customer(), caller, now)
+            if way == "b_to_a":
+                if form == NUMBER:
+                    target = NumberTarget(_sealed(packed[BODY : BODY + first]), policy.trunk, shown)
+                else:
+                    text = packed[BODY : BODY + first].decode()
+                    target = AorTarget(text) if form == AOR else SipTarget(text)
+            elif second:
+                target = NumberTarget(_sealed(packed[BODY + first : end]), policy.trunk, shown)
+            else:
+                group = terms.group
+                reason = "ok" if group else "unbound"
+            if caller is not None and reason == "ok" and CALLS_BACK.get(kind) == way:
+                customer = packed[FIRST:SECOND] if kind == "axg" else packed[SECOND:BODY]
+                reason = self.callbacks.permit(binding, policy.callback, customer, caller, now)
         if reason != "ok":
-            return failed(reason, policy, record.id, record.label, way)
-        return reached(target, shown, policy, record.id, record.label, way, group)
+            return failed(reason, policy, binding, label, way)
+        return reached(target, shown, policy, binding, label, way, group)
 
-    def _find(self, line: Line, caller: bytes | None) -> tuple[Record | None, Way | None]:
-        owner = line.owner
-        if owner is not None:
-            own = owner.terms.kind == "axg" or (caller is not None and first_fingerprint(owner.numbers) == caller)
-            return owner, "a_to_b" if own else "b_to_a"
+    def _find(self, x: str, caller: bytes | None) -> tuple[bytes | None, Way]:
+        """The binding that a call is of, and its way."""
+        callers = self._callers.get(x)
+        if callers is None:
+            packed = self._owners.get(x)
+            if packed is not None and self._terms.items[HEAD.unpack_from(packed)[0]].kind == "axg":
+                return packed, "a_to_b"
+            own = packed is not None and packed[FIRST:SECOND] == caller
+            return packed, "a_to_b" if own else "b_to_a"
         if caller is None:
-            return None, None
-        record = line.callers.get(key_of(caller)) if line.callers else None
-        if record is not None:
-            numbers = record.numbers
-            if first_fingerprint(numbers) == caller:
-                return record, "a_to_b"
-            if second_fingerprint(numbers) == caller:
-                return record, "b_to_a"
-        if line.groups:
+            return None, "a_to_b"
+        packed = callers.get(key_of(caller))
+        if packed is not None:
+            if packed[FIRST:SECOND] == caller:
+                return packed, "a_to_b"
+            if packed[SECOND:BODY] == caller:
+                return packed, "b_to_a"
+        if self._members:
+            groups = self._groups.get(x, {})
             for group in self._members.get(caller, ()):
-                record = line.groups.get(group)
-                if record is not None:
-                    return record, "b_to_a"
-        return None, None
+                if group in groups:
+                    return self._records[groups[group]], "b_to_a"
+        return None, "a_to_b"
 
     def add(self, binding: Binding) -> None:
         """Bind, in place of the binding with the same id; `BindingError` when it makes no sense or is not free."""
-        line = self._lines.get(binding.number)
-        if line is None:
-            binding = structs.replace(binding, number=canonical_number(binding.number))
-            line = self._lines.get(binding.number)
+        binding = structs.replace(binding, number=canonical_number(binding.number), policy=_in_one_form(binding.policy))
         check(binding)
-        keys = [key_of(one.fingerprint) for one in (binding.a, binding.b) if one is not None]
-        if line is not None:
-            _check_free(line, binding, keys)
-        terms = Terms(binding.kind, binding.policy, binding.disabled, binding.group)
-        record = record_of(binding, self._terms.setdefault(terms, terms))
+        record = record_of(binding)
+        self._check_free(binding, record)
         self.remove(binding.id)
-        line = self._lines.setdefault(binding.number, Line())
+        packed = pack(record, self._terms.take(record.terms))
         if owns(binding):
-            line.owner = record
+            self._owners[record.x] = packed
         else:
-            callers = line.callers = line.callers if line.callers is not None else {}
-            callers.update(dict.fromkeys(keys, record))
+            self._callers.setdefault(record.x, {}).update(dict.fromkeys(record.found_by(), packed))
             if binding.group:
-                line.groups = {**(line.groups or {}), binding.group: record}
-        self._records[record.id] = record
+                self._groups.setdefault(record.x, {})[binding.group] = record.id
+        self._records[record.id] = packed
         if binding.policy.callback is not None:
             self.callbacks.open(record.id, max(binding.created_us, binding.used_us) / 1e6)
 
+    def _check_free(self, binding: Binding, record: Record) -> None:
+        """`TakenError` when the number, or a party on it, has a binding other than the one that is replaced."""
+        x, callers = binding.number, self._callers.get(binding.number, {})
+        others = [self._owners.get(x)]
+        if owns(binding):
+            # The binding that is replaced has two parties at most, so of three one is another's.
+            others += islice(callers.values(), 3)
+        for packed in others:
+            if packed is not None and (other := self._unpack(packed).id) != binding.id:
+                raise TakenError(f"{x} has another binding", other)
+        for packed in map(callers.get, record.found_by()):
+            if packed is not None and (other := self._unpack(packed).id) != binding.id:
+                raise TakenError(f"one of the parties has another binding on {x}", other)
+        other = self._groups.get(x, {}).get(binding.group, binding.id)
+        if other != binding.id:
+            raise TakenError(f"the group has another binding on {x}", other)
+
     def remove(self, binding: str) -> bool:
         """Unbind; False if there was no such binding. Calls through it go on, the next one finds nothing."""
-        record = self._records.pop(binding, None)
-        if record is None:
+        packed = self._records.pop(binding, None)
+        if packed is None:
             return False
-        line = self._lines[record.x]
-        if line.owner is record:
-            line.owner = None
-        elif line.callers is not None:
-            for one in (first_fingerprint(record.numbers), second_fingerprint(record.numbers)):
-                if one:
-                    line.callers.pop(key_of(one), None)
-            if line.groups is not None:
-                line.groups = {name: other for name, other in line.groups.items() if other is not record}
-        if line.is_free():
-            del self._lines[record.x]
+        record = self._unpack(packed)
+        if record.x in self._owners:
+            del self._owners[record.x]
+        else:
+            callers, groups = self._callers[record.x], self._groups.get(record.x, {})
+            for key in record.found_by():
+                del callers[key]
+            groups.pop(record.terms.group, None)
+            if not callers:
+                del self._callers[record.x]
+            if not groups:
+                self._groups.pop(record.x, None)
+        self._terms.drop(HEAD.unpack_from(packed)[0])
         self.callbacks.close(binding)
         self._touched.discard(binding)
         return True
 
     def switch(self, binding: str, *, disabled: bool) -> bool:
         """Switch off or on again; False if there is no such binding."""
-        record = self._records.get(binding)
+        record = self._record(binding)
         if record is not None:
-            terms = structs.replace(record.terms, disabled=disabled)
-            record.terms = self._terms.setdefault(terms, terms)
+            self._change(structs.replace(record, terms=structs.replace(record.terms, disabled=disabled)))
         return record is not None
 
     def extend(self, binding: str, until: float | None) -> bool:
         """Set (or lift, with None) the UTC second at which it ends; False if there is no such binding."""
-        record = self._records.get(binding)
+        record = self._record(binding)
         if record is not None:
-            record.until = until
+            self._change(structs.replace(record, until=float("inf") if until is None else until))
         return record is not None
 
     def touch(self, binding: str, now: float, way: Way, caller: Party | None = None) -> bool:
@@ -158,17 +187,15 @@ class Lines:
 
         An AXN binding whose `latest` caller is to be called back takes `caller` as N.
         """
-        record = self._records.get(binding)
+        record = self._record(binding)
         if record is None:
             return False
-        policy, backwards = record.terms.policy, CALLS_BACK.get(record.terms.kind) == way
-        if policy.idle is not None:
-            record.idle_until = now + policy.idle
+        back, policy = CALLS_BACK.get(record.terms.kind) == way, record.terms.policy
+        changed = record.touched(now, None if back else caller)
+        if changed != record:
+            self._change(changed)
             self._touched.add(binding)
-        if policy.latest and caller is not None and not backwards and record.numbers:
-            record.parties = with_second(record.numbers, caller)
-            self._touched.add(binding)
-        if policy.callback is not None and backwards:
+        if policy.callback is not None and back:
             self.callbacks.count(binding)
         elif policy.callback is not None:
             self.callbacks.open(binding, now)
@@ -184,54 +211,70 @@ class Lines:
 
     def get(self, binding: str) -> Binding | None:
         """A binding as it stands; for showing, not for calls."""
-        record = self._records.get(binding)
+        record = self._record(binding)
         return None if record is None else record.binding()
 
     def numbers(self) -> tuple[str, ...]:
         """The X numbers that have bindings."""
-        return tuple(self._lines)
+        return (*self._owners, *self._callers)
 
     def __len__(self) -> int:
         return len(self._records)
 
     def compare(self, new: Lines) -> Difference:
         """What would change if `new` took over."""
-        mine, theirs = self._records, new._records
-        kept = sum(1 for key in theirs if key in mine)
-        changed = sum(
-            1 for key, record in theirs.items() if (known := mine.get(key)) is not None and known.differs(record)
-        )
-        return Difference(len(theirs) - kept, len(mine) - kept, changed)
+        kept = changed = 0
+        for binding, packed in new._records.items():
+            mine = self._record(binding)
+            if mine is not None:
+                kept += 1
+                changed += mine.differs(new._unpack(packed))
+        return Difference(len(new) - kept, len(self) - kept, changed)
 
     def adopt(self, new: Lines) -> None:
         """Take over all bindings of `new` at once, with the calls noted here; refusals and groups stay."""
         for binding in self._touched:
-            mine, theirs = self._records[binding], new._records.get(binding)
-            if theirs is not None:
-                theirs.carry(mine)
+            mine, theirs = self._record(binding), new._record(binding)
+            if mine is not None and theirs is not None:
+                new._change(theirs.carried(mine))
         self._touched.intersection_update(new._records)
-        self._lines, self._records, self._terms = new._lines, new._records, new._terms
+        self._records, self._owners, self._callers = new._records, new._owners, new._callers
+        self._groups, self._terms = new._groups, new._terms
         self.callbacks.adopt(new.callbacks)
 
     def dissolve(self, rest: Callable[[], None]) -> None:
         """Give the memory of bindings that nobody uses any more back bit by bit; `rest` is called now and then."""
-        self._lines = {}
-        while self._records:
-            for _ in range(min(len(self._records), DROPPED_AT_ONCE)):
-                self._records.popitem()
-            rest()
+        self._owners, self._groups = {}, {}
+        for held in (self._callers, self._records):
+            while held:
+                for _ in range(min(len(held), DROPPED_AT_ONCE)):
+                    held.popitem()
+                rest()
+
+    def _change(self, record: Record) -> None:
+        """Keep a binding anew whose number, parties and group are as before, but for a latest caller."""
+        before = self._records[record.id]
+        packed = self._records[record.id] = pack(record, self._terms.take(record.terms))
+        if record.x in self._owners:
+            self._owners[record.x] = packed
+        else:
+            self._callers[record.x].update(dict.fromkeys(record.found_by(), packed))
+        self._terms.drop(HEAD.unpack_from(before)[0])
+
+    def _record(self, binding: str) -> Record | None:
+        packed = self._records.get(binding)
+        return None if packed is None else self._unpack(packed)
+
+    def _unpack(self, packed: bytes) -> Record:
+        return unpack(packed, self._terms.items)
 
 
-def _check_free(line: Line, binding: Binding, keys: list[int]) -> None:
-    """`TakenError` when the number, or a party on it, has a binding other than the one that is replaced."""
-    callers, groups = line.callers or {}, line.groups or {}
-    whole = [line.owner]
-    if owns(binding):
-        # Of an own binding there are at most two keys, so three of them hold another one.
-        whole += [record for record, _ in zip(callers.values(), range(3), strict=False)]
-    for record in whole:
-        if record is not None and record.id != binding.id:
-            raise TakenError(f"{binding.number} has another binding", record.id)
-    for record in [callers.get(key) for key in keys] + [groups.get(binding.group)]:
-        if record is not None and record.id != binding.id:
-            raise TakenError(f"one of the parties has another binding on {binding.number}", record.id)
+def _in_one_form(policy: Policy) -> Policy:
+    """A policy whose numbers are in their one form."""
+    if not policy.shown_to_a and not policy.shown_to_b:
+        return policy
+    return structs.replace(
+        policy,
+        shown_to_a=canonical_number(policy.shown_to_a),
+        shown_to_b=canonical_number(policy.shown_to_b),
+    )

@@ -56,7 +56,7 @@ class MaskTable:
         entries = self._numbers.get(number)
         if entries is None:
             canonical = canonical_number(number)
-            return self.resolve(canonical, extension, now) if canonical in self._numbers else UNBOUND
+            return UNBOUND if canonical == number else self.resolve(canonical, extension, now)
         stored = entries.exact.get(extension)
         if stored is None:
             stored = entries.in_span(extension)
@@ -301,7 +301,7 @@ class MaskTable:
     def _compact(self, target: Target, extension: str, policy: Policy) -> Stored:
         if isinstance(target, NumberTarget):
             shown, trunk = policy.shown_to_a or target.shown, target.trunk or policy.trunk
-            if shown not in self._shared and is_service(shown):
+            if shown not in self._shared and is_service(canonical_number(shown)):
                 raise ShownError(f"{shown} is a service number and cannot be shown as a caller")
             return NumberTarget(target.secret, self._share(trunk), self._share(shown))
         text = target.uri if isinstance(target, SipTarget) else target.aor
