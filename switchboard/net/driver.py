@@ -1,7 +1,8 @@
 """The shell round the sans-IO core: sockets and one timer in, datagrams out.
 
-After every input the core's events go to the transaction user, then everything that was produced is sent.
-One timer is armed for the core and the user together.
+After every input the core's events go to the transaction user; what a batch of inputs produced is sent together.
+One timer is armed for the core and the user together. While the socket is looked at every few milliseconds anyway,
+timers are served by the way, and the armed one only stands by.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from switchboard.net.message_counts import MessageCounts
-from switchboard.net.udp import Address, UdpTransport
+from switchboard.net.udp import Batch, UdpTransport
 from switchboard.sip.core import SipCore
 from switchboard.sip.events import Event
 
 # Timers are late by at most this; it spares a wake-up for each of many neighbouring deadlines.
 TIMER_GRAIN: Final = 0.001
+# The same while every look at the socket serves timers too: longer than it takes until the next look.
+BUSY_GRAIN: Final = 0.02
 
 
 class TransactionUser(Protocol):
@@ -48,7 +51,7 @@ class Driver:
         on_error: Callable[[str, Exception], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.transport = UdpTransport(sock, self._datagram, self._arm)
+        self.transport = UdpTransport(sock, self._batch)
         self.messages = MessageCounts()
         self.longest_callback = 0.0
         self._core = core
@@ -80,30 +83,37 @@ class Driver:
             step(now)
         except Exception as error:  # noqa: BLE001 - boundary: one bad event must not stop the switch
             self._on_error("step", error)
-        self._pump(now)
+        self._tell(now)
+        self._send(now)
         self._arm()
 
-    def _datagram(self, data: bytes, source: Address) -> None:
-        now = self._clock()
-        self.messages.received(data)
-        try:
-            self._core.receive(data, source, now)
-        except Exception as error:  # noqa: BLE001 - boundary: the datagram
-            self._on_error("datagram", error)
-        self._pump(now)
-        took = self._clock() - now
-        if took > self.longest_callback:
-            self.longest_callback = took
+    def _batch(self, batch: Batch) -> None:
+        clock, receive = self._clock, self._core.receive
+        now = clock()
+        for data, source in batch:
+            try:
+                receive(data, source[:2], now)
+            except Exception as error:  # noqa: BLE001 - boundary: the datagram
+                self._on_error("datagram", error)
+            self._tell(now)
+            before, now = now, clock()
+            if now - before > self.longest_callback:
+                self.longest_callback = now - before
+        self.messages.received(batch)
+        if self._armed is not None and self._armed <= now:
+            self._serve_timers(now)
+        self._send(now)
+        self._arm()
 
-    def _pump(self, now: float) -> None:
-        core, send, count = self._core, self.transport.send, self.messages.sent
-        self._tell(now)
-        for data, destination in core.take_datagrams():
-            count(data)
-            error = send(data, destination)
-            if error is not None:
-                core.transport_error(destination, now)
-                self._tell(now)
+    def _send(self, now: float) -> None:
+        send = self.transport.send
+        while datagrams := self._core.take_datagrams():
+            self.messages.sent(datagrams)
+            for data, destination in datagrams:
+                error = send(data, destination)
+                if error is not None:
+                    self._core.transport_error(destination, now)
+                    self._tell(now)
 
     def _tell(self, now: float) -> None:
         core, on_event = self._core, self._user.on_event
@@ -115,9 +125,17 @@ class Driver:
                     self._on_error("event", error)
 
     def _due(self) -> None:
-        self._timer = None
-        self._armed = None
         now = self._clock()
+        self._serve_timers(now)
+        self._send(now)
+        self._arm()
+
+    def _serve_timers(self, now: float) -> None:
+        """Do what is due; the timer must be armed anew."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._armed = None
         for what, handle in (
             ("core timer", self._core.handle_timer),
             ("call timer", self._user.handle_timer),
@@ -126,8 +144,7 @@ class Driver:
                 handle(now)
             except Exception as error:  # noqa: BLE001 - boundary: the timer
                 self._on_error(what, error)
-            self._pump(now)
-        self._arm()
+            self._tell(now)
 
     def _arm(self) -> None:
         if self._loop is None:
@@ -140,4 +157,5 @@ class Driver:
         if self._timer is not None:
             self._timer.cancel()
         self._armed = due
-        self._timer = self._loop.call_later(max(due - self._clock(), 0.0) + TIMER_GRAIN, self._due)
+        grain = BUSY_GRAIN if self.transport.collecting else TIMER_GRAIN
+        self._timer = self._loop.call_later(max(due - self._clock(), 0.0) + grain, self._due)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeAlias
+
+Datagrams: TypeAlias = Iterable[tuple[bytes, tuple[str, int]]]
+"""Datagrams, each with the address it came from or goes to."""
 
 _KEY: Final = 9
 """Octets that tell a method, or "SIP/2.0 " with the first digit of the status."""
@@ -26,13 +29,13 @@ class MessageCounts:
         self._received: dict[bytes, int] = {}
         self._sent: dict[bytes, int] = {}
 
-    def received(self, data: bytes) -> None:
-        """Count a datagram that came."""
-        _count(self._received, data[:_KEY])
+    def received(self, datagrams: Datagrams) -> None:
+        """Count what came."""
+        _count(self._received, datagrams)
 
-    def sent(self, data: bytes) -> None:
-        """Count a datagram that goes."""
-        _count(self._sent, data[:_KEY])
+    def sent(self, datagrams: Datagrams) -> None:
+        """Count what goes."""
+        _count(self._sent, datagrams)
 
     def read(self) -> Mapping[tuple[str, ...], float]:
         """The totals by direction ("in", "out") and kind ("INVITE", "2xx", "other")."""
@@ -44,13 +47,12 @@ class MessageCounts:
         return totals
 
 
-def _count(tally: dict[bytes, int], key: bytes) -> None:
-    if key in tally:
-        tally[key] += 1
-    elif len(tally) < _MOST_KEYS:
-        tally[key] = 1
-    else:
-        tally[b""] = tally.get(b"", 0) + 1
+def _count(tally: dict[bytes, int], datagrams: Datagrams) -> None:
+    for data, _ in datagrams:
+        key = data[:_KEY]
+        if key not in tally and len(tally) >= _MOST_KEYS:
+            key = b""
+        tally[key] = tally.get(key, 0) + 1
 
 
 def _kind(key: bytes) -> str:

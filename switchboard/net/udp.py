@@ -2,7 +2,7 @@
 
 The socket is watched with `add_reader` and drained with plain `recvfrom`, at most `BATCH` datagrams a
 turn, so that a flood cannot starve timers, media events or the control socket. While it is busy it is looked
-at every `COLLECT` seconds instead: a wake-up for each datagram costs more than the datagram. ICMP errors are
+at now and then instead: each wake-up finds the caches cold, and costs more than several datagrams. ICMP errors are
 not asked for (IP_RECVERR): after one, uvloop never calls the reader of that socket again.
 """
 
@@ -15,10 +15,13 @@ from collections.abc import Callable
 from typing import Final
 
 Address = tuple[str, int]
+Batch = list[tuple[bytes, Address]]
 
 BATCH: Final = 64
-COLLECT: Final = 0.003
-"""Seconds between two looks while busy; the most that batching adds to a message's delay."""
+COLLECT: Final = 0.010
+"""Most seconds between two looks while busy; the most that collecting adds to a message's delay."""
+WORTHWHILE: Final = 12
+"""Datagrams that a look waits for: with more of them it would gain little."""
 BUSY: Final = 40
 """Datagrams in `WINDOW` seconds that make a socket busy; below, each is served at once."""
 WINDOW: Final = 0.1
@@ -27,21 +30,18 @@ MAX_WAITING: Final = 10_000
 
 
 class UdpTransport:
-    """Feeds `on_datagram(data, source)` and sends at once, or when the socket drains.
+    """Feeds `on_batch(datagrams with their sources)` and sends at once, or when the socket drains.
 
     `dropped` counts datagrams that were lost here because `MAX_WAITING` others waited to be sent.
     """
 
-    def __init__(
-        self, sock: socket.socket, on_datagram: Callable[[bytes, Address], None], on_batch: Callable[[], None]
-    ) -> None:
+    def __init__(self, sock: socket.socket, on_batch: Callable[[Batch], None]) -> None:
         sock.setblocking(False)
         self.local: Address = sock.getsockname()[:2]
         self.received = 0
         self.sent = 0
         self.dropped = 0
         self._socket = sock
-        self._on_datagram = on_datagram
         self._on_batch = on_batch
         self._waiting: deque[tuple[bytes, Address]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -49,8 +49,12 @@ class UdpTransport:
         self._next_look: asyncio.Handle | None = None
         self._window_ends = 0.0
         self._seen = 0
-        self._was_busy = False
-        self._was_busy = False
+        self._patience = 0.0
+
+    @property
+    def collecting(self) -> bool:
+        """Whether the socket is busy, and `on_batch` is called every few milliseconds, also with nothing."""
+        return self._next_look is not None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin reading."""
@@ -116,50 +120,47 @@ class UdpTransport:
     def _readable(self) -> None:
         """Serve datagrams as they come, until there are so many that they are better collected."""
         self._drain()
-        if self._loop is not None and self._reading and self._busy():
+        if self._loop is not None and self._reading and (wait := self._wait_for_more()):
             self._loop.remove_reader(self._socket)
-            self._next_look = self._loop.call_later(COLLECT, self._look)
+            self._next_look = self._loop.call_later(wait, self._look)
 
     def _look(self) -> None:
         """Serve what has been collected, until it becomes little."""
-        self._next_look = None
         full = self._drain() == BATCH
+        self._next_look = None
         if self._loop is None or not self._reading:
             return
         if full:
             self._next_look = self._loop.call_soon(self._look)
-        elif self._busy():
-            self._next_look = self._loop.call_later(COLLECT, self._look)
+        elif wait := self._wait_for_more():
+            self._next_look = self._loop.call_later(wait, self._look)
         else:
             self._loop.add_reader(self._socket, self._readable)
 
-    def _busy(self) -> bool:
-        """Whether the last whole window had `BUSY` datagrams or more."""
+    def _wait_for_more(self) -> float:
+        """How long to collect before the next look, as the last whole window tells; 0 while it is calm."""
         assert self._loop is not None
         now = self._loop.time()
-        if now < self._window_ends:
-            return self._was_busy
-        self._was_busy = self._seen >= BUSY
-        self._seen = 0
-        self._window_ends = now + WINDOW
-        return self._was_busy
+        if now >= self._window_ends:
+            seen, self._seen = self._seen, 0
+            self._window_ends = now + WINDOW
+            self._patience = min(COLLECT, WORTHWHILE * WINDOW / seen) if seen >= BUSY else 0.0
+        return self._patience
 
     def _drain(self) -> int:
         """Serve at most `BATCH` datagrams; returns how many there were."""
         receive = self._socket.recvfrom
-        handle = self._on_datagram
-        count = 0
+        batch: Batch = []
         for _ in range(BATCH):
             try:
-                data, source = receive(MAX_DATAGRAM)
+                batch.append(receive(MAX_DATAGRAM))
             except (BlockingIOError, InterruptedError):
                 break
             except OSError:
                 # An ICMP error of an earlier datagram; the socket itself is fine.
                 continue
-            count += 1
-            handle(data, source[:2])
+        count = len(batch)
         self.received += count
         self._seen += count
-        self._on_batch()
+        self._on_batch(batch)
         return count

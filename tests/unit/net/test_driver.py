@@ -145,6 +145,17 @@ async def test_one_timer_fires_for_the_earliest_deadline(bench: Bench) -> None:
     assert bench.core.deadline is None
 
 
+async def test_a_look_at_the_socket_serves_what_is_due(bench: Bench) -> None:
+    """A batch, even an empty one, finds a deadline that has passed before its timer fires."""
+    import time
+
+    bench.core.deadline = time.monotonic()
+    bench.driver.run(lambda now: None)
+    assert not bench.core.fired
+    bench.driver._batch([])
+    assert len(bench.core.fired) == 1
+
+
 async def test_a_send_that_fails_is_told_to_the_core(bench: Bench) -> None:
     """The transaction to an address that cannot be sent to fails, and the user hears of it."""
     bench.driver.run(lambda now: bench.core.out.append((b"x" * 70_000, bench.client.getsockname())))
@@ -183,7 +194,7 @@ class Clogged:
 async def test_what_a_full_socket_does_not_take_waits_in_order_and_is_bounded() -> None:
     """MAX_WAITING datagrams wait, further ones are counted as dropped, the rest go out in order."""
     clogged = Clogged()
-    transport = UdpTransport(clogged, lambda data, source: None, lambda: None)  # type: ignore[arg-type]
+    transport = UdpTransport(clogged, lambda batch: None)  # type: ignore[arg-type]
     transport.start(asyncio.get_running_loop())
     asyncio.get_running_loop().remove_reader(clogged)  # type: ignore[arg-type]
     for number in range(MAX_WAITING + 5):
@@ -203,18 +214,12 @@ async def test_a_flood_is_read_in_bounded_batches() -> None:
     server.bind(("127.0.0.1", 0))
     client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     batches: list[int] = []
-    seen = 0
-
-    def count(data: bytes, source: tuple[str, int]) -> None:
-        nonlocal seen
-        seen += 1
-
-    transport = UdpTransport(server, count, lambda: batches.append(seen))
+    transport = UdpTransport(server, lambda batch: batches.append(len(batch)))
     for _ in range(BATCH + 10):
         client.sendto(b"x", server.getsockname())
     transport.start(asyncio.get_running_loop())
     async with asyncio.timeout(5):
-        while seen < BATCH + 10:
+        while sum(batches) < BATCH + 10:
             await asyncio.sleep(0)
     assert batches[0] == BATCH
     transport.close()
@@ -228,7 +233,12 @@ async def test_a_busy_socket_is_looked_at_in_turns_and_a_calm_one_at_once() -> N
     client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     seen: list[bytes] = []
     turns: list[int] = []
-    transport = UdpTransport(server, lambda data, source: seen.append(data), lambda: turns.append(len(seen)))
+
+    def take(batch: list[tuple[bytes, tuple[str, int]]]) -> None:
+        seen.extend(data for data, _ in batch)
+        turns.append(len(seen))
+
+    transport = UdpTransport(server, take)
     transport.start(asyncio.get_running_loop())
     async with asyncio.timeout(10):
         for number in range(20 * BUSY):
