@@ -22,7 +22,7 @@ from typing import Final
 from media import audio_files
 from media.audio_files import RATE
 from media.manifest import SHIPPED, Manifest, ManifestError, Music, Spoken, load_manifest
-from media.speech import EspeakSynthesiser, SpeechError, Synthesiser
+from media.synthesis import EspeakSynthesiser, SpeechError, Synthesiser
 
 # A prompt is made ahead of time: there is no hurry.
 _TIMEOUT: Final = 30.0

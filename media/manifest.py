@@ -10,7 +10,7 @@ import msgspec
 import yaml
 from msgspec import Struct
 
-from media.speech import LEVEL
+from media.synthesis import LEVEL
 
 #: The prompts that are shipped.
 SHIPPED: Final = Path(__file__).resolve().parent.parent / "ivr_flows" / "prompts"

@@ -10,25 +10,27 @@ import asyncio
 import hashlib
 import os
 import re
-import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import Final, Protocol
-
-from msgspec import Struct
+from typing import Final
 
 from media import audio_files, g711
 from media.speech_name import PREFIX, SUFFIX, file_of, is_digest
+from media.synthesis import EspeakSynthesiser, NoSynthesiser, SpeechError, SpeechUnavailableError, Synthesiser
+
+__all__ = [
+    "STAND_IN",
+    "EspeakSynthesiser",
+    "NoSynthesiser",
+    "SpeechCache",
+    "SpeechError",
+    "SpeechUnavailableError",
+    "Synthesiser",
+]
 
 #: What may be played in place of speech that cannot be had.
 STAND_IN: Final = "tone:beep"
-#: Root mean square of all speech, in dBFS.
-LEVEL: Final = -20.0
 #: Longer texts are no announcement; at 200 characters a minute this is five minutes.
 MAX_TEXT: Final = 1000
-
-MAX_SECONDS: Final = 600
 CACHE_BYTES: Final = 256 * 1024 * 1024
 # After pruning this much of the limit is used, so that not every new text walks the directory.
 _PRUNE_TO: Final = 0.9
@@ -36,115 +38,6 @@ _MAX_WAITING: Final = 200
 
 # Brackets would be read as phonemes, control characters as commands.
 _UNREADABLE: Final = re.compile(r"[\x00-\x1f\x7f\[\]<>\\]+")
-
-
-class SpeechError(Exception):
-    """A text that could not be rendered; the message never contains it."""
-
-
-class SpeechUnavailableError(SpeechError):
-    """There is no synthesiser; the message says how to get one."""
-
-
-class Voice(Struct, frozen=True):
-    """A voice of the synthesiser, with its speed in words a minute."""
-
-    voice: str
-    speed: int
-
-
-#: The voices of the shipped prompts. Characters are read badly by some builds of the engine, pinyin by all.
-VOICES: Final[Mapping[str, Voice]] = MappingProxyType({
-    "zh": Voice("cmn-latn-pinyin+f5", 180),
-    "en": Voice("en-us+f5", 170),
-})  # fmt: skip
-
-
-class Synthesiser(Protocol):
-    """Turns a text into samples. One that is not local may take its time: the cache bounds it."""
-
-    def identity(self, language: str) -> str:
-        """Return what decides the sound beside the text: engine, voice, speed. SpeechError for a foreign language."""
-        ...
-
-    def unavailable(self) -> str:
-        """Return "", or what is missing and how to install it."""
-        ...
-
-    async def pcm(self, text: str, language: str) -> bytes:
-        """Return 16-bit little-endian samples at 8 kHz. Raises SpeechError; being cancelled ends all work at once."""
-        ...
-
-
-class EspeakSynthesiser:
-    """espeak-ng as a process a text, which is read from its standard input, not from the list of processes."""
-
-    def __init__(self, voices: Mapping[str, Voice] = VOICES, *, program: str = "espeak-ng") -> None:
-        self._voices = dict(voices)
-        self._program = program
-
-    def identity(self, language: str) -> str:
-        """Return engine, voice and speed of a language ("zh", "zh-CN")."""
-        voice = self._voice(language)
-        return f"espeak-ng {voice.voice} {voice.speed} {LEVEL:g}"
-
-    def unavailable(self) -> str:
-        """Return "" when the program is there."""
-        if shutil.which(self._program):
-            return ""
-        return f"{self._program} is not installed, so texts are not spoken; try: apt install espeak-ng"
-
-    async def pcm(self, text: str, language: str) -> bytes:
-        """Return a text spoken, without silence around it, at the level of all speech."""
-        voice = self._voice(language)
-        if notice := self.unavailable():
-            raise SpeechUnavailableError(notice)
-        words = await asyncio.to_thread(_words, text, language)
-        wav = await self._run("-v", voice.voice, "-s", str(voice.speed), "--stdin", "--stdout", feed=words)
-        return await asyncio.to_thread(_finish, wav)
-
-    def _voice(self, language: str) -> Voice:
-        """Return a language's voice."""
-        voice = self._voices.get(language) or self._voices.get(language.partition("-")[0])
-        if voice is None:
-            raise SpeechError(f"no voice speaks {language[:20]!a}; there are {', '.join(sorted(self._voices))}")
-        return voice
-
-    async def _run(self, *arguments: str, feed: str) -> bytes:
-        """Run the program and return what it wrote; whoever is cancelled leaves no process."""
-        process = await asyncio.create_subprocess_exec(
-            self._program,
-            *arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            out, complaint = await process.communicate(feed.encode())
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if process.returncode or not out:
-            reason = complaint.decode(errors="replace").strip()[:200] or f"status {process.returncode}"
-            raise SpeechError(f"{self._program} failed: {reason}")
-        return out
-
-
-class NoSynthesiser:
-    """The engine of an installation that has none: names are given, nothing is rendered."""
-
-    def identity(self, language: str) -> str:
-        """Return a constant: nothing is ever stored under it."""
-        return "none"
-
-    def unavailable(self) -> str:
-        """Return that it was wanted so."""
-        return "texts are not spoken, because the engine is set to none"
-
-    async def pcm(self, text: str, language: str) -> bytes:
-        """Refuse."""
-        raise SpeechUnavailableError(self.unavailable())
 
 
 class SpeechCache:
@@ -176,6 +69,11 @@ class SpeechCache:
     def unavailable(self) -> str:
         """Return "", or why no new text can be spoken and what to install."""
         return self._synthesiser.unavailable()
+
+    async def prepare(self) -> None:
+        """Make the first caller wait no longer than the others; to be awaited at the start."""
+        if not self.unavailable():
+            await asyncio.to_thread(self._synthesiser.prepare)
 
     def name_of(self, text: str, language: str) -> str:
         """Return the name a text is played by, rendered or not; SpeechError for a language nobody speaks."""
@@ -288,23 +186,6 @@ class SpeechCache:
 
 def _clean(text: str) -> str:
     """Return a text without what no voice can read."""
+    # A backend's JSON may hold halves of characters, which no encoding has.
+    text = text.encode(errors="replace").decode()
     return " ".join(_UNREADABLE.sub(" ", text).split())
-
-
-def _words(text: str, language: str) -> str:
-    """Return what the program is to read."""
-    if not language.startswith("zh"):
-        return text
-    # The dictionary takes a third of a second and 60 MB: installations without Chinese do without it.
-    from media.pinyin import spoken
-
-    return spoken(text)
-
-
-def _finish(wav: bytes) -> bytes:
-    """Return the program's file as samples to be played."""
-    try:
-        pcm = audio_files.read(wav, max_seconds=MAX_SECONDS)
-    except audio_files.AudioError as error:
-        raise SpeechError(f"the synthesiser's audio {error}") from None
-    return audio_files.levelled(audio_files.trimmed(pcm), LEVEL)

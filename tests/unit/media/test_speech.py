@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import stat
 from pathlib import Path
 
 import pytest
 
-from media import g711, speech
-from media.audio_files import decibels
+from media import speech
 from media.prompts import PromptStore
-from media.speech import (
-    EspeakSynthesiser,
-    NoSynthesiser,
-    SpeechCache,
-    SpeechError,
-    SpeechUnavailableError,
-    Synthesiser,
-    Voice,
-)
+from media.speech import NoSynthesiser, SpeechCache, SpeechError, SpeechUnavailableError, Synthesiser
 from media.speech_name import file_of
-from tests.unit.media.sound_files import encoded, sine
-
-needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 
 SECOND = bytes(16000)
 
@@ -49,6 +36,9 @@ class Speaker:
     def unavailable(self) -> str:
         """What the test says."""
         return self.missing
+
+    def prepare(self) -> None:
+        """Need nothing."""
 
     async def pcm(self, text: str, language: str) -> bytes:
         """One second, once the test lets it."""
@@ -192,6 +182,12 @@ async def test_commands_to_the_synthesiser_are_taken_out(tmp_path: Path, speaker
     assert speaker.texts == ["a h@ break/ b 0m"]
 
 
+async def test_half_a_character_is_no_fault(tmp_path: Path, speaker: Speaker) -> None:
+    """JSON can hold what no encoding has."""
+    await cache_of(tmp_path, speaker).render("one\ud800two", "en")
+    assert speaker.texts == ["one?two"]
+
+
 async def test_a_synthesiser_that_says_nothing_is_an_error(tmp_path: Path) -> None:
     """An empty file would be a silent call."""
     with pytest.raises(SpeechError, match="silent"):
@@ -286,86 +282,3 @@ async def test_the_engine_none(tmp_path: Path) -> None:
         await cache.render("one", "en")
     with pytest.raises(SpeechUnavailableError):
         await NoSynthesiser().pcm("one", "en")
-
-
-async def test_a_missing_program_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever reads the notice knows what to install."""
-    monkeypatch.setenv("PATH", "/nonexistent")
-    engine = EspeakSynthesiser()
-    assert engine.unavailable().endswith("try: apt install espeak-ng")
-    with pytest.raises(SpeechUnavailableError, match="apt install espeak-ng"):
-        await engine.pcm("one", "en")
-
-
-# --- espeak-ng ---
-
-
-def program(tmp_path: Path, script: str) -> str:
-    """Return a program that stands in for espeak-ng."""
-    path = tmp_path / "espeak"
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-    return str(path)
-
-
-async def test_the_text_is_not_in_the_list_of_processes(tmp_path: Path) -> None:
-    """It goes to standard input, Chinese as pinyin; the arguments are voice and speed."""
-    (tmp_path / "speech.wav").write_bytes(encoded(sine(500, 1, 22050), 22050, "WAV"))
-    engine = EspeakSynthesiser(
-        {"zh": Voice("cmn+f1", 150)},
-        program=program(tmp_path, f'cd {tmp_path}; echo "$@" > arguments; cat > text; cat speech.wav'),
-    )
-    pcm = await engine.pcm("-v 您好，一二", "zh-CN")
-    assert (tmp_path / "arguments").read_text() == "-v cmn+f1 -s 150 --stdin --stdout\n"
-    assert (tmp_path / "text").read_text() == "- V nin2 hao3, yi1 er4"
-    assert decibels(pcm)[0] == pytest.approx(-20, abs=0.1)
-
-
-@pytest.mark.parametrize(
-    ("script", "reason"),
-    [
-        ("echo unknown voice >&2; exit 1", "failed: unknown voice"),
-        ("exit 3", "failed: status 3"),
-        ("exit 0", "failed: status 0"),
-        ("echo no audio", "the synthesiser's audio cannot be read"),
-    ],
-)
-async def test_a_failing_program_is_an_error(tmp_path: Path, script: str, reason: str) -> None:
-    """What it said is told in a line."""
-    with pytest.raises(SpeechError, match=reason):
-        await EspeakSynthesiser(program=program(tmp_path, script)).pcm("one", "en")
-
-
-async def test_a_hanging_program_is_killed(tmp_path: Path) -> None:
-    """After the timeout no process is left."""
-    engine = EspeakSynthesiser(program=program(tmp_path, f"echo $$ > {tmp_path}/pid; exec sleep 600"))
-    with pytest.raises(SpeechError, match="no speech within"):
-        await cache_of(tmp_path, engine, timeout=0.5).render("one", "en")
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
-
-
-def test_a_foreign_language_is_refused() -> None:
-    """The error says which there are."""
-    with pytest.raises(SpeechError, match="there are en, zh"):
-        EspeakSynthesiser().identity("fr")
-
-
-@needs_espeak
-@pytest.mark.parametrize(("text", "language"), [("您的订单金额是十二元五角。", "zh"), ("Your order is 12.", "en")])
-async def test_speech_is_as_loud_as_the_prompts(text: str, language: str) -> None:
-    """-20 dBFS, within the voice's band, without a second of silence at its ends."""
-    pcm = await EspeakSynthesiser().pcm(text, language)
-    assert decibels(pcm)[0] == pytest.approx(-20, abs=1.0)
-    assert 1.0 < len(pcm) / 16000 < 5.0
-    assert decibels(pcm[:3200])[1] > -40
-
-
-@needs_espeak
-async def test_a_text_is_heard_by_its_name(tmp_path: Path) -> None:
-    """From words to frames of both codecs."""
-    cache = cache_of(tmp_path, EspeakSynthesiser(), timeout=20.0)
-    name = await cache.render("前面还有两位。", "zh")
-    prompt = PromptStore([], speech=cache.directory).get(name)
-    assert prompt.seconds > 0.8
-    assert decibels(g711.decode("PCMA", b"".join(prompt.frames["PCMA"])))[0] == pytest.approx(-20, abs=1.5)

@@ -35,6 +35,9 @@ class Speaker:
         """It is there."""
         return ""
 
+    def prepare(self) -> None:
+        """Need nothing."""
+
     async def pcm(self, text: str, language: str) -> bytes:
         """Silence."""
         self.texts.append(text)
