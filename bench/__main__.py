@@ -101,6 +101,7 @@ def _add_backend(under: argparse.ArgumentParser) -> None:
     under.add_argument("--behaviour", choices=kinds, default="well", help="how it answers; PUT /control changes it")
     under.add_argument("--seconds", type=float, default=5.0, help="how late a slow one is")
     under.add_argument("--only", default="", metavar="PATH", help="behave so only where the path begins with this")
+    under.add_argument("--supervisor-fd", type=int, help=argparse.SUPPRESS)
     under.add_argument("--who", metavar="NUMBER", help="say what this caller has to key, and serve nothing")
 
 

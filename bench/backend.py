@@ -16,6 +16,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
+import sys
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -195,13 +197,24 @@ async def serving(backend: Backend, host: str, port: int) -> web.AppRunner:
     return runner
 
 
-async def _serve(backend: Backend, host: str, port: int) -> None:
+async def _serve(backend: Backend, host: str, port: int, descriptor: int | None) -> None:
     runner = await serving(backend, host, port)
     try:
-        print(f"demonstration backend: http://{host}:{port}, behaves {backend.behaviour.kind}", flush=True)
-        await asyncio.Event().wait()
+        if descriptor is None:
+            print(f"demonstration backend: http://{host}:{port}, behaves {backend.behaviour.kind}", flush=True)
+            await asyncio.Event().wait()
+        else:
+            await _serve_for(descriptor)
     finally:
         await runner.cleanup()
+
+
+async def _serve_for(descriptor: int) -> None:
+    """As the child of a switch: until it says anything, which can only be to stop, or is gone."""
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_reader(descriptor, told.set)
+    os.write(descriptor, b"\x81\xa5ready\xc3")  # {"ready": true} as msgpack
+    await told.wait()
 
 
 def describe(caller: str) -> str:
@@ -223,8 +236,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     backend = Backend(Behaviour(options.behaviour, options.seconds, options.only))
     try:
-        asyncio.run(_serve(backend, options.host, options.port))
+        asyncio.run(_serve(backend, options.host, options.port, options.supervisor_fd))
     except BenchError as error:
-        print(f"error: {error}")
+        print(f"demonstration backend: {error}", file=sys.stderr)
         return 1
     return 0

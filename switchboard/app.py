@@ -15,13 +15,20 @@ from config.schema import Config
 from ivr_flows.loader import LIBRARY, load_library
 from ivr_flows.model import Flow
 from media.plane import WorkerPlane
+from media.speech import EspeakSynthesiser, NoSynthesiser, SpeechCache
+from media.supply import supply
 from routing.masks.binding import Difference
 from routing.masks.table import MaskTable
+from routing.numbers import normalise
 from routing.trunks import Trunks
 from switchboard.accounts import Accounts
+from switchboard.backends import Backends
+from switchboard.calendar import Calendar
 from switchboard.calls.engine import CallEngine
-from switchboard.calls.exchange import Exchange, Settings, Trunk
+from switchboard.calls.exchange import Exchange, Group, Service, Settings, Trunk
+from switchboard.calls.flow_shelf import FlowShelf
 from switchboard.directory import Directory, build_plan
+from switchboard.flow_reload import FlowReload
 from switchboard.net.driver import Driver
 from switchboard.ops.control import Command
 from switchboard.ops.health import Health
@@ -34,19 +41,30 @@ from switchboard.sip.timers import Timers
 from switchboard.store.records import new_id
 from switchboard.store.store import Store
 from switchboard.tokens import TokenPool
+from switchboard.voice import CachedVoice
 
 # Rest of the reloading thread every few hundred bindings, so that the loop is never kept waiting for long.
 MASK_REST: Final = 0.001
+MADE: Final = "prompts"
+"""Below the store's directory: prompts made because their files are missing."""
+
+REGION_VARIABLES: Final = frozenset({"caller_province", "caller_city"})
 
 
 def load_flows(config: Config, file: Path | None = None) -> dict[str, Flow]:
     """The packaged flows and those of the configuration, which `file` holds; raises FlowError and ConfigError."""
-    flows = load_library([LIBRARY, *(Path(path) for path in config.flows)])
+    flows = load_library(flow_paths(config))
     for index, entry in enumerate(config.numbers):
-        if entry.flow is not None and entry.flow not in flows:
-            hint = suggestion(entry.flow, list(flows)) or f"known here: {', '.join(sorted(flows))}"
-            raise config_error(file, f"numbers[{index}].flow", f"no flow is called '{entry.flow}'", hint)
+        for key, name in (("flow", entry.flow), ("failed", entry.failed)):
+            if name is not None and name not in flows:
+                hint = suggestion(name, list(flows)) or f"known here: {', '.join(sorted(flows))}"
+                raise config_error(file, f"numbers[{index}].{key}", f"no flow is called '{name}'", hint)
     return flows
+
+
+def flow_paths(config: Config) -> tuple[Path, ...]:
+    """Where flows are read from: the packaged ones first, so that the operator's own replace them."""
+    return (LIBRARY, *(Path(path) for path in config.flows))
 
 
 def utc_clock() -> Callable[[float], int]:
@@ -59,11 +77,18 @@ class Switch:
     """The signalling process: one core, its calls, the media plane and the store."""
 
     def __init__(
-        self, config: Config, sock: socket.socket, workers: list[str], store: Store, flows: dict[str, Flow]
+        self,
+        config: Config,
+        sock: socket.socket,
+        workers: list[str],
+        store: Store,
+        flows: dict[str, Flow],
+        file: Path | None = None,
     ) -> None:
+        """`file` is where the configuration stands, for what is wrong with flows that change later."""
         self.config = config
         self.store = store
-        self.flows = flows
+        utc_us = utc_clock()
         self.log = get_logger()
         self.metrics = Metrics()
         token = TokenPool()
@@ -73,6 +98,10 @@ class Switch:
         timers = Timers(base.t1, base.t2, base.t4, base.d)
         self.core = SipCore(local=(host, port), timers=timers, random_token=token, user_agent=config.sip.user_agent)
         self.plane = WorkerPlane(workers, self._on_media)
+        self.backends = Backends(observe=self.metrics.backend)
+        synthesiser = EspeakSynthesiser() if config.speech.engine == "espeak" else NoSynthesiser()
+        self.speech = SpeechCache(store.directory / "speech", synthesiser, cache_bytes=config.speech.megabytes << 20)
+        self.voice = CachedVoice(self.speech)
         self.directory = Directory(
             build_plan(config),
             Trunks({trunk.name: trunk.from_ for trunk in config.trunks}),
@@ -88,12 +117,15 @@ class Switch:
                 max_calls=config.limits.calls,
                 ring_timeout=config.limits.ring_timeout,
                 call_duration=config.limits.call_duration,
+                recordings=str(_recordings(config)),
+                groups={one.name: Group(one.name, one.members, float(one.ring_timeout)) for one in config.groups},
+                services=_services(config),
             ),
             core=self.core,
             media=self.plane,
             routing=self.directory,
             trunks={trunk.name: Trunk(trunk.name, _address(trunk.to), trunk.nat) for trunk in config.trunks},
-            flows=self.flows,
+            flows=FlowShelf(flows),
             registrar=Registrar(),
             authenticator=Accounts(
                 domain,
@@ -106,10 +138,18 @@ class Switch:
             meter=self.metrics,
             token=token,
             new_id=new_id,
-            utc_us=utc_clock(),
+            utc_us=utc_us,
             log=self._log_call if config.log.level in ("debug", "info") else _log_nothing,
+            run=lambda work: self.driver.run(work),
+            clock=Calendar(config.calendar.zone, utc_us, config.calendar.holidays, frozenset(config.calendar.workdays)),
+            backends=self.backends,
+            voice=self.voice,
+            mailboxes=store.voicemail,
+            callbacks=store.callbacks,
+            region_of=_regions() if _ask_regions(flows) else None,
         )
         self.engine = CallEngine(self.exchange)
+        self.flow_reload = FlowReload(self.exchange, lambda: load_flows(config, file), flow_paths(config))
         self.driver = Driver(sock, self.core, self.engine, self._on_error)
         self.health = Health()
         self.lag = LoopLag()
@@ -131,6 +171,15 @@ class Switch:
         self.driver.start(loop)
         self.lag.start(loop)
 
+    async def supply_prompts(self) -> None:
+        """Speak what manifests name and no directory has, and say what is wrong with prompts."""
+        directories = [Path(path) for path in self.config.media.prompts]
+        made = await supply(directories, self.store.directory / MADE, self.speech)
+        for notice in made.notices:
+            self.log.warning("prompts.notice", notice=notice)
+        if made.spoken or made.toned:
+            self.log.info("prompts.made", spoken=len(made.spoken), toned=len(made.toned))
+
     def stop(self) -> None:
         """Close the SIP socket."""
         self.lag.stop()
@@ -147,6 +196,8 @@ class Switch:
             "reload-masks": self._reload_masks,
             "counts": lambda request: self.counts(),
             "status": lambda request: self.health.report(),
+            "flows": lambda request: self.flow_reload.listing(),
+            "reload-flows": lambda request: self.flow_reload.reload(),
         }
 
     async def _reload_masks(self, request: object) -> dict[str, int]:
@@ -178,6 +229,7 @@ class Switch:
             ("calls_started", "Calls taken.", lambda: self.exchange.started),
             ("journal_records", "Records appended to the journal.", lambda: journal.counts()["appended"]),
             ("journal_failures", "Records that could not be written at once.", lambda: journal.counts()["failed"]),
+            ("flow_reloads_refused", "Changed flows that were refused.", lambda: self.flow_reload.refused),
             ("log_lines_dropped", "Log lines lost, the log's target being slow.", lines_dropped),
         ):
             metrics.counter(f"switchboard_{name}_total", text, read)
@@ -215,6 +267,32 @@ def _log_nothing(event: str, **values: object) -> None:
 
 def _rest() -> None:
     time.sleep(MASK_REST)
+
+
+def _services(config: Config) -> dict[str, Service]:
+    """By number in its one form, what a number brings to its calls."""
+    return {
+        normalise(entry.number).number: Service(entry.variables, entry.failed or "", entry.record)
+        for entry in config.numbers
+        if entry.variables or entry.failed or entry.record
+    }
+
+
+def _recordings(config: Config) -> Path:
+    directory = config.recording.directory
+    return Path(directory).absolute() if directory else Path(config.store.directory, "recordings").absolute()
+
+
+def _ask_regions(flows: dict[str, Flow]) -> bool:
+    """Whether any flow names a region; their texts say so without a walk over all expressions."""
+    texts = (Path(flow.file).read_text(encoding="utf-8-sig") for flow in flows.values())
+    return any(variable in text for text in texts for variable in REGION_VARIABLES)
+
+
+def _regions() -> Callable[[str], tuple[str, str]]:
+    from switchboard.regions import region_of  # its data cost half a second and 60 MB
+
+    return region_of
 
 
 def _address(text: str | None) -> tuple[str, int] | None:

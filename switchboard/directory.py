@@ -5,6 +5,7 @@ from __future__ import annotations
 from config.schema import Config
 from routing.dialplan import DialPlan, Entry, Route
 from routing.masks.binding import Resolution
+from routing.masks.secret import Party
 from routing.masks.table import MaskTable
 from routing.trunks import Trunks
 
@@ -28,6 +29,14 @@ class Directory:
     def resolve(self, number: str, extension: str, now: float) -> Resolution:
         """What stands behind an extension; `now` is UTC seconds."""
         return self.masks.resolve(number, extension, now)
+
+    def resolve_call(self, x: str, caller: bytes | None, now: float) -> Resolution:
+        """Who is reached by calling an X number; `now` is UTC seconds."""
+        return self.masks.resolve_call(x, caller, now)
+
+    def touch(self, binding: str, now: float, way: str, caller: Party | None) -> None:
+        """A call through a binding was put through."""
+        self.masks.touch(binding, now, "a_to_b" if way == "a_to_b" else "b_to_a", caller)
 
 
 def build_plan(config: Config) -> DialPlan:

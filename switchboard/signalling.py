@@ -95,11 +95,15 @@ async def serve(config: Config, switch: Switch, orders: Orders, began: float) ->
     orders.say(ready=True, seconds=time.monotonic() - began)
     http = loop.create_task(serve_http(config.http, switch.metrics, switch.health))
     reporter = loop.create_task(_report(switch, orders))
+    flows = loop.create_task(switch.flow_reload.watch())
+    prompts = loop.create_task(switch.supply_prompts())
     await orders.drain.wait()
     await _drain(switch, orders)
-    for task in (http, reporter):
+    for task in (http, reporter, flows, prompts):
         task.cancel()
-    await asyncio.gather(http, reporter, return_exceptions=True)
+    await asyncio.gather(http, reporter, flows, prompts, return_exceptions=True)
+    await switch.backends.close()
+    await switch.voice.close()
     await control.close()
     await switch.plane.close()
     switch.stop()
@@ -147,7 +151,7 @@ def main() -> int:
         setup_log(config.log)
         flows = load_flows(config, arguments.config)
         store = Store(Path(config.store.directory).absolute(), fresh=config.store.fresh and restarts == 0)
-        switch = Switch(config, sockets[0], workers, store, flows)
+        switch = Switch(config, sockets[0], workers, store, flows, arguments.config)
     except (ConfigError, FlowError, DatabaseError, KeyFileError, OSError, ValueError) as error:
         orders.say(failed=str(error))
         return 1

@@ -28,6 +28,8 @@ def main() -> None:
     parser.add_argument("--address", default="127.0.0.1", help="address of the ports, as SDP tells it")
     parser.add_argument("--prompts", nargs="*", default=[], metavar="DIR", help="where prompts are found")
     parser.add_argument("--silence", type=float, default=60.0, help="seconds without RTP that are told")
+    parser.add_argument("--speech", metavar="DIR", help="where rendered texts are found")
+    parser.add_argument("--converted", metavar="DIR", help="where prompts of other formats are kept, converted")
     parser.add_argument("--recorder", metavar="PATH", help="Unix socket of the recorder")
     arguments = parser.parse_args()
     # Draining comes by command: a signal to the whole group must not cut calls.
@@ -35,7 +37,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    prompts = PromptStore(arguments.prompts)
+    prompts = PromptStore(arguments.prompts, speech=arguments.speech, converted=arguments.converted)
     for error in prompts.preload():
         complain(f"worker {arguments.id}: {error}")
     for name in _SYNTHESISED:

@@ -26,11 +26,37 @@ class Phase(enum.IntEnum):
 PHASES: Final[dict[Phase, frozenset[Phase]]] = {
     Phase.ROUTING: frozenset({Phase.FLOW, Phase.CONNECTING, Phase.ENDING}),
     Phase.FLOW: frozenset({Phase.CONNECTING, Phase.ENDING}),
-    Phase.CONNECTING: frozenset({Phase.FLOW, Phase.TALKING, Phase.ENDING}),
-    Phase.TALKING: frozenset({Phase.ENDING}),
+    Phase.CONNECTING: frozenset({Phase.FLOW, Phase.CONNECTING, Phase.TALKING, Phase.ENDING}),
+    Phase.TALKING: frozenset({Phase.FLOW, Phase.ENDING}),
     Phase.ENDING: frozenset({Phase.ENDED}),
     Phase.ENDED: frozenset(),
 }
+
+
+class Hunt(msgspec.Struct, kw_only=True, array_like=True):
+    """The search for an agent of a group: who is still to be rung in this round, and until when it goes on.
+
+    `resume_at` is when the next round begins; None while somebody rings. `reached` is True once somebody in this
+    round was there at all; `once` makes the first round the last.
+    """
+
+    group: str
+    left: list[str]
+    until: float
+    resume_at: float | None = None
+    reached: bool = False
+    once: bool = False
+    transfer: bool = False
+
+
+class Capture(msgspec.Struct, kw_only=True, array_like=True):
+    """A voice message being left: `number` is the flow's name for it, `id` and `path` those of the record."""
+
+    number: int
+    id: str
+    path: str
+    box: str
+    min_seconds: float
 
 
 class Call(msgspec.Struct, kw_only=True, array_like=True):
@@ -41,7 +67,9 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     that goes straight to its target. `journalled` is True once the
     journal knows the call. `max_forwards` is what the
     agent's INVITE may carry. `digit_at` is when the packet of the latest key came, `last_digit_at` the
-    same while a transfer may follow from it. `timer` belongs to the deadline heap.
+    same while a transfer may follow from it. `timer` belongs to the deadline heap. `position` stays while
+    the caller talks: the flow goes on when the agent leaves. `speaking` is the play that waits for its speech.
+    `talk_due` ends a talk, `warn_due` announces that end. `failed_flow` takes the call when nobody is reached.
     """
 
     record: CallRecord
@@ -64,6 +92,21 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     last_digit_at: float | None = None
     armed: float | None = None
     timer: int = 0
+    flow_version: str = ""
+    hunt: Hunt | None = None
+    capture: Capture | None = None
+    speaking: int = 0
+    recording: str = ""
+    record_talk: bool = False
+    talk_limit: float | None = None
+    warn: bool = False
+    talk_due: float | None = None
+    warn_due: float | None = None
+    failed_flow: str = ""
+    shown: str = ""
+    binding_way: str = ""
+    ask_consent: bool = False
+    agent_left: bool = False
 
     def enter(self, phase: Phase) -> bool:
         """Move to `phase`; False and no change when `PHASES` does not allow it."""
@@ -78,8 +121,15 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
         due = self.end_due
         if self.ring_due is not None and (due is None or self.ring_due < due):
             due = self.ring_due
-        if self.phase is Phase.FLOW and self.position is not None:
-            flow_due = self.position.deadline
-            if flow_due is not None and (due is None or flow_due < due):
-                due = flow_due
+        if self.phase is Phase.FLOW:
+            if self.position is not None:
+                due = _earlier(due, self.position.deadline)
+            if self.hunt is not None:
+                due = _earlier(due, self.hunt.resume_at)
+        elif self.talk_due is not None:
+            due = _earlier(_earlier(due, self.talk_due), self.warn_due)
         return due
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    return one if other is None or (one is not None and one <= other) else other

@@ -9,7 +9,15 @@ import msgspec
 from routing.masks.secret import RealNumber
 from switchboard.calls.call import Call
 from switchboard.calls.exchange import Exchange
-from switchboard.store.records import LegRecord, SegmentKind, SegmentRecord, encode_record, encode_snapshot
+from switchboard.store.records import (
+    IdentityRecord,
+    LegRecord,
+    SegmentKind,
+    SegmentRecord,
+    TrailRecord,
+    encode_record,
+    encode_snapshot,
+)
 from switchboard.store.segments import Kind
 
 # Octets that are no UTF-8, kept as surrogates by the parser, become private-use characters, which can be written.
@@ -46,6 +54,29 @@ def record_caller(x: Exchange, call: Call, number: RealNumber | None) -> None:
     call.record.caller_fingerprint = x.secrets.fingerprint(number)
 
 
+def note_flow(x: Exchange, call: Call) -> None:
+    """Keep what the flow has learned so far: keys, way, identity, survey; never what was keyed as a secret."""
+    position, record = call.position, call.record
+    if position is None:
+        return
+    record.path = list(position.path)
+    record.trail = [
+        TrailRecord(flow=entry.flow, node=entry.node, key=entry.key, at_us=x.utc_us(entry.at))
+        for entry in position.trail
+    ]
+    record.survey = dict(position.survey)
+    identity = position.identity
+    if identity.status != "not_asked":
+        record.identity = IdentityRecord(
+            status=identity.status,
+            method=identity.method,
+            subject=identity.subject,
+            attempts=identity.attempts,
+            asked_us=x.utc_us(identity.asked_at) if identity.asked_at is not None else None,
+            took_us=int(identity.took * 1e6),
+        )
+
+
 def write_snapshot(x: Exchange, call: Call) -> None:
     """A durable transition, with all of the call's state; written before the message that reveals it.
 
@@ -53,11 +84,15 @@ def write_snapshot(x: Exchange, call: Call) -> None:
     INVITE transactions end with this one.
     """
     # Dialogs and targets hold both sides' real numbers, so the state is sealed as they are.
+    note_flow(x, call)
     state = x.secrets.seal_state(_encode_call(call)) if call.caller.talking else b""
     _append(x, call, state)
 
 
 def _encode_call(call: Call) -> bytes:
+    if call.position is not None:
+        # Sealed or not, what was keyed as a secret is never written down.
+        call = msgspec.structs.replace(call, position=call.position.redacted())
     try:
         return _encoder.encode(call)
     except UnicodeEncodeError:

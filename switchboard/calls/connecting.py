@@ -27,13 +27,18 @@ from switchboard.calls.cdr import leg_record, open_segment, write_snapshot
 from switchboard.calls.ending import drop_agent, leg_over
 from switchboard.calls.exchange import Address, Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState
+from switchboard.calls.masked import note_put_through
 from switchboard.calls.negotiation import lease_media, make_answer, make_offer, open_media, take_answer
+from switchboard.calls.recording import talk_begins
 from switchboard.sip.dialog import Dialog
 from switchboard.sip.errors import SipError
 from switchboard.sip.message import Response
 from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.sip.transaction.client import ClientTransaction
 from switchboard.sip.uri import parse_uri
+
+LAST_MINUTE: Final = 60.0
+LAST_MINUTE_PROMPT: Final = "zh/last_minute"
 
 
 class Destination(msgspec.Struct, frozen=True):
@@ -49,7 +54,7 @@ class Destination(msgspec.Struct, frozen=True):
 
 def destination_of(x: Exchange, call: Call, target: Target, now: float) -> Destination | Cause:
     """Turn a target into a destination, or say why it cannot be reached. No DNS: hosts are addresses."""
-    shown = call.record.called
+    shown = call.shown or call.record.called
     if isinstance(target, SipTarget):
         return _sip_destination(target.uri, shown)
     if isinstance(target, AorTarget):
@@ -58,19 +63,19 @@ def destination_of(x: Exchange, call: Call, target: Target, now: float) -> Desti
         if not bindings:
             return UNREGISTERED
         contact, source = bindings[0].contact, bindings[0].source
-        address, nat = _contact_address(contact, source)
+        address, nat = contact_address(contact, source)
         return Destination(contact, f"<sip:{aor}>", shown, address, aor, nat)
-    return _number_destination(x, target)
+    return _number_destination(x, target, call.shown)
 
 
-def _number_destination(x: Exchange, target: NumberTarget) -> Destination | Cause:
+def _number_destination(x: Exchange, target: NumberTarget, shown: str) -> Destination | Cause:
     trunk = x.trunks.get(target.trunk)
     if trunk is None or trunk.to is None:
         return UNREACHABLE
     number = x.secrets.open(target.secret)
     host, port = trunk.to
     uri = f"sip:{number.reveal('dial on trunk')}@{host}:{port}"
-    return Destination(uri, f"<{uri}>", target.shown, trunk.to, str(number), trunk.nat)
+    return Destination(uri, f"<{uri}>", shown or target.shown, trunk.to, str(number), trunk.nat)
 
 
 def _sip_destination(text: str, shown: str) -> Destination | Cause:
@@ -91,7 +96,7 @@ def _literal(host: str) -> str:
         return ""
 
 
-def _contact_address(contact: str, source: Address) -> tuple[Address, bool]:
+def contact_address(contact: str, source: Address) -> tuple[Address, bool]:
     """Where a phone is, and whether behind a NAT: a contact that is not where it sends from is of no use."""
     try:
         uri = parse_uri(contact)
@@ -248,15 +253,34 @@ def _agent_answered(
         return CONGESTION
     _join(x, call, leg)
     call.ring_due = None
-    call.position = None
     call.enter(Phase.TALKING)
     open_segment(call, "talk", x.utc_us(now))
+    limit_talk(call, now)
+    talk_begins(x, call, now)
+    note_put_through(x, call, now)
     # The answer is in the journal before either side hears of it.
     if call.caller.talking:
         write_snapshot(x, call)
     answer_caller(x, call, now)
     x.core.send_ack(ack, now)
     return None
+
+
+def limit_talk(call: Call, now: float) -> None:
+    """How long both may talk: as long as the mask and the flow's node allow, whichever is less."""
+    due = now + call.talk_limit if call.talk_limit is not None else None
+    if call.position is not None and call.position.deadline is not None:
+        due = call.position.deadline if due is None else min(due, call.position.deadline)
+    call.talk_due = due
+    call.warn_due = due - LAST_MINUTE if due is not None and call.warn and due - LAST_MINUTE > now else None
+
+
+def announce_end(x: Exchange, call: Call) -> None:
+    """Both sides hear that the last minute has begun."""
+    call.warn_due = None
+    for leg in (call.caller, call.agent):
+        if leg is not None and leg.lease is not None:
+            x.media.play(leg.lease, 0, (LAST_MINUTE_PROMPT,), False)
 
 
 def _agent_refused(x: Exchange, call: Call | None, leg: Leg, cause: Cause, status: int, now: float) -> Cause | None:
@@ -274,6 +298,8 @@ def _agent_refused(x: Exchange, call: Call | None, leg: Leg, cause: Cause, statu
 def abandon_attempt(x: Exchange, call: Call, cause: Cause, now: float) -> None:
     """Take the attempt back: the agent's leg ends, the caller hears no ringback any more."""
     drop_agent(x, call, cause, now)
+    if call.hunt is not None:
+        return  # the next one is rung at once, and the music goes on
     if call.ringback and call.caller.lease is not None:
         x.media.stop_play(call.caller.lease)
     call.ringback = ""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from media.control import StreamStats
+from switchboard.calls.after import caller_gone
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.causes import CANCELLED, MEDIA_LOST, REASON_PHRASES, Cause
-from switchboard.calls.cdr import close_segment, write_ended, write_ending
+from switchboard.calls.cdr import close_segment, note_flow, write_ended, write_ending
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.negotiation import release_media
@@ -22,11 +23,15 @@ def end_call(x: Exchange, call: Call, cause: Cause, by: EndedBy, now: float) -> 
     call.record.cause, call.record.q850, call.record.ended_by = cause.word, cause.q850, by
     call.record.ended_us = x.utc_us(now)
     close_segment(call, call.record.ended_us)
+    note_flow(x, call)
     if call.caller.id in x.invites_in and not call.caller.talking:
         call.record.sip_status = cause.status
     write_ending(x, call)
-    call.ring_due = None
-    call.position = None
+    call.ring_due = call.hunt = None
+    position, call.position = call.position, None
+    x.backends.cancel(call.id)
+    if position is not None and by == "caller":
+        caller_gone(x, call.id, x.flows.version(call.flow, call.flow_version), position, now)
     for leg in (call.caller, call.agent):
         if leg is not None:
             end_leg(x, leg, cause, now)
@@ -109,6 +114,18 @@ def drop_agent(x: Exchange, call: Call, cause: Cause, now: float) -> None:
     call.ring_due = None
 
 
+def part_from_agent(x: Exchange, call: Call, now: float) -> None:
+    """The agent has hung up and the caller stays; the counters of the agent's stream are still to come."""
+    leg = call.agent
+    if leg is None:
+        return
+    if call.caller.lease is not None:
+        x.media.unbridge(call.caller.lease)
+    release_media(x, leg)
+    call.agent = None
+    call.talk_due = call.warn_due = None
+
+
 def forget_lease(x: Exchange, leg: Leg) -> None:
     """The leg's port is no longer the leg's."""
     if leg.lease is not None:
@@ -122,17 +139,22 @@ def media_released(x: Exchange, leg: Leg, stats: StreamStats, now: float) -> Non
     x.meter.rtp(stats.received, stats.lost)
     forget_lease(x, leg)
     call = x.call_of(leg)
-    if call is not None and call.phase is Phase.ENDING:
+    if call is not None and call.phase is Phase.ENDING and _has(call, leg):
         call.awaiting_release -= 1
         if call.awaiting_release <= 0:
             finish(x, call, now)
+
+
+def _has(call: Call, leg: Leg) -> bool:
+    """Whether the leg is still one of the call's; an agent who left earlier is not."""
+    return leg is call.caller or leg is call.agent
 
 
 def media_lost(x: Exchange, leg: Leg, now: float) -> None:
     """The worker that carried a leg died: its call cannot go on."""
     forget_lease(x, leg)
     call = x.call_of(leg)
-    if call is None:
+    if call is None or not _has(call, leg):
         return
     if call.phase is Phase.ENDING:
         call.awaiting_release -= 1

@@ -6,18 +6,23 @@ from collections.abc import Callable
 from typing import Final
 
 from ivr_flows.events import Digit as KeyPressed
-from media.control import Digit, PlayDone, Released, Silence
+from ivr_flows.events import Event as FlowEvent
+from media.control import Digit, MessageDone, PlayDone, Recorded, Released, Silence
 from media.plane import MediaEvent, WorkerLost
+from switchboard.calls.after import after_due
 from switchboard.calls.answering import ALLOW
 from switchboard.calls.call import Call, Phase
+from switchboard.calls.capture import message_ended
 from switchboard.calls.causes import FAILED, MEDIA_SILENT, NO_ANSWER, SHUTDOWN, TOO_LONG, Cause
-from switchboard.calls.connecting import agent_response, agent_timeout
+from switchboard.calls.connecting import agent_response, agent_timeout, announce_end
 from switchboard.calls.ending import end_call, finish, media_lost, media_released
 from switchboard.calls.exchange import Exchange
-from switchboard.calls.flow import attempt_failed, flow_event, play_done, timer_due
+from switchboard.calls.flow import attempt_failed, flow_event, outcome_came, play_done, timer_due
 from switchboard.calls.in_dialog import ack_missing, ack_received, cancelled, request_in_dialog
 from switchboard.calls.inbound import new_invite, refuse, screen_any
 from switchboard.calls.leg import Leg
+from switchboard.calls.performing import Prepared
+from switchboard.calls.recording import recorded
 from switchboard.calls.registration import register
 from switchboard.sip.events import (
     AckMissing,
@@ -33,6 +38,7 @@ from switchboard.sip.message import Request
 from switchboard.sip.transaction.server import ServerTransaction
 from switchboard.store.records import EndedBy
 
+CallMedia = Digit | PlayDone | Silence | Recorded | MessageDone
 _KNOWN_METHODS: Final = frozenset(
     {"BYE", "INFO", "UPDATE", "PRACK", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH", "ACK", "CANCEL"}
 )
@@ -44,6 +50,7 @@ class CallEngine:
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
+        exchange.deliver = self.deliver
 
     # --- SIP ---
 
@@ -135,30 +142,53 @@ class CallEngine:
         if call is not None:
             self._rearm(call)
 
-    def _media_of_call(self, call: Call, leg: Leg, event: Digit | PlayDone | Silence, now: float) -> None:
+    def _media_of_call(self, call: Call, leg: Leg, event: CallMedia, now: float) -> None:
         x = self.exchange
         if isinstance(event, Silence):
             if call.phase is Phase.TALKING:
                 end_call(x, call, MEDIA_SILENT, "switch", now)
+        elif isinstance(event, Recorded):
+            recorded(x, call, leg, event)
         elif leg is not call.caller:
             return
+        elif isinstance(event, MessageDone):
+            captured = message_ended(x, call, event, now)
+            if captured is not None:
+                flow_event(x, call, captured, now)
         elif isinstance(event, Digit):
             call.digit_at = min(event.at, now)
             flow_event(x, call, KeyPressed(event.digit), now)
         elif event.play_id:
             play_done(x, call, event.play_id, now)
 
+    # --- what others were asked ---
+
+    def deliver(self, call: Call, outcome: FlowEvent | Prepared) -> None:
+        """Bring an answer to the call that waits for it, in the loop's order of events."""
+        self.exchange.run(lambda now: self._outcome(call, outcome, now))
+
+    def _outcome(self, call: Call, outcome: FlowEvent | Prepared, now: float) -> None:
+        try:
+            outcome_came(self.exchange, call, outcome, now)
+        except Exception:
+            # As in on_event: better ended than stuck.
+            end_call(self.exchange, call, FAILED, "switch", now)
+            raise
+        self._rearm(call)
+
     # --- time ---
 
     def next_deadline(self) -> float | None:
-        """The earliest deadline of any call or registration."""
-        calls, phones = self.exchange.heap.next_deadline(), self.exchange.registrar.next_deadline()
-        return calls if phones is None else phones if calls is None else min(calls, phones)
+        """The earliest deadline of any call, registration or flow without its caller."""
+        x = self.exchange
+        dues = (x.heap.next_deadline(), x.registrar.next_deadline(), x.after_heap.next_deadline())
+        return min((due for due in dues if due is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
         x = self.exchange
         x.registrar.handle_timer(now)
+        after_due(x, now)
         while (due := x.heap.pop_due(now)) is not None:
             call = due[0]
             call.armed = None
@@ -179,8 +209,16 @@ class CallEngine:
                 end_call(x, call, TOO_LONG, "switch", now)
         elif call.ring_due is not None and call.ring_due <= now:
             attempt_failed(x, call, NO_ANSWER, "switch", now)
+        elif call.phase is Phase.TALKING:
+            self._talk_due(call, now)
         else:
             timer_due(x, call, now)
+
+    def _talk_due(self, call: Call, now: float) -> None:
+        if call.talk_due is not None and call.talk_due <= now:
+            end_call(self.exchange, call, TOO_LONG, "switch", now)
+        elif call.warn_due is not None and call.warn_due <= now:
+            announce_end(self.exchange, call)
 
     def _rearm(self, call: Call) -> None:
         if call.phase is not Phase.ENDED:

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import msgspec
 
 from switchboard.calls.causes import Cause
+from switchboard.calls.flow_shelf import FlowShelf
 from switchboard.calls.phones import PhoneSources
 from switchboard.sip.timers import DeadlineHeap
 from switchboard.sip.transaction.table import Input
 
 if TYPE_CHECKING:
-    from ivr_flows.model import Flow
+    from ivr_flows.actions import Http
+    from ivr_flows.clock import Clock
+    from ivr_flows.events import Event, HttpDone
     from media.plane import MediaPlane
     from routing.dialplan import Route
     from routing.masks.binding import Resolution
-    from routing.masks.secret import RealNumber, Sealed
+    from routing.masks.secret import Party, RealNumber, Sealed
+    from switchboard.calls.after import Afterlife
     from switchboard.calls.call import Call
     from switchboard.calls.leg import Leg
+    from switchboard.calls.performing import Prepared
     from switchboard.sip.core import SipCore
     from switchboard.sip.registrar import Registrar
     from switchboard.sip.transaction.client import ClientTransaction
     from switchboard.sip.transaction.server import ServerTransaction
+    from switchboard.store.records import CallbackRecord, MessageRecord
 
 Address = tuple[str, int]
 
@@ -35,6 +41,26 @@ class Trunk(msgspec.Struct, frozen=True):
     name: str
     to: Address | None
     nat: bool
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Agents who answer for each other: `members` are targets, rung in turn for `ring_timeout` seconds each."""
+
+    name: str
+    members: tuple[str, ...]
+    ring_timeout: float = 20.0
+
+
+class Service(msgspec.Struct, frozen=True):
+    """What a published number brings to its calls beside the place where they go."""
+
+    variables: dict[str, str | int] = {}
+    failed: str = ""
+    """The flow that takes a call which found nobody."""
+    record: bool = False
+
+
+NO_SERVICE: Final = Service()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +74,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ring_timeout: float = 30.0
     call_duration: float = 4 * 3600.0
     release_wait: float = 2.0
+    recordings: str = "var/recordings"
+    """Where recordings are written."""
+    groups: Mapping[str, Group] = {}
+    services: Mapping[str, Service] = {}
+    """By published number."""
 
 
 class Routing(Protocol):
@@ -61,6 +92,12 @@ class Routing(Protocol):
 
     def resolve(self, number: str, extension: str, now: float) -> Resolution:
         """What stands behind an extension of a number."""
+
+    def resolve_call(self, x: str, caller: bytes | None, now: float) -> Resolution:
+        """Who is reached by calling an X number; `caller` is the fingerprint of the calling number."""
+
+    def touch(self, binding: str, now: float, way: str, caller: Party | None) -> None:
+        """A call through a binding was put through."""
 
 
 class Journal(Protocol):
@@ -102,6 +139,43 @@ class Meter(Protocol):
         """Counters of a stream that was released."""
 
 
+class Backends(Protocol):
+    """Asks the company's own systems; each answer comes back as an event."""
+
+    def request(self, http: Http, done: Callable[[HttpDone], None], call_id: str) -> None:
+        """Begin a request; `done` is called once, later, unless it is cancelled."""
+
+    def cancel(self, call_id: str) -> None:
+        """Give up the requests of a call."""
+
+
+class Voice(Protocol):
+    """Turns texts into sounds that the media plane can play."""
+
+    def ready(self, text: str, language: str) -> str | None:
+        """The name of the sound if it is there already."""
+
+    def prepare(self, texts: Sequence[tuple[str, str]], done: Callable[[], None]) -> None:
+        """Make the sounds of (text, language) pairs; `done` is called once, later, whatever became of it."""
+
+
+class Mailboxes(Protocol):
+    """Voice mail boxes; a message added is durable."""
+
+    def has_room(self, box: str) -> bool:
+        """False when the box is full."""
+
+    def add(self, message: MessageRecord) -> tuple[int, int]:
+        """Keep a message; the new and the heard ones of its box."""
+
+
+class CallbackRequests(Protocol):
+    """Who wants to be called back; a request added is durable."""
+
+    def add(self, request: CallbackRecord) -> Literal["new", "known", "full"]:
+        """Keep a request; one a number and group."""
+
+
 class Authenticator(Protocol):
     """Digest of the accounts, RFC 3261 §22."""
 
@@ -126,7 +200,7 @@ class Exchange:
         media: MediaPlane,
         routing: Routing,
         trunks: Mapping[str, Trunk],
-        flows: Mapping[str, Flow],
+        flows: FlowShelf,
         registrar: Registrar,
         authenticator: Authenticator,
         journal: Journal,
@@ -136,7 +210,18 @@ class Exchange:
         new_id: Callable[[], str],
         utc_us: Callable[[float], int],
         log: Log,
+        run: Callable[[Callable[[float], None]], None],
+        clock: Clock,
+        backends: Backends,
+        voice: Voice,
+        mailboxes: Mailboxes,
+        callbacks: CallbackRequests,
+        region_of: Callable[[str], tuple[str, str]] | None = None,
     ) -> None:
+        """`run` brings what comes from outside into the loop's one order of events, with the time.
+
+        `deliver`, set by the engine, does so with an outcome for the flow of a call.
+        """
         self.settings = settings
         self.core = core
         self.media = media
@@ -153,6 +238,14 @@ class Exchange:
         self.new_id = new_id
         self.utc_us = utc_us
         self.log = log
+        self.run = run
+        self.deliver: Callable[[Call, Event | Prepared], None] = _deliver_nothing
+        self.clock = clock
+        self.backends = backends
+        self.voice = voice
+        self.mailboxes = mailboxes
+        self.callbacks = callbacks
+        self.region_of = region_of
         self.draining = False
         self.started = 0
         self.ended = 0
@@ -162,6 +255,8 @@ class Exchange:
         self.invites_in: dict[str, ServerTransaction] = {}
         self.invites_out: dict[str, ClientTransaction] = {}
         self.heap: DeadlineHeap[Call] = DeadlineHeap()
+        self.afterlives: dict[str, Afterlife] = {}
+        self.after_heap: DeadlineHeap[Afterlife] = DeadlineHeap()
         host, port = settings.local
         self.contact = f"Contact: <sip:{host}:{port}>"
 
@@ -199,7 +294,12 @@ class Exchange:
             "invites_in": len(self.invites_in),
             "invites_out": len(self.invites_out),
             "call_timers": len(self.heap),
+            "afterlives": len(self.afterlives),
         }
+
+
+def _deliver_nothing(call: Call, outcome: Event | Prepared) -> None:
+    """Until the engine is there."""
 
 
 class Refusal(Exception):  # noqa: N818 - a decision, not a fault

@@ -1,54 +1,38 @@
-"""A call in its flow: the interpreter's actions done, and what happens told to it."""
+"""A call in its flow: events go to the flow's machine, its actions are carried out (`performing`)."""
 
 from __future__ import annotations
 
-from typing import Final
-
 from ivr_flows import machine
-from ivr_flows.actions import Answer, Hangup, Play, StopPlay, Transfer
+from ivr_flows.actions import Hangup
 from ivr_flows.events import Digit, Event, PlayDone, TimerDue, TransferEnded
-from routing.masks.target import Target, TargetError, parse_open_target
-from switchboard.calls.answering import answer_caller, early_media, progress
+from ivr_flows.model import Flow
+from switchboard.calls.answering import answer_caller
 from switchboard.calls.call import Call, Phase
-from switchboard.calls.causes import (
-    BUSY,
-    CONGESTION,
-    DECLINED,
-    FAILED,
-    FLOW_ERROR,
-    NO_ANSWER,
-    NORMAL,
-    UNKNOWN,
-    UNREGISTERED,
-    Cause,
-)
+from switchboard.calls.causes import CONGESTION, FLOW_ERROR, UNKNOWN, Cause
 from switchboard.calls.cdr import open_segment
-from switchboard.calls.connecting import abandon_attempt, invite_agent, outcome_of
+from switchboard.calls.connecting import abandon_attempt, outcome_of
 from switchboard.calls.ending import end_call
-from switchboard.calls.exchange import Exchange
+from switchboard.calls.exchange import NO_SERVICE, Exchange
+from switchboard.calls.hunting import found_and_left, hunt_due, hunt_failed
 from switchboard.calls.negotiation import open_media
+from switchboard.calls.performing import Prepared, perform, play_prepared
 from switchboard.store.records import EndedBy
 
-# By what word of a flow's hangup node a call ends.
-CAUSES: Final[dict[str, Cause]] = {
-    "normal": NORMAL,
-    "busy": BUSY,
-    "no_answer": NO_ANSWER,
-    "unregistered": UNREGISTERED,
-    "unknown": UNKNOWN,
-    "rejected": DECLINED,
-    "failed": FAILED,
-}
 
-
-def start_flow(x: Exchange, call: Call, flow: str, variables: dict[str, str | int], now: float) -> None:
-    """Give a new call to its flow; one that offered no media is answered first and begins with its ACK."""
-    call.flow = call.record.flow = flow
-    call.variables = variables
+def start_flow(x: Exchange, call: Call, name: str, variables: dict[str, str | int], now: float) -> None:
+    """Give a call to the newest version of a flow; a caller who offered no media is answered first."""
+    flow = x.flows.newest(name)
+    if flow is None:
+        end_call(x, call, UNKNOWN, "switch", now)
+        return
+    call.flow = call.record.flow = flow.name
+    call.flow_version = call.record.flow_version = flow.version
+    service = x.settings.services.get(call.record.called, NO_SERVICE)
+    call.variables = {**service.variables, **variables}
     call.enter(Phase.FLOW)
     call.caller.digits = True
-    open_segment(call, "ivr", x.utc_us(now), flow)
-    if call.caller.remote is not None:
+    open_segment(call, "ivr", x.utc_us(now), name)
+    if call.caller.talking or call.caller.remote is not None:
         begin_flow(x, call, now)
     elif not answer_caller(x, call, now):
         end_call(x, call, CONGESTION, "switch", now)
@@ -56,23 +40,63 @@ def start_flow(x: Exchange, call: Call, flow: str, variables: dict[str, str | in
 
 def begin_flow(x: Exchange, call: Call, now: float) -> None:
     """Enter the flow's first node."""
-    call.position, actions = machine.start(x.flows[call.flow], call.variables, now)
-    _perform(x, call, actions, now)
+    flow = flow_of(x, call)
+    if flow is None:
+        end_call(x, call, FLOW_ERROR, "switch", now)
+        return
+    variables, secrets = dict(call.variables), {}
+    if call.record.caller_sealed:
+        number = x.secrets.open(call.record.caller_sealed).reveal("what the flow's conditions and backends are asked")  # type: ignore[arg-type]
+        secrets["caller"] = number
+        if x.region_of is not None:
+            variables["caller_province"], variables["caller_city"] = x.region_of(number)
+    call.position, actions = machine.start(flow, variables, now, clock=x.clock, secrets=secrets)
+    _go_on(x, call, flow, perform(x, call, actions, now), now)
+
+
+def flow_of(x: Exchange, call: Call) -> Flow | None:
+    """The version of the flow that the call began with."""
+    return x.flows.version(call.flow, call.flow_version)
 
 
 def flow_event(x: Exchange, call: Call, event: Event, now: float) -> None:
     """Tell the flow of a call what happened; ignored while the call is not in its flow."""
     if call.phase is not Phase.FLOW or call.position is None:
         return
+    flow = flow_of(x, call)
+    if flow is None:
+        end_call(x, call, FLOW_ERROR, "switch", now)
+        return
     if type(event) is Digit:
         call.last_digit_at = call.digit_at
-    _, actions = machine.step(x.flows[call.flow], call.position, event, now)
-    _perform(x, call, actions, now)
+    _go_on(x, call, flow, event, now)
     call.last_digit_at = None
 
 
+def outcome_came(x: Exchange, call: Call, outcome: Event | Prepared, now: float) -> None:
+    """What was asked of others has come back."""
+    if isinstance(outcome, Prepared):
+        ended = play_prepared(x, call, outcome) if call.phase is Phase.FLOW else None
+        if ended is not None:
+            flow_event(x, call, ended, now)
+    else:
+        flow_event(x, call, outcome, now)
+
+
+def _go_on(x: Exchange, call: Call, flow: Flow, event: Event | None, now: float) -> None:
+    """Step until no action has brought an outcome at once."""
+    while event is not None and call.phase is Phase.FLOW and call.position is not None:
+        _, actions = machine.step(flow, call.position, event, now, x.clock)
+        event = perform(x, call, actions, now)
+
+
 def timer_due(x: Exchange, call: Call, now: float) -> None:
-    """The flow's deadline has come."""
+    """The flow's deadline has come, or the next round of a search for an agent."""
+    if call.hunt is not None:
+        ended = hunt_due(x, call, now)
+        if ended is not None:
+            flow_event(x, call, ended, now)
+            return
     flow_event(x, call, TimerDue(), now)
 
 
@@ -88,70 +112,48 @@ def attempt_failed(x: Exchange, call: Call, cause: Cause, by: EndedBy, now: floa
     """
     abandon_attempt(x, call, cause, now)
     if call.position is None:
-        end_call(x, call, cause, by, now)
+        if call.hunt is None or hunt_failed(x, call, cause, now) is not None:
+            nobody(x, call, outcome_of(cause), cause, by, now)
         return
     call.enter(Phase.FLOW)
     if not call.caller.digits:
         # Early media had taken the keys to the other side.
         call.caller.digits = True
         open_media(x, call.caller)
+    if call.hunt is not None:
+        open_segment(call, "queue", x.utc_us(now), call.hunt.group)
+        ended = hunt_failed(x, call, cause, now)
+        if ended is not None:
+            flow_event(x, call, ended, now)
+        return
     open_segment(call, "ivr", x.utc_us(now), call.record.flow)
     flow_event(x, call, TransferEnded(outcome_of(cause)), now)
 
 
-def _perform(x: Exchange, call: Call, actions: list[machine.Action], now: float) -> None:
-    for action in actions:
-        if call.phase is not Phase.FLOW:
-            return
-        if isinstance(action, Answer):
-            if not answer_caller(x, call, now):
-                end_call(x, call, CONGESTION, "switch", now)
-        elif isinstance(action, Play):
-            _play(x, call, action, now)
-        elif isinstance(action, StopPlay):
-            if call.caller.lease is not None:
-                x.media.stop_play(call.caller.lease)
-        elif isinstance(action, Transfer):
-            _transfer(x, call, action, now)
-        else:
-            _hang_up(x, call, action, now)
+def nobody(x: Exchange, call: Call, reason: str, cause: Cause, by: EndedBy, now: float) -> None:
+    """A call without a flow has found nobody: the flow for such calls takes it, or it ends."""
+    name, call.failed_flow = call.failed_flow, ""
+    if name:
+        variables: dict[str, str | int] = {
+            "called": call.record.called,
+            "trunk": call.record.trunk,
+            "reason": reason,
+        }
+        start_flow(x, call, name, variables, now)
+    else:
+        end_call(x, call, cause, by, now)
 
 
-def _play(x: Exchange, call: Call, action: Play, now: float) -> None:
-    if not call.caller.talking and not early_media(x, call, now):
-        end_call(x, call, CONGESTION, "switch", now)
-        return
-    assert call.caller.lease is not None
-    x.media.play(call.caller.lease, action.play_id, action.prompts, action.loop)
-
-
-def _hang_up(x: Exchange, call: Call, action: Hangup, now: float) -> None:
-    exhausted = call.position is not None and call.position.exhausted
-    cause = FLOW_ERROR if exhausted else CAUSES.get(action.cause, FAILED)
-    end_call(x, call, cause, "switch", now)
-
-
-def _transfer(x: Exchange, call: Call, action: Transfer, now: float) -> None:
-    target = _target_of(x, call, action, now)
-    failure = target if isinstance(target, Cause) else invite_agent(x, call, target, action.ring_timeout, now)
-    if failure is not None:
-        flow_event(x, call, TransferEnded(outcome_of(failure)), now)
-        return
-    if call.caller.lease is not None and action.ringback and call.caller.talking:
-        call.ringback = action.ringback
-        x.media.play(call.caller.lease, 0, (action.ringback,), True)
-    elif not call.caller.talking:
-        progress(x, call, 180, now)
-
-
-def _target_of(x: Exchange, call: Call, action: Transfer, now: float) -> Target | Cause:
-    if action.target is not None:
-        try:
-            target = parse_open_target(action.target)
-        except TargetError:
-            return UNKNOWN
-        return target if target is not None else UNKNOWN
-    number, extension = action.number or call.record.called, action.extension or ""
-    call.record.extension = extension
-    found = x.routing.resolve(number, extension, x.utc_us(now) / 1e6).target
-    return found if found is not None else UNKNOWN
+def agent_left(x: Exchange, call: Call, now: float) -> bool:
+    """The agent hung up: the caller goes on in the flow; False when there is none to go on in."""
+    flow = flow_of(x, call) if call.position is not None else None
+    if flow is None or call.position is None or not call.enter(Phase.FLOW):
+        return False
+    call.agent_left = True
+    _, actions = machine.step(flow, call.position, found_and_left(call), now, x.clock)
+    if not (actions and isinstance(actions[0], Hangup)):
+        call.caller.digits = True
+        open_media(x, call.caller)
+        open_segment(call, "ivr", x.utc_us(now), call.record.flow)
+    _go_on(x, call, flow, perform(x, call, actions, now), now)
+    return True

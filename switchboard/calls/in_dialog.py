@@ -10,9 +10,10 @@ from media.sdp import SdpError
 from switchboard.calls.answering import ALLOW
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.causes import CANCELLED, NO_ACK, NOT_ACCEPTABLE, cause_of_hangup
-from switchboard.calls.ending import end_call, leg_over
+from switchboard.calls.cdr import write_snapshot
+from switchboard.calls.ending import end_call, leg_over, part_from_agent
 from switchboard.calls.exchange import Exchange
-from switchboard.calls.flow import begin_flow, flow_event
+from switchboard.calls.flow import agent_left, begin_flow, flow_event
 from switchboard.calls.inbound import refuse
 from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.negotiation import open_media, renegotiate, reoffer, take_answer
@@ -97,6 +98,13 @@ def _bye(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Requ
     cause = cause_of_hangup(request.headers.getall("reason"))
     leg.record.cause = cause.word
     leg_over(x, leg)
+    if leg is call.agent and call.phase is Phase.TALKING and call.position is not None:
+        part_from_agent(x, call, now)
+        if agent_left(x, call, now):
+            if call.id in x.calls:
+                write_snapshot(x, call)
+            x.core.respond(tx, 200, "OK", now=now)
+            return
     # The record is journalled by the hang-up, before the 200 that tells the peer.
     end_call(x, call, cause, leg.role, now)
     x.core.respond(tx, 200, "OK", now=now)

@@ -7,7 +7,7 @@ from typing import Final
 from media.sdp import SdpError
 from routing.dialplan import NOT_FOUND, NoRoute, Route, ToFlow, ToMask, ToTarget
 from routing.masks.secret import RealNumber
-from routing.masks.target import Target, TargetError, parse_open_target
+from routing.masks.target import TargetError, parse_open_target
 from routing.numbers import normalise
 from switchboard.calls.call import Call
 from switchboard.calls.causes import (
@@ -17,14 +17,16 @@ from switchboard.calls.causes import (
     REASON_PHRASES,
     SHUTDOWN,
     UNKNOWN,
-    Cause,
+    UNREGISTERED,
 )
 from switchboard.calls.cdr import leg_record, record_caller
-from switchboard.calls.connecting import invite_agent
+from switchboard.calls.connecting import invite_agent, outcome_of
 from switchboard.calls.ending import end_call
 from switchboard.calls.exchange import Exchange
-from switchboard.calls.flow import start_flow
+from switchboard.calls.flow import nobody, start_flow
+from switchboard.calls.hunting import ring_group
 from switchboard.calls.leg import Leg
+from switchboard.calls.masked import Found, ToGroup, cause_of_reason, find_masked
 from switchboard.calls.negotiation import read_offer
 from switchboard.sip.errors import SipError
 from switchboard.sip.message import Request
@@ -186,7 +188,7 @@ def _route(x: Exchange, call: Call, request: Request, context: str, now: float) 
     except SipError:
         dialled = ""
     route = x.routing.route(context, dialled) if dialled else NOT_FOUND
-    _note_called(call, route, dialled)
+    _note_called(x, call, route, dialled)
     x.log("call.opened", call_id=call.id, trunk=context, called=call.record.called)
     if isinstance(route, NoRoute):
         end_call(x, call, FORBIDDEN if route.status == 403 else UNKNOWN, "switch", now)
@@ -196,7 +198,7 @@ def _route(x: Exchange, call: Call, request: Request, context: str, now: float) 
         _straight(x, call, route, now)
 
 
-def _note_called(call: Call, route: Route, dialled: str) -> None:
+def _note_called(x: Exchange, call: Call, route: Route, dialled: str) -> None:
     """Only a number of ours is kept in clear; one that leads nowhere may be anybody's."""
     if isinstance(route, ToFlow):
         call.record.called, call.record.extension = route.number, str(route.variables.get("extension", ""))
@@ -204,22 +206,31 @@ def _note_called(call: Call, route: Route, dialled: str) -> None:
         call.record.called, call.record.extension = route.number, route.extension
     elif isinstance(route, ToTarget):
         call.record.called = normalise(dialled).number
+    service = x.settings.services.get(call.record.called)
+    if service is not None:
+        call.record_talk, call.failed_flow = service.record, service.failed
 
 
 def _straight(x: Exchange, call: Call, route: ToMask | ToTarget, now: float) -> None:
     """Connect without a flow; nobody asks anything, so the caller's final response is the far side's."""
-    target = _target_of(x, call, route, now)
-    failure = target if isinstance(target, Cause) else invite_agent(x, call, target, x.settings.ring_timeout, now)
+    found = _target_of(x, call, route, now)
+    if isinstance(found, ToGroup):
+        failure = None if ring_group(x, call, found.group, now) is None else UNREGISTERED
+    elif isinstance(found, str):
+        nobody(x, call, found, cause_of_reason(found), "switch", now)
+        return
+    else:
+        failure = invite_agent(x, call, found, x.settings.ring_timeout, now)
     if failure is not None:
-        end_call(x, call, failure, "switch", now)
+        nobody(x, call, outcome_of(failure), failure, "switch", now)
 
 
-def _target_of(x: Exchange, call: Call, route: ToMask | ToTarget, now: float) -> Target | Cause:
+def _target_of(x: Exchange, call: Call, route: ToMask | ToTarget, now: float) -> Found:
+    """The target, or the word for why there is none."""
     if isinstance(route, ToMask):
-        found = x.routing.resolve(route.number, call.record.extension, x.utc_us(now) / 1e6).target
-        return found if found is not None else UNKNOWN
+        return find_masked(x, call, route.number, call.record.extension, now)
     try:
         target = parse_open_target(route.target)
     except TargetError:
         target = None
-    return target if target is not None else UNKNOWN
+    return target if target is not None else "unknown"

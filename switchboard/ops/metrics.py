@@ -28,6 +28,8 @@ class Metrics:
         self.readings = Readings()
         self._calls: Tally[str] = Tally()
         self._errors: Tally[str] = Tally()
+        self._backends: Tally[str] = Tally()
+        self._backend_seconds = 0.0
         self._rtp = [0, 0]
         self._post_dial = Histogram(
             "switchboard_post_dial_delay_seconds",
@@ -64,6 +66,11 @@ class Metrics:
         self._rtp[0] += received
         self._rtp[1] += max(0, lost)
 
+    def backend(self, server: str, outcome: str, seconds: float) -> None:
+        """A flow's request to a backend is over; the server is in the log."""
+        self._count(self._backends, outcome)
+        self._backend_seconds += seconds
+
     def error(self, where: str) -> None:
         """An exception was caught at one of the boundaries."""
         self._count(self._errors, where)
@@ -90,6 +97,8 @@ class Metrics:
         add = self.readings.counter
         add("switchboard_calls_total", "Ended calls by cause.", lambda: dict(self._calls), ("outcome",))
         add("switchboard_errors_total", "Exceptions caught, by place.", lambda: dict(self._errors), ("where",))
+        add("switchboard_backend_requests_total", "Requests of flows.", lambda: dict(self._backends), ("outcome",))
+        add("switchboard_backend_seconds_total", "What these requests took together.", lambda: self._backend_seconds)
         add("switchboard_rtp_packets_total", "RTP packets of ended streams.", lambda: self._rtp[0])
         add("switchboard_rtp_lost_total", "RTP packets that ended streams lost.", lambda: self._rtp[1])
         add("switchboard_metrics_failures_total", "Numbers that could not be read.", self._failures)

@@ -24,9 +24,13 @@ def _samples(config: Config) -> Iterator[str]:
         yield f"  number      {number}"
         for mask in [mask for mask in bound if mask.number == number][:3]:
             yield f"  extension   {mask.extension}  {_leads_to(mask)}"
+    for entry in config.numbers:
+        if entry.flow is not None and entry.number not in {mask.number for mask in bound}:
+            yield f"  number      {entry.number}  flow {entry.flow}"
     for account in config.accounts:
         password = account.password.reveal("sample account on loopback")
         yield f"  softphone   {account.user}@{config.sip.domain}  password {password}"
+    yield "  backend     http://127.0.0.1:8090  for demonstration; bench backend --who NUMBER says what a caller keys"
     yield "  next        make call    in another terminal: a caller, a softphone and audio between them"
 
 

@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from config.errors import ConfigError
 from config.loader import DEFAULT, config_error, load_config
@@ -21,6 +21,11 @@ from switchboard.supervisor.says import complain, say
 from switchboard.supervisor.supervisor import Supervisor, Worker
 from switchboard.supervisor.wakeup import Wakeup
 
+RECORDER: Final = "recorder.sock"
+# Directories below the store's: rendered texts, prompts converted to 8 kHz, prompts made where files are missing.
+SPEECH: Final = "speech"
+CONVERTED: Final = "converted"
+MADE: Final = "prompts"
 _LONGEST_SOCKET_PATH = 100  # sun_path holds 108 octets
 
 
@@ -29,6 +34,8 @@ class Modules(NamedTuple):
 
     signalling: str = "switchboard.signalling"
     worker: str = "media.worker"
+    recorder: str = "media.recorder"
+    backend: tuple[str, ...] = ("bench", "backend")
 
 
 def run(
@@ -76,14 +83,19 @@ def _prepare(config: Config, file: Path, pid_file: Path | None, modules: Modules
     )
     stack.callback((store / "control.sock").unlink, missing_ok=True)
     workers = [_worker(config, index, store, modules) for index in range(config.media.workers)]
-    return Supervisor(config, listeners, pool, signalling, workers, wakeup)
+    recorder = Child("recorder", [modules.recorder, "--socket", str(store / RECORDER)])
+    stack.callback((store / RECORDER).unlink, missing_ok=True)
+    extras = [Child("demonstration backend", [*modules.backend])] if config.demo else []
+    return Supervisor(config, listeners, pool, signalling, workers, recorder, wakeup, extras)
 
 
 def _worker(config: Config, index: int, store: Path, modules: Modules) -> Worker:
     path = store / f"media-{index}.sock"
     arguments = [modules.worker, "--id", str(index), "--socket", str(path)]
     arguments += ["--address", config.media.address, "--silence", str(float(config.media.silence))]
-    arguments += ["--prompts", *config.media.prompts, *_packaged_prompts()]
+    arguments += ["--recorder", str(store / RECORDER), "--speech", str(store / SPEECH)]
+    arguments += ["--converted", str(store / CONVERTED)]
+    arguments += ["--prompts", *config.media.prompts, *_packaged_prompts(), str(store / MADE)]
     return Worker(f"media worker {index}", arguments, path)
 
 

@@ -60,14 +60,20 @@ class Supervisor:
         pool: PortPool,
         signalling: Child,
         workers: Sequence[Worker],
+        recorder: Child,
         wakeup: Wakeup,
+        extras: Sequence[Child] = (),
     ) -> None:
+        """`extras` are children that the switch can do without; they are neither waited for nor started again."""
         self._config = config
         self._listeners = listeners
         self._pool = pool
         self._signalling = signalling
         self._workers = workers
-        self._children: list[Child] = [signalling, *workers]
+        self._recorder = recorder
+        self._extras = extras
+        self._needed: list[Child] = [recorder, signalling, *workers]
+        self._children: list[Child] = [*self._needed, *extras]
         self._wakeup = wakeup
         self._selector = selectors.DefaultSelector()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
@@ -142,6 +148,9 @@ class Supervisor:
                 self._signalling_says(message)
             elif isinstance(child, Worker):
                 self._worker_says(child, message)
+            elif message.get("ready"):
+                child.ready = True
+                self._greet()
         if message is None:
             self._close(channel)
 
@@ -171,7 +180,7 @@ class Supervisor:
             self._bind_for(worker, min(more, _MOST_PAIRS))
 
     def _greet(self) -> None:
-        if self._phase > Phase.RUNNING or not all(child.ready for child in self._children):
+        if self._phase > Phase.RUNNING or not all(child.ready for child in self._needed):
             return
         self._phase = Phase.RUNNING
         if not self._greeted:
@@ -211,7 +220,7 @@ class Supervisor:
                 _hand_over(child, child.pairs)
             else:
                 self._bind_for(child, self._first_share)
-        else:
+        elif child is self._signalling:
             self._equip_signalling()
 
     def _equip_signalling(self) -> None:
@@ -230,8 +239,12 @@ class Supervisor:
         if self._phase is Phase.STOPPING:
             if child is self._signalling:
                 self._stop_workers()
+            elif not any(worker.alive for worker in self._workers):
+                self._stop_recorder()
             return
-        if child is self._signalling and not self._greeted:
+        if child in self._extras:
+            complain(f"{child.name} ended {ending(status)}; the switch goes on without it")
+        elif child is self._signalling and not self._greeted:
             if self._status == 0:
                 complain(f"{child.name} ended {ending(status)} while it started; its last words are above")
             self._fail()
@@ -297,6 +310,14 @@ class Supervisor:
         for worker in self._workers:
             worker.tell({"stop": True})
             self._after(_GRACE_AT_ONCE, worker.kill)
+        if not any(worker.alive for worker in self._workers):
+            self._stop_recorder()
+
+    def _stop_recorder(self) -> None:
+        """The recorder goes last of all, when nobody sends it audio any more."""
+        for child in (self._recorder, *self._extras):
+            child.tell({"stop": True})
+            self._after(_GRACE_AT_ONCE, child.kill)
 
 
 def _farewell(active: int, seconds: float) -> str:

@@ -6,8 +6,12 @@ Time is virtual; datagrams are carried by hand, so that a test may lose or repea
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
+from ivr_flows.actions import Http
+from ivr_flows.clock import LocalTime
+from ivr_flows.events import HttpDone
 from ivr_flows.loader import LIBRARY, load_library
 from ivr_flows.model import Flow
 from media.offer_answer import PCMA, PCMU, build_answer, build_offer, read_remote
@@ -18,7 +22,8 @@ from routing.masks.target import AorTarget, NumberTarget, SipTarget
 from routing.trunks import Trunks
 from switchboard.accounts import Accounts
 from switchboard.calls.engine import CallEngine
-from switchboard.calls.exchange import Address, Exchange, Settings, Trunk
+from switchboard.calls.exchange import Address, Exchange, Group, Service, Settings, Trunk
+from switchboard.calls.flow_shelf import FlowShelf
 from switchboard.directory import Directory
 from switchboard.sip.core import SipCore
 from switchboard.sip.events import (
@@ -34,7 +39,7 @@ from switchboard.sip.registrar import Registrar
 from switchboard.sip.timers import Timers
 from switchboard.sip.transaction.client import ClientTransaction
 from switchboard.sip.transaction.server import ServerTransaction
-from switchboard.store.records import CallRecord, decode_record, new_id
+from switchboard.store.records import CallbackRecord, CallRecord, MessageRecord, decode_record, new_id
 from switchboard.store.segments import Kind
 from tests.support.media_plane import FakePlane
 
@@ -84,6 +89,92 @@ class CountingMeter:
 
     def rtp(self, received: int, lost: int) -> None:
         """Do nothing."""
+
+
+class StoppedClock:
+    """A working Monday at ten."""
+
+    def __init__(self) -> None:
+        self.time = LocalTime("2026-11-23", "10:00", 1, True, "")
+
+    def local(self, now: float) -> LocalTime:
+        """The same time, whenever."""
+        return self.time
+
+
+class ScriptedBackends:
+    """Keeps requests until the test answers them."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[Http, Callable[[HttpDone], None], str]] = []
+
+    def request(self, http: Http, done: Callable[[HttpDone], None], call_id: str) -> None:
+        """Keep it."""
+        self.requests.append((http, done, call_id))
+
+    def cancel(self, call_id: str) -> None:
+        """Forget those of a call."""
+        self.requests = [request for request in self.requests if request[2] != call_id]
+
+    def answer(self, body: object = None, status: int = 200, error: str = "") -> Http:
+        """Answer the oldest request."""
+        http, done, _ = self.requests.pop(0)
+        done(HttpDone(http.request_id, status, body, error))  # type: ignore[arg-type]
+        return http
+
+
+class MemoryVoice:
+    """Speaks at once, unless it is told to be slow or dumb; `said` is every text."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str]] = []
+        self.made: set[tuple[str, str]] = set()
+        self.dumb = False
+        self.waiting: list[Callable[[], None]] = []
+        self.slow = False
+
+    def ready(self, text: str, language: str) -> str | None:
+        """Its name, when it was prepared."""
+        return f"speech:{text}" if (text, language) in self.made else None
+
+    def prepare(self, texts: Sequence[tuple[str, str]], done: Callable[[], None]) -> None:
+        """Prepare all."""
+        self.said += texts
+        if not self.dumb:
+            self.made.update(texts)
+        if self.slow:
+            self.waiting.append(done)
+        else:
+            done()
+
+
+class MemoryMailboxes:
+    """Keeps messages."""
+
+    def __init__(self) -> None:
+        self.messages: list[MessageRecord] = []
+        self.full = False
+
+    def has_room(self, box: str) -> bool:
+        """Unless it is said to be full."""
+        return not self.full
+
+    def add(self, message: MessageRecord) -> tuple[int, int]:
+        """Keep it."""
+        self.messages.append(message)
+        return len(self.messages), 0
+
+
+class MemoryCallbacks:
+    """Keeps requests."""
+
+    def __init__(self) -> None:
+        self.requests: list[CallbackRecord] = []
+
+    def add(self, request: CallbackRecord) -> Literal["new", "known", "full"]:
+        """Keep it."""
+        self.requests.append(request)
+        return "new"
 
 
 class Peer:
@@ -158,6 +249,8 @@ class World:
         max_calls: int = 100,
         copies: int = 1,
         ring_timeout: float = 20.0,
+        groups: Mapping[str, Group] | None = None,
+        services: Mapping[str, Service] | None = None,
     ) -> None:
         self.now = 1000.0
         serial = itertools.count(1)
@@ -186,6 +279,12 @@ class World:
         )
         self.core = SipCore(local=SWITCH, timers=Timers(), random_token=self.token, user_agent="switchboard")
         trunk = Trunk("bench", AGENT, False)
+        self.posted: list[Callable[[float], None]] = []
+        self.clock = StoppedClock()
+        self.backends = ScriptedBackends()
+        self.voice = MemoryVoice()
+        self.mailboxes = MemoryMailboxes()
+        self.callbacks = MemoryCallbacks()
         self.exchange = Exchange(
             settings=Settings(
                 local=SWITCH,
@@ -193,12 +292,15 @@ class World:
                 domains=frozenset({"switchboard.local", "127.0.0.1"}),
                 max_calls=max_calls,
                 ring_timeout=ring_timeout,
+                recordings="/recordings",
+                groups=groups or {},
+                services=services or {},
             ),
             core=self.core,
             media=self.plane,
             routing=Directory(plan, Trunks({"bench": ["127.0.0.2"]}), self.masks),
             trunks={"bench": trunk},
-            flows=flows if flows is not None else load_library([LIBRARY]),
+            flows=FlowShelf(flows if flows is not None else load_library([LIBRARY])),
             registrar=Registrar(),
             authenticator=Accounts("switchboard.local", [("alice", "secret")], bytes(32), self.token),
             journal=self.journal,
@@ -208,6 +310,12 @@ class World:
             new_id=new_id,
             utc_us=lambda now: int(now * 1e6),
             log=lambda event, **values: None,
+            run=lambda work: self.posted.append(work),
+            clock=self.clock,
+            backends=self.backends,
+            voice=self.voice,
+            mailboxes=self.mailboxes,
+            callbacks=self.callbacks,
         )
         self.engine = CallEngine(self.exchange)
         self.plane.on_event = lambda event: self.engine.on_media(event, self.now)
@@ -225,6 +333,8 @@ class World:
         while moved:
             moved = False
             self.plane.settle()
+            while self.posted:
+                self.posted.pop(0)(self.now)
             while events := self.core.take_events():
                 for event in events:
                     self.engine.on_event(event, self.now)

@@ -26,6 +26,7 @@ FIRST_MEDIA, LAST_MEDIA = 28000, 29999
 TAKES = 4
 """SIPp binds RTP and RTCP ports for audio and video, the call wants one of them or not."""
 EVENT_TYPE = 101
+_NAMES = {"*": "star", "#": "pound"}
 _media = itertools.count(FIRST_MEDIA, 10)
 
 
@@ -78,14 +79,17 @@ class Caller:
 
 
 def _keys(digits: str) -> Iterator[str]:
-    """Each digit's capture lasts 140 ms and is played in the background."""
+    """Each digit's capture lasts 140 ms and is played in the background; a comma is a second without keys."""
     for digit in digits:
-        capture = CAPTURES / f"dtmf_2833_{digit}.pcap"
+        if digit == ",":
+            yield '<pause milliseconds="1000"/>'
+            continue
+        capture = CAPTURES / f"dtmf_2833_{_NAMES.get(digit, digit)}.pcap"
         yield f'<nop><action><exec play_pcap_audio="{capture}"/></action></nop>'
         yield '<pause milliseconds="260"/>'
 
 
-async def place(caller: Caller, target: tuple[str, int], directory: Path, dialled: str) -> Totals:
+async def place(caller: Caller, target: tuple[str, int], directory: Path, dialled: str, within: float = 25.0) -> Totals:
     """Make the one call, and return what SIPp counted of it."""
     scenario = directory / f"carrier-{caller.port}.xml"
     scenario.write_text(caller.scenario())
@@ -98,7 +102,7 @@ async def place(caller: Caller, target: tuple[str, int], directory: Path, dialle
         ("-s", dialled, "-m", "1", "-l", "1", "-r", "1"),
     )
     with sipp:
-        await asyncio.to_thread(sipp.wait, 25.0, lambda row: None)
+        await asyncio.to_thread(sipp.wait, within, lambda row: None)
     return sipp.totals()
 
 

@@ -1,0 +1,73 @@
+"""Through a masked number: who stands behind it, on what terms, and what is said when nobody does."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from routing.masks.binding import Resolution
+from routing.masks.secret import Party, Sealed
+from routing.masks.target import Target
+from switchboard.calls.call import Call
+from switchboard.calls.causes import DECLINED, GONE, UNKNOWN, Cause
+from switchboard.calls.exchange import Exchange
+
+
+class ToGroup(NamedTuple):
+    """A group answers for the number (AXG)."""
+
+    group: str
+
+
+Found = Target | ToGroup | str
+"""Who is called; a text is the word by which a flow branches when that is nobody."""
+
+_OUTCOMES: Final[dict[str, str]] = {"unbound": "unknown"}
+_CAUSES: Final[dict[str, Cause]] = {
+    "expired": GONE,
+    "quarantine": GONE,
+    "disabled": DECLINED,
+    "direction": DECLINED,
+    "refused": DECLINED,
+    "exhausted": DECLINED,
+}
+
+
+def find_masked(x: Exchange, call: Call, number: str, extension: str, now: float) -> Found:
+    """Who is behind an extension of the number or, without one, behind an X number for this very caller.
+
+    The terms of the binding become those of the call.
+    """
+    utc = x.utc_us(now) / 1e6
+    if extension:
+        found = x.routing.resolve(number, extension, utc)
+    else:
+        found = x.routing.resolve_call(number, call.record.caller_fingerprint or None, utc)
+    _take_terms(call, found)
+    if found.target is not None:
+        return found.target
+    if found.group:
+        return ToGroup(found.group)
+    return _OUTCOMES.get(found.reason, found.reason)
+
+
+def _take_terms(call: Call, found: Resolution) -> None:
+    call.record.binding = found.binding
+    call.binding_way = found.direction
+    if found.reason == "ok":
+        call.shown = found.shown
+        call.talk_limit, call.warn = found.limit, found.warn
+        call.record_talk = call.record_talk or found.record
+        call.ask_consent = found.consent
+
+
+def note_put_through(x: Exchange, call: Call, now: float) -> None:
+    """The called party has answered: idle time and the windows of call-backs begin anew."""
+    record = call.record
+    if record.binding:
+        caller = Party(Sealed(record.caller_sealed), record.caller_fingerprint) if record.caller_sealed else None
+        x.routing.touch(record.binding, x.utc_us(now) / 1e6, call.binding_way, caller)
+
+
+def cause_of_reason(reason: str) -> Cause:
+    """What a caller without a flow is told."""
+    return _CAUSES.get(reason, UNKNOWN)

@@ -1,0 +1,221 @@
+"""What a flow asks of the call, done: one function an action; one that is over at once returns the event it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, cast
+
+import msgspec
+
+from ivr_flows.actions import (
+    Action,
+    Answer,
+    Callback,
+    Conceal,
+    Consent,
+    Hangup,
+    Http,
+    Message,
+    Play,
+    Queue,
+    Record,
+    Speech,
+    StopMessage,
+    StopPlay,
+    Transfer,
+)
+from ivr_flows.events import CallbackTaken, Event, PlayDone, TransferEnded
+from routing.masks.target import TargetError, parse_open_target
+from switchboard.calls.answering import answer_caller, early_media, progress
+from switchboard.calls.call import Call, Phase
+from switchboard.calls.callback_request import request_callback
+from switchboard.calls.capture import begin_message, stop_message
+from switchboard.calls.causes import (
+    BUSY,
+    CONGESTION,
+    DECLINED,
+    FAILED,
+    FLOW_ERROR,
+    NO_ANSWER,
+    NORMAL,
+    UNKNOWN,
+    UNREGISTERED,
+    Cause,
+)
+from switchboard.calls.connecting import invite_agent, outcome_of
+from switchboard.calls.ending import end_call
+from switchboard.calls.exchange import Exchange
+from switchboard.calls.hunting import begin_hunt
+from switchboard.calls.masked import Found, ToGroup, find_masked
+from switchboard.calls.recording import command_recording, conceal
+
+# By what word of a flow's hangup node a call ends.
+CAUSES: Final[dict[str, Cause]] = {
+    "normal": NORMAL,
+    "busy": BUSY,
+    "no_answer": NO_ANSWER,
+    "unregistered": UNREGISTERED,
+    "unknown": UNKNOWN,
+    "rejected": DECLINED,
+    "failed": FAILED,
+}
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """The speech that a play waited for has been made, or could not be."""
+
+    play: Play
+
+
+def perform(x: Exchange, call: Call, actions: list[Action], now: float) -> Event | None:
+    """Carry out actions; the event that the last of them made at once, if any."""
+    outcome: Event | None = None
+    for action in actions:
+        if call.phase is not Phase.FLOW:
+            return None
+        outcome = _PERFORM[type(action)](x, call, action, now) or outcome
+    return outcome
+
+
+def _answer(x: Exchange, call: Call, action: Answer, now: float) -> None:
+    if not answer_caller(x, call, now):
+        end_call(x, call, CONGESTION, "switch", now)
+
+
+def _hang_up(x: Exchange, call: Call, action: Hangup, now: float) -> None:
+    exhausted = call.position is not None and call.position.exhausted
+    cause = FLOW_ERROR if exhausted else CAUSES.get(action.cause, FAILED)
+    end_call(x, call, cause, "agent" if call.agent_left and cause is NORMAL else "switch", now)
+
+
+# --- what the caller hears ---
+
+
+def _play(x: Exchange, call: Call, action: Play, now: float) -> Event | None:
+    if not call.caller.talking and not early_media(x, call, now):
+        end_call(x, call, CONGESTION, "switch", now)
+        return None
+    texts = [(sound.text, sound.language) for sound in action.prompts if isinstance(sound, Speech)]
+    missing = [text for text in texts if x.voice.ready(*text) is None]
+    if missing:
+        call.speaking = action.play_id
+        x.voice.prepare(missing, lambda: x.deliver(call, Prepared(action)))
+        return None
+    return _play_now(x, call, action)
+
+
+def play_prepared(x: Exchange, call: Call, prepared: Prepared) -> Event | None:
+    """The speech of a play is there, or cannot be had; too late when the flow has gone on."""
+    action = prepared.play
+    return _play_now(x, call, action) if call.speaking == action.play_id else None
+
+
+def _play_now(x: Exchange, call: Call, action: Play) -> Event | None:
+    call.speaking = 0
+    names = [
+        sound if isinstance(sound, str) else x.voice.ready(sound.text, sound.language) or "" for sound in action.prompts
+    ]
+    playable = tuple(name for name in names if name)
+    if not playable or call.caller.lease is None:
+        return PlayDone(action.play_id)
+    x.media.play(call.caller.lease, action.play_id, playable, action.loop)
+    return None
+
+
+def _stop_play(x: Exchange, call: Call, action: StopPlay, now: float) -> None:
+    call.speaking = 0
+    if call.caller.lease is not None:
+        x.media.stop_play(call.caller.lease)
+
+
+# --- where the caller is connected ---
+
+
+def _transfer(x: Exchange, call: Call, action: Transfer, now: float) -> Event | None:
+    found = _target_of(x, call, action, now)
+    if isinstance(found, ToGroup):
+        return begin_hunt(x, call, found.group, (action.ringback,), action.ring_timeout, now, transfer=True)
+    if isinstance(found, str):
+        return TransferEnded(found)  # type: ignore[arg-type]
+    failure = invite_agent(x, call, found, action.ring_timeout, now)
+    if failure is not None:
+        return TransferEnded(outcome_of(failure))
+    if call.caller.lease is not None and action.ringback and call.caller.talking:
+        call.ringback = action.ringback
+        x.media.play(call.caller.lease, 0, (action.ringback,), True)
+    elif not call.caller.talking:
+        progress(x, call, 180, now)
+    return None
+
+
+def _target_of(x: Exchange, call: Call, action: Transfer, now: float) -> Found:
+    """Where a transfer leads, or the outcome by which the flow branches."""
+    if action.target is not None:
+        try:
+            target = parse_open_target(action.target)
+        except TargetError:
+            return "unknown"
+        return target if target is not None else "unknown"
+    number, extension = action.number or call.record.called, action.extension or ""
+    call.record.extension = extension
+    return find_masked(x, call, number, extension, now)
+
+
+def _queue(x: Exchange, call: Call, action: Queue, now: float) -> Event | None:
+    music = tuple(sound for sound in action.music if isinstance(sound, str))
+    return begin_hunt(x, call, action.group, music, action.max_wait, now)
+
+
+# --- what others are asked ---
+
+
+def _http(x: Exchange, call: Call, action: Http, now: float) -> None:
+    x.backends.request(action, lambda event: x.deliver(call, event), call.id)
+
+
+def _callback(x: Exchange, call: Call, action: Callback, now: float) -> Event:
+    return CallbackTaken(action.request_id, request_callback(x, call, action.number, action.group, now))
+
+
+# --- what is kept ---
+
+
+def _record(x: Exchange, call: Call, action: Record, now: float) -> None:
+    command_recording(x, call, action.do, now)
+
+
+def _message(x: Exchange, call: Call, action: Message, now: float) -> Event | None:
+    return begin_message(x, call, action, now)
+
+
+def _stop_message(x: Exchange, call: Call, action: StopMessage, now: float) -> None:
+    stop_message(x, call)
+
+
+def _conceal(x: Exchange, call: Call, action: Conceal, now: float) -> None:
+    conceal(x, call, action.on)
+
+
+def _consent(x: Exchange, call: Call, action: Consent, now: float) -> None:
+    call.record.consent = "given" if action.given else "declined"
+
+
+# Each function takes the very action its key names, which a dict's type cannot say.
+_PERFORM = cast(
+    "dict[type[Action], Callable[[Exchange, Call, Action, float], Event | None]]",
+    {
+        Answer: _answer,
+        Hangup: _hang_up,
+        Play: _play,
+        StopPlay: _stop_play,
+        Transfer: _transfer,
+        Queue: _queue,
+        Http: _http,
+        Callback: _callback,
+        Record: _record,
+        Message: _message,
+        StopMessage: _stop_message,
+        Conceal: _conceal,
+        Consent: _consent,
+    },
+)

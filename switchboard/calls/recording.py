@@ -1,0 +1,69 @@
+"""Recording a call: by the number's rule or by its flow; a recorder that fails is never a reason for a call to end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from media.control import Recorded
+from switchboard.calls.call import Call
+from switchboard.calls.exchange import Exchange
+from switchboard.calls.leg import Leg
+from switchboard.store.records import RecordingRecord
+
+
+def command_recording(x: Exchange, call: Call, do: str, now: float) -> None:
+    """Start, stop, pause or resume, as a flow's record node says."""
+    lease = call.caller.lease
+    if do == "start":
+        start_recording(x, call, now)
+    elif lease is not None and call.recording:
+        if do == "stop":
+            x.media.stop_record(lease)
+            call.recording = ""
+        else:
+            x.media.pause_record(lease, do == "pause")
+
+
+def start_recording(x: Exchange, call: Call, now: float) -> None:
+    """Record what the caller says (left) and hears (right), unless it is being recorded or has not agreed."""
+    if call.recording or call.caller.lease is None:
+        return
+    if call.record.consent == "declined" or (call.ask_consent and call.record.consent != "given"):
+        return
+    number = len(call.record.recordings) + 1
+    at_us = x.utc_us(now)
+    path = f"{_day(x, now)}/{call.id}-{number}.wav"
+    call.recording = x.new_id()
+    call.record.recordings.append(RecordingRecord(id=call.recording, path=path, started_us=at_us))
+    peer = call.agent.lease if call.agent is not None else None
+    x.media.record(call.caller.lease, call.recording, str(Path(x.settings.recordings, path)), peer)
+
+
+def talk_begins(x: Exchange, call: Call, now: float) -> None:
+    """Both sides hear each other: record if a rule says so."""
+    if call.record_talk:
+        start_recording(x, call, now)
+
+
+def conceal(x: Exchange, call: Call, on: bool) -> None:
+    """Secret digits are being keyed, or no more."""
+    if call.caller.lease is not None:
+        x.media.conceal(call.caller.lease, on)
+
+
+def recorded(x: Exchange, call: Call, leg: Leg, event: Recorded) -> None:
+    """A recording is complete, or there is none for the reason that the event tells."""
+    if call.recording == event.recording_id:
+        call.recording = ""
+    for one in call.record.recordings:
+        if one.id == event.recording_id:
+            one.seconds = round(event.seconds, 3)
+    if event.reason:
+        x.log("recording.failed", call_id=call.id, recording=event.recording_id, reason=event.reason)
+    elif event.gaps:
+        x.log("recording.gaps", call_id=call.id, recording=event.recording_id, gaps=event.gaps)
+
+
+def _day(x: Exchange, now: float) -> str:
+    """The directory of the day, in the operator's zone."""
+    return x.clock.local(now).date
