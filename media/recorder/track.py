@@ -97,8 +97,8 @@ class Track:
         length = len(block) * _FRAME
         position = self._position
         late = min(
-            self._arrival(block["at"][0]) - position,
-            self._arrival(block["at"][-1]) - position - length + _FRAME,
+            self._arrival(block["at"][0], _FRAME) - position,
+            self._arrival(block["at"][-1], _FRAME) - position - length + _FRAME,
         )
         if abs(late) > MAX_DRIFT:
             return None
@@ -107,8 +107,9 @@ class Track:
         self._seq = (self._seq + len(block)) & 0xFFFF
         return position, block["payload"].reshape(-1)
 
-    def _arrival(self, at: float) -> int:
-        return round((float(at) - self._origin) * RATE)
+    def _arrival(self, at: float, length: int) -> int:
+        """Where `length` samples belong that came at `at`: a packet leaves when its last sample was taken."""
+        return round((float(at) - self._origin) * RATE) - length
 
     def _runs(self, packets: bytes, payload_type: int) -> list[_Run]:
         runs: list[_Run] = []
@@ -136,14 +137,18 @@ class Track:
 
         False for packets that belong to no source of audio.
         """
-        audio = [(at, packet.ts) for at, packet in run.packets if packet.payload_type == payload_type]
+        audio = [
+            (self._arrival(at, len(packet.payload)), packet.ts)
+            for at, packet in run.packets
+            if packet.payload_type == payload_type
+        ]
         begins = run.ssrc != self._ssrc
         if not audio:
             return not begins
         first = audio[0][1]
         here = 0 if begins else self._position + _signed(first - self._ts)
         # The packet that was least delayed tells.
-        late = min(self._arrival(at) - here - _signed(ts - first) for at, ts in audio)
+        late = min(came - here - _signed(ts - first) for came, ts in audio)
         if begins or abs(late) > MAX_DRIFT:
             self._ssrc = run.ssrc
             self._position = here + late

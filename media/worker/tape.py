@@ -35,7 +35,6 @@ NOTHING: Final = "nothing"
 Copy = Callable[[int], None]
 Give = Callable[[bytes | memoryview], None]
 
-_FRAME: Final = 0.02
 _HEADER: Final = 12
 _pack = PACKET.pack
 _CODECS: Final[tuple[CodecName, ...]] = ("PCMA", "PCMU")
@@ -259,7 +258,7 @@ class MessageTape(Tape):
 
 
 def voice_ends(data: bytes, codec: str) -> float | None:
-    """When the last packet with a voice in it ended; None without one."""
+    """When the last packet with a voice in it came; None without one."""
     quiet = _QUIET.get(codec)
     if quiet is None:
         return None
@@ -271,5 +270,5 @@ def voice_ends(data: bytes, codec: str) -> float | None:
         payload = data[at - size + _HEADER : at]
         # Counting what is left after taking the faint codes out needs no loop.
         if len(payload.translate(None, quiet)) > VOICED * len(payload):
-            found = time_of + _FRAME
+            found = float(time_of)
     return found

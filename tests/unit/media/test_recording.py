@@ -33,13 +33,13 @@ def frame(n: int, at: float | None = None, *, ssrc: int = 7, seq: int | None = N
     seq = (65530 + n) & 0xFFFF if seq is None else seq
     ts = (2**32 - 800 + FRAME * n) & 0xFFFFFFFF if ts is None else ts
     packet = bytes(Packet(8, seq, ts, ssrc, bytes([code(n)]) * FRAME))
-    return PACKET.pack(ORIGIN + 0.02 * n if at is None else at, len(packet)) + packet
+    return PACKET.pack(ORIGIN + 0.02 * (n + 1) if at is None else at, len(packet)) + packet
 
 
 def key(n: int, ssrc: int = 7) -> bytes:
     """What a worker copies of a telephone event in the n-th packet's place: its header."""
     packet = bytes(Packet(101, (65530 + n) & 0xFFFF, (2**32 - 800 + FRAME * n) & 0xFFFFFFFF, ssrc, b""))
-    return PACKET.pack(ORIGIN + 0.02 * n, len(packet)) + packet
+    return PACKET.pack(ORIGIN + 0.02 * (n + 1), len(packet)) + packet
 
 
 def begin(path: Path, channels: int = 2, **changes: bool) -> Begin:
@@ -180,7 +180,7 @@ class TestTimeline:
         recording = Recording(begin(path))
         late = MAX_DRIFT / 8000 + 0.02
         recording.audio(heard(frame(0), frame(1)))
-        recording.audio(heard(*(frame(n, ORIGIN + 0.02 * n + late) for n in (2, 3))))
+        recording.audio(heard(*(frame(n, ORIGIN + 0.02 * (n + 1) + late) for n in (2, 3))))
         recording.end(End(1, ORIGIN + late + 0.08))
         assert frames_of(path) == [0, 1, *[None] * round(late * 50), 2, 3]
 
@@ -188,7 +188,7 @@ class TestTimeline:
         """Packets held up and delivered at once are where their timestamps say."""
         path = tmp_path / "call.wav"
         recording = Recording(begin(path))
-        recording.audio(heard(*map(frame, range(3)), *(frame(n, ORIGIN + 0.8) for n in range(3, 40))))
+        recording.audio(heard(*map(frame, range(3)), *(frame(n, ORIGIN + 0.82) for n in range(3, 40))))
         recording.audio(heard(*map(frame, range(40, 44))))
         recording.end(End(1, ORIGIN + 0.88))
         assert frames_of(path) == [*range(44)]
@@ -268,7 +268,7 @@ class TestTimeline:
 def _numbered(n: int) -> bytes:
     """A packet of a long call: the frames repeat, the numbers do not."""
     packet = bytes(Packet(8, n & 0xFFFF, FRAME * n, 7, bytes([code(n % 50)]) * FRAME))
-    return PACKET.pack(ORIGIN + 0.02 * n, len(packet)) + packet
+    return PACKET.pack(ORIGIN + 0.02 * (n + 1), len(packet)) + packet
 
 
 class TestSilence:

@@ -93,7 +93,7 @@ class TestSignalling:
         """The file says nothing about who listens."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as old:
             old.bind(str(tmp_path / "left"))
-        signalling._listen(str(tmp_path / "left")).close()
+        signalling.listen(str(tmp_path / "left")).close()
 
     def test_numbers_and_counters_are_answered(self, link: Link) -> None:
         """Ping with the last command carried out, Stats with everything."""
