@@ -125,7 +125,7 @@ class Position(msgspec.Struct, kw_only=True):
 
     def redacted(self) -> Position:
         """Return a copy that may be written down: without secrets and without digits."""
-        frames = [Frame(flow=frame.flow, node=frame.node, variables=frame.variables) for frame in self.frames]
+        frames = [msgspec.structs.replace(frame, secrets={}) for frame in self.frames]
         return msgspec.structs.replace(self, secrets={}, frames=frames, collected="", typed="")
 
     def __repr__(self) -> str:

@@ -34,7 +34,7 @@ def _ended(turn: Turn, node: ConnectBase, event: TransferEnded) -> str:
     if event.outcome == "completed":
         return node.next
     turn.assign("reason", event.outcome)
-    return node.on.get(event.outcome) or node.on.get("other") or turn.end("failed")
+    return node.on.get(event.outcome) or node.on.get("other") or node.on.get("failed") or turn.end("failed")
 
 
 def enter_queue(turn: Turn, node: QueueNode) -> str:
@@ -58,7 +58,7 @@ def _served(turn: Turn, node: QueueNode, event: QueueEnded) -> str:
     if event.outcome == "completed":
         return node.next
     turn.assign("reason", event.outcome)
-    return node.on.get(event.outcome) or node.on.get("other") or turn.end("failed")
+    return node.on.get(event.outcome) or node.on.get("other") or node.on.get("failed") or turn.end("failed")
 
 
 def _lost(turn: Turn, node: ConnectBase | QueueNode, event: TimerDue) -> str:
