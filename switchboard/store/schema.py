@@ -19,7 +19,7 @@ from sqlalchemy import (
     Table,
 )
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest migration; a test holds it equal to the one in `migrations/versions`."""
 
 metadata: Final = MetaData(
@@ -203,9 +203,109 @@ mask_bindings: Final = Table(
     Column("label", String, nullable=False),
     Column("created_us", BigInteger, nullable=False),
     Column("updated_us", BigInteger, nullable=False),
+    Column("policy", String, nullable=False, server_default=""),
+    Column("used_us", BigInteger, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
 Index(None, mask_bindings.c.fingerprint)
+
+# Bindings of X numbers; `b` is the other side of a pair, or N.
+mask_lines: Final = Table(
+    "mask_lines",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("number", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("target", String, nullable=False),
+    Column("a_sealed", LargeBinary),
+    Column("a_fingerprint", LargeBinary),
+    Column("b_sealed", LargeBinary),
+    Column("b_fingerprint", LargeBinary),
+    Column("skill_group", String, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("expires_us", BigInteger),
+    Column("label", String, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("updated_us", BigInteger, nullable=False),
+    Column("policy", String, nullable=False),
+    Column("used_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index(None, mask_lines.c.number)
+Index(None, mask_lines.c.a_fingerprint)
+Index(None, mask_lines.c.b_fingerprint)
+
+mask_quarantines: Final = Table(
+    "mask_quarantines",
+    metadata,
+    Column("number", String, primary_key=True),
+    Column("extension", String, primary_key=True),
+    Column("until_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+mask_pools: Final = Table(
+    "mask_pools",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("policy", String, nullable=False),
+)
+
+mask_pool_numbers: Final = Table(
+    "mask_pool_numbers",
+    metadata,
+    Column("number", String, primary_key=True),
+    Column("pool", ForeignKey("mask_pools.name"), nullable=False),
+    Column("city", String, nullable=False),
+    Column("retired", Boolean, nullable=False),
+    Column("added_us", BigInteger, nullable=False),
+)
+Index(None, mask_pool_numbers.c.pool)
+
+# Who gave a number of a pool back, by fingerprint; needed until the cool-down is over.
+mask_releases: Final = Table(
+    "mask_releases",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("number", String, nullable=False),
+    Column("people", LargeBinary, nullable=False),
+    Column("released_us", BigInteger, nullable=False),
+)
+Index(None, mask_releases.c.released_us)
+
+mask_extension_pools: Final = Table(
+    "mask_extension_pools",
+    metadata,
+    Column("number", String, primary_key=True),
+    Column("first", String, nullable=False),
+    Column("last", String, nullable=False),
+    Column("check_digit", String, nullable=False),
+    Column("cool_down", Float, nullable=False),
+)
+
+mask_refusals: Final = Table(
+    "mask_refusals",
+    metadata,
+    Column("customer", LargeBinary, primary_key=True),
+    Column("agent", LargeBinary, primary_key=True),
+    Column("until_us", BigInteger),
+    Column("refused_us", BigInteger, nullable=False),
+    Column("call_id", String(36), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+mask_log: Final = Table(
+    "mask_log",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("who", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("binding", String, nullable=False),
+    Column("detail", String, nullable=False),
+    Column("reason", String, nullable=False),
+)
+Index(None, mask_log.c.binding)
 
 key_checks: Final = Table(
     "key_checks",

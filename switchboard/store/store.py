@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,9 @@ from switchboard.store.intake import Intake
 from switchboard.store.journal import Journal
 from switchboard.store.keys import load_vault
 from switchboard.store.loader import Loader
-from switchboard.store.masks import MaskRepository, bind_configured
+from switchboard.store.mask_pools import MaskPools
+from switchboard.store.masks import MaskChanges, MaskRepository, bind_configured, read_changes
+from switchboard.store.records import utc_us
 from switchboard.store.recovery import close_open_calls, open_calls, unloaded_records
 from switchboard.store.segments import segment_paths
 from switchboard.store.voicemail import Voicemail
@@ -65,8 +67,17 @@ class Store:
         """
         table = MaskTable()
         bind_configured(table, configured, self.vault)
-        self.masks.fill(table, rest)
+        for number, (_, _, check, _) in MaskPools(self.database, "").extension_ranges().items():
+            try:
+                table.set_check(number, check)
+            except ValueError as error:
+                _log.error("store.no_check_digit", number=number, reason=str(error))
+        self.masks.fill(table, rest, now_us=utc_us())
         return table
+
+    def read_mask_changes(self, bindings: Sequence[str], configured: Iterable[Mask]) -> MaskChanges:
+        """What some bindings are now, for `apply_changes` to bring into the running table; may run in a thread."""
+        return read_changes(self.masks, bindings, configured, self.vault, now_us=utc_us())
 
     def reload_keys(self) -> None:
         """Read the key files again, after a key was added; a wrong one raises and changes nothing."""

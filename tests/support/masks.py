@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from routing.masks import RealNumber, Vault
-from switchboard.store.masks import MaskRow
+from switchboard.store.mask_rows import LineRow, MaskRow
 
 
 def fixed_vault() -> Vault:
@@ -25,4 +25,15 @@ def number_row(vault: Vault, extension: str, number: str, *, updated_us: int = 1
 def open_row(extension: str, kind: str, target: str, **changes: object) -> MaskRow:
     """A binding of 4008001234 to a SIP URI or an account."""
     row = MaskRow("4008001234", extension, kind, target, None, None, "", "", False, None, "", 1, 1)
+    return row._replace(**changes)
+
+
+def line_row(
+    vault: Vault, binding: str, kind: str, number: str, a: str = "", b: str = "", **changes: object
+) -> LineRow:
+    """A binding of an X number to real numbers."""
+    people: list[bytes | None] = []
+    for text in (a, b):
+        people += [vault.seal(RealNumber(text)), vault.fingerprint(RealNumber(text))] if text else [None, None]
+    row = LineRow(binding, number, kind, "", *people, "", False, None, "", 1, 1)  # type: ignore[arg-type]
     return row._replace(**changes)

@@ -11,7 +11,9 @@ from config.schema import Mask
 from config.values import ExtensionRange, Hidden
 from routing.masks import AorTarget, Binding, MaskTable, NumberTarget, RealNumber, SipTarget, TargetError
 from switchboard.store.database import Database
-from switchboard.store.masks import ExistingBindingsError, MaskRepository, bind_configured
+from switchboard.store.mask_editor import ExistingBindingsError, MaskEditor
+from switchboard.store.mask_rows import binding_of
+from switchboard.store.masks import MaskRepository, bind_configured
 from tests.support.masks import fixed_vault, number_row, open_row
 
 VAULT = fixed_vault()
@@ -27,11 +29,12 @@ def test_every_kind_of_binding_comes_back(database: Database) -> None:
         open_row("2", "sip", "sip:2@host", disabled=True),
         open_row("3", "aor", "alice", expires_us=1_500_000),
     ]
-    assert masks.import_rows(rows) == (3, 0)
-    assert sorted(masks.load_all()) == [
-        (NUMBER, "000001", NumberTarget(rows[0].sealed, "carrier", "01088880000"), False, None),  # type: ignore[arg-type]
-        (NUMBER, "2", SipTarget("sip:2@host"), True, None),
-        (NUMBER, "3", AorTarget("alice"), False, 1.5),
+    assert MaskEditor(database, "test").store(rows) == (3, 0, 0)
+    assert sorted(masks.rows()) == rows
+    assert [binding_of(row).target for row in rows] == [
+        NumberTarget(rows[0].sealed, "carrier", "01088880000"),  # type: ignore[arg-type]
+        SipTarget("sip:2@host"),
+        AorTarget("alice"),
     ]
     assert masks.count() == 3
 
@@ -39,7 +42,9 @@ def test_every_kind_of_binding_comes_back(database: Database) -> None:
 def test_fills_a_table(database: Database) -> None:
     """The table answers from the stored rows, and the loader rests in between."""
     masks = MaskRepository(database)
-    masks.import_rows([open_row(f"{number:06}", "sip", f"sip:{number:06}@host") for number in range(1200)])
+    MaskEditor(database, "test").store(
+        [open_row(f"{number:06}", "sip", f"sip:{number:06}@host") for number in range(1200)]
+    )
     table, rests = MaskTable(), []
     assert masks.fill(table, lambda: rests.append(1)) == 1200
     assert table.resolve(NUMBER, "000777", 0.0).target == SipTarget("sip:000777@host")
@@ -50,23 +55,23 @@ def test_fills_a_table(database: Database) -> None:
 def test_existing_rows_are_not_touched_without_replace(database: Database) -> None:
     """One row that is bound already keeps all others of the import out."""
     masks = MaskRepository(database)
-    masks.import_rows([open_row("1", "aor", "alice")])
+    MaskEditor(database, "test").store([open_row("1", "aor", "alice")])
     with pytest.raises(ExistingBindingsError) as caught:
-        masks.import_rows([open_row("0", "aor", "bob"), open_row("1", "aor", "bob")])
-    assert list(caught.value.keys) == [(NUMBER, "1")]
-    assert [target for _, _, target, _, _ in masks.load_all()] == [AorTarget("alice")]
+        MaskEditor(database, "test").store([open_row("0", "aor", "bob"), open_row("1", "aor", "bob")])
+    assert list(caught.value.keys) == [f"{NUMBER},1"]
+    assert [row.target for row in masks.rows()] == ["alice"]
 
 
 def test_replace_keeps_when_a_binding_began(database: Database) -> None:
     """Replacing changes everything but the time of creation."""
     masks = MaskRepository(database)
-    masks.import_rows([number_row(VAULT, "1", MARKED, updated_us=5)])
-    done = masks.import_rows(
+    MaskEditor(database, "test").store([number_row(VAULT, "1", MARKED, updated_us=5)])
+    done = MaskEditor(database, "test").store(
         [open_row("1", "aor", "bob", label="new", created_us=9, updated_us=9), open_row("2", "aor", "bob")],
         replace=True,
     )
-    assert done == (1, 1)
-    assert masks.get(NUMBER, "1") == Binding(
+    assert done == (1, 1, 0)
+    assert masks.get(f"{NUMBER},1") == Binding(
         number=NUMBER, extension="1", target=AorTarget("bob"), label="new", created_us=5, updated_us=9
     )
     assert masks.find(VAULT.fingerprint(RealNumber(MARKED))) == []
@@ -80,7 +85,7 @@ def test_an_error_in_the_middle_leaves_nothing(database: Database) -> None:
 
     masks = MaskRepository(database)
     with pytest.raises(KeyboardInterrupt):
-        masks.import_rows([open_row(str(number), "aor", "a") for number in range(3000)], progress=stop)
+        MaskEditor(database, "test").store([open_row(str(number), "aor", "a") for number in range(3000)], progress=stop)
     assert masks.count() == 0
 
 
@@ -88,14 +93,16 @@ def test_progress_counts_up_to_all(database: Database) -> None:
     """The last report is the number of rows."""
     seen: list[int] = []
     rows = [open_row(str(number), "aor", "a") for number in range(2500)]
-    MaskRepository(database).import_rows(rows, progress=seen.append)
+    MaskEditor(database, "test").store(rows, progress=seen.append)
     assert seen == [1000, 2000, 2500]
 
 
 def test_finds_bindings_by_fingerprint(database: Database) -> None:
     """All extensions of one person are found without opening anything."""
     masks = MaskRepository(database)
-    masks.import_rows([number_row(VAULT, str(n), MARKED if n % 2 else "13900001111") for n in range(6)])
+    MaskEditor(database, "test").store(
+        [number_row(VAULT, str(n), MARKED if n % 2 else "13900001111") for n in range(6)]
+    )
     found = masks.find(VAULT.fingerprint(RealNumber("+8613956781234")))
     assert [binding.extension for binding in found] == ["1", "3", "5"]
     target = found[0].target
@@ -105,14 +112,13 @@ def test_finds_bindings_by_fingerprint(database: Database) -> None:
 
 def test_get_of_what_is_not_bound(database: Database) -> None:
     """An extension without a row is None."""
-    assert MaskRepository(database).get(NUMBER, "1") is None
+    assert MaskRepository(database).get(f"{NUMBER},1") is None
 
 
 def test_no_file_of_the_database_holds_the_number(database: Database, tmp_path: Path) -> None:
     """The marked number, and its digits in other writings, are in no byte of the database, its log or its index."""
-    masks = MaskRepository(database)
-    masks.import_rows([number_row(VAULT, str(number), MARKED) for number in range(500)])
-    masks.import_rows([number_row(VAULT, "1", "13900001111")], replace=True)
+    MaskEditor(database, "test").store([number_row(VAULT, str(number), MARKED) for number in range(500)])
+    MaskEditor(database, "test").store([number_row(VAULT, "1", "13900001111")], replace=True)
 
     def found() -> list[str]:
         clear = [MARKED.encode(), MARKED.encode("utf-16-le"), bytes.fromhex("0" + MARKED), MARKED[1:].encode()]
@@ -122,7 +128,7 @@ def test_no_file_of_the_database_holds_the_number(database: Database, tmp_path: 
     database.close()
     assert found() == []
     leak = Database(database.path)
-    MaskRepository(leak).import_rows([open_row("900", "aor", "a", label=MARKED)])
+    MaskEditor(leak, "test").store([open_row("900", "aor", "a", label=MARKED)])
     assert found() != []
     leak.close()
 
@@ -170,7 +176,7 @@ def test_many_bindings_take_little_memory(database: Database) -> None:
     import tracemalloc
 
     masks = MaskRepository(database)
-    masks.import_rows([number_row(VAULT, f"{number:06}", MARKED) for number in range(5_000)])
+    MaskEditor(database, "test").store([number_row(VAULT, f"{number:06}", MARKED) for number in range(5_000)])
     gc.collect()
     tracemalloc.start()
     try:

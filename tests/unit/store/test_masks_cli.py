@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from switchboard.masks_cli import app, tell_switch
+from switchboard.masks_cli import app
+from switchboard.masks_cli.application import tell_switch
 from switchboard.store.database import Database
 from switchboard.store.keys import add_encryption_key
+from switchboard.store.mask_editor import MaskEditor
 from switchboard.store.masks import MaskRepository
 from tests.support.masks import open_row
 
@@ -99,7 +101,7 @@ class TestImport:
         """The number of bindings is told, and that the next start reads them."""
         result = world.load(HEAD + "4008001234,345678,13956781234,,,,Li\n4008001234,345679,aor:alice\n")
         assert result.exit_code == 0
-        assert "2 bindings imported (0 replaced)" in result.output
+        assert "2 bindings imported (0 replaced, 0 unchanged)" in result.output
         assert "no switch is running on this store; the next start reads them" in result.output
         assert world.count() == 2
 
@@ -151,11 +153,11 @@ class TestImport:
         text = HEAD + "4008001234,2,aor:alice\n4008001234,1,13956781234\n"
         result = world.load(text)
         assert result.exit_code == 1
-        assert f"{world.file}:3: this extension is bound already" in result.output
+        assert f"{world.file}:3: is bound already, to something else" in result.output
         assert "nothing imported: 1 bad row; --replace replaces them" in result.output
         assert world.count() == 1
         result = world.load(text, "--replace")
-        assert "2 bindings imported (1 replaced)" in result.output
+        assert "2 bindings imported (1 replaced, 0 unchanged)" in result.output
 
     def test_a_fresh_store_is_warned_about(self, world: World) -> None:
         """With store.fresh the next start would empty what was imported."""
@@ -196,7 +198,7 @@ class TestShow:
         assert result.exit_code == 0
         assert "4008001234 extension 345678" in result.output
         assert "139****1234 by trunk carrier, showing 01088880000" in result.output
-        for words in ("state    active", "since    2", "until    2100-01-01 00:00", "label    Li", "origin   imported"):
+        for words in ("state    active", "since    2", "until    2100-01-01 00:00", "label    Li", "origin   stored"):
             assert words in result.output
 
     def test_nothing_shown_to_the_called(self, world: World) -> None:
@@ -229,7 +231,7 @@ class TestShow:
         assert "state    expired since 2020-01-02 00:00" in world.run("show", "4008001234", "1").output
         database = Database(world.store / "switchboard.db")
         rows = [open_row("2", "sip", "sip:a@h", disabled=True, updated_us=2_000_000)]
-        MaskRepository(database).import_rows(rows)
+        MaskEditor(database, "test").store(rows)
         database.close()
         output = world.run("show", "4008001234", "2").output
         assert "state    disabled since 1970-01-01" in output
@@ -250,7 +252,7 @@ class TestShow:
         row = open_row("1", "number", "")._replace(sealed=b"\x00\x01" + b"x" * 40, trunk="carrier")
         world.run("show", "4008001234", "1")
         database = Database(world.store / "switchboard.db")
-        MaskRepository(database).import_rows([row])
+        MaskEditor(database, "test").store([row])
         database.close()
         result = world.run("show", "4008001234", "1")
         assert result.exit_code == 1
@@ -297,7 +299,7 @@ def test_a_stale_socket_is_no_switch(tmp_path: Path) -> None:
     path = tmp_path / "control.sock"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
         left.bind(str(path))
-    assert "no switch is running" in tell_switch(path, "reload-masks")
+    assert "no switch is running" in tell_switch(tmp_path, "reload-masks")
 
 
 def test_a_silent_switch_is_not_waited_for_forever(tmp_path: Path) -> None:
@@ -306,4 +308,4 @@ def test_a_silent_switch_is_not_waited_for_forever(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent:
         silent.bind(str(path))
         silent.listen()
-        assert "could not be told (timed out)" in tell_switch(path, "reload-masks", seconds=0.05)
+        assert "could not be told (timed out)" in tell_switch(tmp_path, "reload-masks", seconds=0.05)

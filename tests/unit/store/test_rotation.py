@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 
-from routing.masks import NumberTarget, RealNumber, Vault
+from routing.masks import RealNumber, Vault
 from routing.masks.secret import Sealed, key_of
 from switchboard.store.calls import CallRepository
 from switchboard.store.database import Database
 from switchboard.store.intake import Intake
+from switchboard.store.mask_editor import MaskEditor
 from switchboard.store.masks import MaskRepository
 from switchboard.store.rotation import reseal, sealed_under
 from tests.support.masks import number_row, open_row
@@ -22,7 +23,7 @@ NUMBER = RealNumber("13956781234")
 def fill(database: Database) -> None:
     """Bindings and calls under the old key, and some without a number."""
     rows = [number_row(OLD, str(number), "13956781234") for number in range(1500)]
-    MaskRepository(database).import_rows([*rows, open_row("9999", "aor", "alice")])
+    MaskEditor(database, "test").store([*rows, open_row("9999", "aor", "alice")])
     calls = [call_record(number) for number in range(3)]
     for call in calls[:2]:
         call.caller_sealed = OLD.seal(NUMBER)
@@ -40,9 +41,9 @@ def test_everything_goes_under_the_new_key(database: Database) -> None:
     assert reseal(database, BOTH) == 1504
     assert (sealed_under(database, 1), sealed_under(database, 2)) == (0, 1504)
     new = Vault({2: b"2" * 32}, b"i" * 32, os.urandom)
-    for _, _, target, _, _ in MaskRepository(database).load_all():
-        if isinstance(target, NumberTarget):
-            assert new.open(target.secret) == NUMBER
+    for row in MaskRepository(database).rows():
+        if row.sealed is not None:
+            assert new.open(Sealed(row.sealed)) == NUMBER
     calls = CallRepository(database).recent(3)
     assert calls[0].caller_sealed == b""
     assert {key_of(Sealed(call.caller_sealed)) for call in calls[1:]} == {2}
@@ -65,6 +66,6 @@ def test_again_changes_nothing(database: Database) -> None:
     """A second run finds all in order and writes the same bytes."""
     fill(database)
     reseal(database, BOTH)
-    before = sorted(MaskRepository(database).load_all())
+    before = sorted(MaskRepository(database).rows())
     reseal(database, BOTH)
-    assert sorted(MaskRepository(database).load_all()) == before
+    assert sorted(MaskRepository(database).rows()) == before

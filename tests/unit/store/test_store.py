@@ -14,6 +14,7 @@ from routing.masks import AorTarget, RealNumber, SipTarget
 from switchboard.store.database import DatabaseError
 from switchboard.store.journal import Journal
 from switchboard.store.keys import KeyFileError, add_encryption_key
+from switchboard.store.mask_editor import MaskEditor
 from switchboard.store.records import encode_record, encode_snapshot
 from switchboard.store.segments import Kind
 from switchboard.store.store import Store
@@ -64,7 +65,7 @@ def test_fresh_empties_database_and_journal_and_keeps_keys(tmp_path: Path) -> No
     """Nothing of earlier calls and bindings is left, and numbers seal as before."""
     store = Store(tmp_path)
     end(store, 1)
-    store.masks.import_rows([open_row("1", "aor", "alice")])
+    MaskEditor(store.database, "test").store([open_row("1", "aor", "alice")])
     sealed = store.vault.seal(RealNumber("13956781234"))
     store.close()
     store = Store(tmp_path, fresh=True)
@@ -88,11 +89,11 @@ def test_masks_come_from_configuration_and_database(tmp_path: Path) -> None:
     """Stored bindings win over configured ones, and a reload sees what was added."""
     store = Store(tmp_path)
     configured = [Mask(number="4008001234", extension=text, target="aor:alice") for text in ("1", "2")]
-    store.masks.import_rows([open_row("2", "sip", "sip:2@h")])
+    MaskEditor(store.database, "test").store([open_row("2", "sip", "sip:2@h")])
     table = store.load_masks(configured)
     assert table.bound("4008001234", "1") == AorTarget("alice")
     assert table.bound("4008001234", "2") == SipTarget("sip:2@h")
-    store.masks.import_rows([open_row("3", "sip", "sip:3@h")])
+    MaskEditor(store.database, "test").store([open_row("3", "sip", "sip:3@h")])
     new = store.load_masks(configured)
     assert table.compare(new).added == 1
     store.close()

@@ -1,0 +1,120 @@
+"""What the commands under `switchboard masks` share: the application, names of bindings, and the running switch."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final, Optional
+
+import typer
+
+from routing.masks import AorTarget, Binding, NumberTarget, Party, SipTarget, Vault
+from routing.masks.binding import extension_id
+from routing.numbers import canonical_number, fold_digits
+from switchboard.command_line import CONTROL_SECONDS, NoSwitchError, Opened, UnheardError, ask_switch
+from switchboard.store.mask_fields import FieldReader
+from switchboard.store.mask_pools import MaskPools
+from switchboard.store.masks import MOST_IDS
+from switchboard.store.records import utc_us
+
+app: Final = typer.Typer(
+    name="masks",
+    help="Masked numbers: who stands behind a 400 number and an extension, and behind an X number.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+ByOption = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads the annotation at run time
+    typer.Option("--by", metavar="NAME", help="Who does it, for the log of changes; your login name without it."),
+]
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the log of changes.")]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="BINDING", help="The id of a binding, or the number of an extension.")
+]
+ExtensionArgument = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Argument(metavar="[EXTENSION]", help="The extension, when a number was given."),
+]
+MAX_NAME: Final = 64
+
+
+def who(by: str | None) -> str:
+    """Who stands in the log of changes."""
+    if by:
+        return by[:MAX_NAME]
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def binding_id(name: str, extension: str | None) -> str:
+    """The id of the binding that was named, in the one form of its number."""
+    number, comma, rest = name.partition(",")
+    if extension is None and not comma:
+        return name.strip()
+    return extension_id(canonical_number(number), fold_digits(extension if extension is not None else rest).strip())
+
+
+def said(binding: str) -> str:
+    """A binding as people say it."""
+    number, comma, extension = binding.partition(",")
+    return f"{number} extension {extension}" if comma else f"binding {binding}"
+
+
+def field_reader(store: Opened) -> FieldReader:
+    """Checks what is written about bindings against the configuration and the pools."""
+    config = store.config
+    ranges = MaskPools(store.database, "").extension_ranges()
+    return FieldReader(
+        store.vault,
+        trunks=[trunk.name for trunk in config.trunks if trunk.to],
+        accounts=[account.user for account in config.accounts],
+        groups=[group.name for group in config.groups],
+        checks={number: check for number, (_, _, check, _) in ranges.items()},
+        now_us=utc_us(),
+    )
+
+
+def reached(binding: Binding, vault: Vault) -> str:
+    """Whom a binding leads to, in words and masked; raises `VaultError`."""
+    match binding.target:
+        case SipTarget(uri):
+            return uri
+        case AorTarget(aor):
+            return f"softphone {aor}"
+        case NumberTarget(secret, trunk, shown):
+            return f"{vault.open(secret)} by trunk {trunk}, showing {shown or 'no number'}"
+    people = [masked(party, vault) for party in (binding.a, binding.b or binding.n) if party is not None]
+    if binding.group:
+        people.append(f"group {binding.group}")
+    return " and ".join(people)
+
+
+def masked(party: Party, vault: Vault) -> str:
+    """A party's number as it may be shown."""
+    return str(vault.open(party.sealed))
+
+
+def tell_of(directory: Path, bindings: Sequence[str]) -> str:
+    """Tell the running switch which bindings changed, or to read all when they are many; what came of it."""
+    if len(bindings) <= MOST_IDS:
+        answer = tell_switch(directory, "masks-changed", {"bindings": list(bindings)})
+        if "unknown command" not in answer:
+            return answer
+    return tell_switch(directory, "reload-masks")
+
+
+def tell_switch(directory: Path, command: str, values: object = None, seconds: float = CONTROL_SECONDS) -> str:
+    """Send a command to the switch that runs on this store; what came of it, in words."""
+    try:
+        reply = ask_switch(directory, command, values, seconds)
+    except NoSwitchError:
+        return "no switch is running on this store; the next start reads them"
+    except UnheardError as error:
+        return f"the running switch could not be told ({error}); it reads them at its next start"
+    if not reply.ok:
+        return f"the running switch did not take them: {reply.error}"
+    return f"the running switch uses them now ({reply.result.get('bindings', 'unknown')} bindings in all)"
