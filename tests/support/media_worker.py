@@ -144,7 +144,15 @@ class Phone:
 class WorkerProcess:
     """A running worker."""
 
-    def __init__(self, directory: Path, *, pairs: int = 8, prompts: Sequence[Path] = (), silence: float = 60.0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        pairs: int = 8,
+        prompts: Sequence[Path] = (),
+        silence: float = 60.0,
+        recorder: str | None = None,
+    ) -> None:
         self.path = str(directory / "worker.sock")
         self.sockets = bind_pairs(pairs)
         self.ports = [sock.getsockname()[1] for sock in self.sockets[::2]]
@@ -152,6 +160,7 @@ class WorkerProcess:
         self._log = directory / "worker.log"
         self._prompts = prompts
         self._silence = silence
+        self._recorder = recorder
         self._controls: list[Control] = []
         self.start()
 
@@ -165,6 +174,7 @@ class WorkerProcess:
                     *(sys.executable, "-m", "media.worker", "--id", "3", "--socket", self.path),
                     *("--supervisor-fd", str(theirs.fileno()), "--silence", str(self._silence)),
                     *("--prompts", *map(str, self._prompts)),
+                    *(() if self._recorder is None else ("--recorder", self._recorder)),
                 ],
                 cwd=ROOT,
                 pass_fds=[theirs.fileno()],
