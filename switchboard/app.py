@@ -173,6 +173,9 @@ class Switch:
 
     async def supply_prompts(self) -> None:
         """Speak what manifests name and no directory has, and say what is wrong with prompts."""
+        await self.speech.prepare()
+        if missing := self.speech.unavailable():
+            self.log.warning("speech.unavailable", reason=missing)
         directories = [Path(path) for path in self.config.media.prompts]
         made = await supply(directories, self.store.directory / MADE, self.speech)
         for notice in made.notices:

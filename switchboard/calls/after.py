@@ -67,7 +67,7 @@ def _perform(x: Exchange, life: Afterlife, actions: list[Action], now: float) ->
     for action in actions:
         if isinstance(action, Http):
             x.backends.request(
-                action, lambda event: x.run(lambda then: after_event(x, life, event, then)), f"after {life.call_id}"
+                action, lambda event: x.run(lambda then: after_event(x, life, event, then)), life.call_id
             )
     if life.position.ended:
         _forget(x, life)
@@ -82,7 +82,7 @@ def _perform(x: Exchange, life: Afterlife, actions: list[Action], now: float) ->
 def _forget(x: Exchange, life: Afterlife) -> None:
     if x.afterlives.pop(life.call_id, None) is None:
         return
-    x.backends.cancel(f"after {life.call_id}")
+    x.backends.cancel(life.call_id)
     if life.armed is not None:
         x.after_heap.cancel(life)
         life.armed = None

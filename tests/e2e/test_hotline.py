@@ -13,6 +13,7 @@ import pytest
 
 from bench.phone import Answer, Phone
 from bench.population import account_of
+from bench.sipp import Totals
 from media.prompts import load_wav
 from tests.support.backend import (
     RunningBackend,
@@ -91,8 +92,13 @@ async def hotline_call(
     before = len(switch.rows("select id from calls"))
     caller = Caller(number, keys, talk_ms=talk_ms)
     with listening() as captured:
-        totals, _ = await together(place(caller, switch.target, directory, HOTLINE, within=60), agent_answers(switch))
-    assert (totals.successful, totals.failed, totals.unexpected) == (1, 0, 0), totals
+        totals: list[Totals] = []
+
+        async def carrier() -> None:
+            totals.append(await place(caller, switch.target, directory, HOTLINE, within=60))
+
+        await together(carrier(), agent_answers(switch))
+    assert (totals[0].successful, totals[0].failed, totals[0].unexpected) == (1, 0, 0), totals
     await switch.nothing_left()
     records = await switch.records(before + 1)
     return shown(switch, records[-1]["id"]), captured[0], caller
@@ -156,7 +162,7 @@ async def test_a_backend_in_trouble_leads_to_a_human_without_delay(
     call, _, _ = await hotline_call(switch, tmp_path, foreign_caller(2), ",1")
     assert call["path"] == ["welcome", "chinese", "hours", "who", "somebody"]
     assert call["identity"]["status"] == "unavailable"
-    assert call["identity"]["took_us"] < longest * 1e6
+    assert call["identity"]["took"] < longest
     assert call["cause"] == "normal"
 
 

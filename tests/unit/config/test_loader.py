@@ -35,7 +35,8 @@ def test_packaged_default_is_complete() -> None:
     assert config.media.workers == 1
     assert config.media.address == "127.0.0.1"
     assert {account.user for account in config.accounts} == {"alice", "bob"}
-    assert [(entry.number, entry.flow) for entry in config.numbers] == [("4008001234", "extension")]
+    flows = {entry.number: entry.flow for entry in config.numbers}
+    assert flows == {"4008001234": "extension", "4008005678": "hotline"}
     targets = {mask.extension: mask.target or mask.shown for mask in config.masks}
     assert targets == {"800001": "aor:alice", "800002": "aor:bob", "800003": "01088880000"}
     assert config.trunks[0].to == "127.0.0.1:5070"
@@ -51,6 +52,7 @@ def test_bench_configuration_serves_the_numbers_of_the_first_rows() -> None:
         "4001": "sip:agent@127.0.0.1:5190",
         "4002": "four_digits",
         "4004": "hold_music",
+        "4005": "sip:agent@127.0.0.1:5190",
         "4008001234": "extension",
     }
     many, real = config.masks
