@@ -76,7 +76,7 @@ _SERVICE = re.compile(r"[48]00[0-9]{7}\Z")
 _FIXED = re.compile(r"(?:10|2[0-9])[2-8][0-9]{7}\Z|[3-9][0-9]{2}[2-8][0-9]{6,7}\Z")
 _LOCAL = re.compile(r"[2-8][0-9]{6,7}\Z")
 _SERVICE_WITH_AREA = re.compile(r"0(?:10|2[0-9]|[3-9][0-9]{2})([48]00[0-9]{7})\Z")
-_INBOUND_ONLY = re.compile(r"[48]00[0-9]{7}\Z|(?:0(?:10|2[0-9]|[3-9][0-9]{2}))?9[56][0-9]{3,}\Z")
+_INBOUND_ONLY = re.compile(r"[48]00[0-9]{7}\Z|(?:0(?:10|2[0-9]|[3-9][0-9]{2}))?9[56][0-9]{3,}\Z").match
 _E164 = re.compile(r"[1-9][0-9]{6,14}\Z")
 _SHORT = re.compile(r"[19][0-9]{2,7}\Z")
 
@@ -98,7 +98,7 @@ def canonical_number(text: str) -> str:
 
 def is_service(number: str) -> bool:
     """True for a 400, 800, 95… or 96… number in its one form: it takes calls, and no call may come from it."""
-    return _INBOUND_ONLY.match(number) is not None
+    return _INBOUND_ONLY(number) is not None
 
 
 def normalise(text: str, *, country: str = "86", area: str = "") -> Number:

@@ -15,7 +15,7 @@ from msgspec import structs
 
 from routing.masks.binding import UNBOUND, Binding, Difference, Reason, Resolution, failed, reached
 from routing.masks.callbacks import Callbacks
-from routing.masks.policy import Policy, Way
+from routing.masks.policy import Way
 from routing.masks.record import AOR, BODY, FIRST, HEAD, NUMBER, SECOND, Record, key_of, pack, record_of, unpack
 from routing.masks.secret import Party, Sealed
 from routing.masks.sense import CALLS_BACK, TakenError, check, owns
@@ -113,7 +113,7 @@ class Lines:
 
     def add(self, binding: Binding) -> None:
         """Bind, in place of the binding with the same id; `BindingError` when it makes no sense or is not free."""
-        binding = structs.replace(binding, number=canonical_number(binding.number), policy=_in_one_form(binding.policy))
+        binding = self._in_one_form(binding)
         check(binding)
         record = record_of(binding)
         self._check_free(binding, record)
@@ -268,13 +268,14 @@ class Lines:
     def _unpack(self, packed: bytes) -> Record:
         return unpack(packed, self._terms.items)
 
-
-def _in_one_form(policy: Policy) -> Policy:
-    """A policy whose numbers are in their one form."""
-    if not policy.shown_to_a and not policy.shown_to_b:
-        return policy
-    return structs.replace(
-        policy,
-        shown_to_a=canonical_number(policy.shown_to_a),
-        shown_to_b=canonical_number(policy.shown_to_b),
-    )
+    def _in_one_form(self, binding: Binding) -> Binding:
+        """The binding with its numbers in their one form."""
+        x, policy = binding.number, binding.policy
+        if x not in self._callers:
+            x = canonical_number(x)
+        if policy.shown_to_a or policy.shown_to_b:
+            shown_to_a, shown_to_b = canonical_number(policy.shown_to_a), canonical_number(policy.shown_to_b)
+            policy = structs.replace(policy, shown_to_a=shown_to_a, shown_to_b=shown_to_b)
+        if x is binding.number and policy is binding.policy:
+            return binding
+        return structs.replace(binding, number=x, policy=policy)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from routing.masks.policy import Policy, Way
 from routing.numbers import canonical_number, is_service
 
@@ -19,6 +21,7 @@ def shown_for(way: Way, policy: Policy, x: str) -> str | None:
     return None if is_service(number) else number
 
 
+@lru_cache(maxsize=8192)
 def allowed(number: str) -> str | None:
     """The one form of a number if a call may show it as its caller."""
     number = canonical_number(number)
