@@ -30,7 +30,7 @@ from ivr_flows.position import Waiting
 from ivr_flows.prompt import Prompt
 from ivr_flows.steps.backend import GRACE, kept_key, meanwhile, quiet, request
 from ivr_flows.steps.entry import FINISH, Finish, Verdict, attempt
-from ivr_flows.turn import Turn
+from ivr_flows.turn import TELLING, Turn
 
 MAX_SUBJECT = 64
 
@@ -154,7 +154,7 @@ def _subject(turn: Turn, event: HttpDone) -> str:
     if isinstance(subject, bool) or not isinstance(subject, str | int):
         return ""
     text, digits = str(subject)[:MAX_SUBJECT], turn.position.collected
-    return "" if (digits and digits in text) or turn.telling(text) else text
+    return "" if (len(digits) >= TELLING and digits in text) or turn.telling(text) else text
 
 
 FINISH.update(cast("dict[type[NodeBase], Finish]", {IdentifyNode: _entered}))
