@@ -45,7 +45,7 @@ def refuse(x: Exchange, tx: ServerTransaction, status: int, now: float, *headers
 
 def unsupported(request: Request) -> tuple[str, ...]:
     """Option tags that the request requires; we know none (RFC 3261 §8.2.2.3)."""
-    if "require" not in request.headers:
+    if "require" not in request.headers.first:
         return ()
     return tuple(tag for tag in request.headers.values("require") if tag)
 
@@ -74,9 +74,9 @@ def screen(request: Request) -> Owed | None:
     if request.body:
         if request.content_type not in (None, "application/sdp"):
             return 415, ("Accept: application/sdp",)
-        if (request.headers.get("content-encoding") or "identity").lower() != "identity":
+        if (request.headers.first.get("content-encoding") or "identity").lower() != "identity":
             return 415, ("Accept-Encoding: identity",)
-    if "accept" in request.headers and not _accepts_sdp(request):
+    if "accept" in request.headers.first and not _accepts_sdp(request):
         return 406, ()
     return None
 
@@ -112,7 +112,7 @@ def _context(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
         trunk = x.routing.identify(host, port)
         if trunk is not None:
             return trunk
-    credentials = request.headers.get("proxy-authorization")
+    credentials = request.headers.first.get("proxy-authorization")
     stale = False
     if credentials is not None:
         user, stale = x.authenticator.user(credentials, request.method, request.uri, now)
@@ -160,8 +160,8 @@ def _open_call(x: Exchange, tx: ServerTransaction, request: Request, context: st
 
 def caller_number(request: Request) -> RealNumber | None:
     """The caller's number: what the network asserts (RFC 3325), else From; None when it is withheld."""
-    asserted = request.headers.get("p-asserted-identity")
-    for value in (asserted, request.headers.get("from")):
+    asserted = request.headers.first.get("p-asserted-identity")
+    for value in (asserted, request.headers.first.get("from")):
         if value is None:
             continue
         user = _user_of(value)

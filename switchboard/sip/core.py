@@ -22,7 +22,6 @@ from switchboard.sip.via import MAGIC
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from switchboard.sip.events import Event
 
 RETRY_AFTER: Final = "Retry-After: 5"
 """What a peer is told when all transactions are taken (RFC 3261 §21.5.4)."""
@@ -39,6 +38,7 @@ class SipCore:
         "_clients",
         "_heap",
         "_limit",
+        "_own_via",
         "_random_token",
         "_salt",
         "_sent_by",
@@ -46,6 +46,8 @@ class SipCore:
         "_via",
         "contact",
         "local",
+        "take_datagrams",
+        "take_events",
         "timers",
     )
 
@@ -65,11 +67,16 @@ class SipCore:
         """The Contact value of whatever the TU sends without one."""
         self._sent_by = host_port(local)
         self._via = f"SIP/2.0/UDP {self._sent_by}"
+        self._own_via = f"{self._via};"
         self._random_token = random_token
         self._salt = random_token()
         self._agent = user_agent
         self._limit = max_transactions
         self._box = Outbox()
+        self.take_datagrams: Final = self._box.take_datagrams
+        """Takes what is to be transmitted, in order: (octets, address) each."""
+        self.take_events: Final = self._box.take_events
+        """Takes what the TU is to be told, in order."""
         self._heap: DeadlineHeap[ClientTransaction | ServerTransaction] = DeadlineHeap()
         self._clients = ClientTransactions(self._box, self._heap, timers, self._via, user_agent)
         self._servers = ServerTransactions(self._box, self._heap, timers, user_agent)
@@ -108,14 +115,6 @@ class SipCore:
         self._clients.transport_error(destination, now)
 
     # --- out
-
-    def take_datagrams(self) -> list[tuple[bytes, Address]]:
-        """Take what is to be transmitted, in order."""
-        return self._box.take_datagrams()
-
-    def take_events(self) -> list[Event]:
-        """Take what the TU is to be told, in order."""
-        return self._box.take_events()
 
     def counts(self) -> dict[str, int]:
         """What is alive; all zero when every transaction has ended."""
@@ -207,11 +206,14 @@ class SipCore:
 
     def _is_ours(self, response: Response) -> bool:
         """Tell whether the top Via is the one we wrote (RFC 3261 §18.1.2)."""
-        value = response.headers.get("via") or ""
+        value = response.headers.first.get("via", "")
+        ours = value.startswith(self._own_via)
+        if ours and response.usual:
+            return True
         if response.headers.repeated("via") or "," in value:
             # RFC 3261 §8.1.3.3: somebody else's response gone astray.
             return False
-        if value.startswith(self._via) and value[len(self._via) :][:1] == ";":
+        if ours:
             return True
         try:
             via = response.via
@@ -223,7 +225,7 @@ class SipCore:
     # --- requests
 
     def _receive_request(self, request: Request, source: Address, now: float) -> None:
-        via = request.headers.get("via")
+        via = request.headers.first.get("via")
         if via is None:
             return
         method = request.method
@@ -304,7 +306,7 @@ class SipCore:
 
     def _refuse(self, request: Request, status: int, source: Address, headers: tuple[str, ...] = ()) -> None:
         """Answer without a transaction, from what could be read (RFC 3261 §8.2.7)."""
-        via = request.headers.get("via")
+        via = request.headers.first.get("via")
         if via is None or request.method == "ACK":
             return
         try:
@@ -319,7 +321,7 @@ class SipCore:
         """Add what makes a dialog: the request's Record-Route, a Contact (RFC 3261 §12.1.1)."""
         if not _has_contact(headers):
             headers = (f"Contact: {self.contact}", *headers)
-        if "record-route" in request.headers:
+        if "record-route" in request.headers.first:
             routes = request.headers.getall("record-route")
             headers = (*[f"Record-Route: {route}" for route in routes], *headers)
         return headers

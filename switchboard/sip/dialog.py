@@ -52,16 +52,16 @@ class Dialog(msgspec.Struct):
     @classmethod
     def as_server(cls, request: Request, local_tag: str, source: Address, *, nat: bool = False) -> Dialog:
         """Make the dialog of a request we accept (RFC 3261 §12.1.1); it is early until `confirmed` is set."""
-        routes = request.headers.values("record-route")
-        contact = request.contact
+        headers = request.headers
+        routes = headers.values("record-route") if "record-route" in headers.first else []
         # A peer without a Contact breaks §8.1.1.8; its From is the best guess that is left.
-        target = contact.uri if contact is not None else request.from_.uri
+        target = request.contact_uri or request.from_.uri
         return cls(
             call_id=request.call_id,
             local_tag=request.to_tag or local_tag,
             remote_tag=request.from_tag or "",
-            local_uri=untagged(request.headers.get("to") or ""),
-            remote_uri=untagged(request.headers.get("from") or ""),
+            local_uri=untagged(headers.first.get("to", "")),
+            remote_uri=untagged(headers.first.get("from", "")),
             remote_target=target,
             routes=routes,
             local_seq=0,
@@ -91,15 +91,14 @@ class Dialog(msgspec.Struct):
 
     def establish(self, response: Response, source: Address) -> None:
         """Take route set and target from a response; a 2xx confirms (RFC 3261 §12.1.2, §13.2.2.4)."""
-        self.routes = response.headers.values("record-route")[::-1]
+        headers = response.headers
+        self.routes = headers.values("record-route")[::-1] if "record-route" in headers.first else []
         self.confirmed = self.confirmed or response.status >= 200
         self.refresh(response, source)
 
     def refresh(self, message: Request | Response, source: Address) -> None:
         """Move the target to the Contact of a target refresh request or its 2xx (RFC 3261 §12.2.1.2)."""
-        contact = message.contact
-        if contact is not None:
-            self.remote_target = contact.uri
+        self.remote_target = message.contact_uri or self.remote_target
         self.destination = source if self.nat else (first_hop(self.routes, self.remote_target) or source)
 
     def accept(self, request: Request, source: Address | None = None) -> bool:

@@ -83,7 +83,7 @@ def canonical(name: str) -> str:
 class Headers:
     """Header lines in the order received, found by canonical long lower-case name."""
 
-    __slots__ = ("_first", "_lines", "_more", "malformed")
+    __slots__ = ("_lines", "first", "malformed", "more")
 
     def __init__(self, lines: list[str], start: int = 0) -> None:
         """Index lines from `start` on; a line that is no header is kept in `malformed`."""
@@ -115,35 +115,37 @@ class Headers:
             if more is None:
                 more = {}
             more.setdefault(key, []).append(value.strip(" \t"))
-        self._first = first
-        self._more = more
+        self.first = first
+        """The first value of each name, by canonical name."""
+        self.more = more
+        """The further values of names that have several lines, None when no name has."""
         return True
 
     def get(self, name: str) -> str | None:
         """Return the first line's value, or None."""
-        found = self._first.get(name)
+        found = self.first.get(name)
         if found is None and name not in _LONG:
-            found = self._first.get(canonical(name))
+            found = self.first.get(canonical(name))
         return found
 
     def getall(self, name: str) -> list[str]:
         """Return the value of every line of that name, in order."""
         key = name if name in _LONG else canonical(name)
-        found = self._first.get(key)
+        found = self.first.get(key)
         if found is None:
             return []
-        if self._more is None or key not in self._more:
+        if self.more is None or key not in self.more:
             return [found]
-        return [found, *self._more[key]]
+        return [found, *self.more[key]]
 
     def repeated(self, name: str) -> bool:
         """Tell whether more than one line has that name."""
-        return self._more is not None and canonical(name) in self._more
+        return self.more is not None and canonical(name) in self.more
 
     @property
     def has_repeated(self) -> bool:
         """True when any name has more than one line."""
-        return self._more is not None
+        return self.more is not None
 
     def values(self, name: str) -> list[str]:
         """Return all list elements of that name, split at top-level commas, empty ones left out."""

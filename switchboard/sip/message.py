@@ -1,19 +1,23 @@
-"""Requests and responses: the head is split once, values are parsed at first use and kept.
+"""Requests and responses: the head is split once; what the transaction layer needs of it is read at once.
 
-The accessors that the transaction layer needs for every packet (`call_id`, `from_tag`, `to_tag`, `cseq`,
-`cseq_method`, `branch`) never raise: what is missing or malformed reads as "", None or -1 and is named by
-`validate`. The others (`from_`, `to`, `via`, `contact`, `request_uri`) raise ParseError.
+These attributes (`call_id`, `from_tag`, `to_tag`, `cseq`, `cseq_method`, `branch`) never raise: what is missing or
+malformed reads as "", None or -1 and is named by `validate`. The others (`from_`, `to`, `via`, `contact`,
+`request_uri`) are parsed at first use and kept, and raise ParseError.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from switchboard.sip.address import NameAddr, parse_name_addr, scan_tag
 from switchboard.sip.errors import ParseError
 from switchboard.sip.headers import Headers, is_digits, split_commas
 from switchboard.sip.uri import Uri, parse_uri
+from switchboard.sip.usual import ABSENT, match_usual
 from switchboard.sip.via import Via, parse_via, scan_branch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Deployed SIP and HTTP servers take 4-64 KiB of head; the longest of RFC 4475 is 3.5 KiB.
 MAX_HEAD: Final = 16 * 1024
@@ -28,80 +32,73 @@ class _Message:
     """What requests and responses have in common."""
 
     __slots__ = (
-        "_branch",
         "_contact",
-        "_cseq",
+        "_contact_uri",
         "_from",
-        "_from_tag",
         "_to",
-        "_to_tag",
         "_via",
         "body",
+        "branch",
+        "call_id",
+        "cseq",
+        "cseq_method",
+        "from_tag",
         "headers",
         "raw",
+        "to_tag",
+        "usual",
     )
 
-    def __init__(self, headers: Headers, body: bytes = b"", raw: bytes = b"") -> None:
-        """Hold the headers, the body and the octets both came from."""
+    def __init__(self, headers: Headers, body: bytes, raw: bytes, uri: str) -> None:
+        """Hold the headers, the body and the octets both came from; `uri` is that of a request."""
         self.headers = headers
         self.body = body
         self.raw = raw
-        self._cseq: tuple[int, str] | None = None
-        self._from_tag: str | None = ""
-        self._to_tag: str | None = ""
-        self._branch: str | None = ""
         self._from: NameAddr | None = None
         self._to: NameAddr | None = None
         self._via: Via | None = None
         self._contact: NameAddr | None = None
-
-    @property
-    def call_id(self) -> str:
+        first = headers.first
+        get = first.get
+        self.call_id = call_id = get("call-id", "")
         """The Call-ID, "" when missing."""
-        return self.headers.get("call-id") or ""
-
-    @property
-    def from_tag(self) -> str | None:
-        """The tag of From, None when missing."""
-        tag = self._from_tag
-        if tag == "":
-            value = self.headers.get("from")
-            tag = self._from_tag = None if value is None else scan_tag(value)
-        return tag
-
-    @property
-    def to_tag(self) -> str | None:
-        """The tag of To, None when missing."""
-        tag = self._to_tag
-        if tag == "":
-            value = self.headers.get("to")
-            tag = self._to_tag = None if value is None else scan_tag(value)
-        return tag
-
-    @property
-    def cseq(self) -> int:
-        """The number of CSeq, -1 when missing or malformed."""
-        pair = self._cseq
-        if pair is None:
-            pair = self._cseq = _split_cseq(self.headers.get("cseq"))
-        return pair[0]
-
-    @property
-    def cseq_method(self) -> str:
-        """The method of CSeq, "" when missing or malformed."""
-        pair = self._cseq
-        if pair is None:
-            pair = self._cseq = _split_cseq(self.headers.get("cseq"))
-        return pair[1]
-
-    @property
-    def branch(self) -> str | None:
+        match = match_usual(
+            f"{uri}\n{get('via')}\n{get('from')}\n{get('to')}\n{call_id}\n{get('cseq')}\n"
+            f"{get('max-forwards', ABSENT)}\n{get('contact', ABSENT)}"
+        )
+        self._contact_uri: str | None = None
+        self.branch: str | None
         """The branch of the top Via, None when missing."""
-        branch = self._branch
-        if branch == "":
-            value = self.headers.get("via")
-            branch = self._branch = None if value is None else scan_branch(value)
-        return branch
+        self.from_tag: str | None
+        """The tag of From, None when missing."""
+        self.to_tag: str | None
+        """The tag of To, None when missing."""
+        self.cseq: int
+        """The number of CSeq, -1 when missing or malformed."""
+        self.cseq_method: str
+        """The method of CSeq, "" when missing or malformed."""
+        if match is not None:
+            self.branch, self.from_tag, self.to_tag, number, self.cseq_method, self._contact_uri = match.groups()[1:]
+            self.cseq = int(number)
+        else:
+            self._read_each(get)
+        self.usual = (
+            match is not None
+            and headers.more is None
+            and headers.malformed is None
+            and "route" not in first
+            and "record-route" not in first
+        )
+        """Whether one match has shown that `validate` would find no fault with the headers."""
+
+    def _read_each(self, get: Callable[[str], str | None]) -> None:
+        value = get("from")
+        self.from_tag = None if value is None else scan_tag(value)
+        value = get("to")
+        self.to_tag = None if value is None else scan_tag(value)
+        value = get("via")
+        self.branch = None if value is None else scan_branch(value)
+        self.cseq, self.cseq_method = _split_cseq(get("cseq"))
 
     @property
     def via(self) -> Via:
@@ -135,9 +132,20 @@ class _Message:
         return self._contact
 
     @property
+    def contact_uri(self) -> str | None:
+        """The URI of the first Contact, None when there is none or it is the wildcard."""
+        if self._contact_uri is None:
+            contact = self.contact
+            if contact is not None:
+                self._contact_uri = contact.uri
+        return self._contact_uri
+
+    @property
     def content_type(self) -> str | None:
         """The media type in lower case and without parameters, None when missing."""
-        value = self.headers.get("content-type")
+        value = self.headers.first.get("content-type")
+        if value == "application/sdp":
+            return value
         return None if value is None else value.partition(";")[0].replace(" ", "").replace("\t", "").lower()
 
     def _required(self, name: str, shown: str) -> str:
@@ -165,7 +173,8 @@ class Request(_Message):
         version: str = "SIP/2.0",
     ) -> None:
         """Hold the parts of the request line beside headers and body."""
-        super().__init__(headers, body, raw)
+        super().__init__(headers, body, raw, uri)
+        self.usual = self.usual and version == "SIP/2.0" and method == self.cseq_method and uri != ""
         self.method = method
         self.uri = uri
         self.version = version
@@ -183,7 +192,7 @@ class Request(_Message):
     @property
     def max_forwards(self) -> int | None:
         """The Max-Forwards number, None when missing or malformed."""
-        value = self.headers.get("max-forwards")
+        value = self.headers.first.get("max-forwards")
         return int(value) if value is not None and is_digits(value) and len(value) <= 9 else None
 
     def __repr__(self) -> str:
@@ -206,7 +215,8 @@ class Response(_Message):
         version: str = "SIP/2.0",
     ) -> None:
         """Hold the parts of the status line beside headers and body."""
-        super().__init__(headers, body, raw)
+        super().__init__(headers, body, raw, "")
+        self.usual = self.usual and version == "SIP/2.0" and 100 <= status <= 699
         self.status = status
         self.reason = reason
         self.version = version
@@ -268,12 +278,12 @@ def read_head(head: bytes) -> Message:
 def content_length(message: Message) -> int | None:
     """Return the one Content-Length, None when missing; raises when it cannot frame the message."""
     headers = message.headers
-    value = headers.get("content-length")
+    value = headers.first.get("content-length")
     if value is None:
         return None
-    if headers.repeated("content-length"):
+    if headers.more is not None and "content-length" in headers.more:
         raise refusal(message, "more than one Content-Length", "Content-Length", "RFC 3261 §20.14")
-    if not is_digits(value) or len(value) > 9:
+    if not (value.isascii() and value.isdigit()) or len(value) > 9:
         raise refusal(message, "malformed Content-Length", "Content-Length", "RFC 3261 §20.14")
     return int(value)
 

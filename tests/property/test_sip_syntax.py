@@ -153,6 +153,64 @@ def test_quick_via_scan_agrees(text: str) -> None:
     assert scan_branch(text) == expected
 
 
+usual_field = {
+    "start": st.sampled_from(
+        ["INVITE sip:1@h SIP/2.0", "BYE sip:h;lr SIP/2.0", "SIP/2.0 180 R", "ACK sips:a@h:1 SIP/2.0"]
+    ),
+    "Via": st.sampled_from(
+        ["SIP/2.0/UDP h;branch=z9hG4bKa;rport", "SIP/2.0/TCP 192.0.2.1:5060;rport;branch=z9hG4bK-1"]
+    ),
+    "From": st.sampled_from(['"A b" <sip:a@h>;tag=1', "<sips:h:5061;transport=tls>;tag=x.y", "A <sip:1@h>"]),
+    "To": st.sampled_from(["<sip:b@h>", "<sip:b@h;user=phone>;tag=2"]),
+    "Call-ID": st.sampled_from(["a", "a@h", "é"]),
+    "CSeq": st.sampled_from(["1 INVITE", "999999999 BYE", "0 ACK"]),
+    "Max-Forwards": st.sampled_from(["0", "070", "255"]),
+    "Contact": st.sampled_from(["<sip:a@h>", "x <sip:a@h:1;ob>"]),
+}
+odd_field = st.one_of(
+    tricky,
+    st.text(st.sampled_from("09 z9hG4bKINVT;=<>@:/.sip?\t"), max_size=12),
+    st.sampled_from(
+        ["2147483648 INVITE", "1 invite", "256", "SIP/2.0/UDP h;branch=z9hG4bK", "sip:a@h", "*", "<sip:a@h?b>"]
+    ),
+    st.sampled_from(["SIP/2.0/UDP h;rport;branch=z9hG4bKa;rport", "SIP/2.0/UDP h;branch=z9hG4bKa, x", "<sip:a@h;x;x>"]),
+)
+
+
+@given(st.fixed_dictionaries(usual_field), st.dictionaries(st.sampled_from([*usual_field][1:]), st.none() | odd_field))
+def test_recognising_a_usual_head_agrees_with_reading_it_part_by_part(
+    fields: dict[str, str], changes: dict[str, str | None]
+) -> None:
+    """What one match takes is without fault, and its tags, branch, CSeq and Contact are those of the full parsers."""
+    lines = {**fields, **changes}
+    start = lines.pop("start")
+    text = "\r\n".join([start or "", *(f"{name}: {value}" for name, value in lines.items() if value is not None)])
+    message = parse_datagram(f"{text}\r\n\r\n".encode("utf-8", "surrogateescape"))
+    if message.usual:
+        message.usual = False
+        known = (
+            message.branch,
+            message.from_tag,
+            message.to_tag,
+            message.cseq,
+            message.cseq_method,
+            message.contact_uri,
+        )
+        assert validate(message) is None
+        contact = message.contact
+        number, _, method = (message.headers.get("cseq") or "").partition(" ")
+        uri = None if contact is None else contact.uri
+        assert known == (message.via.branch, message.from_.tag, message.to.tag, int(number), method, uri)
+
+
+def test_a_usual_head_is_recognised() -> None:
+    """The quick way is taken by what every carrier sends."""
+    head = "INVITE sip:1@192.0.2.1:5060;user=phone SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bK1;rport\r\n"
+    rest = 'From: "1" <sip:1@h>;tag=a\r\nTo: <sip:1@h>\r\nCall-ID: 1@h\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\n\r\n'
+    assert parse_datagram((head + rest).encode()).usual
+    assert not parse_datagram((head + "Route: <sip:h;lr>\r\n" + rest).encode()).usual
+
+
 @given(plain)
 def test_quote_round_trip(text: str) -> None:
     """Quoting is undone by unquoting, and a quoted text is one element of a list."""

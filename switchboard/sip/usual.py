@@ -1,0 +1,38 @@
+"""The head that nearly every message has, recognised by one match.
+
+What the pattern takes is well formed in all that `validate` looks at, so that such a message is judged and its tags,
+branch and CSeq are known at once. What it does not take is no worse for it: it is read and judged part by part.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from switchboard.sip.headers import TCHAR
+from switchboard.sip.uri import USUAL_URI
+
+ABSENT: Final = "\t"
+"""Stands for a header that is not there: no value is ever a tab, as white space round values is cut off."""
+
+_URI: Final = USUAL_URI + r"(?:;[A-Za-z][A-Za-z0-9\-]*(?:=[A-Za-z0-9\-.]+)?)?"
+_DISPLAY: Final = r'(?:"[^"\\\x00-\x1f\x7f]*"[ \t]*|[^"<>,;\\\x00-\x08\x0a-\x1f\x7f]*)'
+_ADDRESS: Final = rf"{_DISPLAY}<{_URI}>(?:;tag=({TCHAR}+))?\n"
+
+match_usual: Final = re.compile(
+    # Request-URI; nothing in a response.
+    rf"(?:{_URI})?\n"
+    # Via: one value, with the branch of RFC 3261, and no parameter twice.
+    r"SIP/2\.0/[A-Z]+ [A-Za-z0-9][A-Za-z0-9.\-]*(?::[1-5]?[0-9]{1,4})?"
+    r"(;rport)?;branch=(z9hG4bK[A-Za-z0-9\-.!%*_+`'~]+)(?(1)|(?:;rport(?:=[0-9]{1,5})?)?)(?:;received=[0-9.]{7,15})?\n"
+    # From, To.
+    rf"{_ADDRESS}{_ADDRESS}"
+    # Call-ID; CSeq, whose number is surely below 2**31.
+    r"[^\s\x00-\x1f\x7f]+\n([0-9]{1,9}) ([A-Z]+)\n"
+    # Max-Forwards up to 255; Contact.
+    rf"(?:\t|[01]?[0-9]{{1,2}}|2[0-4][0-9]|25[0-5])\n(?:\t|{_DISPLAY}<({_URI})>)\Z"
+).match
+"""Takes Request-URI, Via, From, To, Call-ID, CSeq, Max-Forwards and Contact, a line each without the last line end.
+
+Its groups 2 to 7 are: branch, tag of From, tag of To, number and method of CSeq, URI of Contact.
+"""
