@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,6 @@ import pytest
 
 from bench.phone import Answer, Phone
 from bench.population import account_of
-from bench.sipp import Totals
 from media.prompts import load_wav
 from tests.support.backend import (
     RunningBackend,
@@ -27,54 +28,61 @@ from tests.support.sipp import Caller, Heard, listening, need_sipp, place
 from tests.support.stage import together
 from tests.support.switch import PROJECT, RunningSwitch, running_switch
 
-HOTLINE = "4008005678"
 PROMPTS = PROJECT / "ivr_flows" / "prompts"
 DOMAIN = "switchboard.local"
+MOODS = ("well", "well-own", "dead", "slow", "lying", "failing")
+"""Each with a hotline number, a backend and an agent of its own, so that all can be called at once."""
+
+
+def hotline(mood: str) -> str:
+    """The number whose backend is in this mood."""
+    return f"400800567{MOODS.index(mood)}"
 
 
 @pytest.fixture(scope="module")
-def backend() -> Iterator[RunningBackend]:
-    """The customer's own server."""
-    with demonstration_backend() as running:
-        yield running
+def backends() -> Iterator[dict[str, RunningBackend]]:
+    """The customer's own servers."""
+    with ExitStack() as stack:
+        yield {mood: stack.enter_context(demonstration_backend(mood.partition("-")[0])) for mood in MOODS}
 
 
 @pytest.fixture(scope="module")
-def switch(tmp_path_factory: pytest.TempPathFactory, backend: RunningBackend) -> Iterator[RunningSwitch]:
-    """A switch whose hotline is always open."""
+def switch(tmp_path_factory: pytest.TempPathFactory, backends: dict[str, RunningBackend]) -> Iterator[RunningSwitch]:
+    """A switch whose hotlines are always open."""
     need_sipp()
+    open_always = {"opens": "00:00", "closes": "00:00", "days": "all"}
     changes = {
         "numbers": [
             {
-                "number": HOTLINE,
+                "number": hotline(mood),
                 "flow": "hotline",
                 "record": True,
-                "variables": {"backend": backend.url, "opens": "00:00", "closes": "00:00", "days": "all"},
-            },
+                "variables": {"backend": backends[mood].url, "group": mood, "flights_group": mood, **open_always}
+                | {"hotel_group": mood},
+            }
+            for mood in MOODS
         ],
         "masks": [],
-        "groups": [{"name": "support", "members": ["aor:bob", "aor:alice"]}],
+        "accounts": [{"user": mood, "password": f"{mood}-secret"} for mood in MOODS],
+        # The first member has no phone: the next one is rung.
+        "groups": [{"name": mood, "members": [f"aor:nobody-{mood}@{DOMAIN}.invalid", f"aor:{mood}"]} for mood in MOODS],
     }
     with running_switch(tmp_path_factory.mktemp("hotline"), **changes) as running:
         yield running
 
 
-async def agent_answers(switch: RunningSwitch, *, hangs_up: bool = False) -> Phone:
-    """Alice takes the call that comes, and hears the caller; the phone, closed."""
-    phone = await Phone.open("alice", target=switch.target, password="alice-secret", domain=DOMAIN)
+async def agent_answers(switch: RunningSwitch, mood: str) -> None:
+    """The agent takes the call that comes, and hears the caller."""
+    phone = await Phone.open(mood, target=switch.target, password=f"{mood}-secret", domain=DOMAIN)
     async with phone:
         phone.behaviour = Answer(after=0.2)
         await phone.register()
         call = await phone.next_call(within=40)
         await call.confirmed()
         call.rtp.play(880)
-        if hangs_up:
-            await call.hang_up()
-        else:
-            await call.ended()
+        await call.ended()
         assert call.rtp.stats().received >= 25
         assert phone.complaints == []
-    return phone
 
 
 def shown(switch: RunningSwitch, call_id: str) -> dict[str, Any]:
@@ -85,23 +93,14 @@ def shown(switch: RunningSwitch, call_id: str) -> dict[str, Any]:
     return found[0] if isinstance(found, list) else found
 
 
-async def hotline_call(
-    switch: RunningSwitch, directory: Path, number: str, keys: str, *, talk_ms: int = 2500
-) -> tuple[dict[str, Any], Heard, Caller]:
-    """One call of SIPp's to the hotline that alice takes: its record, and what was heard."""
-    before = len(switch.rows("select id from calls"))
-    caller = Caller(number, keys, talk_ms=talk_ms)
-    with listening() as captured:
-        totals: list[Totals] = []
+async def hotline_call(switch: RunningSwitch, directory: Path, mood: str, caller: Caller) -> None:
+    """One call of SIPp's to a hotline, taken by its agent."""
 
-        async def carrier() -> None:
-            totals.append(await place(caller, switch.target, directory, HOTLINE, within=60))
+    async def carrier() -> None:
+        totals = await place(caller, switch.target, directory, hotline(mood), within=60)
+        assert (totals.successful, totals.failed, totals.unexpected) == (1, 0, 0), totals
 
-        await together(carrier(), agent_answers(switch))
-    assert (totals[0].successful, totals[0].failed, totals[0].unexpected) == (1, 0, 0), totals
-    await switch.nothing_left()
-    records = await switch.records(before + 1)
-    return shown(switch, records[-1]["id"]), captured[0], caller
+    await together(carrier(), agent_answers(switch, mood))
 
 
 def heard_prompts(heard: Heard, caller: Caller, names: tuple[str, ...]) -> list[str]:
@@ -117,64 +116,68 @@ def heard_prompts(heard: Heard, caller: Caller, names: tuple[str, ...]) -> list[
     return [name for _, name in sorted(found)]
 
 
-async def test_a_foreign_telephone_is_verified_at_the_second_try(
-    switch: RunningSwitch, backend: RunningBackend, tmp_path: Path
-) -> None:
-    """English, wrong digits, right digits, hotel, the status of an order, an agent: way, prompts, identity, record."""
-    backend.behave("well")
-    number = foreign_caller(1)
-    wrong, right = wrong_digits(number, "id_card"), right_digits(number, "id_card")
-    order = account_of(number).orders[0]
-    keys = f",,2,,,,{wrong},,,,{right},,,,1,,1,,{order.number}#,,,,0"
-    call, heard, caller = await hotline_call(switch, tmp_path, number, keys)
-    way = call["path"]
-    assert way[:5] == ["welcome", "english", "hours", "who", "verified"]
-    assert way[5:11] == ["products", "hotel", "wishes", "order", "look_up", "status"]
-    assert way[11:] == [order.status, "details", "wishes", "somebody"]
-    assert call["identity"]["status"] == "verified"
-    assert call["identity"]["method"] == "id_card"
-    assert call["identity"]["subject"] == account_of(number).subject
-    assert call["identity"]["attempts"] == 2
+async def test_hotline_calls(switch: RunningSwitch, backends: dict[str, RunningBackend], tmp_path: Path) -> None:
+    """A foreign and an own telephone, and backends in trouble, all at the same time."""
+    foreign = foreign_caller(1)
+    wrong, right = wrong_digits(foreign, "id_card"), right_digits(foreign, "id_card")
+    order = account_of(foreign).orders[0]
+    keyed = f",,2,,,,{wrong},,,,{right},,,,1,,1,,{order.number}#,,,,0"
+    callers = {mood: Caller(foreign_caller(2), ",1", talk_ms=6000) for mood in MOODS[2:]}
+    callers |= {"well": Caller(foreign, keyed), "well-own": Caller(own_caller(3), ",1,,2,,0")}
+    with listening() as captured:
+        await together(*(hotline_call(switch, tmp_path, mood, caller) for mood, caller in callers.items()))
+    await switch.nothing_left()
+    await switch.records(len(MOODS))
+    calls = {row["called"]: shown(switch, row["id"]) for row in switch.rows("select id, called from calls")}
+    verified_at_the_second_try(calls[hotline("well")], order.status, account_of(foreign).subject)
+    check_prompts(captured[0], callers["well"], order.status)
+    check_own_telephone(calls[hotline("well-own")])
+    for mood in MOODS[2:]:
+        check_trouble(calls[hotline(mood)], mood)
+    assert backends["well-own"].hooks("/hangup")[-1]["product"] == "flights"
+    everything = json.dumps(calls) + switch.log()
+    for secret in (wrong, right):
+        assert not re.search(rf"(?<!\d){secret}(?!\d)", everything)
+
+
+def verified_at_the_second_try(call: dict[str, Any], status: str, subject: str) -> None:
+    """English, wrong digits, right digits, hotel, the status of an order, an agent."""
+    assert call["path"] == [
+        "welcome", "english", "hours", "who", "verified", "products", "hotel", "wishes", "order", "look_up", "status",
+        status, "details", "wishes", "somebody",
+    ]  # fmt: skip
+    identity = call["identity"]
+    assert (identity["status"], identity["method"]) == ("verified", "id_card")
+    assert (identity["subject"], identity["attempts"]) == (subject, 2)
     trail = [(entry["node"], entry["key"]) for entry in call["trail"]]
-    assert ("welcome", "2") in trail
-    assert ("products", "1") in trail
-    assert trail[-1] == ("wishes", "0")
+    assert [entry for entry in trail if entry[0] in ("welcome", "products", "wishes")] == [
+        ("welcome", "2"), ("products", "1"), ("wishes", "1"), ("wishes", "0"),
+    ]  # fmt: skip
     assert call["cause"] == "normal"
     assert [leg["role"] for leg in call["legs"]] == ["caller", "agent"]
-    wanted = (
-        "en/identity_ask_id_card", "en/identity_wrong", "en/identity_verified", "en/product_menu",
-        "en/main_menu", "en/identity_ask_order", f"en/order_{order.status}",
-    )  # fmt: skip
-    assert heard_prompts(heard, caller, wanted) == list(wanted)
-    everything = json.dumps(call) + switch.log()
-    for secret in (wrong, right):
-        assert f'"{secret}"' not in everything
+    assert [one["kind"] for one in call["segments"]] == ["ivr", "queue", "ring", "talk"]
     (recording,) = call["recordings"]
     assert recording["seconds"] > 1.0
 
 
-@pytest.mark.parametrize(("kind", "longest"), [("dead", 3.0), ("slow", 5.0), ("lying", 3.0), ("failing", 3.0)])
-async def test_a_backend_in_trouble_leads_to_a_human_without_delay(
-    switch: RunningSwitch, backend: RunningBackend, tmp_path: Path, kind: str, longest: float
-) -> None:
-    """Nobody is asked anything that cannot be checked."""
-    backend.behave(kind, 5.0)
-    call, _, _ = await hotline_call(switch, tmp_path, foreign_caller(2), ",1")
+def check_prompts(heard: Heard, caller: Caller, status: str) -> None:
+    """In English, in their order."""
+    wanted = (
+        "en/identity_ask_id_card", "en/identity_wrong", "en/identity_verified", "en/product_menu",
+        "en/main_menu", "en/identity_ask_order", f"en/order_{status}",
+    )  # fmt: skip
+    assert heard_prompts(heard, caller, wanted) == list(wanted)
+
+
+def check_own_telephone(call: dict[str, Any]) -> None:
+    """It is asked nothing."""
+    assert call["path"] == ["welcome", "chinese", "hours", "who", "products", "flights", "wishes", "somebody"]
+    assert call["identity"]["status"] == "own_number"
+
+
+def check_trouble(call: dict[str, Any], mood: str) -> None:
+    """Nobody is asked anything that cannot be checked: a human, as soon as the backend has had its time."""
     assert call["path"] == ["welcome", "chinese", "hours", "who", "somebody"]
     assert call["identity"]["status"] == "unavailable"
-    assert call["identity"]["took"] < longest
+    assert call["identity"]["took"] < (2.5 if mood == "slow" else 2.0)
     assert call["cause"] == "normal"
-
-
-async def test_an_own_telephone_is_asked_nothing(
-    switch: RunningSwitch, backend: RunningBackend, tmp_path: Path
-) -> None:
-    """And the customer's server learns that the caller has hung up."""
-    backend.behave("well")
-    before = len(backend.hooks("/hangup"))
-    call, _, _ = await hotline_call(switch, tmp_path, own_caller(3), ",1,,2,,0")
-    assert call["path"][:4] == ["welcome", "chinese", "hours", "who"]
-    assert "verified" not in call["path"]
-    assert call["identity"]["status"] == "own_number"
-    await switch.eventually(lambda: len(backend.hooks("/hangup")) > before)
-    assert backend.hooks("/hangup")[-1]["product"] == "flights"
