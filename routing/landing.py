@@ -84,12 +84,7 @@ def dialled_part(uri: str) -> str:
     if not at:
         return ""
     params = [param for param in host.split(";")[1:] if param.lower().startswith(("ext=", "postd="))]
-    return ";".join([_without_password(user), *params])
-
-
-def _without_password(user: str) -> str:
-    head, semicolon, params = user.partition(";")
-    return head.partition(":")[0] + semicolon + params
+    return ";".join([user.partition(":")[0], *params])
 
 
 def _read(uri: str) -> Number:

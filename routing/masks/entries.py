@@ -7,6 +7,7 @@ the extension share one pattern, and a range is one entry however long.
 from __future__ import annotations
 
 import msgspec
+from msgspec import structs
 
 from routing.masks.binding import Binding, extension_id
 from routing.masks.check_digit import Check, is_right, right_ones
@@ -133,3 +134,10 @@ class Entries:
 def live(stored: Stored | Guarded | None) -> Stored | Guarded | None:
     """The binding itself; None for the trace of one that is gone."""
     return None if isinstance(stored, Guarded) and stored.target is None else stored
+
+
+def differs(one: Stored | Guarded, other: Stored | Guarded) -> bool:
+    """Whether more than the last call is different."""
+    if isinstance(one, Guarded) and isinstance(other, Guarded):
+        return structs.replace(one, idle_until=None) != structs.replace(other, idle_until=None)
+    return one != other

@@ -23,7 +23,7 @@ from routing.masks.binding import (
     reached,
 )
 from routing.masks.check_digit import Check, is_right
-from routing.masks.entries import Entries, Guarded, Pattern, Span, Stored, live
+from routing.masks.entries import Entries, Guarded, Pattern, Span, Stored, differs, live
 from routing.masks.lines import DROPPED_AT_ONCE, Lines
 from routing.masks.policy import PLAIN, Policy, Way
 from routing.masks.secret import Party
@@ -248,7 +248,7 @@ class MaskTable:
                 before, after = live(ours.find(key)), live(theirs.find(key))
                 added += before is None and after is not None
                 removed += before is not None and after is None
-                changed += before is not None and after is not None and before != after
+                changed += before is not None and after is not None and differs(before, after)
         lines = self.lines.compare(new.lines)
         return Difference(added + lines.added, removed + lines.removed, changed + lines.changed)
 
