@@ -81,7 +81,7 @@ def _facts(found: Found) -> Iterator[tuple[str, str]]:
         yield "post-dial delay", f"{record.post_dial_delay_us / 1e3:.1f} ms"
     if record.transfer_latency_us is not None:
         yield "transfer latency", f"{record.transfer_latency_us / 1e3:.2f} ms"
-    yield "mask", f"{record.binding} {found.mask}".strip()
+    yield "mask", f"{record.binding}, which leads to {found.mask}" if found.mask else record.binding
     yield "identity", _identity(record)
     yield "consent", record.consent
     yield "survey", ", ".join(f"{question} {answer}" for question, answer in record.survey.items())

@@ -9,7 +9,8 @@ from typing import Annotated, Final, Optional
 import msgspec
 import typer
 
-from routing.masks.secret import RealNumber, canonical_number
+from routing.masks.secret import RealNumber, VaultError
+from routing.numbers import canonical_number
 from switchboard.call_text import Found, about, describe
 from switchboard.command_line import (
     ConfigOption,
@@ -24,7 +25,9 @@ from switchboard.command_line import (
     refuse,
     show_json,
 )
+from switchboard.masks_cli.application import reached
 from switchboard.store.calls import CallFilter, CallRepository
+from switchboard.store.masks import MaskRepository
 from switchboard.store.records import CallRecord, decode_record, decode_snapshot
 from switchboard.store.recovery import open_calls
 from switchboard.store.segments import Kind, read_segment, segment_paths
@@ -225,5 +228,11 @@ def _row(record: CallRecord) -> dict[str, object]:
 
 
 def _binding(store: Opened, record: CallRecord) -> str:
-    """What the mask of a call leads to, masked; empty when it was unbound meanwhile."""
-    return ""
+    """Whom the mask of a call leads to now, masked; empty when it was unbound meanwhile."""
+    if not record.binding:
+        return ""
+    binding = MaskRepository(store.database).get(record.binding)
+    try:
+        return "" if binding is None else reached(binding, store.vault)
+    except VaultError:
+        return ""

@@ -10,22 +10,25 @@ from sqlalchemy import Connection
 from switchboard.store.callbacks import CallbackRepository
 from switchboard.store.calls import CallRepository
 from switchboard.store.database import Database
+from switchboard.store.mask_use import note_refusal, note_used
 from switchboard.store.records import (
     CallbackRecord,
     CallbackStateRecord,
     CallRecord,
     MessageRecord,
     MessageStateRecord,
+    RefusalRecord,
     decode_callback,
     decode_callback_state,
     decode_message,
     decode_message_state,
     decode_record,
+    decode_refusal,
 )
 from switchboard.store.segments import Kind
 from switchboard.store.voicemail import MessageRepository
 
-Journalled = CallRecord | MessageRecord | MessageStateRecord | CallbackRecord | CallbackStateRecord
+Journalled = CallRecord | MessageRecord | MessageStateRecord | CallbackRecord | CallbackStateRecord | RefusalRecord
 
 DECODERS: Final[Mapping[int, Callable[[bytes], Journalled]]] = {
     Kind.ENDED: decode_record,
@@ -33,6 +36,7 @@ DECODERS: Final[Mapping[int, Callable[[bytes], Journalled]]] = {
     Kind.MESSAGE_STATE: decode_message_state,
     Kind.CALLBACK: decode_callback,
     Kind.CALLBACK_STATE: decode_callback_state,
+    Kind.REFUSAL: decode_refusal,
 }
 
 
@@ -60,4 +64,9 @@ class Intake:
                     self.callbacks.insert(connection, [record])
                 case CallbackStateRecord():
                     self.callbacks.change(connection, [record])
-        return self.calls.insert(connection, calls) if calls else 0
+                case RefusalRecord():
+                    note_refusal(connection, record)
+        if not calls:
+            return 0
+        note_used(connection, calls)
+        return self.calls.insert(connection, calls)

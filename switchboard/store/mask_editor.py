@@ -78,6 +78,8 @@ class MaskEditor:
             if taken and not replace:
                 raise ExistingBindingsError(taken)
             self._check(changed, connection)
+            # In the order of the keys, pages of the tables are written once.
+            changed.sort(key=_key)
             for start in range(0, len(changed), CHUNK):
                 self._store_chunk(changed[start : start + CHUNK], existing, action, connection)
                 if progress is not None:
@@ -180,6 +182,10 @@ class MaskEditor:
 
     def _note(self, connection: Connection, now_us: int, action: str, row: Row, reason: str) -> None:
         append_changes(connection, [Change(now_us, self._who, action, row.key, detail_of(row), reason)])
+
+
+def _key(row: Row) -> str:
+    return row.key
 
 
 def _try(table: MaskTable, row: LineRow, faults: dict[str, str]) -> None:

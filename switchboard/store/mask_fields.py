@@ -9,14 +9,15 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any, Final
 
-from routing.masks import PLAIN, BindingError, CallbackRule, MaskTable, Party, Policy, RealNumber, Vault
+from routing.masks import PLAIN, CallbackRule, Party, Policy, RealNumber, Vault
 from routing.masks.check_digit import Check
 from routing.masks.table import check_extension
 from routing.masks.target import AorTarget, TargetError, parse_number, parse_open_target
 from routing.numbers import fold_digits, is_service
-from switchboard.store.mask_rows import LineRow, MaskRow, Row, binding_of, policy_text
+from switchboard.store.mask_rows import LineRow, MaskRow, Row, policy_text
 
 SIMPLE: Final = ("number", "extension", "target", "trunk", "shown", "expires", "label")
 """All there is to say of most extensions."""
@@ -28,6 +29,8 @@ POLICY: Final = (
 FIELDS: Final = (*SIMPLE, *LINES, *POLICY, "disabled")
 KINDS: Final = ("extension", "axb", "axn", "axg", "ax")
 MAX_TEXT: Final = 64
+MAX_KNOWN: Final = 10_000
+"""Policies that are checked once for all rows that have them."""
 
 _NOT_DIGITS: Final = re.compile(r"[^0-9]")
 _DATE: Final = re.compile(r"\d{4}-\d{1,2}-\d{1,2}\Z")
@@ -38,6 +41,7 @@ _SWITCH: Final = {
     **dict.fromkeys(("", "no", "false", "0", "off", "否"), False),
 }
 _ID_OCTETS: Final = 8
+_rules_of: Final = itemgetter("trunk", *POLICY)
 
 
 class FieldReader:
@@ -64,20 +68,30 @@ class FieldReader:
         self._numbers: dict[str, str] = {}
         self._dates: dict[str, int | None] = {"": None}
         self._ways: dict[tuple[str, str, str], tuple[str, str]] = {}
+        self._policies: dict[tuple[object, ...], str] = {}
 
     def row(self, fields: Mapping[str, str]) -> Row:
-        """The row of a binding; `ValueError` says what is wrong with it. Fields that are missing are empty."""
-        text = {name: fields.get(name, "").strip() for name in FIELDS}
+        """The row of a binding; `ValueError` says what is wrong with it. Fields that are missing are empty.
+
+        Whether an X number's binding makes sense as a whole, and beside others, is seen when it is stored.
+        """
+        text = dict.fromkeys(FIELDS, "")
+        text.update((name, value.strip()) for name, value in fields.items())
         kind = text["kind"].lower() or "extension"
         if kind not in KINDS:
             raise TargetError(f"kind: none of {', '.join(KINDS)}")
-        policy = self._policy(text, kind)
+        rules = (kind, self._calls_numbers(text), *_rules_of(text))
+        policy = self._policies.get(rules)
+        if policy is None:
+            policy = policy_text(self._policy(text, kind))
+            if len(self._policies) < MAX_KNOWN:
+                self._policies[rules] = policy
         disabled = _switch(text, "disabled")
         if kind == "extension":
             useless = [name for name in LINES if name != "kind" and text[name]]
             if useless:
                 raise TargetError(f"{useless[0]}: belongs to X numbers (kind axb, axn, axg, ax)")
-            row = self.extension(*(text[name] for name in SIMPLE), policy=policy_text(policy))
+            row = self.extension(*(text[name] for name in SIMPLE), policy=policy)
             return row._replace(disabled=disabled)
         return self._line(text, kind, policy, disabled)
 
@@ -106,7 +120,7 @@ class FieldReader:
             trunk, shown, False, self._expires(expires), label, self._now_us, self._now_us, policy,
         )  # fmt: skip
 
-    def _line(self, text: Mapping[str, str], kind: str, policy: Policy, disabled: bool) -> LineRow:
+    def _line(self, text: Mapping[str, str], kind: str, policy: str, disabled: bool) -> LineRow:
         for name, place in (("extension", "extensions have none of X"), ("shown", "write shown_to_a or shown_to_b")):
             if text[name]:
                 raise TargetError(f"{name}: {place}")
@@ -115,20 +129,16 @@ class FieldReader:
         target = self._open_target(text["target"]) if text["target"] else ""
         a, b, n = (self._party(name, text[name], label, text["id"]) for name in ("a", "b", "n"))
         other = b if b is not None else n
-        if b is not None and n is not None:
-            raise TargetError("n: belongs to axn, b to axb")
+        if (b is not None and kind != "axb") or (n is not None and kind != "axn"):
+            raise TargetError("b belongs to axb and to no other kind, n to axn")
         if text["group"] and text["group"] not in self._groups:
             raise TargetError("group: no group of that name in the configuration")
         _bounded("label", label)
-        row = LineRow(
+        return LineRow(
             text["id"] or _line_id(kind, number, target, a, other, text["group"]),
             number, kind, target, *_pair(a), *_pair(other), text["group"], disabled,
-            self._expires(text["expires"]), label, self._now_us, self._now_us, policy_text(policy),
+            self._expires(text["expires"]), label, self._now_us, self._now_us, policy,
         )  # fmt: skip
-        if b is not None and kind != "axb":
-            raise BindingError("b belongs to axb, and to no other kind")
-        MaskTable().add(binding_of(row))
-        return row
 
     def _policy(self, text: Mapping[str, str], kind: str) -> Policy:
         given = {name: text[name] for name in POLICY if text[name]}

@@ -173,6 +173,18 @@ class CallbackStateRecord(msgspec.Struct, array_like=True, kw_only=True, gc=Fals
     by: str = ""
 
 
+class RefusalRecord(msgspec.Struct, array_like=True, kw_only=True, gc=False):
+    """A customer refuses calls of an agent (empty: of anybody) for good or until a time, or takes that back."""
+
+    customer: bytes
+    """A fingerprint, as is `agent`."""
+    at_us: int
+    agent: bytes = b""
+    until_us: int | None = None
+    call_id: str = ""
+    withdrawn: bool = False
+
+
 class Snapshot(msgspec.Struct, array_like=True):
     """An open call in the journal: its record so far, and sealed all that is needed to take it up again."""
 
@@ -188,6 +200,7 @@ _MESSAGES: Final = msgspec.msgpack.Decoder(MessageRecord)
 _MESSAGE_STATES: Final = msgspec.msgpack.Decoder(MessageStateRecord)
 _CALLBACKS: Final = msgspec.msgpack.Decoder(CallbackRecord)
 _CALLBACK_STATES: Final = msgspec.msgpack.Decoder(CallbackStateRecord)
+_REFUSALS: Final = msgspec.msgpack.Decoder(RefusalRecord)
 
 
 def encode_snapshot(record: CallRecord, state: bytes) -> bytes:
@@ -238,6 +251,16 @@ def decode_callback(data: bytes) -> CallbackRecord:
 def decode_callback_state(data: bytes) -> CallbackStateRecord:
     """The change of a request in `data`; raises `msgspec.DecodeError` when it is none."""
     return _CALLBACK_STATES.decode(data)
+
+
+def encode_refusal(refusal: RefusalRecord) -> bytes:
+    """A refusal (`Kind.REFUSAL`), for the journal."""
+    return _ENCODER.encode(refusal)
+
+
+def decode_refusal(data: bytes) -> RefusalRecord:
+    """The refusal in `data`; raises `msgspec.DecodeError` when it is none."""
+    return _REFUSALS.decode(data)
 
 
 def utc_us() -> int:

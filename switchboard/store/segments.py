@@ -42,6 +42,8 @@ class Kind(enum.IntEnum):
     """Somebody wants to be called back: `CallbackRecord`."""
 
     CALLBACK_STATE = 8
+    REFUSAL = 9
+    """A customer wants no more calls, or wants them again: `RefusalRecord`."""
 
 
 class Entry(msgspec.Struct, array_like=True, gc=False):

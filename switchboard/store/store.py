@@ -65,6 +65,8 @@ class Store:
 
         May run in a thread; `rest` is then called now and then, to let the other threads get on.
         """
+        # Refusals that were journalled a moment ago are to be in it.
+        self.loader.flush()
         table = MaskTable()
         bind_configured(table, configured, self.vault)
         for number, (_, _, check, _) in MaskPools(self.database, "").extension_ranges().items():
