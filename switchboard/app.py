@@ -124,7 +124,7 @@ class Switch:
             core=self.core,
             media=self.plane,
             routing=self.directory,
-            trunks={trunk.name: Trunk(trunk.name, _address(trunk.to), trunk.nat) for trunk in config.trunks},
+            trunks={trunk.name: Trunk(trunk.name, _address(trunk.to), trunk.nat, trunk.landing) for trunk in config.trunks},
             flows=FlowShelf(flows),
             registrar=Registrar(),
             authenticator=Accounts(

@@ -126,7 +126,7 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
                 due = _earlier(due, self.position.deadline)
             if self.hunt is not None:
                 due = _earlier(due, self.hunt.resume_at)
-        elif self.talk_due is not None:
+        elif self.phase is Phase.TALKING and self.talk_due is not None:
             due = _earlier(_earlier(due, self.talk_due), self.warn_due)
         return due
 

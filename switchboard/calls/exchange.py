@@ -41,6 +41,8 @@ class Trunk(msgspec.Struct, frozen=True):
     name: str
     to: Address | None
     nat: bool
+    landing: Mapping[str, str] = {}
+    """Landing numbers and the published ones they stand for."""
 
 
 class Group(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from typing import Final
 
 from media.sdp import SdpError
 from routing.dialplan import NOT_FOUND, NoRoute, Route, ToFlow, ToMask, ToTarget
+from routing.landing import dialled_part, recover
 from routing.masks.secret import RealNumber
 from routing.masks.target import TargetError, parse_open_target
 from routing.numbers import normalise
@@ -183,11 +184,11 @@ def _user_of(value: str) -> str:
 
 
 def _route(x: Exchange, call: Call, request: Request, context: str, now: float) -> None:
-    try:
-        dialled = request.request_uri.user_text
-    except SipError:
-        dialled = ""
+    dialled = _dialled(request)
     route = x.routing.route(context, dialled) if dialled else NOT_FOUND
+    if isinstance(route, NoRoute):
+        dialled = _landed(x, request, context) or dialled
+        route = x.routing.route(context, dialled) if dialled else NOT_FOUND
     _note_called(x, call, route, dialled)
     x.log("call.opened", call_id=call.id, trunk=context, called=call.record.called)
     if isinstance(route, NoRoute):
@@ -196,6 +197,30 @@ def _route(x: Exchange, call: Call, request: Request, context: str, now: float) 
         start_flow(x, call, route.flow, route.variables, now)
     else:
         _straight(x, call, route, now)
+
+
+def _dialled(request: Request) -> str:
+    """What the Request-URI asks for, with the extension that may stand behind the host."""
+    if "ext=" in request.uri or "postd=" in request.uri:
+        return dialled_part(request.uri)
+    try:
+        return request.request_uri.user_text
+    except SipError:
+        return ""
+
+
+def _landed(x: Exchange, request: Request, context: str) -> str:
+    """The published number whose call came on a landing number (落地号); empty when none is found."""
+    trunk, headers = x.trunks.get(context), request.headers
+    landing = recover(
+        request.uri,
+        to=headers.get("to") or "",
+        diversion=headers.getall("diversion"),
+        history=headers.getall("history-info"),
+        table=trunk.landing if trunk is not None else None,
+        ours=lambda number: not isinstance(x.routing.route(context, number), NoRoute),
+    )
+    return landing.dialled if landing.source != "none" else ""
 
 
 def _note_called(x: Exchange, call: Call, route: Route, dialled: str) -> None:
