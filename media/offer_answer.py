@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import Final, Literal
 
 from msgspec import Struct
 
-from media.sdp import DIRECTIONS, Direction, Media, SdpError, Session, parse_address, parse_sdp
+from media.sdp import (
+    DIRECTIONS,
+    Direction,
+    Media,
+    SdpError,
+    Session,
+    find_attribute,
+    find_direction,
+    parse_address,
+    parse_sdp,
+)
+
+_OCTET: Final = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+# What a gateway sends: one audio stream to a unicast address (not 0.0.0.0), its attributes in the m= section.
+_match_usual: Final = re.compile(
+    rb"v=0\r\n(?:o=[^\r\n]*\r\n)?(?:s=[^\r\n]*\r\n)?"
+    rb"c=IN IP4 ((?:22[0-3]|2[01][0-9]|1[0-9]{2}|[1-9][0-9]?)(?:\." + _OCTET + rb"){3})\r\n"
+    rb"(?:t=[^\r\n]*\r\n)?m=audio ([1-9][0-9]{0,3}|[1-5][0-9]{4}) RTP/AVP ([0-9]{1,3}(?: [0-9]{1,3}){0,15})\r\n"
+    rb"((?:a=[^\r\n]{0,64}\r\n){0,16})\Z"
+).match
 
 CodecName = Literal["PCMU", "PCMA"]
 
@@ -91,6 +112,11 @@ def read_remote(body: bytes) -> Remote:
 
     A description without one raises SdpError with status 488 and the warn-code that tells why.
     """
+    usual = _match_usual(body)
+    if usual is not None:
+        audio, event_pt, direction, ptime = _read_lines(usual[3], usual[4])
+        if audio:
+            return Remote(usual[1].decode(), int(usual[2]), audio, event_pt, direction, ptime, 0, ())
     session = parse_sdp(body)
     refusal: SdpError | None = None
     for index, media in enumerate(session.media):
@@ -100,6 +126,15 @@ def read_remote(body: bytes) -> Remote:
             if refusal is None or media.kind == "audio":
                 refusal = error
     raise refusal or SdpError("no m= line", status=488, warning=_NO_MEDIA)
+
+
+# A gateway sends the same lines in all its calls; their length is bounded by the pattern.
+@lru_cache(maxsize=256)
+def _read_lines(formats: bytes, lines: bytes) -> tuple[tuple[Codec, ...], int | None, Direction, int]:
+    """Return our codecs, the payload type of events, direction and ptime of a usual description."""
+    attributes = [line[2:].rstrip() for line in lines.decode("utf-8", "surrogateescape").split("\r\n")]
+    audio, event_pt = _read_formats(formats.decode().split(" "), attributes)
+    return audio, event_pt, find_direction(attributes) or "sendrecv", _read_ptime(attributes)
 
 
 def _read_media(session: Session, media: Media, index: int) -> Remote:
@@ -114,27 +149,27 @@ def _read_media(session: Session, media: Media, index: int) -> Remote:
     if connection is None:
         raise SdpError("no c= line for the audio", section="RFC 8866 §5.7")
     address = parse_address(connection)
-    audio, event_pt = _read_formats(media)
+    audio, event_pt = _read_formats(media.formats, media.attributes)
     if not audio:
         raise SdpError("no codec of ours", status=488, warning=_NO_FORMAT)
     direction = session.direction(media)
     if address in _UNSPECIFIED:
         direction = "sendonly" if direction in ("sendrecv", "sendonly") else "inactive"
     others = tuple([(i, m.kind) for i, m in enumerate(session.media) if i != index])
-    return Remote(address, media.port, audio, event_pt, direction, _read_ptime(media), index, others)
+    return Remote(address, media.port, audio, event_pt, direction, _read_ptime(media.attributes), index, others)
 
 
-def _read_formats(media: Media) -> tuple[tuple[Codec, ...], int | None]:
+def _read_formats(formats: list[str], attributes: list[str]) -> tuple[tuple[Codec, ...], int | None]:
     """Return our codecs in the order of the m-line, and the payload type of telephone-event/8000."""
     names = dict(_STATIC_NAMES)
     # Of two rtpmaps for one number the first counts.
-    for text in reversed(media.attributes):
+    for text in reversed(attributes):
         if text.startswith("rtpmap:"):
-            number, *name = text[7:].split()
+            number, *name = text[7:].split() or [""]
             names[number] = name[0].upper() if name else ""
     audio: list[Codec] = []
     event_pt: int | None = None
-    for text in media.formats:
+    for text in formats:
         encoding = names.pop(text, "")
         if encoding in _CODECS:
             if text in _PAYLOAD_TYPES:
@@ -144,9 +179,9 @@ def _read_formats(media: Media) -> tuple[tuple[Codec, ...], int | None]:
     return tuple(audio), event_pt
 
 
-def _read_ptime(media: Media) -> int:
+def _read_ptime(attributes: list[str]) -> int:
     """Return a=ptime in milliseconds; 20 where it is missing or absurd (RFC 3551 §4.2)."""
-    text = media.attribute("ptime")
+    text = find_attribute(attributes, "ptime")
     if text and text.isdecimal() and text.isascii() and len(text) < 4 and 10 <= int(text) <= 200:
         return int(text)
     return 20
@@ -266,15 +301,19 @@ def _head(session_id: int, version: int, address: str) -> str:
 
 def _audio(port: int, codecs: tuple[Codec, ...], event_pt: int | None, direction: Direction) -> str:
     """Return the audio section of a description of ours."""
-    formats = ""
-    maps = ""
-    for codec in codecs:
-        formats += f" {codec.payload_type}"
-        maps += f"a=rtpmap:{codec.payload_type} {codec.name}/8000\r\n"
+    formats, lines = _lines_of(codecs, event_pt, direction)
+    return f"m=audio {port} RTP/AVP{formats}\r\n{lines}"
+
+
+@lru_cache(maxsize=256)
+def _lines_of(codecs: tuple[Codec, ...], event_pt: int | None, direction: Direction) -> tuple[str, str]:
+    """Return the payload types of an m= line of ours, and the attributes below it."""
+    formats = "".join([f" {codec.payload_type}" for codec in codecs])
+    lines = "".join([f"a=rtpmap:{codec.payload_type} {codec.name}/8000\r\n" for codec in codecs])
     if event_pt is not None:
         formats += f" {event_pt}"
-        maps += f"a=rtpmap:{event_pt} telephone-event/8000\r\na=fmtp:{event_pt} 0-15\r\n"
-    return f"m=audio {port} RTP/AVP{formats}\r\n{maps}a=ptime:20\r\na={DIRECTIONS[direction]}\r\n"
+        lines += f"a=rtpmap:{event_pt} telephone-event/8000\r\na=fmtp:{event_pt} 0-15\r\n"
+    return formats, f"{lines}a=ptime:20\r\na={DIRECTIONS[direction]}\r\n"
 
 
 def _rejected(media: Media) -> str:

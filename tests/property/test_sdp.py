@@ -171,3 +171,34 @@ def test_both_sides_of_an_exchange_agree(
     assert (answerer.send, answerer.receive) == (offerer.receive, offerer.send)
     assert (answerer.send_pt, answerer.send_event_pt) == (offerer.receive_pt, offerer.receive_event_pt)
     assert (offerer.port, answerer.port) == (5000, 4000)
+
+
+USUAL_ATTRIBUTE = st.one_of(
+    st.sampled_from(
+        ["rtpmap:8 PCMA/8000", "rtpmap:0 pcmu/8000/1", "rtpmap:101 telephone-event/8000", "rtpmap:8 G729/8000"]
+    ),
+    st.sampled_from(["ptime:30", "ptime:x", "sendonly", "inactive", "recvonly ", "rtpmap:", "x"]),
+    TEXT,
+)
+
+
+@given(
+    ADDRESS,
+    PORT,
+    st.lists(st.sampled_from(["0", "8", "08", "101", "18", "127", "128"]), min_size=1, max_size=5),
+    st.lists(USUAL_ATTRIBUTE, max_size=6),
+)
+def test_a_usual_description_reads_as_one_that_needs_the_full_parser(
+    address: str, port: int, formats: list[str], attributes: list[str]
+) -> None:
+    """With bare line feeds, which the quick pattern does not take, the same lines say the same."""
+    family = "IP6" if ":" in address else "IP4"
+    head = f"v=0\no=- 1 1 IN {family} {address}\ns=-\nc=IN {family} {address}\nt=0 0\n"
+    text = f"{head}m=audio {port} RTP/AVP {' '.join(formats)}\n" + "".join(f"a={each}\n" for each in attributes)
+    found = []
+    for body in (text, text.replace("\n", "\r\n")):
+        try:
+            found.append(read_remote(body.encode()))
+        except SdpError as error:
+            found.append((error.status, error.warning))
+    assert found[0] == found[1]
