@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import pytest
 
-from routing.masks import RealNumber
+from routing.masks import CallbackRule, Policy, RealNumber
 from routing.masks.secret import Sealed
 from switchboard.store.mask_fields import FieldReader
 from switchboard.store.mask_file import BadRow, MaskFileError, decode, read_masks
-from switchboard.store.mask_rows import MaskRow
+from switchboard.store.mask_rows import LineRow, MaskRow, binding_of
 from tests.support.masks import fixed_vault
 
 VAULT = fixed_vault()
@@ -213,3 +213,141 @@ def test_bytes_that_are_no_text(data: bytes) -> None:
     """Other bytes are refused with advice."""
     with pytest.raises(MaskFileError, match="save it as CSV UTF-8"):
         decode(data)
+
+
+def lines(text: str) -> list[LineRow]:
+    """The bindings of X numbers in a file that has nothing else and is all good."""
+    found = read_masks(text, fields())
+    assert found.bad == []
+    return [row for row in found.rows if isinstance(row, LineRow)]
+
+
+class TestLines:
+    """Bindings of X numbers, and rules."""
+
+    def test_a_pair(self) -> None:
+        """Both numbers are sealed, and the rules are kept."""
+        (row,) = lines(
+            "number,kind,a,b,limit,warn,record,consent,idle,direction,shown_to_b,city,store,label,callback_window,"
+            "callback_times\n01088880001,axb,13956781234,13900002222,10m,yes,1,是,7d,both,01088880009,北京,Shop 1,Flat,"
+            "1d,3\n"
+        )
+        binding = binding_of(row)
+        assert binding.a is not None
+        assert binding.b is not None
+        assert VAULT.open(binding.a.sealed) == RealNumber("13956781234")
+        assert binding.b.fingerprint == VAULT.fingerprint(RealNumber("13900002222"))
+        assert binding.policy == Policy(
+            limit=600.0, warn=True, record=True, consent=True, idle=604800.0, shown_to_b="01088880009",
+            city="北京", store="Shop 1", trunk="carrier", callback=CallbackRule(86400.0, 3),
+        )  # fmt: skip
+        assert (binding.kind, binding.number, binding.label) == ("axb", "01088880001", "Flat")
+
+    def test_json_lines_are_the_same(self) -> None:
+        """Names are the columns; whole numbers, true, false and null are taken."""
+        text = (
+            '{"number": "01088880001", "kind": "axb", "a": "13956781234", "b": 13900002222, "limit": 600, "warn": true,'
+            ' "record": false, "label": null}\n\n{"number": "4008001234", "extension": "7", "target": "aor:alice"}\n'
+        )
+        pair, extension = read_masks(text, fields()).rows
+        assert isinstance(pair, LineRow)
+        assert isinstance(extension, MaskRow)
+        assert binding_of(pair).policy == Policy(limit=600.0, warn=True, trunk="carrier")
+        assert pair.b_fingerprint == VAULT.fingerprint(RealNumber("13900002222"))
+        assert extension.key == "4008001234,7"
+
+    def test_owners_and_groups(self) -> None:
+        """Each kind takes what belongs to it."""
+        ax, axn, axg, soft = lines(
+            "number,kind,a,n,group,target,latest\n01088880001,ax,13900001111,,,,\n"
+            "01088880002,axn,13900001111,13900002222,,,\n01088880003,axg,13900001111,,support,,\n"
+            "01088880004,ax,,,,aor:alice,\n"
+        )
+        assert (ax.kind, ax.b_sealed, axn.b_sealed is not None, axg.group) == ("ax", None, True, "support")
+        assert (soft.target, soft.a_sealed, soft.policy) == ("aor:alice", None, "")
+
+    def test_ids_follow_from_the_people(self) -> None:
+        """The same people on the same number have the same id in any spelling, others have others."""
+        head = "number,kind,a,b\n"
+        rows = [
+            lines(head + f"{x},axb,{a},{b}\n")[0].id
+            for x, a, b in (
+                ("01088880001", "13900001111", "13900002222"),
+                ("010-8888 0001", "+86 139 0000 1111", "013900002222"),
+                ("01088880001", "13900002222", "13900001111"),
+                ("01088880002", "13900001111", "13900002222"),
+            )
+        ]
+        assert rows[0] == rows[1]
+        assert len(set(rows)) == 3
+        assert rows[0].startswith("axb-")
+        assert lines("number,kind,a,b,id\n01088880001,axb,13900001111,13900002222,mine\n")[0].id == "mine"
+
+    def test_rules_of_extensions(self) -> None:
+        """An extension may have rules too, and be disabled."""
+        (row,) = read("number,extension,target,limit,disabled\n4008001234,1,aor:alice,90s,yes\n").rows
+        assert (binding_of(row).policy, row.disabled) == (Policy(limit=90.0), True)
+
+    def test_check_digits(self) -> None:
+        """On a number with check digits, an extension without the right one is bad."""
+        found = read("number,extension,target\n4009,182,aor:alice\n4009,183,aor:alice\n")
+        assert [row.extension for row in found.rows] == ["182"]
+        assert [bad.line for bad in found.bad] == [3]
+
+    @pytest.mark.parametrize(
+        ("row", "reason"),
+        [
+            ("x1,axb,13900001111,13900002222", "number: not a telephone number"),
+            ("01088880001,abx,13900001111,13900002222", "kind: none of extension, axb"),
+            ("01088880001,axb,1395678x,13900002222", "a: not a telephone number"),
+            ("01088880001,ax,13900001111,13956781234", "b belongs to axb"),
+            ("01088880001,axb,13900001111,13956781234,5 apples", "limit: not a length of time"),
+            ("01088880001,axb,13900001111,13956781234,0", "limit: not a length of time"),
+            ("01088880001,axb,13900001111,13956781234,,perhaps", "warn: yes or no"),
+            ("01088880001,axb,13900001111,13956781234,,,sideways", "direction: none of"),
+            ("01088880001,axb,13900001111,13956781234,,,,4008001234", "shown_to_a: a 400 or 800 number"),
+            ("01088880001,axb,13900001111,13956781234,,,,,1001", "callback_times: not a number"),
+            ("01088880001,axb,13900001111,13956781234,,,,,,nobody", "group: no group of that name"),
+            ("01088880001,axb,13900001111,13956781234,,,,,,,13956781234", "the id holds the real number"),
+            ("01088880001,axb,13900001111,13956781234,,,,,,,,Li 139-5678-1234", "the label holds the real number"),
+            ("01088880001,axb,13900001111,13956781234,,,,,,,,,12", "extension: extensions have none of X"),
+            ("01088880001,axb,13900001111,13956781234,,,,,,,,,,01088880000", "shown: write shown_to_a"),
+            ("01088880001,axb,13900001111,13956781234,,,,,,,,,,,13956781234", "target: neither sip:"),
+            ("01088880001,extension,13900001111", "a: belongs to X numbers"),
+        ],
+    )
+    def test_bad_rows(self, row: str, reason: str) -> None:
+        """Each is listed with a reason that repeats none of its digits."""
+        head = "number,kind,a,b,limit,warn,direction,shown_to_a,callback_times,group,id,label,extension,shown,target\n"
+        found = read_masks(head + row + "\n", fields())
+        assert found.rows == []
+        (bad,) = found.bad
+        assert bad.line == 2
+        assert bad.reason.startswith(reason)
+        assert "5678" not in bad.reason
+
+    @pytest.mark.parametrize(
+        ("line", "reason"),
+        [
+            ('{"number": 1.5}', "no JSON object"),
+            ('{"number": "13956781234"', "no JSON object"),
+            ("13956781234", "no JSON object"),
+            ('{"nummer": "13956781234"}', "a name that is not known; there are number, extension"),
+        ],
+    )
+    def test_bad_lines(self, line: str, reason: str) -> None:
+        """A line that is no object, or has names that are not known, is bad, and its text is not repeated."""
+        found = read_masks('{"number": "4001", "extension": "1", "target": "aor:alice"}\n' + line, fields())
+        assert len(found.rows) == 1
+        (bad,) = found.bad
+        assert (bad.line, bad.reason.startswith(reason), "5678" in bad.reason) == (2, True, False)
+
+    def test_a_binding_twice(self) -> None:
+        """The second one is bad and says where the first is."""
+        found = read_masks("number,kind,a\n01088880001,ax,13900001111\n010-88880001,ax,13900001111\n", fields())
+        assert [(bad.line, bad.reason) for bad in found.bad] == [(3, "the same binding as in line 2")]
+
+    def test_no_trunk_to_choose(self) -> None:
+        """Real numbers of X need a trunk as others do."""
+        found = read_masks("number,kind,a\n01088880001,ax,13900001111\n", fields(()))
+        assert found.bad[0].reason.startswith("trunk: is missing")
