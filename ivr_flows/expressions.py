@@ -19,61 +19,31 @@ text. Division rounds down. Nothing here can fail once it is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Protocol
-from urllib.parse import quote
+from collections.abc import Callable
 
-from ivr_flows.clock import TIMELESS, Clock, LocalTime
 from ivr_flows.errors import ExpressionError, did_you_mean
+from ivr_flows.reckoning import ARITHMETIC, COMPARE, FUNCTIONS, MAX_DIGITS, equal, integer, is_time, reckon
+from ivr_flows.scope import Readable, Scope, Value
+from ivr_flows.text import MAX_SOURCE, Text
 
-Value = str | int
-
-
-class Readable(Protocol):
-    """Where variables are read from: a dict, or a `Scope`."""
-
-    def get(self, name: str, default: Value, /) -> Value:
-        """Return a variable's value, or the default."""
-
-
-class Scope:
-    """What an expression sees: variables, among them secret ones, counted visits, and the time."""
-
-    __slots__ = ("_local", "clock", "now", "secrets", "variables", "visits")
-
-    def __init__(
-        self,
-        variables: Mapping[str, Value],
-        secrets: Mapping[str, Value] | None = None,
-        visits: Mapping[str, int] | None = None,
-        clock: Clock = TIMELESS,
-        now: float = 0.0,
-    ) -> None:
-        self.variables = variables
-        self.secrets = secrets or {}
-        self.visits = visits or {}
-        self.clock = clock
-        self.now = now
-        self._local: LocalTime | None = None
-
-    def get(self, name: str, default: Value, /) -> Value:
-        """Return a variable's value, or the default."""
-        value = self.variables.get(name)
-        return self.secrets.get(name, default) if value is None else value
-
-    @property
-    def local(self) -> LocalTime:
-        """The local time, asked for once."""
-        if self._local is None:
-            self._local = self.clock.local(self.now)
-        return self._local
-
+__all__ = [
+    "COUNTER",
+    "FUNCTIONS",
+    "KEYWORDS",
+    "MAX_DEPTH",
+    "MAX_DIGITS",
+    "MAX_SOURCE",
+    "Condition",
+    "Expression",
+    "Readable",
+    "Scope",
+    "Text",
+    "Value",
+]
 
 Operand = Callable[[Scope], Value]
 
-MAX_SOURCE = 500
 MAX_DEPTH = 20
-MAX_DIGITS = 18  # keeps every integer within 64 bits
 COUNTER = "visits"
 KEYWORDS = frozenset({"and", "or", "not", "in"})
 
@@ -81,10 +51,6 @@ _TOKEN = re.compile(
     r"""\s*(?:(?P<string>"[^"\\]*"|'[^'\\]*')|(?P<integer>\d+)|(?P<name>[^\W\d]\w*(?:\.[^\W\d]\w*)?)"""
     r"""|(?P<symbol>==|!=|<=|>=|[<>(),+\-*/%]))""",
 )
-_INTEGER = re.compile(rf"-?[0-9]{{1,{MAX_DIGITS}}}\Z")
-_PLACE = re.compile(r"(?P<name>[^\W\d]\w*)(?:\|(?P<form>[^\W\d]\w*))?\Z")
-_TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]\Z|24:00\Z")
-_LIMIT = 10**MAX_DIGITS
 
 
 class Expression:
@@ -134,72 +100,6 @@ class Condition:
     def holds(self, scope: Scope) -> bool:
         """Whether it is true."""
         return bool(self._value(scope))
-
-
-class Text:
-    """A text with `{variable}` places; call `fill` with the variables.
-
-    With `forms`, a place may say how its value is read out: `{amount|money}`.
-    """
-
-    __slots__ = ("_parts", "names", "source")
-
-    def __init__(self, source: str, forms: frozenset[str] = frozenset()) -> None:
-        if not isinstance(source, str):
-            raise ExpressionError("expected text; put it in quotes")
-        if len(source) > MAX_SOURCE:
-            raise ExpressionError(f"longer than {MAX_SOURCE} characters")
-        self.source = source
-        self._parts: list[tuple[str, str, str]] = []  # plain text, or a name and a form
-        rest = source
-        while rest:
-            plain, opened, rest = rest.partition("{")
-            if "}" in plain:
-                raise ExpressionError("'}' without '{'")
-            if plain:
-                self._parts.append((plain, "", ""))
-            if opened:
-                place, closed, rest = rest.partition("}")
-                match = _PLACE.match(place)
-                if not closed or match is None:
-                    raise ExpressionError("a variable is written {name}" + (" or {name|form}" if forms else ""))
-                if match["form"] and not forms:
-                    raise ExpressionError(f"{{{place}}}: only what is spoken has forms; write {{{match['name']}}}")
-                if match["form"] and match["form"] not in forms:
-                    known = did_you_mean(match["form"], forms) or f"one of {', '.join(sorted(forms))}"
-                    raise ExpressionError(f"'{match['form']}' is no way to read a value out; {known}")
-                self._parts.append(("", match["name"], match["form"] or ""))
-        self.names = frozenset(name for _, name, _ in self._parts if name)
-
-    @property
-    def places(self) -> tuple[tuple[str, str], ...]:
-        """Every place's variable and form, in order."""
-        return tuple((name, form) for _, name, form in self._parts if name)
-
-    def fill(self, variables: Readable) -> str:
-        """Return the text with every variable in its place; one that nobody has set is empty."""
-        return "".join([plain or str(variables.get(name, "")) for plain, name, _ in self._parts])
-
-    def fill_url(self, variables: Readable) -> str:
-        """Return the text as a URL: what variables bring is quoted, but where the text begins with one."""
-        parts = []
-        for index, (plain, name, _) in enumerate(self._parts):
-            value = plain or str(variables.get(name, ""))
-            parts.append(value if plain or not index else quote(value, safe="", errors="replace"))
-        return "".join(parts)
-
-    def read_out(self, variables: Readable, read: Callable[[str, str], str]) -> str:
-        """Return the text with every value as `read(value, form)` makes it."""
-        return "".join([plain or read(str(variables.get(name, "")), form) for plain, name, form in self._parts])
-
-    def whole(self, variables: Readable) -> Value:
-        """Return the text; the very value, where the text is one place and nothing else."""
-        if len(self._parts) == 1 and self._parts[0][1]:
-            return variables.get(self._parts[0][1], "")
-        return self.fill(variables)
-
-
-# --- reading ---
 
 
 class _Reader:
@@ -287,7 +187,7 @@ class _Reader:
 
         def among(scope: Scope) -> Value:
             value = left(scope)
-            return 1 if any(_equal(value, choice(scope)) for choice in choices) else 0
+            return 1 if any(equal(value, choice(scope)) for choice in choices) else 0
 
         return among
 
@@ -305,18 +205,18 @@ class _Reader:
         if not rest:
             return first
 
-        def reckon(scope: Scope) -> Value:
+        def total(scope: Scope) -> Value:
             value = first(scope)
             for do, operand in rest:
-                value = _reckon(do, value, operand(scope))
+                value = reckon(do, value, operand(scope))
             return value
 
-        return reckon
+        return total
 
     def _factor(self) -> Operand:
         if self._accept("-"):
             inner = self._deeper(self._factor)
-            return lambda s: _reckon(ARITHMETIC["-"], 0, inner(s))
+            return lambda s: reckon(ARITHMETIC["-"], 0, inner(s))
         if self._accept("("):
             value = self._deeper(self._either)
             self._expect(")")
@@ -362,7 +262,7 @@ class _Reader:
     def _literal_time(self, function: str) -> None:
         """Refuse a time of day that never comes."""
         kind, text = self._tokens[self._at] if self._at < len(self._tokens) else ("", "")
-        if function == "between" and kind == "string" and not _TIME.match(text[1:-1]):
+        if function == "between" and kind == "string" and not is_time(text[1:-1]):
             raise ExpressionError(f"{text} is no time of day; write '09:00'")
 
 
@@ -379,105 +279,7 @@ def _tokens(source: str) -> list[tuple[str, str]]:
 
 
 def _literal(text: str) -> int:
-    if not _INTEGER.match(text):
+    value = integer(text)
+    if value is None:
         raise ExpressionError(f"a number has at most {MAX_DIGITS} digits; write longer ones as 'text'")
-    return int(text)
-
-
-# --- working out ---
-
-
-def _integer(value: Value) -> int | None:
-    """Return an integer or a text of digits as an integer."""
-    if isinstance(value, int):
-        return value
-    return int(value) if _INTEGER.match(value) else None
-
-
-def _alike(left: Value, right: Value) -> tuple[Value, Value] | None:
-    """Bring an integer and a text of digits to integers; None when they cannot be compared."""
-    if isinstance(left, str) == isinstance(right, str):
-        return left, right
-    first, second = _integer(left), _integer(right)
-    return None if first is None or second is None else (first, second)
-
-
-def _equal(left: Value, right: Value) -> bool:
-    pair = _alike(left, right)
-    return pair is not None and pair[0] == pair[1]
-
-
-def _less(left: Value, right: Value) -> bool:
-    pair = _alike(left, right)
-    return pair is not None and pair[0] < pair[1]  # type: ignore[operator]  # _alike gives two of one type
-
-
-def _at_most(left: Value, right: Value) -> bool:
-    return _less(left, right) or _equal(left, right)
-
-
-def _reckon(do: Callable[[int, int], Value], left: Value, right: Value) -> Value:
-    first, second = _integer(left), _integer(right)
-    if first is None or second is None:
-        return ""
-    result = do(first, second)
-    return result if isinstance(result, int) and -_LIMIT < result < _LIMIT else ""
-
-
-COMPARE: dict[str, Callable[[Value, Value], bool]] = {
-    "==": _equal,
-    "!=": lambda left, right: not _equal(left, right),
-    "<": _less,
-    "<=": _at_most,
-    ">": lambda left, right: _less(right, left),
-    ">=": lambda left, right: _at_most(right, left),
-}
-ARITHMETIC: dict[str, Callable[[int, int], Value]] = {
-    "+": lambda left, right: left + right,
-    "-": lambda left, right: left - right,
-    "*": lambda left, right: left * right,
-    "/": lambda left, right: left // right if right else "",
-    "%": lambda left, right: left % right if right else "",
-}
-
-
-def _part(scope: Scope, text: Value, start: Value, count: Value = _LIMIT) -> Value:
-    """Characters counted from 1; a negative start counts from the end."""
-    whole, first, many = str(text), _integer(start), _integer(count)
-    if not first or many is None or many < 1:
-        return ""
-    at = first - 1 if first > 0 else max(len(whole) + first, 0)
-    return whole[at : at + many]
-
-
-def _number(scope: Scope, value: Value) -> Value:
-    number = _integer(value)
-    return "" if number is None else number
-
-
-def _between(scope: Scope, start: Value, end: Value) -> Value:
-    """From the first time of day up to the second, the next day's where that is the earlier one."""
-    now, first, last = scope.local.time, str(start), str(end)
-    if not now or not _TIME.match(first) or not _TIME.match(last):
-        return 0
-    within = first <= now < last if first < last else now >= first or now < last
-    return 1 if within else 0
-
-
-FUNCTIONS: dict[str, tuple[int, int, Callable[..., Value]]] = {
-    "len": (1, 1, lambda s, x: len(str(x))),
-    "lower": (1, 1, lambda s, x: str(x).lower()),
-    "upper": (1, 1, lambda s, x: str(x).upper()),
-    "starts": (2, 2, lambda s, x, y: 1 if str(x).startswith(str(y)) else 0),
-    "ends": (2, 2, lambda s, x, y: 1 if str(x).endswith(str(y)) else 0),
-    "part": (2, 3, _part),
-    "number": (1, 1, _number),
-    "has": (1, 1, lambda s, x: 1 if str(x) else 0),
-    "now_time": (0, 0, lambda s: s.local.time),
-    "now_date": (0, 0, lambda s: s.local.date),
-    "weekday": (0, 0, lambda s: s.local.weekday),
-    "workday": (0, 0, lambda s: 1 if s.local.workday else 0),
-    "holiday": (0, 0, lambda s: s.local.holiday),
-    "between": (2, 2, _between),
-}
-"""Fewest and most values each takes, and what it does."""
+    return value

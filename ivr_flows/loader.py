@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeVar, get_args, get_origin
-
-import msgspec
+from typing import Final, Literal
 
 from ivr_flows.checks import check
-from ivr_flows.errors import FlowError, did_you_mean, nearest
+from ivr_flows.errors import FlowError, did_you_mean
 from ivr_flows.linking import link
-from ivr_flows.model import NODE_TYPES, Duration, Flow, Header, Node
+from ivr_flows.model import NODE_TYPES, Flow, Header, Node
+from ivr_flows.shape import read_struct
 from ivr_flows.source import MAX_BYTES, Plain, Source
 from ivr_flows.source import Path as Place
 
@@ -24,36 +22,11 @@ LIBRARY: Final = Path(__file__).parent / "library"
 TESTS: Final = ".test.yaml"
 """How the names of files end that hold tests of flows."""
 
-# Kinds of faults that reading finds; they never change.
+# Kinds of faults that reading a file finds; they never change.
 FILE: Final = "file"
 SHAPE: Final = "shape"
-UNKNOWN_KEY: Final = "unknown-key"
-MISSING_KEY: Final = "missing-key"
-MISSING_EXIT: Final = "missing-exit"
 UNKNOWN_TYPE: Final = "unknown-type"
-WRONG_VALUE: Final = "wrong-value"
 SAME_NAME: Final = "same-name"
-
-T = TypeVar("T", bound=msgspec.Struct)
-
-_AT = re.compile(r"\A(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`)?\Z", re.DOTALL)
-_STEP = re.compile(r"\.([^.\[]+)|\[([0-9]+)\]|(\[\.\.\.\])")
-_EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]+)`(?:, got `(?P<got>\w+)`)?(?P<bound> [<>]=? [0-9.]+)?\Z")
-_CHOICE = re.compile(r"Invalid enum value '(.*)'\Z", re.DOTALL)
-_EXITS = frozenset(
-    {"next", "else", "accepted", "declined", "own_number", "verified", "failed", "unavailable"}
-    | {"on_timeout", "on_invalid", "on_error", "on_empty", "on_refused", "on_none"}
-)
-_SCALARS = frozenset({"int", "float", "bool", "null"})
-_WORDS = {
-    "array": "a list",
-    "object": "a mapping",
-    "str": "text",
-    "int": "a whole number",
-    "bool": "true or false",
-    "float": "a number",
-    "null": "nothing",
-}
 
 
 def load_flow(path: Path) -> Flow:
@@ -115,7 +88,7 @@ def _flow(source: Source, text: str) -> Flow:
     if not isinstance(value, dict):
         raise source.error((), "expected 'flow:', 'start:' and 'nodes:'", code=SHAPE)
     nodes = _read_nodes(source, value.get("nodes"), faults)
-    header = _read(source, Header, {key: item for key, item in value.items() if key != "nodes"}, (), faults)
+    header = read_struct(source, Header, {key: item for key, item in value.items() if key != "nodes"}, (), faults)
     if faults or header is None:
         raise _first(faults)
     flow = Flow(
@@ -185,110 +158,7 @@ def _read_nodes(source: Source, value: Plain, faults: list[FlowError]) -> dict[s
             faults.append(fault)
             continue
         fields = {key: item for key, item in content.items() if key != "type"}
-        node = _read(source, NODE_TYPES[kind], fields, place, faults)
+        node = read_struct(source, NODE_TYPES[kind], fields, place, faults)
         if node is not None:
             nodes[name] = node
     return nodes
-
-
-def _read(source: Source, kind: type[T], value: dict[str, Plain], place: Place, faults: list[FlowError]) -> T | None:
-    """Turn plain values into a struct; None when faults were found."""
-    found = list(_wrong_keys(source, kind, value, place))
-    if not found:
-        try:
-            return msgspec.convert(value, kind, dec_hook=_custom)
-        except msgspec.ValidationError as error:
-            found = [_translated(source, kind, str(error), place)]
-    faults += found
-    return None
-
-
-def _wrong_keys(source: Source, kind: type[msgspec.Struct], value: Plain, place: Place) -> Iterator[FlowError]:
-    """Yield a fault for every unknown and missing key, in nested structs as well."""
-    if not isinstance(value, dict):
-        return
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    meant = set()
-    for key, item in value.items():
-        field = fields.get(key)
-        if field is None:
-            meant.add(nearest(key, fields))
-            known = did_you_mean(key, fields) or f"known here: {', '.join(sorted(fields))}"
-            yield source.error((*place, key), f"unknown key '{key}'", known, key=True, code=UNKNOWN_KEY)
-            continue
-        inner, repeated = _struct_in(field.type)
-        if inner is not None and repeated and isinstance(item, list):
-            for index, element in enumerate(item):
-                yield from _wrong_keys(source, inner, element, (*place, key, index))
-        elif inner is not None:
-            yield from _wrong_keys(source, inner, item, (*place, key))
-    for key, field in fields.items():
-        if field.required and key not in value and key not in meant:
-            exit_ = key in _EXITS
-            where = f" of '{place[1]}'" if len(place) > 1 else ""
-            yield source.error(
-                place,
-                f"exit '{key}'{where} is not wired" if exit_ else f"'{key}:'{where} is missing",
-                key=True,
-                code=MISSING_EXIT if exit_ else MISSING_KEY,
-            )
-
-
-def _struct_in(kind: object) -> tuple[type[msgspec.Struct] | None, bool]:
-    """Return the struct a field holds, and whether it holds a list of them."""
-    if get_origin(kind) is Annotated:
-        kind = get_args(kind)[0]
-    repeated = get_origin(kind) is tuple
-    inner = get_args(kind)[0] if repeated else kind
-    return (inner, repeated) if isinstance(inner, type) and issubclass(inner, msgspec.Struct) else (None, False)
-
-
-def _custom(kind: type, value: object) -> object:
-    """Read the types of our own: durations, expressions, texts with variables, prompts."""
-    if kind is Duration:
-        if not isinstance(value, str | int | float):
-            raise ValueError("write a duration such as 5s")
-        return Duration.read(value)
-    return kind(value)
-
-
-def _translated(source: Source, kind: type[msgspec.Struct], text: str, place: Place) -> FlowError:
-    """Turn the decoder's words into ours, at the place it names."""
-    match = _AT.match(text)
-    assert match is not None
-    what, path, at_key = match["what"], place, match["key"] is not None
-    for key, index, unnamed in _STEP.findall(match["path"] or ""):
-        if not unnamed:
-            path = (*path, key or int(index))
-    if wrong := _CHOICE.match(what):
-        words = _choices(kind, str(path[len(place)]))
-        advice = did_you_mean(wrong[1], words) or f"one of {', '.join(words)}"
-        return source.error(
-            (*path, wrong[1]) if at_key else path, f"'{wrong[1]}' is not known", advice, key=at_key, code=WRONG_VALUE
-        )
-    if expected := _EXPECTED.match(what):
-        wanted, got = expected["wanted"], expected["got"]
-        what = f"expected {_plain_words(wanted)}{expected['bound'] or ''}"
-        if got:
-            what += f", got {_plain_words(got)}"
-        if wanted == "str" and got in _SCALARS:
-            what += "; put it in quotes"
-    return source.error(path, what, code=WRONG_VALUE)
-
-
-def _choices(kind: type[msgspec.Struct], name: str) -> list[str]:
-    """Return the words a field takes, as its value or as its keys."""
-    field = next(field for field in msgspec.structs.fields(kind) if field.encode_name == name)
-    todo: list[object] = [field.type]
-    words: list[str] = []
-    while todo:
-        part = todo.pop()
-        if get_origin(part) is Literal:
-            words += get_args(part)
-        else:
-            todo += get_args(part)
-    return words
-
-
-def _plain_words(kinds: str) -> str:
-    return " or ".join(_WORDS.get(kind.strip(), kind.strip()) for kind in kinds.split("|"))

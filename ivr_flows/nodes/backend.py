@@ -10,14 +10,12 @@ import msgspec
 
 from ivr_flows.errors import ExpressionError
 from ivr_flows.expressions import Readable, Text
-from ivr_flows.nodes.base import MAX_ENTRY, Duration, Exit, Length, NodeBase, Path, Reading
+from ivr_flows.nodes.base import MAX_ENTRY, Duration, Exit, Length, NodeBase, Path, Reading, Status, Word
 from ivr_flows.nodes.entry import Key
 from ivr_flows.prompt import Prompt
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 _Template = Text | int | float | bool | None | list["_Template"] | dict[str, "_Template"]
-
-Status = Annotated[str, msgspec.Meta(pattern="^[1-5][0-9][0-9]$")]
 
 _DOTTED = re.compile(r"[^.\s]+(?:\.[^.\s]+)*\Z")
 
@@ -133,7 +131,7 @@ class HttpNode(NodeBase, frozen=True, tag="http", kw_only=True):
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a caller is asked for who does not call from a number of their own."""
 
-    method: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,31}$")]
+    method: Word
     """Tells the backend what the digits are: phone, id_card, order, ..."""
     prompts: tuple[Prompt, ...]
     max: Length

@@ -16,6 +16,14 @@ DTMF = frozenset("0123456789*#ABCD")  # RFC 4733 section 3.2
 
 Retries = Annotated[int, msgspec.Meta(ge=0, le=10)]
 Length = Annotated[int, msgspec.Meta(ge=1, le=MAX_ENTRY)]
+Status = Annotated[str, msgspec.Meta(pattern="^[1-5][0-9][0-9]$")]
+Word = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,31}$")]
+PATTERNS = {
+    "^[1-5][0-9][0-9]$": "an HTTP status such as 404",
+    "^[a-z][a-z0-9_]{0,31}$": "a word of small letters, digits and _",
+}
+"""What each pattern wants, in words."""
+
 Path = tuple[str | int, ...]
 
 

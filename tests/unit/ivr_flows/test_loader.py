@@ -206,7 +206,7 @@ CASES = [
         changed("  welcome: {", "  wel come: {"),
         "f.yaml:5:3: 'wel come' is no node name; use letters, digits and _",
     ),
-    (changed("floor: 3", "floor: [3]"), "f.yaml:3:12: expected a whole number or text, got a list"),
+    (changed("floor: 3", "floor: [3]"), "f.yaml:3:32: expected a whole number or text, got a list"),
     (changed("floor: 3", "visits: 3"), "f.yaml:3:25: 'visits' cannot be a variable"),
     (
         changed("flow: sample", "flow: sample\nanswer: early"),
@@ -329,3 +329,10 @@ class TestLibrary:
         with pytest.raises(FlowError) as caught:
             load_library([tmp_path])
         assert caught.value.message == f"flow 'sample' is also in {tmp_path}/a.yaml"
+
+    def test_tests_are_passed_over(self, tmp_path: Path) -> None:
+        """Tests beside the flows are no flows."""
+        (tmp_path / "a.yaml").write_text(GOOD, encoding="utf-8")
+        (tmp_path / "a.test.yaml").write_text("flow: a\ntests: []\n", encoding="utf-8")
+        assert set(load_library([tmp_path])) == {"sample"}
+        assert load_library([tmp_path / "a.test.yaml"]) == {}

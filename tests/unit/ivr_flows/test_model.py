@@ -48,3 +48,9 @@ class TestNodes:
         """Each kind is registered under the name it is tagged with."""
         assert kind.__struct_config__.tag == name
         assert kind.__struct_config__.tag_field == "type"
+
+    @pytest.mark.parametrize("kind", NODE_TYPES.values())
+    def test_described(self, kind: type[NodeBase]) -> None:
+        """Each kind says what it does."""
+        assert kind.__doc__
+        assert kind.__doc__ != NodeBase.__doc__
