@@ -144,7 +144,9 @@ def test_children_get_sockets_and_share_the_process_group(switch: Switch) -> Non
     first = signalling["heard"][0]
     assert first["listen"] == [["127.0.0.1", switch.port]]
     assert first["workers"] == [str(switch.store / "media-0.sock")]
-    assert worker["prompts"][-1].endswith("ivr_flows/prompts")
+    packaged, made = worker["prompts"][-2:]
+    assert packaged.endswith("ivr_flows/prompts")
+    assert made == str(switch.store / "prompts")
     assert worker["silence"] == 60.0
     assert int(switch.pid_file.read_text()) == switch.process.pid
 
