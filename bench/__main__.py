@@ -14,7 +14,7 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import call, extension, relay, report, signalling
+from bench import call, extension, masks, relay, report, signalling
 from bench.errors import BenchError
 from bench.load import Calls, Load, Result, loading, wide
 from bench.own import CONFIG, own_switch
@@ -76,6 +76,9 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("call", help="one call, shown as it happens", description=call.__doc__)
     call.add_arguments(one)
     one.set_defaults(run=call.run)
+    table = commands.add_parser("masks", help="a million masked numbers: memory, look-ups", description=masks.__doc__)
+    masks.add_arguments(table)
+    table.set_defaults(run=masks.run)
     server = commands.add_parser("backend", help="the server that flows ask in demonstrations and tests")
     _add_backend(server)
     server.set_defaults(run=_backend)

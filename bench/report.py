@@ -77,6 +77,15 @@ LINES: Final = (
     Line("extension", "from_first_p50_ms", "transfer, loaded: first packet, median", "ms"),
     Line("extension", "from_first_p99_ms", "transfer, loaded: first packet, p99", "ms"),
     Line("extension", "cpu_ms_per_call", "extension: CPU of a call, keying and relay", "ms"),
+    Line("masks", "mixed_mb", "masks, mixed: resident memory", "MB", 600),
+    Line("masks", "mixed_us", "masks, mixed: CPU of a look-up", "µs", 2),
+    Line("masks", "mixed_bind_us", "masks, mixed: CPU of a binding", "µs"),
+    Line("masks", "extension_mb", "masks, extensions: resident memory", "MB", 600),
+    Line("masks", "extension_us", "masks, extensions: CPU of a look-up", "µs", 2),
+    Line("masks", "extension_bind_us", "masks, extensions: CPU of a binding", "µs"),
+    Line("masks", "axb_mb", "masks, pairs alone: resident memory", "MB", 600),
+    Line("masks", "axb_us", "masks, pairs alone: CPU of a look-up", "µs", goal=2),
+    Line("masks", "axb_bind_us", "masks, pairs alone: CPU of a binding", "µs"),
 )
 
 
