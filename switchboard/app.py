@@ -150,7 +150,7 @@ class Switch:
         )
         self.engine = CallEngine(self.exchange)
         self.flow_reload = FlowReload(self.exchange, lambda: load_flows(config, file), flow_paths(config))
-        self.driver = Driver(sock, self.core, self.engine, self._on_error)
+        self.driver = Driver(sock, self.core, self.engine, self._on_error, ledger=store.journal)
         self.health = Health()
         self.lag = LoopLag()
         self._measure()

@@ -37,8 +37,18 @@ class TransactionUser(Protocol):
         """When `handle_timer` wants to be called."""
 
 
+class Ledger(Protocol):
+    """Where the user writes down what peers are about to be told."""
+
+    def gather(self) -> None:
+        """Let what is written wait for `flush`."""
+
+    def flush(self) -> None:
+        """Write what waits, now."""
+
+
 class Driver:
-    """Runs one core and its user on a socket.
+    """Runs one core and its user on a socket; what a batch of datagrams leads to is on the ledger before it is sent.
 
     `on_error(where, error)` hears of every exception that crosses this boundary; none stops the loop.
     """
@@ -50,6 +60,8 @@ class Driver:
         user: TransactionUser,
         on_error: Callable[[str, Exception], None],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        ledger: Ledger | None = None,
     ) -> None:
         self.transport = UdpTransport(sock, self._batch)
         self.messages = MessageCounts()
@@ -58,6 +70,7 @@ class Driver:
         self._user = user
         self._on_error = on_error
         self._clock = clock
+        self._ledger = ledger
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._armed: float | None = None
@@ -90,6 +103,8 @@ class Driver:
     def _batch(self, batch: Batch) -> None:
         clock, receive = self._clock, self._core.receive
         now = clock()
+        if self._ledger is not None:
+            self._ledger.gather()
         for data, source in batch:
             try:
                 receive(data, source[:2], now)
@@ -106,6 +121,8 @@ class Driver:
         self._arm()
 
     def _send(self, now: float) -> None:
+        if self._ledger is not None:
+            self._ledger.flush()
         send = self.transport.send
         while datagrams := self._core.take_datagrams():
             self.messages.sent(datagrams)

@@ -1,7 +1,8 @@
-"""The journal: each durable step of a call is one `write(2)` to an append-only file before a peer hears it.
+"""The journal: each durable step of a call is written to an append-only file before a peer hears it.
 
 Rule 1: `append` never raises and never waits for a disk; the page cache keeps what was written when the
-process is killed, a thread syncs it in groups (50 ms) against loss of power. Rule 2: each segment can stand
+process is killed, a thread syncs it in groups (50 ms) against loss of power. Between `gather` and `flush` the
+steps of many calls wait to become one `write(2)`, as long as no peer is told of them. Rule 2: each segment can stand
 alone: it begins with the last snapshot of every call that is open, so older segments may go once they are
 loaded. Rule 3: when the disk fails, calls go on: ended records wait in memory, open calls are known anyway,
 and a new segment takes both.
@@ -71,6 +72,10 @@ class Journal:
         # What the syncing thread takes over: files that are full, frames not yet known to be on disk.
         self._retired: list[int] = []
         self._unsynced: list[bytes] = []
+        # Frames to be written next, and those among them that end something.
+        self._frames: list[bytes] = []
+        self._finals: list[bytes] = []
+        self._gathering = False
         self._durable = 0
         self._dirty = False
         self._syncing = threading.Lock()
@@ -119,14 +124,22 @@ class Journal:
                 self._open.pop(call_id, None)
             if self._touched is not None:
                 self._touched.add(call_id)
-            if self._write(data):
-                if not snapshot:
-                    self._unsynced.append(data)
-            elif not snapshot:
-                self._keep([data])
-            if not self._dirty:
-                self._dirty = True
-                self._wake.set()
+            self._frames.append(data)
+            if not snapshot:
+                self._finals.append(data)
+            if not self._gathering:
+                self._flush()
+
+    def gather(self) -> None:
+        """Let the records that follow wait for `flush`: for a batch of events of which no peer is told before."""
+        with self._lock:
+            self._gathering = True
+
+    def flush(self) -> None:
+        """Write what was gathered; later records are written at once again."""
+        with self._lock:
+            self._gathering = False
+            self._flush()
 
     def sync(self) -> None:
         """Bring everything appended so far to the disk, now; for shutdown and tests."""
@@ -148,9 +161,23 @@ class Journal:
             if self._backlog:
                 _log.error("journal.records_lost", records=len(self._backlog))
 
-    def _write(self, data: bytes) -> bool:
+    def _flush(self) -> None:
+        frames, finals = self._frames, self._finals
+        if not frames:
+            return
+        self._frames, self._finals = [], []
+        if self._write(frames):
+            self._unsynced.extend(finals)
+        elif finals:
+            self._keep(finals)
+        if not self._dirty:
+            self._dirty = True
+            self._wake.set()
+
+    def _write(self, frames: list[bytes]) -> bool:
         if self._fd < 0:
             return False
+        data = b"".join(frames)
         try:
             written = os.write(self._fd, data)
         except OSError as error:
@@ -160,7 +187,7 @@ class Journal:
             self._fail(OSError("the disk took only a part of a record"))
             return False
         self._size += written
-        self._counts["appended"] += 1
+        self._counts["appended"] += len(frames)
         self._counts["bytes"] += written
         return True
 
@@ -203,6 +230,8 @@ class Journal:
             fd = os.open(growing, _FLAGS, 0o600)
             size = _write_all(fd, opened)
             with self._lock:
+                # Into the old segment: the new one will only say of an ended call that it has ended.
+                self._flush()
                 now = time.time_ns() // 1000
                 later = [self._open.get(key) or frame(Kind.CLOSED, key, now, b"") for key in self._touched]
                 size += _write_all(fd, [*later, *self._backlog])
@@ -237,6 +266,7 @@ class Journal:
         with self._syncing:
             self._begin_segment_if_due()
             with self._lock:
+                self._flush()
                 self._wake.clear()
                 self._dirty = False
                 fd, number = self._fd, self._number

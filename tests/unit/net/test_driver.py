@@ -67,6 +67,20 @@ class User:
         return None
 
 
+class Ledger:
+    """Notes what is written, and how many datagrams had been sent by then."""
+
+    def __init__(self) -> None:
+        self.notes: list[tuple[str, int]] = []
+        self.sent = lambda: 0
+
+    def gather(self) -> None:
+        self.notes.append(("gather", self.sent()))
+
+    def flush(self) -> None:
+        self.notes.append(("flush", self.sent()))
+
+
 class Bench:
     """A driver on a loopback socket and a client to talk to it."""
 
@@ -81,7 +95,10 @@ class Bench:
             self.core,  # type: ignore[arg-type]
             self.user,
             lambda where, error: self.errors.append((where, str(error))),
+            ledger=(ledger := Ledger()),
         )
+        self.ledger = ledger
+        ledger.sent = lambda: self.driver.transport.sent
         self.client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.client.setblocking(False)
         self.client.connect(self.address)
@@ -154,6 +171,14 @@ async def test_a_look_at_the_socket_serves_what_is_due(bench: Bench) -> None:
     assert not bench.core.fired
     bench.driver._batch([])
     assert len(bench.core.fired) == 1
+
+
+async def test_a_batch_is_on_the_ledger_before_anything_of_it_is_sent(bench: Bench) -> None:
+    """Both datagrams are answered after one flush."""
+    client = bench.client.getsockname()
+    bench.driver._batch([(b"one", client), (b"two", client)])
+    assert bench.ledger.notes == [("gather", 0), ("flush", 0)]
+    assert bench.driver.transport.sent == 2
 
 
 async def test_a_send_that_fails_is_told_to_the_core(bench: Bench) -> None:

@@ -83,6 +83,49 @@ class TestAppend:
             ]  # fmt: skip
             assert journal.counts()["appended"] == 3
 
+    def test_gathered_records_are_one_write(self, tmp_path: Path, disk: Disk) -> None:
+        """They are written by `flush`, in order; a further record is written at once again."""
+        with opened(tmp_path) as journal:
+            journal.gather()
+            journal.append(Kind.OPENED, "call", b"a")
+            journal.append(Kind.ENDED, "call", b"b")
+            assert entries(tmp_path) == []
+            before = disk.writes
+            journal.flush()
+            journal.flush()
+            assert disk.writes == before + 1
+            assert [entry.payload for entry in entries(tmp_path)] == [b"a", b"b"]
+            assert journal.counts()["appended"] == 2
+            journal.append(Kind.ENDED, "other", b"c")
+            assert payloads(tmp_path, Kind.ENDED) == [b"b", b"c"]
+
+    def test_gathered_records_survive_a_failing_disk_and_a_close(self, tmp_path: Path, disk: Disk) -> None:
+        """What ended waits in memory as it does one by one; what was not flushed is written at the end."""
+        with opened(tmp_path) as journal:
+            journal.gather()
+            journal.append(Kind.OPENED, "call", b"a")
+            journal.append(Kind.ENDED, "call", b"b")
+            disk.failing = True
+            journal.flush()
+            assert journal.counts()["backlog"] == 1
+            disk.failing = False
+            journal.sync()
+            assert payloads(tmp_path, Kind.ENDED) == [b"b"]
+            journal.gather()
+            journal.append(Kind.ENDED, "other", b"c")
+        assert payloads(tmp_path, Kind.ENDED) == [b"b", b"c"]
+
+    def test_gathered_records_are_in_the_file_that_a_new_segment_follows(self, tmp_path: Path) -> None:
+        """A new segment only says that a call has ended, so its record goes into the old one before."""
+        with opened(tmp_path, segment_bytes=1) as journal:
+            journal.append(Kind.OPENED, "call", b"a")
+            journal.gather()
+            journal.append(Kind.ENDED, "call", b"b")
+            journal.sync()
+            assert len(segment_paths(tmp_path)) == 2
+            assert payloads(tmp_path, Kind.ENDED) == [b"b"]
+            assert open_calls(tmp_path) == []
+
     def test_a_change_of_a_closed_call_is_not_written(self, tmp_path: Path) -> None:
         """A late CHANGED would open the call again, so it is counted as stray."""
         with opened(tmp_path) as journal:
