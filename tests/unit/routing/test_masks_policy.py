@@ -64,7 +64,7 @@ def test_policies_are_shared() -> None:
 def test_reasons(more: dict[str, object], now: float, reason: str) -> None:
     """Why a call does not get through, and of which binding."""
     table = MaskTable()
-    table.add(binding(label="L", **more))
+    table.add(binding(label="L", **more))  # type: ignore[arg-type]
     found = table.resolve(NUMBER, "1", now)
     assert (found.reason, found.binding, found.label) == (reason, f"{NUMBER},1", "L")
 

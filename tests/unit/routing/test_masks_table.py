@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from routing.masks import AorTarget, Difference, MaskTable, NumberTarget, Sealed, SipTarget, Target
-from routing.masks.table import DROPPED_AT_ONCE, check_extension
+from routing.masks.lines import DROPPED_AT_ONCE
+from routing.masks.table import check_extension
 
 NUMBER = "4008001234"
 DESK = SipTarget("sip:desk@127.0.0.1")
