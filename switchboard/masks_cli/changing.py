@@ -27,7 +27,6 @@ from switchboard.store.mask_editor import MaskEditor, RowError
 from switchboard.store.mask_fields import duration
 from switchboard.store.mask_pools import MaskPools
 from switchboard.store.mask_rows import MaskRow
-from switchboard.store.masks import MaskFilter, MaskRepository
 from switchboard.store.records import utc_us
 
 HIDDEN: Final = ("target", "a", "b", "n")
@@ -241,12 +240,10 @@ def _free_extension(store: Opened, fields: dict[str, str]) -> str:
         raise TargetError(
             f"an EXTENSION is missing, and none of {number} are given out (switchboard masks pool extensions)"
         )
-    text = fields["target"]
-    if text and not text.lower().startswith(("sip:", "sips:", "aor:")):
-        party = _fingerprint(store, "target", text)
-        for row in MaskRepository(store.database).search(MaskFilter(number, "extension", party), 1):
-            if isinstance(row, MaskRow):
-                return row.extension
+    kind, target, party = field_reader(store).target(fields["target"])
+    known = MaskPools(store.database, "").extension_of(number, kind, target, party.fingerprint if party else None)
+    if known is not None:
+        return known
     return pool.allocate(utc_us() / 1e6)
 
 

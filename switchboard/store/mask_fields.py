@@ -111,7 +111,7 @@ class FieldReader:
         number = self._number("number", number)
         extension = fold_digits(extension)
         check_extension(extension, self._checks.get(number, "none"))
-        kind, target, party = self._target(target, label)
+        kind, target, party = self.target(target, label)
         trunk, shown = self._way_out(trunk, shown, number) if party is not None else ("", "")
         _bounded("label", label)
         sealed, fingerprint = (None, None) if party is None else (party.sealed, party.fingerprint)
@@ -173,7 +173,8 @@ class FieldReader:
             self._numbers[text] = known
         return known
 
-    def _target(self, text: str, label: str) -> tuple[str, str, Party | None]:
+    def target(self, text: str, label: str = "") -> tuple[str, str, Party | None]:
+        """Kind and target of an extension as they are stored, and the number when it is one; raises `TargetError`."""
         if not text:
             raise TargetError("target: is missing")
         opened = self._open_target(text, required=False)

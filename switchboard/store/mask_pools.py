@@ -183,6 +183,14 @@ class MaskPools:
                 made.occupy(extension)
         return made
 
+    def extension_of(self, number: str, kind: str, target: str, fingerprint: bytes | None) -> str | None:
+        """The extension of a main number that leads to a target already; `kind` as in `MaskRow`."""
+        columns = mask_bindings.c
+        query = select(columns.extension).where(columns.number == number, columns.kind == kind)
+        same = columns.target == target if fingerprint is None else columns.fingerprint == fingerprint
+        with self._database.reading() as connection:
+            return connection.scalar(query.where(same).order_by(columns.extension).limit(1))
+
     def forget(self, now_us: int) -> int:
         """Delete what no cool-down needs any more; returns how many releases."""
         until = now_us - KEPT_DAYS * 86_400_000_000

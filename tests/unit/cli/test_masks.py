@@ -84,7 +84,8 @@ class TestBind:
         assert lines[0] == f"{X} axb p1"
         for text in (
             "leads to 139****1234 and 139****2222", "state active", "open a to b",
-            "idle ends 604800 s after the last call", "recorded after consent", "shown B sees 01088880009", "back calls back 3 times within 86400 s",
+            "idle ends 604800 s after the last call", "recorded after consent",
+            "shown B sees 01088880009", "back calls back 3 times within 86400 s",
             "trunk carrier", "city 北京", "store Shop", "label Flat 3", "origin stored",
         ):  # fmt: skip
             assert text in lines
@@ -313,7 +314,8 @@ class TestPools:
         again = good(world, "bind", "4008001234", "--target", "+86" + MARKED)
         assert "extension 1007: is bound so already" in again
         assert "is not its check digit (damm)" in bad(world, "bind", "4008001234", "1008", "aor:alice")
-        assert "extension 1011: bound" in good(world, "bind", "4008001234", "--target", "aor:alice")
+        for words in ("extension 1010: bound", "extension 1010: is bound so already"):
+            assert words in good(world, "bind", "4008001234", "--target", "aor:alice")
         good(world, "unbind", "4008001234", "1007")
         assert len(MaskRepository(world.database).quarantines(0)) == 1
         assert "extension 1007" not in good(world, "bind", "4008001234", "--target", MARKED)
