@@ -294,7 +294,8 @@ class WorkerStats(_Message, tag=8):
 class Recorded(_Message, tag=9):
     """A recording is complete; always before the Released of its session, if that ended it.
 
-    `gaps` counts the places at which audio was lost; a `reason` tells why there is no file, `seconds` being 0.
+    `gaps` counts the places at which audio was lost; NAME.json beside the file tells where. A `reason` tells why
+    it ended early; with `seconds` 0 there is no file.
     """
 
     port: int

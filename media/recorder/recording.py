@@ -17,8 +17,8 @@ from media.recorder.protocol import Audio, Begin, Done, End, Mark
 from media.recorder.track import RATE, Gap, Track
 from media.recorder.wav import WavFile, sidecar_of
 
-HOLD: Final = 12_000
-"""Samples (1.5 s) that wait for late packets and for the other side's."""
+HOLD: Final = 16_000
+"""Samples (2 s) that wait for late packets and for the other side's."""
 UNIT: Final = RATE
 """Samples that are written at a time."""
 _WINDOW: Final = HOLD + 2 * UNIT

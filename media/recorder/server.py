@@ -11,8 +11,8 @@ from typing import Final
 from media.control import ControlError, FrameReader
 from media.recorder.protocol import Audio, Begin, Done, End, Mark, ToRecorder, decode_for_recorder, encode
 from media.recorder.recording import Recording, describe
+from media.worker.listener import listen
 from media.worker.log import complain
-from media.worker.signalling import listen
 
 _READ: Final = 1 << 18
 _BUFFER: Final = 4 << 20

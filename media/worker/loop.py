@@ -23,6 +23,8 @@ COLLECT: Final = 0.0009
 BUSY: Final = 100
 """Datagrams in WINDOW that make a worker busy; below, each is served at once."""
 WINDOW: Final = 0.1
+AT_ONCE: Final = 128
+"""Datagrams between two looks at the clock, a millisecond: what is played is on time whatever comes in."""
 MAX_TRACEBACKS: Final = 100
 
 
@@ -86,7 +88,7 @@ class Loop:
                 spare = now + COLLECT - clock()
                 if spare > 0.0:
                     time.sleep(spare)
-            ready = poll(self._patience(next_check))
+            ready = poll(self._patience(next_check), AT_ONCE)
             now = clock()
             try:
                 cadence.run(now)

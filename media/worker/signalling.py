@@ -25,6 +25,7 @@ from media.control import (
     encode_frame,
 )
 from media.worker.line import Reader
+from media.worker.listener import listen
 from media.worker.log import complain
 from media.worker.ports import Port
 from media.worker.sessions import Sessions
@@ -206,21 +207,3 @@ class Signalling:
 
 def _nothing(now: float) -> None:
     pass
-
-
-def listen(path: str) -> socket.socket:
-    """A Unix socket that only this user may connect to."""
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.setblocking(False)
-    # Whoever may connect commands the audio of all calls.
-    umask = os.umask(0o177)
-    try:
-        listener.bind(path)
-    finally:
-        os.umask(umask)
-    listener.listen(8)
-    return listener

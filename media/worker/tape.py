@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from media.control import Message
     from media.worker.session import Session
 
-FLUSH: Final = 0.5
+FLUSH: Final = 1.0
 """Seconds between two hand-overs of a recording: the longer, the cheaper, and the more is lost by a crash."""
 FLUSH_MESSAGE: Final = 0.1
 """The same of a message, whose end is decided then."""

@@ -189,6 +189,26 @@ def test_a_killed_recorder_costs_no_call(
     assert sorted(entry.name for entry in tmp_path.glob("call*")) == ["call.json", "call.wav"]
 
 
+def test_a_stopped_recorder_holds_up_nobody(
+    tmp_path: Path, running: RecorderProcess, carrier: WorkerProcess, phones: tuple[Phone, Phone]
+) -> None:
+    """Audio and the end of the call are as ever; signalling hears that the recording is in doubt."""
+    control = carrier.connect()
+    a, b = joined(control, carrier, phones)
+    control.send(Record(a, 1, "r1", str(tmp_path / "call.wav")), Ping())
+    control.expect(Pong)
+    running.process.send_signal(signal.SIGSTOP)
+    try:
+        talk(a, b, phones, 60)
+        control.send(Release(a, 1))
+        recorded = control.expect(Recorded)
+        assert (recorded.seconds, recorded.reason) == (0.0, "the recorder does not answer")
+        control.expect(Released)
+    finally:
+        running.process.send_signal(signal.SIGCONT)
+    until((tmp_path / "call.wav").exists, "what was handed over is not written")
+
+
 def test_a_killed_worker_leaves_a_complete_file(
     tmp_path: Path, carrier: WorkerProcess, phones: tuple[Phone, Phone]
 ) -> None:
@@ -197,7 +217,7 @@ def test_a_killed_worker_leaves_a_complete_file(
     a, b = joined(control, carrier, phones)
     path = tmp_path / "call.wav"
     control.send(Record(a, 1, "r1", str(path)))
-    talk(a, b, phones, 60)
+    talk(a, b, phones, 80)
     carrier.kill()
     until(path.exists, "the file gets no name")
     assert count(path, 0, ALICE) > 0

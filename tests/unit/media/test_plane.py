@@ -16,22 +16,29 @@ from media.control import (
     Attach,
     Bridge,
     Command,
+    Conceal,
     Digit,
     Event,
     FrameReader,
     Hello,
+    Message,
+    MessageDone,
     Open,
+    PauseRecord,
     Ping,
     Play,
     PlayDone,
     Pong,
     PortsAdded,
+    Record,
+    Recorded,
     Release,
     Released,
     SendDigits,
     Silence,
     Stats,
     StopPlay,
+    StopRecord,
     StreamStats,
     Unbridge,
     WorkerStats,
@@ -282,6 +289,12 @@ class TestCommands:
         one.plane.stop_play(a)
         one.plane.send_digits(b, "12")
         one.plane.unbridge(a)
+        one.plane.record(a, "r1", "r1.wav", b)
+        one.plane.record(a, "r2", "r2.wav")
+        one.plane.pause_record(a, True)
+        one.plane.conceal(a, True)
+        one.plane.stop_record(a)
+        one.plane.message(a, 3, "m.wav", 60.0, 5.0, "#")
         one.plane.release(b)
         expected: list[Command] = [
             Open(10, a.gen, "192.0.2.1", 4000, "192.0.2.1", 8, "PCMA", 101),
@@ -291,6 +304,12 @@ class TestCommands:
             StopPlay(10, a.gen),
             SendDigits(12, b.gen, "12"),
             Unbridge(10, a.gen),
+            Record(10, a.gen, "r1", "r1.wav", 12, b.gen),
+            Record(10, a.gen, "r2", "r2.wav"),
+            PauseRecord(10, a.gen, True),
+            Conceal(10, a.gen, True),
+            StopRecord(10, a.gen),
+            Message(10, a.gen, 3, "m.wav", 60.0, 5.0, "#"),
             Release(12, b.gen),
         ]
         await one.workers[0].heard(Attach)
@@ -314,12 +333,14 @@ class TestEvents:
     """What reaches the calls."""
 
     async def test_events_of_living_leases_are_passed_on(self, one: Setup) -> None:
-        """Digit, PlayDone, Silence."""
+        """Digit, PlayDone, Silence, and what became of recordings."""
         lease = one.lease()
         told: list[MediaEvent] = [
             Digit(lease.port, lease.gen, "1", 2.0),
             PlayDone(lease.port, lease.gen, 1, "done"),
             Silence(lease.port, lease.gen),
+            Recorded(lease.port, lease.gen, "r1", "r1.wav", 2.0, 64000, 0),
+            MessageDone(lease.port, lease.gen, 3, 2.0, "digit"),
         ]
         one.workers[0].say(*told)  # type: ignore[arg-type]
         assert [await one.event() for _ in told] == told

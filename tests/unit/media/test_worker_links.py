@@ -24,7 +24,7 @@ from media.control import (
     WorkerStats,
 )
 from media.prompts import PromptStore
-from media.worker import signalling
+from media.worker import listener, signalling
 from media.worker.log import complain
 from media.worker.ports import Port
 from media.worker.sessions import Sessions
@@ -93,7 +93,7 @@ class TestSignalling:
         """The file says nothing about who listens."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as old:
             old.bind(str(tmp_path / "left"))
-        signalling.listen(str(tmp_path / "left")).close()
+        listener.listen(str(tmp_path / "left")).close()
 
     def test_numbers_and_counters_are_answered(self, link: Link) -> None:
         """Ping with the last command carried out, Stats with everything."""
@@ -185,7 +185,7 @@ class Overseer:
         self.sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.sock.setblocking(False)
         self.taken: list[Port] = []
-        self.worker = Supervisor(theirs, 4, self.taken.extend)
+        self.worker = Supervisor(theirs, "worker 4", self.taken.extend)
 
     def heard(self) -> list[object]:
         """What the worker said."""
