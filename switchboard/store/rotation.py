@@ -8,12 +8,14 @@ from sqlalchemy import Column, Table, bindparam, func, select, update
 
 from routing.masks.secret import Sealed, Vault
 from switchboard.store.database import Database
-from switchboard.store.schema import callback_requests, calls, mask_bindings, voicemail_messages
+from switchboard.store.schema import callback_requests, calls, mask_bindings, mask_lines, voicemail_messages
 
 CHUNK: Final = 1000
 
 _SEALED: Final[tuple[tuple[Table, Column[bytes], Column[bytes]], ...]] = (
     (mask_bindings, mask_bindings.c.sealed, mask_bindings.c.fingerprint),
+    (mask_lines, mask_lines.c.a_sealed, mask_lines.c.a_fingerprint),
+    (mask_lines, mask_lines.c.b_sealed, mask_lines.c.b_fingerprint),
     (calls, calls.c.caller_sealed, calls.c.caller_fingerprint),
     (voicemail_messages, voicemail_messages.c.caller_sealed, voicemail_messages.c.caller_fingerprint),
     (callback_requests, callback_requests.c.number_sealed, callback_requests.c.number_fingerprint),

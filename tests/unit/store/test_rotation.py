@@ -12,7 +12,7 @@ from switchboard.store.intake import Intake
 from switchboard.store.mask_editor import MaskEditor
 from switchboard.store.masks import MaskRepository
 from switchboard.store.rotation import reseal, sealed_under
-from tests.support.masks import number_row, open_row
+from tests.support.masks import line_row, number_row, open_row
 from tests.support.records import call_record, callback_record, message_record
 
 OLD = Vault({1: b"1" * 32}, b"h" * 32, os.urandom)
@@ -24,6 +24,8 @@ def fill(database: Database) -> None:
     """Bindings and calls under the old key, and some without a number."""
     rows = [number_row(OLD, str(number), "13956781234") for number in range(1500)]
     MaskEditor(database, "test").store([*rows, open_row("9999", "aor", "alice")])
+    pair = line_row(OLD, "pair", "axb", "01088880001", "13956781234", "13900002222", policy='{"trunk":"carrier"}')
+    MaskEditor(database, "test").store([pair, line_row(OLD, "own", "ax", "01088880002", target="aor:alice")])
     calls = [call_record(number) for number in range(3)]
     for call in calls[:2]:
         call.caller_sealed = OLD.seal(NUMBER)
@@ -37,9 +39,9 @@ def fill(database: Database) -> None:
 def test_everything_goes_under_the_new_key(database: Database) -> None:
     """After resealing the old key opens nothing that is stored, and the new one everything."""
     fill(database)
-    assert sealed_under(database, 1) == 1504
-    assert reseal(database, BOTH) == 1504
-    assert (sealed_under(database, 1), sealed_under(database, 2)) == (0, 1504)
+    assert sealed_under(database, 1) == 1506
+    assert reseal(database, BOTH) == 1506
+    assert (sealed_under(database, 1), sealed_under(database, 2)) == (0, 1506)
     new = Vault({2: b"2" * 32}, b"i" * 32, os.urandom)
     for row in MaskRepository(database).rows():
         if row.sealed is not None:
@@ -55,7 +57,8 @@ def test_fingerprints_follow_the_new_hash_key(database: Database) -> None:
     fill(database)
     reseal(database, BOTH)
     masks = MaskRepository(database)
-    assert len(masks.find(BOTH.fingerprint(NUMBER))) == 1500
+    assert len(masks.find(BOTH.fingerprint(NUMBER))) == 1501
+    assert [binding.id for binding in masks.find(BOTH.fingerprint(RealNumber("13900002222")))] == ["pair"]
     assert masks.find(OLD.fingerprint(NUMBER)) == []
     assert {call.caller_fingerprint for call in CallRepository(database).recent(3)[1:]} == {BOTH.fingerprint(NUMBER)}
     (message,), (request,) = Intake(database).messages.list_box(), Intake(database).callbacks.list_requests()
