@@ -26,6 +26,7 @@ from switchboard.command_line import (
     show_json,
 )
 from switchboard.masks_cli.application import reached
+from switchboard.store.callbacks import CallbackRepository
 from switchboard.store.calls import CallFilter, CallRepository
 from switchboard.store.masks import MaskRepository
 from switchboard.store.records import CallRecord, decode_record, decode_snapshot
@@ -64,6 +65,15 @@ Examples:
   switchboard calls show last
   switchboard calls show 01997c3e-5a10-7b2c-8d55-0f6a1c2d3e4f
   switchboard calls show 01997c3e --format json
+"""
+
+_CALLBACKS_HELP: Final = """List requests to be called back, those that wait longest first; numbers are masked.
+
+\b
+Examples:
+  switchboard calls callbacks
+  switchboard calls callbacks --group support
+  switchboard calls callbacks --all --format json
 """
 
 
@@ -122,6 +132,39 @@ def show(
         show_json(about(found))
         return
     for line in describe(found):
+        typer.echo(line)
+
+
+@app.command(help=_CALLBACKS_HELP)
+def callbacks(
+    config: ConfigOption = None,
+    group: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="NAME", help="Requests to this group."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Those that are over, too.")] = False,
+    limit: LimitOption = 50,
+    form: FormatOption = "text",
+) -> None:
+    """List requests to be called back."""
+    with opened(config) as store:
+        requests = CallbackRepository(store.database)
+        found = requests.list_requests(group=group, only_open=not everything, limit=limit)
+    rows = [
+        (
+            local_time(one.record.asked_us)[:19],
+            one.record.id,
+            one.record.group or "-",
+            one.record.number_masked,
+            one.state,
+        )
+        for one in found
+    ]
+    head = ("asked", "request", "group", "number", "state")
+    if form == "json":
+        show_json([dict(zip(head, row, strict=True)) for row in rows])
+        return
+    for line in columns([head, *rows]) if rows else ["no requests"]:
         typer.echo(line)
 
 

@@ -10,11 +10,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from switchboard.calls_cli import app
+from switchboard.store.callbacks import CallbackRepository
 from switchboard.store.calls import CallRepository
 from switchboard.store.journal import Journal
-from switchboard.store.records import CallRecord, RecordingRecord, encode_record, encode_snapshot
+from switchboard.store.mask_editor import MaskEditor
+from switchboard.store.records import CallbackStateRecord, CallRecord, RecordingRecord, encode_record, encode_snapshot
 from switchboard.store.segments import Kind
-from tests.support.records import call_record
+from tests.support.masks import number_row
+from tests.support.records import call_record, callback_record
 from tests.unit.cli.conftest import MARKED, World
 
 
@@ -140,6 +143,18 @@ class TestShow:
         assert "path\nwelcome → main → order\n" in text
         assert f"recordings\ncall +0.0 s 2.5 s {world.store}/recordings/a/7.wav file is gone" in text
 
+    def test_whom_the_mask_leads_to(self, world: World) -> None:
+        """While the binding is there its other side is told, masked; afterwards its id alone."""
+        record = call_record(7)
+        record.binding = "4008001234,1"
+        keep(world, record)
+        editor = MaskEditor(world.database, "test")
+        editor.store([number_row(world.vault, "1", MARKED)])
+        shown = "4008001234,1, which leads to 139****1234 by trunk carrier, showing 01088880000"
+        assert shown in world.run(app, "show", "last").output
+        editor.unbind(record.binding)
+        assert "which leads to" not in world.run(app, "show", "last").output
+
     def test_recordings_are_told_with_their_gaps(self, world: World) -> None:
         """The file, its length and the gaps that its sidecar names."""
         record = call_record(7)
@@ -224,7 +239,25 @@ class TestShow:
         assert "+30.0 s by caller: normal" in world.run(app, "show", "ended0").output
 
 
-@pytest.mark.parametrize("command", ["list", "show"])
+class TestCallbacks:
+    """Requests to be called back."""
+
+    def test_open_ones(self, world: World) -> None:
+        """Group, masked number and state, oldest first; those that are over when asked for."""
+        with world.database.writing() as connection:
+            requests = CallbackRepository(world.database)
+            requests.insert(connection, [callback_record(n, person=n, group="ab"[n % 2]) for n in range(3)])
+            requests.change(connection, [CallbackStateRecord(id="request-2", state="done", at_us=5)])
+        lines = world.run(app, "callbacks").output.splitlines()
+        assert [line.split()[2:] for line in lines[1:]] == [
+            ["request-0", "a", "139****1234", "open"], ["request-1", "b", "139****1234", "open"],
+        ]  # fmt: skip
+        shown = json.loads(world.run(app, "callbacks", "--group", "a", "--all", "--format", "json").output)
+        assert [(one["request"], one["state"]) for one in shown] == [("request-0", "open"), ("request-2", "done")]
+        assert world.run(app, "callbacks", "--group", "c").output == "no requests\n"
+
+
+@pytest.mark.parametrize("command", ["list", "show", "callbacks"])
 def test_help_has_examples(command: str) -> None:
     """Both commands say how they are used."""
     result = CliRunner().invoke(app, [command, "--help"])
