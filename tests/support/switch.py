@@ -177,9 +177,9 @@ class RunningSwitch:
         return [json.loads(line) for line in (self.directory / "switch.log").read_text().splitlines()]
 
     def child(self, part: str) -> psutil.Process:
-        """The child whose command line contains `part`, such as "signalling" or "media.worker"."""
+        """The child whose module contains `part`, such as "signalling" or "media.worker"."""
         for child in psutil.Process(self.process.pid).children():
-            if any(part in word for word in child.cmdline()):
+            if part in " ".join(child.cmdline()[1:3]):  # -m MODULE
                 return child
         raise AssertionError(f"no child {part}")
 
