@@ -83,7 +83,8 @@ def _prepare(config: Config, file: Path, pid_file: Path | None, modules: Modules
     )
     stack.callback((store / "control.sock").unlink, missing_ok=True)
     workers = [_worker(config, index, store, modules) for index in range(config.media.workers)]
-    recorder = Child("recorder", [modules.recorder, "--socket", str(store / RECORDER)])
+    recordings = Path(config.recording.directory or store / "recordings").absolute()
+    recorder = Child("recorder", [modules.recorder, "--socket", str(store / RECORDER), "--directory", str(recordings)])
     stack.callback((store / RECORDER).unlink, missing_ok=True)
     extras = [Child("demonstration backend", [*modules.backend])] if config.demo else []
     return Supervisor(config, listeners, pool, signalling, workers, recorder, wakeup, extras)
