@@ -2,7 +2,7 @@
 
 After every input the core's events go to the transaction user; what a batch of inputs produced is sent together.
 One timer is armed for the core and the user together. While the socket is looked at every few milliseconds anyway,
-timers are served by the way, and the armed one only stands by.
+timers are served by the way and none is armed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from switchboard.sip.events import Event
 
 # Timers are late by at most this; it spares a wake-up for each of many neighbouring deadlines.
 TIMER_GRAIN: Final = 0.001
-# The same while every look at the socket serves timers too: longer than it takes until the next look.
-BUSY_GRAIN: Final = 0.02
 
 
 class TransactionUser(Protocol):
@@ -115,7 +113,7 @@ class Driver:
             if now - before > self.longest_callback:
                 self.longest_callback = now - before
         self.messages.received(batch)
-        if self._armed is not None and self._armed <= now:
+        if self.transport.collecting:
             self._serve_timers(now)
         self._send(now)
         self._arm()
@@ -142,17 +140,14 @@ class Driver:
                     self._on_error("event", error)
 
     def _due(self) -> None:
+        self._timer = None
+        self._armed = None
         now = self._clock()
         self._serve_timers(now)
         self._send(now)
         self._arm()
 
     def _serve_timers(self, now: float) -> None:
-        """Do what is due; the timer must be armed anew."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._armed = None
         for what, handle in (
             ("core timer", self._core.handle_timer),
             ("call timer", self._user.handle_timer),
@@ -164,7 +159,7 @@ class Driver:
             self._tell(now)
 
     def _arm(self) -> None:
-        if self._loop is None:
+        if self._loop is None or self.transport.collecting:
             return
         core_due, user_due = self._core.next_deadline(), self._user.next_deadline()
         due = core_due if user_due is None else user_due if core_due is None else min(core_due, user_due)
@@ -174,5 +169,4 @@ class Driver:
         if self._timer is not None:
             self._timer.cancel()
         self._armed = due
-        grain = BUSY_GRAIN if self.transport.collecting else TIMER_GRAIN
-        self._timer = self._loop.call_later(max(due - self._clock(), 0.0) + grain, self._due)
+        self._timer = self._loop.call_later(max(due - self._clock(), 0.0) + TIMER_GRAIN, self._due)

@@ -119,23 +119,24 @@ class UdpTransport:
 
     def _readable(self) -> None:
         """Serve datagrams as they come, until there are so many that they are better collected."""
-        self._drain()
-        if self._loop is not None and self._reading and (wait := self._wait_for_more()):
+        batch = self._drain()
+        if self._loop is not None and (wait := self._wait_for_more()):
             self._loop.remove_reader(self._socket)
             self._next_look = self._loop.call_later(wait, self._look)
+        self._on_batch(batch)
 
     def _look(self) -> None:
         """Serve what has been collected, until it becomes little."""
-        full = self._drain() == BATCH
-        self._next_look = None
-        if self._loop is None or not self._reading:
-            return
-        if full:
+        assert self._loop is not None
+        batch = self._drain()
+        if len(batch) == BATCH:
             self._next_look = self._loop.call_soon(self._look)
         elif wait := self._wait_for_more():
             self._next_look = self._loop.call_later(wait, self._look)
         else:
+            self._next_look = None
             self._loop.add_reader(self._socket, self._readable)
+        self._on_batch(batch)
 
     def _wait_for_more(self) -> float:
         """How long to collect before the next look, as the last whole window tells; 0 while it is calm."""
@@ -147,8 +148,8 @@ class UdpTransport:
             self._patience = min(COLLECT, WORTHWHILE * WINDOW / seen) if seen >= BUSY else 0.0
         return self._patience
 
-    def _drain(self) -> int:
-        """Serve at most `BATCH` datagrams; returns how many there were."""
+    def _drain(self) -> Batch:
+        """Read at most `BATCH` datagrams."""
         receive = self._socket.recvfrom
         batch: Batch = []
         for _ in range(BATCH):
@@ -159,8 +160,6 @@ class UdpTransport:
             except OSError:
                 # An ICMP error of an earlier datagram; the socket itself is fine.
                 continue
-        count = len(batch)
-        self.received += count
-        self._seen += count
-        self._on_batch(batch)
-        return count
+        self.received += len(batch)
+        self._seen += len(batch)
+        return batch

@@ -129,7 +129,9 @@ class DeadlineHeap(Generic[Owner]):
         """Arm the owner's one timer; an earlier one is replaced."""
         if owner.timer:
             owner.timer = 0  # before the sweep, or it would keep the entry
-            self._bury()
+            self._dead = dead = self._dead + 1
+            if dead > COMPACT_FLOOR and 2 * dead > len(self._entries):
+                self._sweep()
         self._serial = owner.timer = serial = self._serial + 1
         heappush(self._entries, (when, serial, owner, letter))
 
@@ -137,7 +139,9 @@ class DeadlineHeap(Generic[Owner]):
         """Disarm the owner's timer, if it has one."""
         if owner.timer:
             owner.timer = 0
-            self._bury()
+            self._dead = dead = self._dead + 1
+            if dead > COMPACT_FLOOR and 2 * dead > len(self._entries):
+                self._sweep()
 
     def pop_due(self, now: float) -> tuple[Owner, Input] | None:
         """Take the earliest deadline that is not after `now`, in order of arming where equal."""
@@ -161,9 +165,8 @@ class DeadlineHeap(Generic[Owner]):
             self._dead -= 1
         return None
 
-    def _bury(self) -> None:
-        self._dead = dead = self._dead + 1
-        if dead > COMPACT_FLOOR and 2 * dead > len(self._entries):
-            self._entries = [entry for entry in self._entries if entry[2].timer == entry[1]]
-            heapify(self._entries)
-            self._dead = 0
+    def _sweep(self) -> None:
+        """Drop the dead entries."""
+        self._entries = [entry for entry in self._entries if entry[2].timer == entry[1]]
+        heapify(self._entries)
+        self._dead = 0
