@@ -6,9 +6,11 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from config.loader import config_error, suggestion
 from config.schema import Config
@@ -27,6 +29,7 @@ from switchboard.calendar import Calendar
 from switchboard.calls.engine import CallEngine
 from switchboard.calls.exchange import Exchange, Group, Service, Settings, Trunk
 from switchboard.calls.flow_shelf import FlowShelf
+from switchboard.calls.message_waiting import tell_waiting
 from switchboard.directory import Directory, build_plan
 from switchboard.flow_reload import FlowReload
 from switchboard.net.driver import Driver
@@ -38,7 +41,8 @@ from switchboard.ops.metrics import Metrics
 from switchboard.sip.core import SipCore
 from switchboard.sip.registrar import Registrar
 from switchboard.sip.timers import Timers
-from switchboard.store.records import new_id
+from switchboard.store.masks import apply_changes
+from switchboard.store.records import MessageState, new_id
 from switchboard.store.store import Store
 from switchboard.tokens import TokenPool
 from switchboard.voice import CachedVoice
@@ -124,7 +128,7 @@ class Switch:
             core=self.core,
             media=self.plane,
             routing=self.directory,
-            trunks={trunk.name: Trunk(trunk.name, _address(trunk.to), trunk.nat, trunk.landing) for trunk in config.trunks},
+            trunks={one.name: Trunk(one.name, _address(one.to), one.nat, one.landing) for one in config.trunks},
             flows=FlowShelf(flows),
             registrar=Registrar(),
             authenticator=Accounts(
@@ -197,6 +201,8 @@ class Switch:
         """What the control socket understands."""
         return {
             "reload-masks": self._reload_masks,
+            "masks-changed": self._change_masks,
+            "voicemail-changed": self._change_voicemail,
             "counts": lambda request: self.counts(),
             "status": lambda request: self.health.report(),
             "flows": lambda request: self.flow_reload.listing(),
@@ -204,13 +210,31 @@ class Switch:
         }
 
     async def _reload_masks(self, request: object) -> dict[str, int]:
-        """Build a whole new table in a thread, then swap it in; calls never see half of it."""
+        """Build a whole new table in a thread, then take it over; calls never see half of it."""
         table, difference = await asyncio.to_thread(self._new_masks)
-        old, self.directory.masks = self.directory.masks, table
-        # All at once, the loop would stand still while 200,000 bindings are given back.
-        await asyncio.to_thread(old.dissolve, _rest)
+        self.directory.masks.swap(table)
+        # All at once, the loop would stand still while 200,000 old bindings are given back.
+        await asyncio.to_thread(table.dissolve, _rest)
         self.log.info("masks.reloaded", bindings=len(table), added=difference.added, removed=difference.removed)
-        return {"bindings": len(table)}
+        return {"bindings": len(self.directory.masks)}
+
+    async def _change_masks(self, request: Mapping[str, object]) -> dict[str, int]:
+        """Bring a few bindings up to date."""
+        wanted = msgspec.convert(request.get("bindings", []), list[str])
+        changes = await asyncio.to_thread(self.store.read_mask_changes, wanted, self.config.masks)
+        count = apply_changes(self.directory.masks, changes)
+        self.log.info("masks.changed", changed=len(wanted), bindings=count)
+        return {"bindings": count}
+
+    def _change_voicemail(self, request: Mapping[str, object]) -> dict[str, int]:
+        """Messages were heard or deleted: their owners' lamps are told."""
+        states = msgspec.convert(request.get("messages", {}), dict[str, MessageState])
+        boxes = self.store.voicemail.apply(states)
+        for box in boxes:
+            self.driver.run(
+                lambda now, box=box: tell_waiting(self.exchange, box, self.store.voicemail.waiting(box), now)  # type: ignore[misc]
+            )
+        return {"boxes": len(boxes)}
 
     def _new_masks(self) -> tuple[MaskTable, Difference]:
         table = self.store.load_masks(self.config.masks, _rest)

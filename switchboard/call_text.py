@@ -101,7 +101,7 @@ def _identity(record: CallRecord) -> str:
     identity = record.identity
     if identity is None:
         return ""
-    words = [identity.status]
+    words: list[str] = [identity.status]
     words += [f"by {identity.method}"] if identity.method else []
     words += [f"subject {identity.subject}"] if identity.subject else []
     if identity.attempts:

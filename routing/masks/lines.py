@@ -232,13 +232,18 @@ class Lines:
         return Difference(len(new) - kept, len(self) - kept, changed)
 
     def adopt(self, new: Lines) -> None:
-        """Take over all bindings of `new` at once, with the calls noted here; refusals and groups stay."""
+        """Take over all bindings of `new` at once, with the calls noted here; refusals and groups stay.
+
+        `new` has the old bindings then, and is good for `dissolve` alone.
+        """
         for binding in self._touched:
             mine, theirs = self._record(binding), new._record(binding)
             if mine is not None and theirs is not None:
                 new._change(theirs.carried(mine))
         self._touched.intersection_update(new._records)
-        self._records, self._owners, self._callers = new._records, new._owners, new._callers
+        self._owners = new._owners
+        self._records, new._records = new._records, self._records
+        self._callers, new._callers = new._callers, self._callers
         self._groups, self._terms = new._groups, new._terms
         self.callbacks.adopt(new.callbacks)
 

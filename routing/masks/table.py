@@ -253,9 +253,10 @@ class MaskTable:
         return Difference(added + lines.added, removed + lines.removed, changed + lines.changed)
 
     def swap(self, new: MaskTable) -> None:
-        """Take over all bindings of `new` at once, with the calls noted here; `new` is not to be used afterwards."""
+        """Take over all bindings of `new` at once, with the calls noted here; `new` has the old ones, to `dissolve`."""
         self._carry(new)
-        self._numbers, self._shared, self._patterns = new._numbers, new._shared, new._patterns
+        self._numbers, new._numbers = new._numbers, self._numbers
+        self._shared, self._patterns = new._shared, new._patterns
         self._policies = new._policies
         self.lines.adopt(new.lines)
 

@@ -358,7 +358,7 @@ async def test_imported_masks_are_reached_at_once(switch: RunningSwitch, agent_p
         assert await before.decided() == 404
         done = await asyncio.to_thread(masks, switch, "import", str(file))
         assert done.returncode == 0, done.stderr
-        assert f"{IMPORTED} bindings imported (0 replaced)" in done.stdout
+        assert f"{IMPORTED} bindings imported (0 replaced, 0 unchanged)" in done.stdout
         assert f"the running switch uses them now ({int(known) + IMPORTED} bindings in all)" in done.stdout
         assert bindings(switch) == (stored + IMPORTED, known + IMPORTED)
         for extension, user in (("501999", "501999"), ("501990", "13900501990")):
@@ -408,16 +408,20 @@ def test_one_bad_row_imports_nothing(switch: RunningSwitch, agent_port: int, tmp
 
 
 def test_bound_extensions_are_replaced_only_when_wanted(switch: RunningSwitch, agent_port: int, tmp_path: Path) -> None:
-    """A second import of the same rows is refused with their lines, and taken with --replace."""
+    """The same rows again change nothing; other ones for the same extensions need --replace."""
     file = write_rows(tmp_path / "masks.csv", 530_000, 5, agent_port)
     assert masks(switch, "import", str(file)).returncode == 0
     before = bindings(switch)
     again = masks(switch, "import", str(file))
-    assert again.returncode == 1
-    assert f"{file}:2: this extension is bound already" in again.stderr
-    assert "--replace" in again.stderr
+    assert (again.returncode, "all 5 bindings are there already" in again.stdout) == (0, True), again.stdout
+    write_rows(file, 530_000, 5, agent_port + 1)
+    refused = masks(switch, "import", str(file))
+    assert refused.returncode == 1
+    assert f"{file}:" in refused.stderr
+    assert "--replace" in refused.stderr
     replaced = masks(switch, "import", str(file), "--replace")
-    assert (replaced.returncode, "(5 replaced)" in replaced.stdout) == (0, True)
+    assert replaced.returncode == 0, replaced.stderr
+    assert "0 replaced" not in replaced.stdout
     assert bindings(switch) == before
 
 
