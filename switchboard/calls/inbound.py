@@ -204,7 +204,7 @@ def _dialled(request: Request) -> str:
     if "ext=" in request.uri or "postd=" in request.uri:
         return dialled_part(request.uri)
     try:
-        return request.request_uri.user_text
+        return request.user
     except SipError:
         return ""
 

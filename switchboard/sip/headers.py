@@ -99,8 +99,12 @@ class Headers:
         more: dict[str, list[str]] | None = None
         known = _CANONICAL
         for line in self._lines:
-            name, colon, value = line.partition(":")
+            # The usual spelling first: it leaves nothing to be cut off the value.
+            name, colon, value = line.partition(": ")
             key = known.get(name)
+            if key is None or not colon:
+                name, colon, value = line.partition(":")
+                key = known.get(name)
             if key is None or not colon:
                 if line[:1] in _BLANK and line is not self._lines[0]:
                     return False

@@ -190,6 +190,14 @@ class Request(_Message):
         return self._request_uri
 
     @property
+    def user(self) -> str:
+        """The user part of the Request-URI with escapes undone, "" when it has none; the URI may be malformed."""
+        if self.usual:
+            # Neither escapes nor a password.
+            return self.uri.partition(":")[2].rpartition("@")[0]
+        return self.request_uri.user_text
+
+    @property
     def max_forwards(self) -> int | None:
         """The Max-Forwards number, None when missing or malformed."""
         value = self.headers.first.get("max-forwards")
