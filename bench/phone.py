@@ -281,7 +281,8 @@ class Phone:
         elif request.method == "INVITE":
             self._spawn(self._serve(transaction))
         else:
-            self.endpoint.answer(transaction, 200 if request.method == "OPTIONS" else 501, tag=secrets.token_hex(4))
+            status = 200 if request.method in ("OPTIONS", "NOTIFY") else 501
+            self.endpoint.answer(transaction, status, tag=secrets.token_hex(4))
 
     async def _serve(self, transaction: ServerTransaction) -> None:
         """Treat a new incoming call as `behaviour` says."""

@@ -102,6 +102,10 @@ class Account(pj.Account):
         """REGISTER has its final answer."""
         tell("registered", status=prm.code)
 
+    def onMwiInfo(self, prm: Any) -> None:
+        """NOTIFY of message-summary."""
+        tell("waiting", message=prm.rdata.wholeMsg)
+
     def onIncomingCall(self, prm: Any) -> None:
         """An INVITE."""
         self.talk = Talk(self, prm.callId)

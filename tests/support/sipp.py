@@ -17,9 +17,13 @@ import pytest
 from bench.capture import Capture, Packet, Ports
 from bench.rtp import RtpPort
 from bench.sipp import Sipp, Totals
-from tests.support.switch import free_port
+from media.prompts import load_wav
+from tests.support.switch import PROJECT, free_port
 
 CAPTURES = Path("/usr/share/sip-tester")
+SPEECH = CAPTURES / "g711a.pcap"
+"""Seven seconds of somebody who speaks, after half a second of silence."""
+PROMPTS = PROJECT / "ivr_flows" / "prompts"
 CARRIER = Path(__file__).parents[1] / "e2e" / "scenarios" / "carrier.xml"
 FIRST_MEDIA, LAST_MEDIA = 28000, 29999
 """Media ports of SIPp in tests: beside those of the switch under test and of load tests."""
@@ -27,6 +31,11 @@ TAKES = 4
 """SIPp binds RTP and RTCP ports for audio and video, the call wants one of them or not."""
 EVENT_TYPE = 101
 _NAMES = {"*": "star", "#": "pound"}
+_PLAIN = "8\n      a=rtpmap:8 PCMA/8000"
+_WITH_EVENTS = f"""8 {EVENT_TYPE}
+      a=rtpmap:8 PCMA/8000
+      a=rtpmap:{EVENT_TYPE} telephone-event/8000
+      a=fmtp:{EVENT_TYPE} 0-11,16"""
 _media = itertools.count(FIRST_MEDIA, 10)
 
 
@@ -60,6 +69,12 @@ class Caller:
     digits: str
     talk_ms: int = 2500
     prompt_ms: int = 600
+    audio: Path | None = SPEECH
+    """A capture of what it says after the keys; None for a caller who keeps silent."""
+    then: str = ""
+    """Keyed after the audio has begun, which ends with the first of them."""
+    events: bool = True
+    """Whether telephone-event is offered; without it keys are in the audio or nowhere."""
     port: int = field(default_factory=free_port)
     media_port: int = field(default_factory=next_media_port)
 
@@ -69,8 +84,10 @@ class Caller:
             "caller": self.number,
             "prompt": str(self.prompt_ms),
             "talk": str(self.talk_ms),
-            "audio": str(CAPTURES / "g711a.pcap"),
+            "formats": _WITH_EVENTS if self.events else _PLAIN,
+            "audio": _play(self.audio) if self.audio else "",
             "keys": "\n  ".join(_keys(self.digits)),
+            "then": "\n  ".join(_keys(self.then)),
         }
         text = CARRIER.read_text()
         for word, value in words.items():
@@ -84,9 +101,12 @@ def _keys(digits: str) -> Iterator[str]:
         if digit == ",":
             yield '<pause milliseconds="1000"/>'
             continue
-        capture = CAPTURES / f"dtmf_2833_{_NAMES.get(digit, digit)}.pcap"
-        yield f'<nop><action><exec play_pcap_audio="{capture}"/></action></nop>'
+        yield _play(CAPTURES / f"dtmf_2833_{_NAMES.get(digit, digit)}.pcap")
         yield '<pause milliseconds="260"/>'
+
+
+def _play(capture: Path) -> str:
+    return f'<nop><action><exec play_pcap_audio="{capture}"/></action></nop>'
 
 
 async def place(caller: Caller, target: tuple[str, int], directory: Path, dialled: str, within: float = 25.0) -> Totals:
@@ -106,6 +126,12 @@ async def place(caller: Caller, target: tuple[str, int], directory: Path, dialle
     return sipp.totals()
 
 
+async def carry(caller: Caller, target: tuple[str, int], directory: Path, dialled: str, within: float = 40.0) -> None:
+    """Make the one call, in which nothing may go wrong for SIPp."""
+    totals = await place(caller, target, directory, dialled, within)
+    assert (totals.successful, totals.failed, totals.unexpected) == (1, 0, 0), totals
+
+
 class Heard:
     """What passed between the switch and the media ports of SIPp, from the wire."""
 
@@ -119,6 +145,22 @@ class Heard:
             if packet.destination[1] == caller.media_port:
                 heard.datagram_received(packet.payload, packet.source)
         return heard
+
+    def prompts(self, caller: Caller, language: str = "zh") -> list[str]:
+        """The packaged prompts of a language that a caller heard beyond their middle, each once, in order.
+
+        A prompt's frames go out as they are in its file.
+        """
+        payloads = b"".join(p.payload[12:] for p in self.packets if p.destination[1] == caller.media_port)
+        found = []
+        for file in sorted((PROMPTS / language).glob("*.wav")):
+            frames = load_wav(file).frames["PCMA"]
+            stretches = [b"".join(frames[at : at + 5]) for at in range(len(frames) // 2, len(frames) * 3 // 4)]
+            # The liveliest one: a pause between two words may be in any prompt.
+            at = payloads.find(max(stretches, key=lambda stretch: len(set(stretch))))
+            if at >= 0:
+                found.append((at, file.stem))
+        return [name for _, name in sorted(found)]
 
     def before_the_keys(self, caller: Caller) -> int:
         """How many packets a caller was sent before it keyed its first digit."""
