@@ -32,6 +32,8 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from _accounts(config)
     yield from _numbers(config)
     yield from _masks(config)
+    if config.outbound is not None:
+        yield from _way_out(config, "outbound", config.outbound.trunk, config.outbound.shown)
     yield from _groups(config)
     yield from _calendar(config)
     yield from _http(config)
@@ -233,15 +235,20 @@ def _destination(config: Config, path: str, mask: Mask) -> Iterator[Finding]:
     elif mask.real is not None:
         if not _DIGITS.fullmatch(mask.real.reveal("check its form")):
             yield f"{path}.real", "the real number must be 3 to 20 digits", None
-        trunk = next((one for one in config.trunks if one.name == mask.trunk), None)
-        if trunk is None:
-            yield path, f"a real number needs one of the trunks, not '{mask.trunk}'", "name it under trunks"
-        elif trunk.to is None:
-            yield f"{path}.trunk", f"trunk '{trunk.name}' takes no calls", "give it to: address:port"
-        if mask.shown is None or not _DIGITS.fullmatch(mask.shown):
-            yield path, "a real number needs shown: the number that the called party sees", None
-        elif re.match(r"(?:\+?86)?[48]00\d{7}$", mask.shown):
-            yield f"{path}.shown", "400 and 800 numbers only take calls", "show a geographic or mobile number"
+        yield from _way_out(config, path, mask.trunk, mask.shown)
+
+
+def _way_out(config: Config, path: str, name: str | None, shown: str | None) -> Iterator[Finding]:
+    """The trunk that takes a real number, and the number shown to who is called."""
+    trunk = next((one for one in config.trunks if one.name == name), None)
+    if trunk is None:
+        yield path, f"a real number needs one of the trunks, not '{name}'", "name it under trunks"
+    elif trunk.to is None:
+        yield f"{path}.trunk", f"trunk '{trunk.name}' takes no calls", "give it to: address:port"
+    if shown is None or not _DIGITS.fullmatch(shown):
+        yield path, "a real number needs shown: the number that the called party sees", None
+    elif re.match(r"(?:\+?86)?[48]00\d{7}$", shown):
+        yield f"{path}.shown", "400 and 800 numbers only take calls", "show a geographic or mobile number"
 
 
 def _groups(config: Config) -> Iterator[Finding]:

@@ -127,6 +127,14 @@ class Mask(Section, frozen=True):
     shown: str | None = None
 
 
+class Outbound(Section, frozen=True):
+    """How flows dial public numbers (``tel:…``)."""
+
+    trunk: str
+    shown: str
+    """The number the called party sees; never a 400 or 800 number."""
+
+
 class Group(Section, frozen=True):
     """Agents who answer for each other; a call rings one after the other."""
 
@@ -195,6 +203,8 @@ class Config(Section, frozen=True):
     accounts: tuple[Account, ...] = ()
     numbers: tuple[Number, ...] = ()
     masks: tuple[Mask, ...] = ()
+    outbound: Outbound | None = None
+    """Without it flows dial no public numbers."""
     groups: tuple[Group, ...] = ()
     calendar: Calendar = Calendar()
     speech: Speech = Speech()

@@ -124,6 +124,7 @@ class Switch:
                 recordings=str(_recordings(config)),
                 groups={one.name: Group(one.name, one.members, float(one.ring_timeout)) for one in config.groups},
                 services=_services(config),
+                outbound=(config.outbound.trunk, config.outbound.shown) if config.outbound is not None else None,
             ),
             core=self.core,
             media=self.plane,

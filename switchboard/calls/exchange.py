@@ -78,6 +78,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     release_wait: float = 2.0
     recordings: str = "var/recordings"
     """Where recordings are written."""
+    outbound: tuple[str, str] | None = None
+    """The trunk by which flows dial public numbers, and the number shown there."""
     groups: Mapping[str, Group] = {}
     services: Mapping[str, Service] = {}
     """By published number."""

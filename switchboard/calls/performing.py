@@ -25,7 +25,8 @@ from ivr_flows.actions import (
     Transfer,
 )
 from ivr_flows.events import CallbackTaken, Event, PlayDone, TransferEnded
-from routing.masks.target import TargetError, parse_open_target
+from routing.masks.secret import RealNumber
+from routing.masks.target import NumberTarget, TargetError, parse_number, parse_open_target
 from switchboard.calls.answering import answer_caller, early_media, progress
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.callback_request import request_callback
@@ -151,14 +152,24 @@ def _transfer(x: Exchange, call: Call, action: Transfer, now: float) -> Event | 
 def _target_of(x: Exchange, call: Call, action: Transfer, now: float) -> Found:
     """Where a transfer leads, or the outcome by which the flow branches."""
     if action.target is not None:
-        try:
-            target = parse_open_target(action.target)
-        except TargetError:
-            return "unknown"
-        return target if target is not None else "unknown"
+        return _open_target(x, action.target)
     number, extension = action.number or call.record.called, action.extension or ""
     call.record.extension = extension
     return find_masked(x, call, number, extension, now)
+
+
+def _open_target(x: Exchange, text: str) -> Found:
+    """`sip:…`, `aor:…` or, by the trunk for it, `tel:…`."""
+    try:
+        if not text.lower().startswith("tel:"):
+            return parse_open_target(text) or "unknown"
+        number = RealNumber(parse_number(text[4:].partition(";")[0]))
+    except TargetError:
+        return "unknown"
+    if x.settings.outbound is None:
+        return "failed"
+    trunk, shown = x.settings.outbound
+    return NumberTarget(x.secrets.seal(number), trunk, shown)
 
 
 def _queue(x: Exchange, call: Call, action: Queue, now: float) -> Event | None:

@@ -293,6 +293,7 @@ class World:
                 max_calls=max_calls,
                 ring_timeout=ring_timeout,
                 recordings="/recordings",
+                outbound=("bench", "01088880000"),
                 groups=groups or {},
                 services=services or {},
             ),

@@ -61,6 +61,7 @@ ASKING = """
 flow: tried
 start: ask
 on_hangup: tell
+variables: {status: "", amount: ""}
 nodes:
   ask:
     type: http
@@ -431,4 +432,31 @@ def test_keys_before_a_deadline_are_not_lost_to_a_slow_backend() -> None:
     world.run()
     assert played(world) == ["zh/goodbye"]
     finish_prompt(world)
+    ends_clean(world)
+
+
+DIALLING = """
+flow: tried
+start: call
+nodes:
+  call: {type: dial, target: "tel:{whom}", next: bye, on: {other: bye}}
+  bye: {type: hangup}
+variables: {whom: "WHOM"}
+"""
+
+
+def test_a_flow_dials_a_public_number_by_the_trunk_for_it() -> None:
+    """The called party sees the number for calls going out, in whatever form the flow has its own."""
+    world = world_of(DIALLING.replace("WHOM", "+86 139-5678-1234"))
+    dialled(world)
+    (invite,) = world.agent.received("INVITE")
+    assert invite.uri == f"sip:13956781234@{AGENT[0]}:{AGENT[1]}"
+    assert "01088880000" in (invite.headers.get("from") or "")
+
+
+def test_what_is_no_number_is_not_dialled() -> None:
+    """The flow takes its exit."""
+    world = world_of(DIALLING.replace("WHOM", "x"))
+    dialled(world)
+    assert world.agent.requests == []
     ends_clean(world)
