@@ -42,7 +42,10 @@ ACCEPTED = {
 REFUSED = {
     "nothing leads there": (
         flow(a="type: hangup", b="type: hangup", c="type: play, prompts: [m/a], next: b"),
-        ["6:3: nothing leads to 'b'", "7:3: nothing leads to 'c'"],
+        [
+            "6:3: nothing leads to 'b'; lead an exit there, or remove it",
+            "7:3: nothing leads to 'c'; lead an exit there, or remove it",
+        ],
     ),
     "an island of two": (
         flow(
@@ -50,7 +53,10 @@ REFUSED = {
             b=f"{COLLECT}, next: c, on_timeout: a, on_invalid: c",
             c="type: play, prompts: [m/a], next: b",
         ),
-        ["6:3: nothing leads to 'b'", "7:3: nothing leads to 'c'"],
+        [
+            "6:3: nothing leads to 'b'; lead an exit there, or remove it",
+            "7:3: nothing leads to 'c'; lead an exit there, or remove it",
+        ],
     ),
     "no way out": (
         flow(
@@ -59,7 +65,10 @@ REFUSED = {
             count="type: branch, when: [{if: 'visits.b < 3', next: b}], else: b",
             bye="type: hangup",
         ),
-        ["6:3: no way from 'b' to a hang-up", "7:3: no way from 'count' to a hang-up"],
+        [
+            "6:3: no way from 'b' to a hang-up; give one of its exits a way out",
+            "7:3: no way from 'count' to a hang-up; give one of its exits a way out",
+        ],
     ),
     "branches chase each other": (
         flow(

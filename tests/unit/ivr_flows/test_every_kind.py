@@ -13,7 +13,7 @@ start: hello
 language: en
 parameters: [given]
 results: [taken]
-variables: {order: "1", amount: 12}
+variables: {order: "1", amount: 12, n: 0, choice: ""}
 on_hangup: report
 nodes:
   hello:
