@@ -164,6 +164,8 @@ class Dialog(msgspec.Struct):
 def untagged(value: str) -> str:
     """Return a From or To value without its tag parameter."""
     end = value.rfind(">") + 1
+    if end == len(value):
+        return value
     return value[:end] + _TAG.sub("", value[end:])
 
 
