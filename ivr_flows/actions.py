@@ -115,6 +115,12 @@ class Callback(msgspec.Struct, frozen=True, tag="callback", gc=False):
         return f"Callback({self.request_id}, group={self.group!r})"
 
 
+class Refuse(msgspec.Struct, frozen=True, tag="refuse", gc=False):
+    """The caller wants to be called back no more by those behind the number that was dialled, or again."""
+
+    withdrawn: bool = False
+
+
 class Consent(msgspec.Struct, frozen=True, tag="consent", gc=False):
     """The caller has agreed, or not."""
 
@@ -140,5 +146,6 @@ Action = (
     | StopMessage
     | Callback
     | Consent
+    | Refuse
     | Hangup
 )

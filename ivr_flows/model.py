@@ -15,7 +15,7 @@ from ivr_flows.nodes.base import DTMF, MAX_ENTRY, Duration, Entry, Exit, NodeBas
 from ivr_flows.nodes.connecting import FAILURES, QUEUE_FAILURES, ConnectBase, DialNode, ExtensionNode, QueueNode
 from ivr_flows.nodes.entry import CollectNode, ConsentNode, MenuNode, Question, SurveyNode
 from ivr_flows.nodes.logic import BranchNode, Case, GotoNode, ReturnNode, SetNode, SubflowNode
-from ivr_flows.nodes.recording import RecordNode, VoicemailNode
+from ivr_flows.nodes.recording import RecordNode, RefuseNode, VoicemailNode
 from ivr_flows.nodes.talking import HangupNode, PlayNode, SayNode
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "Question",
     "QueueNode",
     "RecordNode",
+    "RefuseNode",
     "ReturnNode",
     "SayNode",
     "SetNode",
@@ -81,6 +82,7 @@ Node = (
     | QueueNode
     | VoicemailNode
     | RecordNode
+    | RefuseNode
     | ConsentNode
     | CallbackNode
     | SurveyNode
@@ -103,6 +105,7 @@ NODE_TYPES: dict[str, type[Node]] = {
     "queue": QueueNode,
     "voicemail": VoicemailNode,
     "record": RecordNode,
+    "refuse": RefuseNode,
     "consent": ConsentNode,
     "callback": CallbackNode,
     "survey": SurveyNode,

@@ -38,6 +38,14 @@ class Directory:
         """A call through a binding was put through."""
         self.masks.touch(binding, now, "a_to_b" if way == "a_to_b" else "b_to_a", caller)
 
+    def refuse(self, customer: bytes, withdrawn: bool) -> None:
+        """A customer wants no calls back any more, or takes that back."""
+        callbacks = self.masks.lines.callbacks
+        if withdrawn:
+            callbacks.accept(customer)
+        else:
+            callbacks.refuse(customer)
+
 
 def build_plan(config: Config) -> DialPlan:
     """The dial plan of the configuration."""

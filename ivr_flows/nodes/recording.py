@@ -1,4 +1,4 @@
-"""Nodes that keep what is said."""
+"""Nodes that keep what is said, and what the caller wants no more."""
 
 from __future__ import annotations
 
@@ -15,6 +15,17 @@ class RecordNode(NodeBase, frozen=True, tag="record", kw_only=True):
 
     do: RecordDo
     next: str
+
+    def exits(self) -> Iterator[Exit]:
+        """Yield `next`."""
+        yield Exit(("next",), self.next, False)
+
+
+class RefuseNode(NodeBase, frozen=True, tag="refuse", kw_only=True):
+    """The caller wants no more calls from whoever is behind masked numbers; `withdrawn` takes that back."""
+
+    next: str
+    withdrawn: bool = False
 
     def exits(self) -> Iterator[Exit]:
         """Yield `next`."""

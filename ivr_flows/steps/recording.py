@@ -1,10 +1,10 @@
-"""Keeping what is said: the call's recording, and messages for mailboxes."""
+"""Keeping what is said: the call's recording, messages for mailboxes; and that no more calls are wanted."""
 
 from __future__ import annotations
 
-from ivr_flows.actions import Message, Record, StopMessage
+from ivr_flows.actions import Message, Record, Refuse, StopMessage
 from ivr_flows.events import Digit, MessageDone, PlayDone, TimerDue
-from ivr_flows.model import RecordNode, VoicemailNode
+from ivr_flows.model import RecordNode, RefuseNode, VoicemailNode
 from ivr_flows.position import Waiting
 from ivr_flows.turn import PROMPT_LIMIT, Turn
 
@@ -15,6 +15,12 @@ MESSAGE_GRACE = 5.0  # a message ends by its own limit; an end that is never rep
 def enter_record(turn: Turn, node: RecordNode) -> str:
     """Say so to the recorder."""
     turn.actions.append(Record(node.do))
+    return node.next
+
+
+def enter_refuse(turn: Turn, node: RefuseNode) -> str:
+    """Have it kept."""
+    turn.actions.append(Refuse(node.withdrawn))
     return node.next
 
 
@@ -71,7 +77,7 @@ def _unsaid(turn: Turn, node: VoicemailNode, event: TimerDue) -> str:
     return node.on_error
 
 
-ENTER = {RecordNode: enter_record, VoicemailNode: enter_voicemail}
+ENTER = {RecordNode: enter_record, RefuseNode: enter_refuse, VoicemailNode: enter_voicemail}
 TRANSITIONS = {
     (Waiting.GREETING, PlayDone): _greeted,
     (Waiting.GREETING, Digit): _greeting_key,

@@ -46,7 +46,9 @@ def message_ended(x: Exchange, call: Call, event: MessageDone, now: float) -> Ev
     if capture is None or capture.number != event.message_id:
         return None
     call.capture = None
-    if event.reason != "failed" and event.seconds >= max(capture.min_seconds, 0.001):
+    if event.reason == "failed":
+        x.log("voicemail.failed", call_id=call.id, box=capture.box)
+    elif event.seconds >= max(capture.min_seconds, 0.001):
         _file(x, call, capture, event.seconds, now)
     return Captured(event.message_id, event.seconds, _REASONS.get(event.reason, "limit"))  # type: ignore[arg-type]
 

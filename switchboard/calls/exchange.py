@@ -103,6 +103,9 @@ class Routing(Protocol):
     def touch(self, binding: str, now: float, way: str, caller: Party | None) -> None:
         """A call through a binding was put through."""
 
+    def refuse(self, customer: bytes, withdrawn: bool) -> None:
+        """A customer, by fingerprint, wants no calls back any more, or takes that back."""
+
 
 class Journal(Protocol):
     """Where durable transitions are written before a peer learns of them."""

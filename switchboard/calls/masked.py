@@ -10,6 +10,8 @@ from routing.masks.target import Target
 from switchboard.calls.call import Call
 from switchboard.calls.causes import DECLINED, GONE, UNKNOWN, Cause
 from switchboard.calls.exchange import Exchange
+from switchboard.store.records import RefusalRecord, encode_refusal
+from switchboard.store.segments import Kind
 
 
 class ToGroup(NamedTuple):
@@ -66,6 +68,17 @@ def note_put_through(x: Exchange, call: Call, now: float) -> None:
     if record.binding:
         caller = Party(Sealed(record.caller_sealed), record.caller_fingerprint) if record.caller_sealed else None
         x.routing.touch(record.binding, x.utc_us(now) / 1e6, call.binding_way, caller)
+
+
+def refuse_calls(x: Exchange, call: Call, now: float, *, withdrawn: bool) -> None:
+    """The caller wants to be called back by nobody any more, or takes that back; durable before it is confirmed."""
+    customer = call.record.caller_fingerprint
+    if not customer:
+        return
+    record = RefusalRecord(customer=customer, at_us=x.utc_us(now), call_id=call.id, withdrawn=withdrawn)
+    x.journal.append(Kind.REFUSAL, call.id, encode_refusal(record))
+    x.routing.refuse(customer, withdrawn)
+    x.log("masks.refused", call_id=call.id, withdrawn=withdrawn)
 
 
 def cause_of_reason(reason: str) -> Cause:

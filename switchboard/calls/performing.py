@@ -19,6 +19,7 @@ from ivr_flows.actions import (
     Play,
     Queue,
     Record,
+    Refuse,
     Speech,
     StopMessage,
     StopPlay,
@@ -47,7 +48,7 @@ from switchboard.calls.connecting import invite_agent, outcome_of
 from switchboard.calls.ending import end_call
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.hunting import begin_hunt
-from switchboard.calls.masked import Found, ToGroup, find_masked
+from switchboard.calls.masked import Found, ToGroup, find_masked, refuse_calls
 from switchboard.calls.recording import command_recording, conceal
 
 # By what word of a flow's hangup node a call ends.
@@ -211,6 +212,10 @@ def _consent(x: Exchange, call: Call, action: Consent, now: float) -> None:
     call.record.consent = "given" if action.given else "declined"
 
 
+def _refuse(x: Exchange, call: Call, action: Refuse, now: float) -> None:
+    refuse_calls(x, call, now, withdrawn=action.withdrawn)
+
+
 # Each function takes the very action its key names, which a dict's type cannot say.
 _PERFORM = cast(
     "dict[type[Action], Callable[[Exchange, Call, Action, float], Event | None]]",
@@ -228,5 +233,6 @@ _PERFORM = cast(
         StopMessage: _stop_message,
         Conceal: _conceal,
         Consent: _consent,
+        Refuse: _refuse,
     },
 )

@@ -6,9 +6,10 @@ import pytest
 
 from ivr_flows.loader import parse_flow
 from routing.masks.binding import Binding
-from routing.masks.policy import Policy
+from routing.masks.policy import CallbackRule, Policy
 from routing.masks.secret import RealNumber
 from switchboard.calls.exchange import Group, Service, Trunk
+from switchboard.store.segments import Kind
 from tests.support.exchange import AGENT, NUMBER, PHONE, World
 
 X = "01088880001"
@@ -137,6 +138,40 @@ def test_a_limited_talk_is_announced_and_ended() -> None:
     assert world.agent.received("BYE")
     ends_clean(world)
     assert world.journal.records[0].cause == "too_long"
+
+
+REFUSING = """
+flow: refusing
+start: ask
+nodes:
+  ask:
+    type: menu
+    prompts: [zh/refuse_calls_offer]
+    keys: {"9": refuse, "1": connect}
+    on_timeout: bye
+    on_invalid: bye
+  refuse: {type: refuse, next: bye}
+  connect: {type: extension, extension: "", next: bye, on: {other: bye}}
+  bye: {type: hangup}
+"""
+
+
+def test_a_customer_refuses_to_be_called_back() -> None:
+    """AXN: the agent reaches the customer through X until the customer has said no; it is durable."""
+    world = World({"extension": parse_flow(REFUSING.replace("flow: refusing", "flow: extension"), "refusing.yaml")})
+    bound(world, "axn", a=A, n=B, policy={"callback": CallbackRule(3600.0, 5)})
+    world.dial(MASK, caller=A)
+    assert len(world.agent.received("INVITE")) == 1
+    out, _ = world.dial(NUMBER, caller=B)
+    world.within(world.carrier, out, "ACK", 1)
+    lease = next(iter(reversed(world.plane.leased.values())))
+    world.plane.digit(lease, "9", at=world.now)
+    world.run()
+    assert [kind for kind, _, _ in world.journal.entries].count(Kind.REFUSAL) == 1
+    world.carrier.responses.clear()
+    world.dial(MASK, caller=A)
+    assert world.carrier.statuses[-1] == 603
+    assert len(world.agent.received("INVITE")) == 1
 
 
 @pytest.mark.parametrize(

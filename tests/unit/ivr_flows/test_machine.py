@@ -18,6 +18,7 @@ from ivr_flows.actions import (
     Play,
     Queue,
     Record,
+    Refuse,
     Speech,
     StopMessage,
     StopPlay,
@@ -344,6 +345,7 @@ class TestPosition:
             StopMessage(),
             Callback(3, "13800138000", "g"),
             Consent(False),
+            Refuse(True),
             Hangup("busy"),
         ]
         assert {type(action) for action in actions} == set(get_args(Action))
