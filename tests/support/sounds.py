@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import struct
 import wave
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,9 @@ from media.g711 import encode
 
 RATE: Final = 8000
 FRAME: Final = 160
+TICK: Final = FRAME / RATE
+EVENT_TYPE: Final = 101
+LOOPBACK: Final = bytes((127, 0, 0, 1))
 AMPLITUDE: Final = 8000.0
 KEYS: Final[dict[str, tuple[int, int]]] = {
     key: (low, high)
@@ -37,16 +42,25 @@ def keyed(keys: str, on: float = 0.1, off: float = 0.1) -> Sound:
     return np.concatenate([part for key in keys for part in (tone(on, *KEYS[key]), tone(off))])
 
 
-def write_capture(path: Path, sound: Sound) -> Path:
-    """A capture of the sound as PCMA in RTP, a packet every 20 ms, as SIPp replays it."""
+def write_capture(path: Path, sound: Sound, events: Mapping[float, str] = MappingProxyType({})) -> Path:
+    """A capture of the sound as PCMA in RTP, a packet every 20 ms, as SIPp replays it.
+
+    `events` are keys by the second at which they are pressed: they are told of by RFC 4733 beside their tones.
+    """
     codes = encode("PCMA", np.round(sound).astype("<i2").tobytes())
+    packets = [(at * TICK, 8, at * FRAME, codes[at * FRAME :][:FRAME]) for at in range(len(codes) // FRAME)]
+    for second, key in events.items():
+        begun = round(second / TICK) * FRAME
+        for step in range(1, 8):
+            body = struct.pack("!BBH", "0123456789*#".index(key), 0x8A if step > 5 else 10, min(step, 6) * FRAME)
+            packets.append((second + step * TICK + 0.001, EVENT_TYPE, begun, body))
     file = bytearray(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
-    for number in range(len(codes) // FRAME):
-        rtp = struct.pack("!BBHII", 128, 8, number, number * FRAME, 0x5EC0DE) + codes[number * FRAME :][:FRAME]
+    for number, (at, payload_type, timestamp, payload) in enumerate(sorted(packets)):
+        rtp = struct.pack("!BBHII", 128, payload_type, number, timestamp, 0x5EC0DE) + payload
         udp = struct.pack("!HHHH", 6000, 6000, 8 + len(rtp), 0) + rtp
-        ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), number, 0, 64, 17, 0, *(b"\x7f\0\0\1",) * 2) + udp
+        ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), number, 0, 64, 17, 0, LOOPBACK, LOOPBACK) + udp
         frame = bytes(12) + b"\x08\x00" + ip
-        seconds, micros = divmod(number * 20_000, 1_000_000)
+        seconds, micros = divmod(round(at * 1e6), 1_000_000)
         file += struct.pack("<IIII", seconds, micros, len(frame), len(frame)) + frame
     path.write_bytes(file)
     return path
@@ -70,8 +84,8 @@ def loudness(sound: Sound, window: float = 0.05) -> Sound:
 def strength(sound: Sound, hz: float, window: float = 0.05) -> Sound:
     """The amplitude that a frequency has in each window (Goertzel's sum, by numpy)."""
     rows = _windows(sound, window)
-    wave_: NDArray[Any] = np.exp(-2j * np.pi * hz * np.arange(rows.shape[1]) / RATE)
-    found: Sound = np.abs(rows @ wave_) * 2 / rows.shape[1]
+    turns: NDArray[np.complex128] = np.exp(-2j * np.pi * hz * np.arange(rows.shape[1]) / RATE)
+    found: Sound = np.abs(rows @ turns) * 2 / rows.shape[1]
     return found
 
 
