@@ -52,6 +52,9 @@ MASK_REST: Final = 0.001
 MADE: Final = "prompts"
 """Below the store's directory: prompts made because their files are missing."""
 
+FAULTS: Final = frozenset({"recording.failed", "voicemail.failed"})
+"""What a call tells of itself that is an error, and logged whatever the level."""
+
 REGION_VARIABLES: Final = frozenset({"caller_province", "caller_city"})
 
 
@@ -144,7 +147,7 @@ class Switch:
             token=token,
             new_id=new_id,
             utc_us=utc_us,
-            log=self._log_call if config.log.level in ("debug", "info") else _log_nothing,
+            log=self._log_call if config.log.level in ("debug", "info") else self._log_fault,
             run=lambda work: self.driver.run(work),
             clock=Calendar(config.calendar.zone, utc_us, config.calendar.holidays, frozenset(config.calendar.workdays)),
             backends=self.backends,
@@ -286,11 +289,14 @@ class Switch:
         self.log.error("switch.error", where=where, exc_info=error)
 
     def _log_call(self, event: str, **values: object) -> None:
-        self.log.info(event, **values)
+        if event in FAULTS:
+            self.log.error(event, **values)
+        else:
+            self.log.info(event, **values)
 
-
-def _log_nothing(event: str, **values: object) -> None:
-    """What a call says of itself below the level that is wanted."""
+    def _log_fault(self, event: str, **values: object) -> None:
+        if event in FAULTS:
+            self.log.error(event, **values)
 
 
 def _rest() -> None:
