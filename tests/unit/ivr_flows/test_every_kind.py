@@ -23,8 +23,7 @@ nodes:
   words: {type: say, text: "{order|digits}", next: choose}
   choose: {type: menu, prompts: [en/welcome], keys: {1: pin, "*": ask}, into: choice, on_timeout: bye, on_invalid: bye}
   pin: {type: collect, into: pin, max: 6, secret: true, next: agree, on_timeout: bye, on_invalid: bye}
-  agree: {type: consent, prompts: [zh/a], accepted: rec, declined: no_more}
-  no_more: {type: refuse, next: rec}
+  agree: {type: consent, prompts: [zh/a], accepted: rec, declined: rec}
   rec: {type: record, do: start, next: is_large}
   is_large: {type: branch, when: [{if: "amount > 100", next: count}], else: ask}
   count: {type: set, values: {n: 3, m: "n * 2", t: {text: "{n}-{m}"}}, next: ask}
@@ -66,10 +65,11 @@ nodes:
     next: sub
     on_none: sub
   sub: {type: subflow, flow: other, with: {given: "score"}, results: {total: taken}, next: on_}
-  on_: {type: goto, next: back_}
+  on_: {type: goto, next: no_more}
   back_: {type: return, results: {taken: total}}
   report: {type: http, url: "https://backend.example/gone", next: bye, on_error: bye}
   bye: {type: hangup, cause: normal}
+  no_more: {type: refuse, next: back_}
 """
 
 
