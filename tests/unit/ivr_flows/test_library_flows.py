@@ -143,7 +143,7 @@ def hotline(clock: At | None = None, **given: str | int) -> Call:
 
 def known(**given: str | int) -> Call:
     """A call of the hotline from the account's own telephone."""
-    call = hotline(**given)
+    call = hotline(None, **given)
     call.answer({"own": True, "subject": "acct-1"})
     return call
 
