@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from ivr_flows.checks import check
+from ivr_flows.checks.library import check_library
 from ivr_flows.errors import FlowError, did_you_mean
 from ivr_flows.linking import link
 from ivr_flows.model import NODE_TYPES, Flow, Header, Node
@@ -56,11 +57,16 @@ def load_library(paths: Iterable[Path] = (LIBRARY,)) -> dict[str, Flow]:
             found[flow.name] = flow
             sources[flow.name] = source
         library |= found
+    if faults := check_library(library, sources):
+        raise _first(faults)
     return link(library, sources)
 
 
-def read_flow(path: Path) -> tuple[Flow, Source]:
-    """Read and check one file; its source tells where everything stands."""
+def read_flow(path: Path, *, checked: bool = True) -> tuple[Flow, Source]:
+    """Read and check one file; its source tells where everything stands.
+
+    Without `checked` only its shape is, which is for those who check it themselves.
+    """
     file = _shown(path)
     try:
         data = path.read_bytes()
@@ -74,7 +80,7 @@ def read_flow(path: Path) -> tuple[Flow, Source]:
         line = data.count(b"\n", 0, error.start) + 1
         raise FlowError(file, line, 1, "not UTF-8 text", code=FILE) from None
     source = Source(text, file)
-    return _flow(source, text), source
+    return _flow(source, text, checked=checked), source
 
 
 def parse_flow(text: str, file: str, *, checked: bool = True) -> Flow:
@@ -122,7 +128,7 @@ def _shown(path: Path) -> str:
 
 
 def _first(faults: list[FlowError]) -> FlowError:
-    first, *others = sorted(faults, key=lambda fault: (fault.line, fault.column))
+    first, *others = sorted(faults, key=lambda fault: (fault.file, fault.line, fault.column))
     return FlowError(
         first.file, first.line, first.column, first.message, first.suggestion, tuple(others), code=first.code
     )

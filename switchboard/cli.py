@@ -64,6 +64,7 @@ def check(config: ConfigOption = None) -> None:
 # Each is read only when it is asked for; `run` starts quicker without them.
 GROUPS: Final = {
     "calls": "switchboard.calls_cli",
+    "flows": "switchboard.flows_cli",
     "masks": "switchboard.masks_cli",
     "voicemail": "switchboard.voicemail_cli",
 }

@@ -32,7 +32,8 @@ from ivr_flows.source import Path, Source
 Found = Iterator[tuple[Path, str, str, str]]
 """Place in the node, message, suggestion and code of each fault."""
 
-_PROMPT: Final = re.compile(r"(?:[\w-]+/)*[\w-]+\Z|(?:tone|silence):[\w.:-]+\Z")
+PROMPT: Final = re.compile(r"(?:[\w-]+/)*[\w-]+\Z|(?:tone|silence):[\w.:-]+\Z")
+"""The names that prompts can have."""
 _URL: Final = re.compile(r"https?://[^\s/{}]|https?://\{")
 _TARGET: Final = re.compile(r"(?:sips?|aor|tel):.")
 
@@ -97,7 +98,7 @@ def _found(name: str, node: Node) -> Found:
 
 
 def _prompt(path: Path, name: str) -> Found:
-    if not _PROMPT.match(name):
+    if not PROMPT.match(name):
         yield path, f"'{name}' is no prompt name", "write names such as zh/welcome", codes.PROMPT_NAME
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, Protocol
 
+from ivr_flows.checks.nodes import PROMPT
 from ivr_flows.errors import FlowError
 from ivr_flows.model import ConnectBase, Flow, SetNode
 from ivr_flows.source import Path, Source
@@ -38,7 +39,7 @@ def check_prompts(flow: Flow, source: Source, sounds: Sounds) -> Iterator[FlowEr
                 continue
             tried = [written.replace("{language}", language) for language in languages] if variables else [written]
             for sound in tried:
-                if fault := sounds.fault(sound):
+                if PROMPT.match(sound) and (fault := sounds.fault(sound)):
                     code, message, advice = fault
                     yield source.error(("nodes", node_name, *path), message, advice, code=code)
 

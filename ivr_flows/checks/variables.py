@@ -105,9 +105,10 @@ def check_variables(flow: Flow, source: Source) -> Iterator[FlowError]:
             for variable in sorted((_needed(reading) & somewhere) - known - told):
                 told.add(variable)
                 way = _unset_way(flow, edges, variable, name)
+                where = f"on the way {' -> '.join(way)}" if len(way) > 1 else f"yet when a call comes to '{name}'"
                 yield source.error(
                     place,
-                    f"'{variable}' is not set on the way {' -> '.join(way)}",
+                    f"'{variable}' is not set {where}",
                     f"set it there, or give it a first value under 'variables:', such as {variable}: \"\"",
                     code=codes.UNSET_VARIABLE,
                 )

@@ -15,8 +15,21 @@ from ivr_flows.source import Source
 def check_ways(flow: Flow, source: Source) -> Iterator[FlowError]:
     """Yield what is wrong with the ways of a flow whose exits all lead to nodes."""
     yield from _unreachable(flow, source)
-    yield from _dead_ends(flow, source)
-    yield from _loops(flow, source)
+    dead = _dead(flow)
+    for name in flow.nodes:
+        if name in dead:
+            message = f"no way from '{name}' to a hang-up"
+            advice = "give one of its exits a way out"
+            yield source.error(("nodes", name), message, advice, key=True, code=codes.DEAD_END)
+    for circle in _silent_circles(flow):
+        if dead.isdisjoint(circle):
+            yield source.error(
+                ("nodes", circle[0]),
+                f"'{' -> '.join(circle)}' goes round without input",
+                f"collect digits, or count with a branch on {COUNTER}.{circle[0]}",
+                key=True,
+                code=codes.LOOP,
+            )
 
 
 def _unreachable(flow: Flow, source: Source) -> Iterator[FlowError]:
@@ -27,19 +40,14 @@ def _unreachable(flow: Flow, source: Source) -> Iterator[FlowError]:
             yield source.error(("nodes", name), f"nothing leads to '{name}'", advice, key=True, code=codes.UNREACHABLE)
 
 
-def _dead_ends(flow: Flow, source: Source) -> Iterator[FlowError]:
-    """Find nodes from which the call can end only by the caller's hanging up, loops of music apart."""
+def _dead(flow: Flow) -> set[str]:
+    """Return nodes from which the call can end only by the caller's hanging up, loops of music apart."""
     ends = {name for name, node in flow.nodes.items() if node.ends}
-    ending = reach(backwards(ways(flow)), ends)
-    for name in flow.nodes:
-        if name not in ending:
-            message = f"no way from '{name}' to a hang-up"
-            advice = "give one of its exits a way out"
-            yield source.error(("nodes", name), message, advice, key=True, code=codes.DEAD_END)
+    return flow.nodes.keys() - reach(backwards(ways(flow)), ends)
 
 
-def _loops(flow: Flow, source: Source) -> Iterator[FlowError]:
-    """Find circles that a caller who does nothing would go round for ever.
+def _silent_circles(flow: Flow) -> list[list[str]]:
+    """Return circles that a caller who does nothing would go round for ever.
 
     A circle is broken by keys, or by a branch that counts visits.
     """
@@ -47,14 +55,7 @@ def _loops(flow: Flow, source: Source) -> Iterator[FlowError]:
         name: frozenset() if _counts(node) else frozenset(way.target for way in node.exits() if not way.keyed)
         for name, node in flow.nodes.items()
     }
-    for circle in circles(silent):
-        yield source.error(
-            ("nodes", circle[0]),
-            f"'{' -> '.join(circle)}' goes round without input",
-            f"collect digits, or count with a branch on {COUNTER}.{circle[0]}",
-            key=True,
-            code=codes.LOOP,
-        )
+    return circles(silent)
 
 
 def _counts(node: Node) -> bool:
