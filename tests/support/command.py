@@ -5,12 +5,23 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import threading
 from typing import Any
 
-from typer.testing import CliRunner
+from typer import Typer
+from typer.testing import CliRunner, Result
 
 from switchboard.cli import GROUPS
 from tests.support.switch import RunningSwitch
+
+
+_one_at_a_time = threading.Lock()
+
+
+def _invoke(app: Typer, line: list[str]) -> Result:
+    """A command takes the standard output of the whole process."""
+    with _one_at_a_time:
+        return CliRunner().invoke(app, line)
 
 
 async def command(switch: RunningSwitch, group: str, *words: str) -> str:
@@ -20,7 +31,7 @@ async def command(switch: RunningSwitch, group: str, *words: str) -> str:
     """
     line = [*words, "--config", str(switch.config_file)]
     app = importlib.import_module(GROUPS[group]).app
-    done = await asyncio.to_thread(CliRunner().invoke, app, line)
+    done = await asyncio.to_thread(_invoke, app, line)
     assert done.exit_code == 0, (group, words, done.output)
     assert "running switch" not in done.stderr, (group, words, done.output)
     return done.stdout

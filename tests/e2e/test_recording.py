@@ -1,0 +1,236 @@
+"""Recorded calls of a carrier we did not write: what is in their files, what is not, and what a fault costs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from bench.phone import Answer, Call, Phone
+from tests.support.command import shown_call
+from tests.support.sipp import Caller, carry, listening, need_sipp
+from tests.support.sounds import KEYS, RATE, Sound, keyed, read_wav, seconds_of, strength, tone, write_capture
+from tests.support.stage import FLOWS, together
+from tests.support.switch import RunningSwitch, running_switch
+from tests.support.talking import fragile_switch
+
+DOMAIN = "switchboard.local"
+TALK, PAUSES, SECRETS, SECRET_EVENTS, VOICEMAIL = (f"400800300{place}" for place in range(5))
+CALLER_HZ, AGENT_HZ = 620, 880
+EDGE = 0.06
+Meanwhile = Callable[[list[Call]], Coroutine[Any, Any, None]]
+OPEN_KEYS, SECRET_KEYS = "11", "9080"
+"""They have no tone in common."""
+
+
+def numbers() -> list[dict[str, Any]]:
+    """The dial plan."""
+    return [
+        {"number": TALK, "target": "aor:agent", "record": True},
+        {"number": PAUSES, "flow": "pauses"},
+        {"number": SECRETS, "flow": "secrets"},
+        {"number": VOICEMAIL, "flow": "voicemail"},
+        {"number": SECRET_EVENTS, "flow": "secrets"},
+    ]
+
+
+def changes() -> dict[str, Any]:
+    """The sections of the configuration."""
+    accounts = [{"user": "agent", "password": "agent-secret"}]
+    return {"numbers": numbers(), "masks": [], "accounts": accounts, "flows": [str(FLOWS)]}
+
+
+@pytest.fixture(scope="module")
+def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
+    """A switch that records."""
+    need_sipp()
+    with running_switch(tmp_path_factory.mktemp("recording"), **changes()) as running:
+        yield running
+
+
+async def the_agent(switch: RunningSwitch, hears: list[Call]) -> None:
+    """Answers the one call, and plays a tone until it ends."""
+    async with await Phone.open("agent", target=switch.target, password="agent-secret", domain=DOMAIN) as phone:
+        phone.behaviour = Answer(after=0.2)
+        await phone.register()
+        call = await phone.next_call(within=20)
+        hears.append(call)
+        await call.confirmed()
+        call.rtp.play(AGENT_HZ)
+        await call.ended(within=40)
+        assert phone.complaints == []
+
+
+async def talk(switch: RunningSwitch, directory: Path, seconds: float, *meanwhile: Meanwhile) -> None:
+    """SIPp plays its tone to the agent for so long; both hear the other to the end, and nothing is lost."""
+    capture = write_capture(directory / "caller.pcap", tone(seconds + 1.0, CALLER_HZ))
+    caller = Caller("13911113000", "", round(seconds * 1000), audio=capture)
+    heard: list[Call] = []
+    with listening() as captured:
+        await together(
+            the_agent(switch, heard), carry(caller, switch.target, directory, TALK), *(one(heard) for one in meanwhile)
+        )
+    (call,) = heard
+    stats = call.rtp.stats()
+    assert (stats.lost, stats.duplicates, stats.streams) == (0, 0, 1)
+    assert stats.received >= seconds / 0.02 * 0.95
+    assert call.rtp.hears(CALLER_HZ, 1.0)
+    ear = captured[0].by(caller)
+    assert ear.stats().lost == 0
+    assert ear.hears(AGENT_HZ, 1.0, skip=0.2)
+
+
+async def the_call_to(switch: RunningSwitch, number: str) -> dict[str, Any]:
+    """Its record, once it has ended."""
+    query = f"select id from calls where called = '{number}'"
+    await switch.eventually(lambda: bool(switch.rows(query)))
+    return await shown_call(switch, switch.rows(query)[0]["id"])
+
+
+def sides(recording: dict[str, Any]) -> tuple[Sound, Sound]:
+    """The caller's and the other channel of a complete file, which is as long as is told."""
+    assert recording["there"]
+    assert recording["sidecar"]["complete"]
+    sound = read_wav(Path(recording["file"]))
+    assert sound.shape[1] == 2
+    assert len(sound) / RATE == pytest.approx(recording["seconds"], abs=0.01)
+    return sound[:, 0], sound[:, 1]
+
+
+def silent(sound: Sound, span: dict[str, Any]) -> bool:
+    """Whether there is nothing at all in a stretch of the file; packets that passed just then may reach into it."""
+    begin, end = span["at"] + EDGE, span["at"] + span["seconds"] - EDGE
+    return not np.any(sound[round(begin * RATE) : round(end * RATE)])
+
+
+async def a_talk(switch: RunningSwitch, directory: Path) -> None:
+    """Left the caller, right the agent, nothing of the other in either, from the answer to the end."""
+    await talk(switch, directory, 4.0)
+    call = await the_call_to(switch, TALK)
+    (recording,) = call["recordings"]
+    left, right = sides(recording)
+    (talked,) = [one for one in call["segments"] if one["kind"] == "talk"]
+    lasted = np.datetime64(talked["ended"][:26]) - np.datetime64(talked["started"][:26])
+    assert recording["seconds"] == pytest.approx(lasted / np.timedelta64(1, "s"), abs=0.3)
+    assert seconds_of(left, CALLER_HZ) == pytest.approx(4.0, abs=0.4)
+    assert seconds_of(right, AGENT_HZ) == pytest.approx(recording["seconds"], abs=0.4)
+    assert strength(left, AGENT_HZ).max() < 200
+    assert strength(right, CALLER_HZ).max() < 200
+    assert recording["sidecar"]["gap_count"] == 0
+
+
+async def pauses(switch: RunningSwitch, directory: Path) -> None:
+    """What is said and heard in the pause, and after the end, is not in the file."""
+    capture = write_capture(directory / "pauses.pcap", tone(8.0, CALLER_HZ))
+    await carry(Caller("13911113001", "", 9000, audio=capture), switch.target, directory, PAUSES)
+    (recording,) = (await the_call_to(switch, PAUSES))["recordings"]
+    left, right = sides(recording)
+    (pause,) = recording["sidecar"]["silent"]
+    assert (pause["why"], pause["seconds"]) == ("paused", pytest.approx(1.0, abs=0.2))
+    assert silent(left, pause)
+    assert silent(right, pause)
+    assert recording["seconds"] == pytest.approx(3.0, abs=0.3)
+    assert [round(seconds_of(right, hz)) for hz in (500, 700, 900, 1100)] == [1, 0, 1, 0]
+    # The caller begins 0.6 s after it was answered.
+    assert seconds_of(left, CALLER_HZ) == pytest.approx(1.4, abs=0.3)
+
+
+async def secrets(switch: RunningSwitch, directory: Path, number: str, *, events: bool) -> None:
+    """Keys in the audio, told of by RFC 4733 as well or not: the open ones are in the file, the secret ones are not."""
+    speaks = tone(1.5, CALLER_HZ)
+    parts = [speaks, keyed(OPEN_KEYS), tone(0.6, CALLER_HZ), keyed(SECRET_KEYS), speaks, tone(2.0)]
+    starts = np.cumsum([0, *(len(part) for part in parts)]) / RATE
+    keys = {
+        float(starts[place] + 0.2 * index): key
+        for place, typed in ((1, OPEN_KEYS), (3, SECRET_KEYS))
+        for index, key in enumerate(typed)
+    }
+    capture = write_capture(directory / f"{number}.pcap", np.concatenate(parts), keys if events else {})
+    caller = Caller("13911113002", "", 9000, audio=capture, events=events)
+    await carry(caller, switch.target, directory, number)
+    call = await the_call_to(switch, number)
+    assert call["path"] == ["tape", "open", "pin", "thanks", "over"]
+    assert [(entry["node"], entry["key"]) for entry in call["trail"]] == [("open", "2 digits"), ("pin", "4 digits")]
+    (recording,) = call["recordings"]
+    left, right = sides(recording)
+    (hidden,) = recording["sidecar"]["silent"]
+    assert hidden["why"] == "concealed"
+    assert silent(left, hidden)
+    assert silent(right, hidden)
+    # From the last open key to a moment after the last secret one: 0.6 s of speech, four keys, and the rest.
+    assert hidden["seconds"] == pytest.approx(1.6, abs=0.5)
+    for hz in KEYS[OPEN_KEYS[0]]:
+        assert strength(left, hz, 0.025).max() > 2000
+    for hz in {hz for key in SECRET_KEYS for hz in KEYS[key]}:
+        for side in (left, right):
+            assert strength(side, hz, 0.025).max() < 900, hz
+    assert 1.5 + 0.6 < seconds_of(left, CALLER_HZ) < 1.5 + 1.5 + 0.1
+    assert seconds_of(right, 500) > 0.4
+    assert seconds_of(right, 300) < 0.2
+    assert seconds_of(right, 2500) > 1.0
+
+
+async def test_what_is_in_a_recording_and_what_is_not(switch: RunningSwitch, tmp_path: Path) -> None:
+    """A talk, pauses, and secret keys, all at the same time."""
+    await together(
+        a_talk(switch, tmp_path),
+        pauses(switch, tmp_path),
+        secrets(switch, tmp_path, SECRETS, events=False),
+        secrets(switch, tmp_path, SECRET_EVENTS, events=True),
+    )
+    await switch.nothing_left()
+
+
+async def test_a_killed_recorder_costs_some_seconds_of_a_file(tmp_path: Path) -> None:
+    """The call goes on unharmed; what was written before is there, and what is said after its restart."""
+    need_sipp()
+    killed: list[psutil.Process] = []
+
+    async def kill(heard: list[Call]) -> None:
+        await switch.eventually(lambda: bool(heard), within=10)
+        await asyncio.sleep(3.0)
+        process = switch.child("media.recorder")
+        killed.append(process)
+        process.kill()
+
+    with fragile_switch(tmp_path, 0, **changes()) as switch:
+        await talk(switch, tmp_path, 8.0, kill)
+        assert switch.child("media.recorder").pid != killed[0].pid
+        call = await the_call_to(switch, TALK)
+        assert (call["cause"], call["ended_by"]) == ("normal", "caller")
+        (recording,) = call["recordings"]
+        left, right = sides(recording)
+        assert recording["seconds"] == pytest.approx(8.4, abs=0.8)
+        half = 4 * RATE
+        for part, hz in ((left, CALLER_HZ), (right, AGENT_HZ)):
+            assert seconds_of(part[:half], hz) > 1.0
+            assert seconds_of(part[half:], hz) > 1.0
+        assert "recorder" in switch.log()
+
+
+async def test_where_nothing_can_be_written_a_call_is_a_call(tmp_path: Path) -> None:
+    """A file stands where the directory should be: told in the log and in the record, heard by nobody."""
+    need_sipp()
+    place = tmp_path / "recordings"
+    place.write_text("not a directory")
+    with fragile_switch(tmp_path, 0, recording={"directory": str(place)}, **changes()) as switch:
+        await together(
+            talk(switch, tmp_path, 3.0),
+            carry(Caller("13911113003", "", 15000), switch.target, tmp_path, VOICEMAIL),
+        )
+        call = await the_call_to(switch, TALK)
+        assert (call["cause"], call["ended_by"]) == ("normal", "caller")
+        assert [(one["seconds"], one["there"]) for one in call["recordings"]] == [(0.0, False)]
+        message = await the_call_to(switch, VOICEMAIL)
+        assert (message["path"], message["cause"]) == (["record", "failed"], "failed")
+        errors = {entry["event"]: entry for entry in switch.log_entries() if entry["level"] == "error"}
+        assert {event: entry["call_id"] for event, entry in errors.items()} == {
+            "recording.failed": call["id"],
+            "voicemail.failed": message["id"],
+        }
+        assert errors["recording.failed"]["reason"] == "not a directory"
