@@ -14,7 +14,7 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import call, extension, masks, relay, report, signalling
+from bench import call, extension, ivr, masks, prompts, recording, relay, report, signalling
 from bench.errors import BenchError
 from bench.load import Calls, Load, Result, loading, wide
 from bench.own import CONFIG, own_switch
@@ -28,11 +28,14 @@ examples:
                                          any SIP server whose 4001 leads to sip:agent@127.0.0.1:5190
   python -m bench relay --self --calls 20 --hold 5
   python -m bench extension --self --rate 10 --background 200
+  python -m bench ivr --target 127.0.0.1:5060 --pid 4711     Asterisk: Answer, Read(digits,prompt,4), Dial at 4002
   python -m bench backend --behaviour slow --seconds 5       the server that library/hotline.yaml asks
 
 The server under load must send 4001 to sip:agent@127.0.0.1:5190 and 4008001234 with six digits (RFC 4733,
-100000-299999) to sip:DIGITS@127.0.0.1:5190. The load takes UDP 5190-5192 and 30000-32767; `relay` and
-`extension` need root to capture packets on lo. --pid is the server's main process: its children count too.
+100000-299999) to sip:DIGITS@127.0.0.1:5190; 4002 plays a prompt and leads to the agent after four digits, 4005 is
+4001 recorded, 4006 plays, takes the last four digits of the caller's number, and hangs up with Reason: Q.850;cause=16.
+The load takes UDP 5190-5192 and 30000-32767; all but `signalling` and `prompts` need root to capture packets on lo or
+to send audio. --pid is the server's main process: its children count too.
 """
 
 Measure = Callable[[Load, argparse.Namespace], Result]
@@ -55,16 +58,42 @@ def _extension(load: Load, options: argparse.Namespace) -> Result:
     )
 
 
+def _ivr(load: Load, options: argparse.Namespace) -> Result:
+    rate = options.rate or 20
+    return ivr.measure(load, Calls(options.calls or rate * 15, rate, _or(options.hold, ivr.KEYING)))
+
+
+def _prompts(load: Load, options: argparse.Namespace) -> Result:
+    callers, rate = options.callers, options.rate or 50
+    return prompts.measure(load, Calls(callers, rate, _or(options.hold, callers / rate + 21.0)))
+
+
+def _recording(load: Load, options: argparse.Namespace) -> Result:
+    directory = options.recordings or (recording.recordings_in(options.config) if options.self else None)
+    calls = Calls(options.calls or 100, options.rate or 20, _or(options.hold, 15.0))
+    return recording.measure(load, calls, directory)
+
+
 def _or(value: float | None, default: float) -> float:
     return default if value is None else value
 
 
-MEASURES: Final[dict[str, Measure]] = {"signalling": _signalling, "relay": _relay, "extension": _extension}
+MEASURES: Final[dict[str, Measure]] = {
+    "signalling": _signalling,
+    "relay": _relay,
+    "extension": _extension,
+    "ivr": _ivr,
+    "prompts": _prompts,
+    "recording": _recording,
+}
 _HELP: Final = {
     "signalling": "masked calls to 4001 without audio: CPU a call, failures, retransmissions",
     "relay": "calls to 4001 with audio both ways: losses, delay, jitter, CPU a second of call",
     "extension": "calls to 4008001234 that key an extension: who is reached, and how quickly",
-    "all": "all three, one after the other",
+    "ivr": "calls to 4002 that hear a prompt, key four digits and reach the agent: CPU a call, digits lost, latency",
+    "prompts": "500 callers at once inside a flow that plays to them: cadence, packets and digits lost, CPU",
+    "recording": "calls to 4005, recorded in stereo: CPU a second of call, packets lost, recordings read back",
+    "all": "all of them, one after the other",
 }
 
 
@@ -87,10 +116,15 @@ def parser() -> argparse.ArgumentParser:
         _add_target(under)
         if name != "all":
             under.add_argument("--rate", type=int, help="calls a second")
-            under.add_argument("--calls", type=int, help="calls in all")
+            if name != "prompts":
+                under.add_argument("--calls", type=int, help="calls in all")
             under.add_argument("--hold", type=float, metavar="SECONDS", help="from the answer to the BYE")
         if name in ("extension", "all"):
             _add_extension(under)
+        if name in ("prompts", "all"):
+            under.add_argument("--callers", type=int, default=500, help="callers at once inside the IVR")
+        if name in ("recording", "all"):
+            under.add_argument("--recordings", type=Path, metavar="DIR", help="where they are; known for --self")
         under.set_defaults(run=run, measures=[name] if name in MEASURES else list(MEASURES))
         under.set_defaults(**dict.fromkeys(("rate", "calls", "hold") if name == "all" else ()))
     return top

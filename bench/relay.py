@@ -28,7 +28,8 @@ from bench.load import (
     settle,
 )
 
-_MAGIC: Final = b"\x9d\x4e\xb1\x6c"
+MAGIC: Final = b"\x9d\x4e\xb1\x6c"
+"""What follows the number of a packet, again and again; neither A-law silence nor a number."""
 _NEAR: Final = 0.1
 """Seconds in which a packet is looked for behind the target when its call is not known yet."""
 _START: Final = 5
@@ -43,7 +44,7 @@ def audio_pcap(packets: int) -> bytes:
     out = bytearray(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
     for number in range(packets):
         head = struct.pack("!BBHII", 0x80, 8 | (0 if number else 0x80), number & 0xFFFF, number * 160, 0x5EED)
-        rtp = head + (struct.pack("!I", number) + _MAGIC) * 20
+        rtp = head + (struct.pack("!I", number) + MAGIC) * 20
         udp = struct.pack("!HHHH", 1000, 1000, 8 + len(rtp), 0) + rtp
         ip = struct.pack("!BBHHHBBH8x", 0x45, 0, 20 + len(udp), number & 0xFFFF, 0, 64, 17, 0) + udp
         frame = bytes(12) + b"\x08\x00" + ip
@@ -70,7 +71,7 @@ class Way:
 def number_of(packet: Packet) -> int | None:
     """The number in a packet of `audio_pcap`, nothing for any other packet."""
     payload = packet.payload
-    return struct.unpack_from("!I", payload, 12)[0] if payload[16:20] == _MAGIC else None
+    return struct.unpack_from("!I", payload, 12)[0] if payload[16:20] == MAGIC else None
 
 
 def flows_of(packets: Iterable[Packet], wanted: Callable[[Packet], bool]) -> dict[Flow, dict[int, float]]:
@@ -116,18 +117,18 @@ def match(ahead: dict[Flow, dict[int, float]], behind: dict[Flow, dict[int, floa
     return way
 
 
-def measure(load: Load, calls: Calls, number: str = "4001") -> Result:
+def measure(load: Load, calls: Calls, number: str = "4001", name: str = "relay") -> Result:
     """Hold `calls` at once with audio both ways for `hold` seconds."""
     if calls.rate > 50:
-        raise BenchError("relay calls begin at most 50 a second, so that their packets can be told apart")
+        raise BenchError(f"{name} calls begin at most 50 a second, so that their packets can be told apart")
     most = len(AGENT_MEDIA) // MEDIA_STEP
     if calls.total > most:
-        raise BenchError(f"relay takes at most {most} calls, since the agent's media ports end there")
-    result = Result("relay")
+        raise BenchError(f"{name} takes at most {most} calls, since the agent's media ports end there")
+    result = Result(name)
     Path(load.directory, "audio.pcap").write_bytes(audio_pcap(round(calls.hold * 50)))
     kept = Ports(AGENT_MEDIA.start, CALLER_MEDIA.stop - 1, _HEADERS + 8)
     with Capture([kept]) as capture:
-        _hold(load, calls, number, f"relay, {calls.total} calls watched", CpuMeter(()), result)
+        _hold(load, calls, number, f"{name}, {calls.total} calls watched", CpuMeter(()), result)
     if capture.dropped:
         result.notes.append(f"the capture itself missed {capture.dropped} packets: losses are not the target's alone")
     evaluate(result, list(capture.packets()), calls)
@@ -135,7 +136,7 @@ def measure(load: Load, calls: Calls, number: str = "4001") -> Result:
         # The kernel hands each packet to a capture in the sender's time: CPU is measured without one.
         meter = CpuMeter(load.target.pids)
         began = time.time()
-        _hold(load, calls, number, f"relay, {calls.total} calls unwatched", meter, result)
+        _hold(load, calls, number, f"{name}, {calls.total} calls unwatched", meter, result)
         measure_cpu(result, meter, began, calls)
     return result
 
@@ -144,7 +145,7 @@ def _hold(load: Load, calls: Calls, number: str, title: str, meter: CpuMeter, re
     """Make the calls, let them talk, and count their faults beside those of an earlier round."""
     lasting = Calls(calls.total, calls.rate, calls.hold + 1)
     sinks = (Sinks(AGENT_MEDIA.start, calls.total), Sinks(CALLER_MEDIA.start, calls.total))
-    faults = Result("relay")
+    faults = Result(result.name)
     with sinks[0], sinks[1], load.agent("agent_audio") as agent:
         meter.sample()
         with load.caller("caller_audio", number, lasting) as caller:

@@ -72,6 +72,8 @@ def _ulaw(code: int) -> int:
 
 
 _DECODE: Final = {8: [_alaw(c) for c in range(256)], 0: [_ulaw(c) for c in range(256)]}
+ALAW: Final = tuple(_DECODE[8])
+"""Linear value of each A-law octet, all different."""
 
 
 def encode(samples: list[int], payload_type: int) -> bytes:
