@@ -14,7 +14,9 @@ import msgspec
 
 from config.loader import config_error, suggestion
 from config.schema import Config
-from ivr_flows.loader import LIBRARY, load_library
+from ivr_flows.checks.prompts import check_prompts
+from ivr_flows.errors import FlowError
+from ivr_flows.loader import LIBRARY, load_library, read_flow
 from ivr_flows.model import Flow
 from media.plane import WorkerPlane
 from media.speech import EspeakSynthesiser, NoSynthesiser, SpeechCache
@@ -38,6 +40,7 @@ from switchboard.ops.health import Health
 from switchboard.ops.log import get_logger, lines_dropped
 from switchboard.ops.loop_lag import LoopLag
 from switchboard.ops.metrics import Metrics
+from switchboard.prompt_names import PromptNames
 from switchboard.sip.core import SipCore
 from switchboard.sip.registrar import Registrar
 from switchboard.sip.timers import Timers
@@ -61,6 +64,15 @@ REGION_VARIABLES: Final = frozenset({"caller_province", "caller_city"})
 def load_flows(config: Config, file: Path | None = None) -> dict[str, Flow]:
     """The packaged flows and those of the configuration, which `file` holds; raises FlowError and ConfigError."""
     flows = load_library(flow_paths(config))
+    prompts = PromptNames([Path(path) for path in config.media.prompts])
+    for flow in flows.values():
+        _, source = read_flow(Path(flow.file), checked=False)
+        faults = sorted(check_prompts(flow, source, prompts), key=lambda fault: (fault.line, fault.column))
+        if faults:
+            first = faults[0]
+            raise FlowError(
+                first.file, first.line, first.column, first.message, first.suggestion, others=tuple(faults[1:])
+            )
     for index, entry in enumerate(config.numbers):
         for key, name in (("flow", entry.flow), ("failed", entry.failed)):
             if name is not None and name not in flows:
