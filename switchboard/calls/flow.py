@@ -30,12 +30,21 @@ def start_flow(x: Exchange, call: Call, name: str, variables: dict[str, str | in
     service = x.settings.services.get(call.record.called, NO_SERVICE)
     call.variables = {**service.variables, **variables}
     call.enter(Phase.FLOW)
-    call.caller.digits = True
+    _take_keys(x, call)
     open_segment(call, "ivr", x.utc_us(now), name)
     if call.caller.talking or call.caller.remote is not None:
         begin_flow(x, call, now)
     elif not answer_caller(x, call, now):
         end_call(x, call, CONGESTION, "switch", now)
+
+
+def _take_keys(x: Exchange, call: Call) -> None:
+    """The caller's keys are the flow's, also where a talk or early media had taken them to the other side."""
+    caller = call.caller
+    if not caller.digits:
+        caller.digits = True
+        if caller.media_open:
+            open_media(x, caller)
 
 
 def begin_flow(x: Exchange, call: Call, now: float) -> None:
@@ -116,10 +125,7 @@ def attempt_failed(x: Exchange, call: Call, cause: Cause, by: EndedBy, now: floa
             nobody(x, call, outcome_of(cause), cause, by, now)
         return
     call.enter(Phase.FLOW)
-    if not call.caller.digits:
-        # Early media had taken the keys to the other side.
-        call.caller.digits = True
-        open_media(x, call.caller)
+    _take_keys(x, call)
     if call.hunt is not None:
         open_segment(call, "queue", x.utc_us(now), call.hunt.group)
         ended = hunt_failed(x, call, cause, now)
@@ -152,8 +158,7 @@ def agent_left(x: Exchange, call: Call, now: float) -> bool:
     call.agent_left = True
     _, actions = machine.step(flow, call.position, found_and_left(call), now, x.clock)
     if not (actions and isinstance(actions[0], Hangup)):
-        call.caller.digits = True
-        open_media(x, call.caller)
+        _take_keys(x, call)
         open_segment(call, "ivr", x.utc_us(now), call.record.flow)
     _go_on(x, call, flow, perform(x, call, actions, now), now)
     return True
