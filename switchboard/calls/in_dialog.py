@@ -113,7 +113,9 @@ def _bye(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Requ
 def _offer_in_dialog(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:
     """Re-INVITE or UPDATE: answered by this leg alone; the other side hears nothing of it."""
     invite = request.method == "INVITE"
-    if invite and leg.state is not LegState.CONFIRMED:
+    unfinished = invite and leg.state is not LegState.CONFIRMED
+    if unfinished or (leg.offer_pending and (invite or request.body)):
+        # RFC 3261 §14.2, RFC 3311 §5.2: one offer at a time.
         refuse(x, tx, 491, now)
         return
     if not request.body:

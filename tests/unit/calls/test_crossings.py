@@ -1,0 +1,43 @@
+"""What crosses on the way: messages that meet, answers that come late, and what a call that goes on needs again."""
+
+from __future__ import annotations
+
+from ivr_flows.loader import parse_flow
+from switchboard.calls.exchange import Service
+from tests.support.exchange import World
+
+ASKING = """
+flow: notice
+start: why
+nodes:
+  why: {type: menu, prompts: [zh/number_unbound], keys: {"1": bye}, timeout: 3s, on_timeout: bye, on_invalid: bye}
+  bye: {type: hangup, prompts: [zh/goodbye], cause: unknown}
+"""
+
+
+def early(world: World) -> None:
+    """The agent's phone sends audio before it answers."""
+    world.reply(world.agent, 183, body=world.agent.answer(world.agent.requests[-1][1].body))
+
+
+def test_the_flow_for_who_found_nobody_hears_keys_after_early_media() -> None:
+    """They had gone to the other side."""
+    world = World({"notice": parse_flow(ASKING, "notice.yaml")}, services={"4001": Service(failed="notice")})
+    world.dial("4001")
+    early(world)
+    port = next(iter(world.exchange.calls.values())).caller.lease.port  # type: ignore[union-attr]
+    assert world.plane.opened[port]["digits"] is False
+    world.reply(world.agent, 486)
+    assert world.plane.opened[port]["digits"] is True
+
+
+def test_an_offer_while_ours_waits_for_its_answer_is_refused() -> None:
+    """With 491, and the answer that comes then is taken (RFC 3311 §5.2)."""
+    world = World()
+    out, _ = world.dial("4001", body=b"")
+    world.agent_answers()
+    world.within(world.carrier, out, "UPDATE", 2, body=world.carrier.sdp())
+    assert world.carrier.statuses[-1] == 491
+    offer = next(response for response in world.carrier.responses if response.status == 200)
+    world.within(world.carrier, out, "ACK", 1, body=world.carrier.answer(offer.body))
+    assert len(world.plane.bridges) == 2
