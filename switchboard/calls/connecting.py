@@ -200,15 +200,16 @@ def _refuse_late_answer(x: Exchange, leg: Leg, tx: ClientTransaction, response: 
 def _agent_rings(x: Exchange, call: Call, leg: Leg, response: Response, now: float) -> None:
     if leg.record.ringing_us is None:
         leg.record.ringing_us = x.utc_us(now)
-    early = bool(response.body) and response.content_type == "application/sdp"
-    early = early and lease_media(x, call.caller, leg)
-    if early and not leg.media_open:
+    described = bool(response.body) and response.content_type == "application/sdp"
+    if described and not leg.media_open:
         try:
             take_answer(leg, response.body)
         except SdpError:
-            early = False
-        else:
-            _join(x, call, leg)
+            described = False
+    # Who waits for one of a group hears the same music whoever rings.
+    early = described and call.hunt is None and lease_media(x, call.caller, leg)
+    if early and not leg.media_open:
+        _join(x, call, leg)
     if not call.caller.talking:
         progress(x, call, 183 if early else response.status, now)
 

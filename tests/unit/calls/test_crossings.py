@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from ivr_flows.loader import parse_flow
-from switchboard.calls.exchange import Service
-from tests.support.exchange import World
+from switchboard.calls.exchange import Group, Service
+from tests.support.exchange import AGENT, NUMBER, World
+
+MEMBERS = tuple(f"sip:{name}@{AGENT[0]}:{AGENT[1]}" for name in ("one", "two"))
 
 ASKING = """
 flow: notice
@@ -40,4 +42,36 @@ def test_an_offer_while_ours_waits_for_its_answer_is_refused() -> None:
     assert world.carrier.statuses[-1] == 491
     offer = next(response for response in world.carrier.responses if response.status == 200)
     world.within(world.carrier, out, "ACK", 1, body=world.carrier.answer(offer.body))
+    assert len(world.plane.bridges) == 2
+
+
+QUEUED = """
+flow: extension
+start: wait
+nodes:
+  wait: {type: queue, group: shop, prompts: [music/hold], max_wait: 60s, next: bye, on: {other: bye}}
+  bye: {type: hangup, prompts: [zh/goodbye]}
+"""
+
+
+def queued(text: str = QUEUED, **changes: object) -> World:
+    """A caller who waits for somebody of a group of two."""
+    groups = {"shop": Group("shop", MEMBERS, 10.0)}
+    world = World({"extension": parse_flow(text, "extension.yaml")}, groups=groups, **changes)  # type: ignore[arg-type]
+    out, _ = world.dial(NUMBER)
+    world.within(world.carrier, out, "ACK", 1)
+    return world
+
+
+def test_the_music_of_a_queue_plays_on_whatever_a_member_sends_before_the_answer() -> None:
+    """Also when that member is busy in the end; one that described its audio only then is heard when it answers."""
+    world = queued()
+    early(world)
+    assert [prompts for _, prompts, _ in world.plane.playing.values()] == [("music/hold",)]
+    assert not world.plane.bridges
+    world.reply(world.agent, 486)
+    early(world)
+    assert [prompts for _, prompts, _ in world.plane.playing.values()] == [("music/hold",)]
+    world.reply(world.agent, 200)
+    assert not world.plane.playing
     assert len(world.plane.bridges) == 2
