@@ -71,11 +71,11 @@ def _next(x: Exchange, call: Call, now: float) -> Event | None:
             return None
         hunt.reached = hunt.reached or outcome_of(failure) not in ("unregistered", "unknown")
     if now >= hunt.until:
-        return _over(x, call, "timeout")
+        return _over(x, call, "timeout", now)
     if hunt.once:
-        return _over(x, call, "failed")
+        return _over(x, call, "failed", now)
     if not hunt.reached:
-        return _over(x, call, "empty")
+        return _over(x, call, "empty", now)
     hunt.resume_at = min(now + PAUSE, hunt.until)
     return None
 
@@ -88,7 +88,9 @@ def _ring(x: Exchange, call: Call, member: str, ring_timeout: float, now: float)
     return invite_agent(x, call, target, ring_timeout, now) if target is not None else UNKNOWN
 
 
-def _over(x: Exchange, call: Call, outcome: Literal["timeout", "failed", "empty"]) -> Event:
+def _over(x: Exchange, call: Call, outcome: Literal["timeout", "failed", "empty"], now: float) -> Event:
+    if call.position is not None:
+        open_segment(call, "ivr", x.utc_us(now), call.record.flow)
     transfer = call.hunt is not None and call.hunt.transfer
     call.hunt = None
     if call.ringback and call.caller.lease is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ivr_flows.loader import parse_flow
 from switchboard.calls.exchange import Group, Service
 from tests.support.exchange import AGENT, NUMBER, World
@@ -54,10 +56,10 @@ nodes:
 """
 
 
-def queued(text: str = QUEUED, **changes: object) -> World:
+def queued(text: str = QUEUED, members: tuple[str, ...] = MEMBERS) -> World:
     """A caller who waits for somebody of a group of two."""
-    groups = {"shop": Group("shop", MEMBERS, 10.0)}
-    world = World({"extension": parse_flow(text, "extension.yaml")}, groups=groups, **changes)  # type: ignore[arg-type]
+    groups = {"shop": Group("shop", members, 10.0)}
+    world = World({"extension": parse_flow(text, "extension.yaml")}, groups=groups)
     out, _ = world.dial(NUMBER)
     world.within(world.carrier, out, "ACK", 1)
     return world
@@ -75,3 +77,14 @@ def test_the_music_of_a_queue_plays_on_whatever_a_member_sends_before_the_answer
     world.reply(world.agent, 200)
     assert not world.plane.playing
     assert len(world.plane.bridges) == 2
+
+
+@pytest.mark.parametrize("answers", [[486, 486], []], ids=["nobody in the end", "nobody at once"])
+def test_a_flow_that_goes_on_after_a_vain_search_is_no_queue(answers: list[int]) -> None:
+    """The record tells the wait from what the flow does then."""
+    world = queued(QUEUED.replace("60s", "1s")) if answers else queued(members=("aor:alice",))
+    for status in answers:
+        world.reply(world.agent, status)
+        world.advance(1)
+    record = next(iter(world.exchange.calls.values())).record
+    assert [segment.kind for segment in record.segments if segment.kind != "ring"][-2:] == ["queue", "ivr"]
