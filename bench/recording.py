@@ -41,8 +41,8 @@ class Recorded:
     gaps: int
     seconds: float
     channels: int
-    packets: tuple[int, ...]
-    """Packets of the load found, of the left side and of the right."""
+    packets: tuple[frozenset[int], ...]
+    """The packets of the load that are in it, of the left side and of the right."""
 
 
 def recordings_in(config: Path) -> Path:
@@ -55,25 +55,25 @@ def recordings_in(config: Path) -> Path:
         raise BenchError(f"{config}: no recording.directory") from error
 
 
-def numbers_in(samples: NDArray[np.int16]) -> set[int]:
+def numbers_in(samples: NDArray[np.int16]) -> frozenset[int]:
     """The packets of the relay's load that are in these samples."""
     codes = _CODES[samples.astype(np.int32) + 32768].tobytes()
     found, at = set(), codes.find(relay.MAGIC, 4)
     while at >= 0:
         found.add(struct.unpack_from("!I", codes, at - 4)[0])
         at = codes.find(relay.MAGIC, at + _HOP)
-    return found
+    return frozenset(found)
 
 
 def read(file: Path) -> Recorded:
-    """Read a recording and the sidecar beside it; raises OSError, ValueError, KeyError, wave.Error."""
+    """Read a recording and the sidecar beside it; raises OSError, EOFError, ValueError, KeyError, wave.Error."""
     about = json.loads(file.with_suffix(".json").read_text("utf-8"))
     with wave.open(str(file)) as sound:
         if (sound.getframerate(), sound.getsampwidth()) != (RATE, 2):
             raise ValueError("not 8 kHz, 16 bit")
         channels, seconds = sound.getnchannels(), sound.getnframes() / RATE
         samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2").reshape(-1, channels)
-    packets = tuple(len(numbers_in(samples[:, side])) for side in range(channels))
+    packets = tuple(numbers_in(samples[:, side]) for side in range(channels))
     return Recorded(bool(about["complete"]), int(about["gap_count"]), seconds, channels, packets)
 
 
@@ -115,16 +115,22 @@ def judge(result: Result, files: list[Path], wanted: int, calls: Calls) -> None:
     for file in files:
         try:
             found.append(read(file))
-        except (OSError, ValueError, KeyError, wave.Error) as error:
-            result.notes.append(f"{file.name} cannot be read: {error}")
-    lasted, due = calls.hold + 1, round(calls.hold * 50)
+        except (OSError, EOFError, ValueError, KeyError, wave.Error) as error:
+            result.notes.append(f"{file.name} cannot be read: {error or type(error).__name__}")
+    lasted, due = calls.hold + 1, frozenset(range(round(calls.hold * 50)))
     good = [one for one in found if one.complete and one.channels == 2 and abs(one.seconds - lasted) <= WITHIN]
+    missing = [number for one in good for packets in one.packets for number in due - packets]
     result.figures |= {
         "recordings": len(files),
         "recordings_wrong": wanted - len(good),
         "gaps": sum(one.gaps for one in found),
-        "packets_not_recorded": sum(max(0, due - count) for one in good for count in one.packets),
+        "packets_not_recorded": sum(number >= relay.START for number in missing),
     }
+    if at_start := sum(number < relay.START for number in missing):
+        result.details.append(
+            f"{at_start / (2 * len(good)) * 20:.0f} ms of each side were said before its recording began, of its first "
+            f"{relay.START * 20} ms"
+        )
     if odd := [one for one in found if one not in good]:
         lengths = f"{min(one.seconds for one in odd):.1f} to {max(one.seconds for one in odd):.1f} s"
         result.notes.append(

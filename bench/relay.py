@@ -29,10 +29,10 @@ from bench.load import (
 )
 
 MAGIC: Final = b"\x9d\x4e\xb1\x6c"
-"""What follows the number of a packet, again and again; neither A-law silence nor a number."""
+"""What follows the number of a packet, again and again."""
 _NEAR: Final = 0.1
 """Seconds in which a packet is looked for behind the target when its call is not known yet."""
-_START: Final = 5
+START: Final = 5
 """Packets at the start of a stream, 100 ms, whose loss is told apart."""
 _HEADERS: Final = 28 + 12
 
@@ -110,7 +110,7 @@ def match(ahead: dict[Flow, dict[int, float]], behind: dict[Flow, dict[int, floa
         times = found.get(flow, {})
         delays = [times[number] - at for number, at in sent.items() if number in times]
         way.received += len(delays)
-        way.lost_at_start += sum(number < _START and number not in times for number in sent)
+        way.lost_at_start += sum(number < START and number not in times for number in sent)
         way.delays += delays
         way.jitter += [delay - min(delays) for delay in delays]
     way.lost = way.sent - way.received
@@ -183,7 +183,7 @@ def evaluate(result: Result, packets: list[Packet], calls: Calls) -> None:
         if way.sent < calls.total * calls.hold * 50 * 0.99 or way.flows < calls.total:
             result.notes.append(f"{name}: {way.sent} packets of {way.flows} calls seen, audio did not flow in all")
     if at_start := to_agent.lost_at_start + to_caller.lost_at_start:
-        result.notes.append(f"{at_start} of the lost packets were among the first {_START} of their stream")
+        result.notes.append(f"{at_start} of the lost packets were among the first {START} of their stream")
     result.figures |= {
         "calls": calls.total,
         "lost": to_agent.lost + to_caller.lost,
