@@ -71,6 +71,16 @@ class DigitReceiver:
         press.add(packet)
         return None
 
+    def goes_on(self, now: float, seq: int, ts: int, ssrc: int, marker: bool, payload: bytes) -> bool:
+        """Whether this packet is of a key that was told before; it begins none."""
+        if len(payload) < 4 or not self._presses:
+            return False
+        packet = _Press(now, seq, ts, ssrc, payload)
+        press = self._known(packet, marker)
+        if press is not None:
+            press.add(packet)
+        return press is not None
+
     def _known(self, packet: _Press, marker: bool) -> _Press | None:
         """The press that a packet belongs to, None when it begins one."""
         presses = self._presses

@@ -257,7 +257,9 @@ class Session(Line):
         if packet.payload_type != self._in_event_pt:
             self.dropped += 1
         elif not self._listens:
-            self._relay(packet, now)
+            # The rest of a key that was taken here, such as a secret's last one, is not the other side's.
+            if not self._receiver.goes_on(now, packet.seq, packet.ts, packet.ssrc, packet.marker, packet.payload):
+                self._relay(packet, now)
         elif self._receives:
             digit = self._receiver.feed(now, packet.seq, packet.ts, packet.ssrc, packet.marker, packet.payload)
             if digit is not None:

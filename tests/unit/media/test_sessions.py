@@ -782,6 +782,22 @@ class TestDigits:
         assert audio.payload_type == 8
         assert bench.events() == []
 
+    def test_the_rest_of_a_key_that_was_taken_is_not_relayed(self, bench: Bench) -> None:
+        """It may be a secret's last one, still held when the other side is there; the same key again is for that."""
+        bench.bridged()
+        bench.do(opened(bench.a, 1, bench.alice, digits=True))
+        first, second = DigitSender("4"), DigitSender("4")
+        steps = [step for sender in (first, second) for step in iter(sender.step, None)]
+        taken, wanted = steps[: len(steps) // 2], steps[len(steps) // 2 :]
+        for ts, press in ((800, taken), (4000, wanted)):
+            for distance, payload in press:
+                bench.alice.ts = ts
+                bench.talk(bench.alice, bench.a, payload_type=101, payload=payload, marker=distance == 0)
+                if press is taken and distance == 1:
+                    bench.do(opened(bench.a, 1, bench.alice))
+        assert [event.digit for event in bench.events() if isinstance(event, Digit)] == ["4"]
+        assert [packet.payload for packet in heard(bench.bob)] == [payload for _, payload in wanted]
+
     def test_keys_we_send_are_part_of_the_stream(self, bench: Bench) -> None:
         """Relaying waits; the event has one timestamp; afterwards the relayed audio goes on."""
         bench.bridged()
