@@ -16,7 +16,7 @@ from ivr_flows.shape import read_struct
 from ivr_flows.source import MAX_BYTES, Plain, Source
 from ivr_flows.source import Path as Place
 
-__all__ = ["LIBRARY", "TESTS", "link", "load_flow", "load_library", "parse_flow", "read_flow"]
+__all__ = ["LIBRARY", "TESTS", "link", "load_flow", "load_library", "parse_flow", "read_flow", "read_source"]
 
 LIBRARY: Final = Path(__file__).parent / "library"
 """The flows that come with the switch."""
@@ -67,6 +67,12 @@ def read_flow(path: Path, *, checked: bool = True) -> tuple[Flow, Source]:
 
     Without `checked` only its shape is, which is for those who check it themselves.
     """
+    source, text = read_source(path)
+    return _flow(source, text, checked=checked), source
+
+
+def read_source(path: Path) -> tuple[Source, str]:
+    """Read a file's values, and its text; FlowError when it is no YAML."""
     file = _shown(path)
     try:
         data = path.read_bytes()
@@ -79,8 +85,7 @@ def read_flow(path: Path, *, checked: bool = True) -> tuple[Flow, Source]:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise FlowError(file, line, 1, "not UTF-8 text", code=FILE) from None
-    source = Source(text, file)
-    return _flow(source, text, checked=checked), source
+    return Source(text, file), text
 
 
 def parse_flow(text: str, file: str, *, checked: bool = True) -> Flow:

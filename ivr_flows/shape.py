@@ -103,6 +103,8 @@ def _custom(kind: type, value: object) -> object:
         if not isinstance(value, str | int | float):
             raise ValueError("write a duration such as 5s")
         return Duration.read(value)
+    if kind is object:
+        return value  # whatever JSON may hold
     return kind(value)
 
 

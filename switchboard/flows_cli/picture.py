@@ -1,1 +1,3 @@
 """`switchboard flows draw`."""
+
+from __future__ import annotations
