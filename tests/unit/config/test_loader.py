@@ -53,6 +53,7 @@ def test_bench_configuration_serves_the_numbers_of_the_first_rows() -> None:
         "4002": "four_digits",
         "4004": "hold_music",
         "4005": "sip:agent@127.0.0.1:5190",
+        "4006": "listening",
         "4008001234": "extension",
     }
     many, real = config.masks
