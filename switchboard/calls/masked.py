@@ -9,7 +9,7 @@ from routing.masks.secret import Party, Sealed
 from routing.masks.target import Target
 from switchboard.calls.call import Call
 from switchboard.calls.causes import DECLINED, GONE, UNKNOWN, Cause
-from switchboard.calls.exchange import Exchange
+from switchboard.calls.exchange import NO_SERVICE, Exchange
 from switchboard.store.records import RefusalRecord, encode_refusal
 from switchboard.store.segments import Kind
 
@@ -44,7 +44,7 @@ def find_masked(x: Exchange, call: Call, number: str, extension: str, now: float
         found = x.routing.resolve(number, extension, utc)
     else:
         found = x.routing.resolve_call(number, call.record.caller_fingerprint or None, utc)
-    _take_terms(call, found)
+    _take_terms(x, call, found)
     if found.target is not None:
         return found.target
     if found.group:
@@ -52,7 +52,15 @@ def find_masked(x: Exchange, call: Call, number: str, extension: str, now: float
     return _OUTCOMES.get(found.reason, found.reason)
 
 
-def _take_terms(call: Call, found: Resolution) -> None:
+def drop_terms(x: Exchange, call: Call) -> None:
+    """What follows does not go through a masked number: no terms hold but the called number's own."""
+    call.shown = call.binding_way = ""
+    call.talk_limit, call.warn, call.ask_consent = None, False, False
+    call.record_talk = x.settings.services.get(call.record.called, NO_SERVICE).record
+
+
+def _take_terms(x: Exchange, call: Call, found: Resolution) -> None:
+    drop_terms(x, call)
     call.record.binding = found.binding
     call.binding_way = found.direction
     if found.reason == "ok":
@@ -65,7 +73,7 @@ def _take_terms(call: Call, found: Resolution) -> None:
 def note_put_through(x: Exchange, call: Call, now: float) -> None:
     """The called party has answered: idle time and the windows of call-backs begin anew."""
     record = call.record
-    if record.binding:
+    if record.binding and call.binding_way:
         caller = Party(Sealed(record.caller_sealed), record.caller_fingerprint) if record.caller_sealed else None
         x.routing.touch(record.binding, x.utc_us(now) / 1e6, call.binding_way, caller)
 

@@ -48,7 +48,7 @@ from switchboard.calls.connecting import invite_agent, outcome_of
 from switchboard.calls.ending import end_call
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.hunting import begin_hunt
-from switchboard.calls.masked import Found, ToGroup, find_masked, refuse_calls
+from switchboard.calls.masked import Found, ToGroup, drop_terms, find_masked, refuse_calls
 from switchboard.calls.recording import command_recording, conceal
 
 # By what word of a flow's hangup node a call ends.
@@ -136,7 +136,8 @@ def _stop_play(x: Exchange, call: Call, action: StopPlay, now: float) -> None:
 def _transfer(x: Exchange, call: Call, action: Transfer, now: float) -> Event | None:
     found = _target_of(x, call, action, now)
     if isinstance(found, ToGroup):
-        return begin_hunt(x, call, found.group, (action.ringback,), action.ring_timeout, now, transfer=True)
+        ringback = (action.ringback,) if action.ringback else ()
+        return begin_hunt(x, call, found.group, ringback, action.ring_timeout, now, transfer=True)
     if isinstance(found, str):
         return TransferEnded(found)  # type: ignore[arg-type]
     failure = invite_agent(x, call, found, action.ring_timeout, now)
@@ -174,6 +175,7 @@ def _open_target(x: Exchange, text: str) -> Found:
 
 
 def _queue(x: Exchange, call: Call, action: Queue, now: float) -> Event | None:
+    drop_terms(x, call)
     music = tuple(sound for sound in action.music if isinstance(sound, str))
     return begin_hunt(x, call, action.group, music, action.max_wait, now)
 

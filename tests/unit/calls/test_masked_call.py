@@ -208,3 +208,31 @@ def test_an_extension_dialled_with_the_number_is_reached_at_once(form: str) -> N
     world.dial(form)
     assert [request.uri for request in world.agent.received("INVITE")] == [f"sip:100001@{AGENT[0]}:{AGENT[1]}"]
     assert PHONE[0] not in world.agent.wire[0].decode()
+
+
+ELSEWHERE = """
+flow: extension
+start: party
+nodes:
+  party: {type: extension, number: "4006", extension: "", limit: 10m, next: bye, on: {other: wait}}
+  wait: {type: queue, group: shop, max_wait: 60s, limit: 10m, next: bye, on: {other: bye}}
+  bye: {type: hangup}
+"""
+
+
+def test_the_terms_of_a_mask_end_where_the_flow_leads_elsewhere() -> None:
+    """Who is busy behind X lends neither number, limit nor recording to the group that answers instead."""
+    groups = {"shop": Group("shop", (f"sip:one@{AGENT[0]}:{AGENT[1]}",), 10.0)}
+    world = World({"extension": parse_flow(ELSEWHERE, "extension.yaml")}, groups=groups)
+    terms = {"shown_to_b": X, "limit": 90.0, "warn": True, "record": True}
+    bound(world, "axb", a=A, b=B, policy=terms)
+    world.dial(NUMBER, caller=A)
+    assert X in (world.agent.received("INVITE")[0].headers.get("from") or "")
+    world.reply(world.agent, 486)
+    world.agent_answers()
+    assert NUMBER in (world.agent.received("INVITE")[1].headers.get("from") or "")
+    call = next(iter(world.exchange.calls.values()))
+    assert (call.talk_limit, call.warn_due) == (None, None)
+    assert world.plane.named("record") == []
+    assert world.masks.get("one").used_us == 0  # type: ignore[union-attr]
+    assert call.record.binding == "one"
