@@ -13,6 +13,7 @@ from media.worker.line import Reader
 from media.worker.log import complain
 from media.worker.ports import SO_TIMESTAMPNS, Port
 from media.worker.recorder_link import RecorderLink
+from media.worker.recordings import NEVER
 from media.worker.sessions import Sessions
 from media.worker.signalling import Signalling
 from media.worker.supervisor import Supervisor
@@ -104,7 +105,7 @@ class Loop:
             except Exception:  # noqa: BLE001 - a fault in one session must not end the others
                 self._report()
             if sessions.events:
-                self._signalling.flush()
+                self._signalling.tell(now)
             seen += len(ready)
             if now >= window_ends:
                 busy = seen > BUSY
@@ -122,11 +123,11 @@ class Loop:
     def _patience(self, next_check: float) -> float | None:
         """Seconds that the loop may sleep; None where only a socket can wake it."""
         sessions = self._sessions
-        until = sessions.recordings.due
+        until = min(sessions.recordings.due, self._signalling.due)
         if sessions.open:
             due = sessions.cadence.next_due()
             until = min(until, next_check if due is None else due, next_check)
-        elif not sessions.recordings:
+        elif until == NEVER:
             return None
         return max(0.0, until - time.monotonic())
 

@@ -20,6 +20,7 @@ from media.control import (
     Ping,
     Pong,
     PortsAdded,
+    Released,
     Stats,
     decode_commands,
     encode_frame,
@@ -28,6 +29,7 @@ from media.worker.line import Reader
 from media.worker.listener import listen
 from media.worker.log import complain
 from media.worker.ports import Port
+from media.worker.recordings import NEVER
 from media.worker.sessions import Sessions
 
 _READ: Final = 1 << 16
@@ -35,6 +37,11 @@ MAX_UNSENT: Final = 8 << 20
 """Octets for a signalling process that does not read; beyond, it has to connect again."""
 MAX_KEPT: Final = 10_000
 """Events kept for the next connection while there is none."""
+
+PATIENT: Final = 0.02
+"""Seconds for which a Released stays here to go with other events: nobody waits for it, and each write is a wake-up."""
+MOST_PATIENT: Final = 0.03
+"""Seconds after which it goes even when nothing else wakes the worker."""
 
 END_OF_FILE: Final = "end of file"
 """How signalling leaves; nothing to tell while no session is open."""
@@ -56,6 +63,9 @@ class Signalling:
         self._frames = FrameReader()
         self._unsent = bytearray()
         self._waits = False
+        # How many of the events, from the first on, may still stay, and until when.
+        self._staying = 0
+        self._stay_until = NEVER
         self._listener = listen(path)
         self._register(self._listener, self._accept)
 
@@ -170,9 +180,27 @@ class Signalling:
         if ports and self._connection is not None:
             self._sessions.emit(PortsAdded([port.number for port in ports]))
 
-    def flush(self) -> None:
-        """Sends what the sessions emitted."""
+    @property
+    def due(self) -> float:
+        """When `tell` is wanted at the latest."""
+        return self._stay_until + (MOST_PATIENT - PATIENT)
+
+    def tell(self, now: float) -> None:
+        """Sends what the sessions emitted, unless all of it may stay for a while."""
         events = self._sessions.events
+        if self._connection is not None and all(type(event) is Released for event in events[self._staying :]):
+            if not self._staying:
+                self._stay_until = now + PATIENT
+            if now < self._stay_until:
+                self._staying = len(events)
+                return
+        self.flush()
+
+    def flush(self) -> None:
+        """Sends all that the sessions emitted."""
+        events = self._sessions.events
+        self._staying = 0
+        self._stay_until = NEVER
         if self._connection is None:
             if len(events) > MAX_KEPT:
                 del events[:-MAX_KEPT]
