@@ -38,6 +38,9 @@ KEYING: Final = 3.0
 GIVEN_UP: Final = 2.0
 """Seconds after which no INVITE is expected for a caller any more."""
 
+_OCTETS: Final = 600
+"""What is kept of a packet: enough to find Call-ID; of audio too, for a target's SIP port may be among its ports."""
+
 
 def measure(load: Load, calls: Calls, number: str = "4002") -> Result:
     """First a third of the calls with every packet watched, then all of them unwatched, for their CPU."""
@@ -53,7 +56,7 @@ def measure(load: Load, calls: Calls, number: str = "4002") -> Result:
 
 
 def _kept() -> tuple[Ports, Ports]:
-    return Ports(AGENT_PORT, AGENT_PORT, 600), Ports(CALLER_MEDIA.start, CALLER_MEDIA.stop - 1, 48)
+    return Ports(AGENT_PORT, AGENT_PORT, _OCTETS), Ports(CALLER_MEDIA.start, CALLER_MEDIA.stop - 1, _OCTETS)
 
 
 def _phase(

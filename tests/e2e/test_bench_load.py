@@ -1,22 +1,24 @@
-"""The load harness against itself: SIPp calling SIPp, and SIPp calling a phone that forgets."""
+"""The load harness against itself: SIPp calling SIPp, a phone that forgets, and a small switch of each kind."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from bench import ivr, prompts, recording, relay, signalling
 from bench import load as loads
-from bench import relay, signalling
-from bench.load import Calls, Load
+from bench.load import Calls, Load, Result
 from bench.phone import Answer, Phone, Refuse
 from bench.sipp import SCENARIOS, Sipp
 from bench.target import Target
 from bench.wire import Message
+from tests.support.switch import PROJECT, RunningSwitch, running_switch
 
 pytestmark = pytest.mark.skipif(not shutil.which("sipp"), reason="needs SIPp: apt-get install sip-tester")
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: SIPp's audio and the capture use raw sockets")
@@ -68,3 +70,84 @@ async def test_retransmissions_and_failures_are_counted(tmp_path: Path) -> None:
     assert (totals.created, totals.successful, totals.failed, totals.retransmitted) == (3, 2, 1, 3)
     assert totals.reasons == {"FailedUnexpectedMessage": 1}
     assert any("486" in line for line in totals.errors)
+
+
+AGENT = "sip:agent@127.0.0.1:5690"
+
+
+def flow(directory: Path, file: str, name: str, before: str, after: str) -> None:
+    """A flow of the project under another name, with one thing in it changed."""
+    text = (PROJECT / file).read_text()
+    assert before in text
+    changed = text.replace(before, after).replace(f"flow: {Path(file).stem}\n", f"flow: {name}\n")
+    (directory / f"{name}.yaml").write_text(changed)
+
+
+@pytest.fixture(scope="module")
+def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
+    """A switch with the numbers of the load, and 4007, which takes other digits than callers key."""
+    directory = tmp_path_factory.mktemp("switch")
+    flows = directory / "flows"
+    flows.mkdir()
+    flow(flows, "ivr_flows/library/four_digits.yaml", "four", "sip:agent@127.0.0.1:5190", AGENT)
+    flow(flows, "bench/flows/listening.yaml", "deaf", "part(caller, 8, 4)", "part(caller, 1, 4)")
+    numbers = [{"number": "4002", "flow": "four"}, {"number": "4005", "target": AGENT, "record": True}]
+    numbers += [{"number": "4006", "flow": "listening"}, {"number": "4007", "flow": "deaf"}]
+    sources = [str(flows), str(PROJECT / "bench/flows")]
+    with running_switch(directory, numbers=numbers, masks=[], flows=sources) as running:
+        yield running
+
+
+@pytest.fixture
+def beside(load: Load, switch: RunningSwitch, monkeypatch: pytest.MonkeyPatch) -> Load:
+    """A load upon that switch."""
+    monkeypatch.setattr(ivr, "AGENT_PORT", 5690)
+    load.target = Target(switch.target, (switch.process.pid,))
+    return load
+
+
+def figures(result: Result, *names: str) -> dict[str, float | int | None]:
+    """Some figures of a result."""
+    return {name: result.figures[name] for name in names}
+
+
+@root
+def test_ivr_calls_key_and_reach_the_agent(beside: Load) -> None:
+    """Nothing fails, nothing is lost, and the INVITE follows the last digit's first packet."""
+    result = ivr.measure(beside, Calls(6, 10, 2.6))
+    assert result.notes == []
+    assert figures(result, "failed", "digits_lost", "calls") == {"failed": 0, "digits_lost": 0, "calls": 8}
+    assert 0 < (result.figures["from_first_p50_ms"] or 0) < 200
+    assert (result.figures["from_last_p50_ms"] or 0) < (result.figures["from_first_p50_ms"] or 0)
+    assert 0 < (result.figures["cpu_ms_per_call"] or 0) < 500
+
+
+def test_callers_listen_and_key(beside: Load) -> None:
+    """All are there at once, hear fifty packets a second, and are let go for the digits they keyed."""
+    result = prompts.measure(beside, Calls(10, 20, 4.5))
+    assert result.notes == []
+    none = dict.fromkeys(("failed", "digits_lost", "absent", "lost"), 0)
+    assert figures(result, *none) == none
+    assert (result.figures["packets"] or 0) > 10 * 50 * 2.5
+    assert 0 <= (result.figures["deviation_p50_ms"] or 0) < 10
+    assert result.figures["pause_p99_ms"] is not None
+    assert 0 < (result.figures["cpu_ms_per_call_second"] or 0) < 100
+    assert 0 < (result.figures["cpu_speaking_ms_per_call_second"] or 0) < 100
+
+
+def test_digits_that_were_not_taken_are_found_out(beside: Load) -> None:
+    """A switch that hears other digits than were keyed lets its callers go with another cause."""
+    result = prompts.measure(beside, Calls(4, 20, 4.0), "4007")
+    assert figures(result, "failed", "digits_lost") == {"failed": 0, "digits_lost": 4}
+
+
+@root
+def test_recordings_are_read_back(beside: Load, switch: RunningSwitch) -> None:
+    """Each is there, complete, as long as its call, holds every packet of both sides, and is deleted afterwards."""
+    directory = switch.store / "recordings"
+    result = recording.measure(beside, Calls(3, 20, 2.0), directory)
+    assert result.notes == []
+    none = dict.fromkeys(("failed", "lost", "recordings_wrong", "gaps", "packets_not_recorded"), 0)
+    assert figures(result, *none) == none
+    assert result.figures["recordings"] == 6
+    assert recording.files_in(directory) == []
