@@ -23,6 +23,12 @@ from switchboard.store.segments import Kind
 # Octets that are no UTF-8, kept as surrogates by the parser, become private-use characters, which can be written.
 _WRITABLE: Final = {code: code + 0x100000 for code in range(0xDC80, 0xDD00)}
 
+MAX_LEGS: Final = 50
+"""Legs that a record tells of: the caller's and the latest; a group that is always busy is rung for as long as one waits."""
+
+MAX_SEGMENTS: Final = 100
+"""Segments of a record before the rounds of a search are told as one."""
+
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -31,10 +37,30 @@ def leg_record(x: Exchange, role: Literal["caller", "agent"], peer: str, now: fl
     return LegRecord(id=x.new_id(), role=role, peer=peer, invited_us=x.utc_us(now))
 
 
+def add_leg(call: Call, leg: LegRecord) -> None:
+    """Tell of one more attempt; the oldest gives way when there are too many."""
+    legs = call.record.legs
+    if len(legs) >= MAX_LEGS:
+        del legs[1]
+    legs.append(leg)
+
+
 def open_segment(call: Call, kind: SegmentKind, at_us: int, detail: str = "") -> None:
     """Begin a stretch of the call; the one before ends."""
     close_segment(call, at_us)
+    if len(call.record.segments) >= MAX_SEGMENTS:
+        _fold_search(call.record.segments)
     call.record.segments.append(SegmentRecord(kind=kind, started_us=at_us, detail=detail))
+
+
+def _fold_search(segments: list[SegmentRecord]) -> None:
+    """Make the oldest rounds of a search one stretch of waiting: queue, ring, queue become queue."""
+    kinds = [segment.kind for segment in segments]
+    for index in range(len(kinds) - 2):
+        if kinds[index : index + 3] == ["queue", "ring", "queue"]:
+            segments[index].ended_us = segments[index + 2].ended_us
+            del segments[index + 1 : index + 3]
+            return
 
 
 def close_segment(call: Call, at_us: int) -> None:

@@ -23,7 +23,7 @@ from switchboard.calls.causes import (
     Cause,
     cause_of_response,
 )
-from switchboard.calls.cdr import leg_record, open_segment, write_snapshot
+from switchboard.calls.cdr import add_leg, leg_record, open_segment, write_snapshot
 from switchboard.calls.ending import drop_agent, leg_over
 from switchboard.calls.exchange import Address, Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState
@@ -115,7 +115,7 @@ def invite_agent(x: Exchange, call: Call, target: Target, ring_timeout: float, n
         return CONGESTION
     call.agent = agent
     call.attempts += 1
-    call.record.legs.append(agent.record)
+    add_leg(call, agent.record)
     call.enter(Phase.CONNECTING)
     call.ring_due = now + ring_timeout
     open_segment(call, "ring", x.utc_us(now))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from ivr_flows.loader import parse_flow
+from switchboard.calls.cdr import MAX_LEGS, MAX_SEGMENTS
 from switchboard.calls.exchange import Group, Service
 from tests.support.exchange import AGENT, NUMBER, World
 
@@ -88,3 +91,21 @@ def test_a_flow_that_goes_on_after_a_vain_search_is_no_queue(answers: list[int])
         world.advance(1)
     record = next(iter(world.exchange.calls.values())).record
     assert [segment.kind for segment in record.segments if segment.kind != "ring"][-2:] == ["queue", "ivr"]
+
+
+def test_the_record_of_a_long_wait_is_bounded() -> None:
+    """A group whose phones are all busy is rung again and again; the record tells when that began, and how it ended."""
+    world = queued(QUEUED.replace("60s", "600s"))
+    while world.exchange.calls and world.now < 1605:
+        if world.agent.requests[-1][0].state.name in ("TRYING", "PROCEEDING"):
+            world.reply(world.agent, 486)
+        else:
+            world.advance(1)
+    assert len(world.agent.received("INVITE")) > 500
+    assert max(len(payload) for _, _, payload in world.journal.entries) < 20_000
+    (call,) = world.exchange.calls.values()
+    legs, segments = call.record.legs, call.record.segments
+    assert [leg.role for leg in legs] == ["caller", *["agent"] * (MAX_LEGS - 1)]
+    assert len(segments) <= MAX_SEGMENTS
+    assert [segment.kind for segment in (segments[0], segments[1], segments[-1])] == ["ivr", "queue", "ivr"]
+    assert all(one.ended_us == other.started_us for one, other in pairwise(segments))
