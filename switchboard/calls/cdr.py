@@ -24,7 +24,7 @@ from switchboard.store.segments import Kind
 _WRITABLE: Final = {code: code + 0x100000 for code in range(0xDC80, 0xDD00)}
 
 MAX_LEGS: Final = 50
-"""Legs that a record tells of, the caller's and the latest: a group that is always busy is rung as long as one waits."""
+"""Legs that a record tells of, the caller's and the latest: a group that is always busy is rung for a long time."""
 
 MAX_SEGMENTS: Final = 100
 """Segments of a record before the rounds of a search are told as one."""
