@@ -191,8 +191,9 @@ class Switch:
         self.driver.start(loop)
         self.lag.start(loop)
 
-    async def supply_prompts(self) -> None:
-        """Speak what manifests name and no directory has, and say what is wrong with prompts."""
+    async def make_ready(self) -> None:
+        """What need not be there for the first call, but is better there soon: HTTP client, voice, missing prompts."""
+        await self.backends.open()
         await self.speech.prepare()
         if missing := self.speech.unavailable():
             self.log.warning("speech.unavailable", reason=missing)

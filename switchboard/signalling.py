@@ -96,7 +96,7 @@ async def serve(config: Config, switch: Switch, orders: Orders, began: float) ->
     http = loop.create_task(serve_http(config.http, switch.metrics, switch.health))
     reporter = loop.create_task(_report(switch, orders))
     flows = loop.create_task(switch.flow_reload.watch())
-    prompts = loop.create_task(switch.supply_prompts())
+    prompts = loop.create_task(switch.make_ready())
     await orders.drain.wait()
     await _drain(switch, orders)
     for task in (http, reporter, flows, prompts):
