@@ -175,6 +175,9 @@ class Mailboxes(Protocol):
     def add(self, message: MessageRecord) -> tuple[int, int]:
         """Keep a message; the new and the heard ones of its box."""
 
+    def waiting(self, box: str) -> tuple[int, int]:
+        """The new and the heard ones of a box."""
+
 
 class CallbackRequests(Protocol):
     """Who wants to be called back; a request added is durable."""

@@ -1,4 +1,4 @@
-"""Message waiting: the lamp of a phone whose box has a new message (RFC 3842)."""
+"""Message waiting: the lamp of a phone whose box has messages, told at each change and at first (RFC 3842)."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from switchboard.calls.inbound import refuse, unsupported
+from switchboard.calls.message_waiting import tell_waiting
 from switchboard.sip.errors import SipError
 from switchboard.sip.uri import parse_uri
 
@@ -41,12 +42,16 @@ def register(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
     if _points_back(x, request):
         refuse(x, tx, 403, now, reason="Contact Points At The Registrar")
         return
+    before = len(x.registrar.lookup(aor, now))
     result = x.registrar.register(request, aor, tx.source, now)
     headers = tuple(result.headers)
     x.core.respond(tx, result.status, "", to_tag=x.token(), headers=headers, now=now)
     if result.status == 200:
         x.phones.registered(aor, tx.source, now)
-        x.log("phone.registered", account=user, contacts=len(x.registrar.lookup(aor, now)))
+        contacts = len(x.registrar.lookup(aor, now))
+        x.log("phone.registered", account=user, contacts=contacts)
+        if contacts > before and any(waiting := x.mailboxes.waiting(user)):
+            tell_waiting(x, user, waiting, now)
 
 
 def _address_of_record(x: Exchange, request: Request) -> str | None:

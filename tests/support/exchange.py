@@ -162,7 +162,11 @@ class MemoryMailboxes:
     def add(self, message: MessageRecord) -> tuple[int, int]:
         """Keep it."""
         self.messages.append(message)
-        return len(self.messages), 0
+        return self.waiting(message.box)
+
+    def waiting(self, box: str) -> tuple[int, int]:
+        """All are new."""
+        return sum(message.box == box for message in self.messages), 0
 
 
 class MemoryCallbacks:

@@ -6,6 +6,7 @@ import pytest
 
 from switchboard.sip.digest import answer
 from switchboard.sip.outgoing import OutgoingRequest
+from switchboard.store.records import MessageRecord
 from tests.support.exchange import NUMBER, SWITCH, Peer, World
 
 
@@ -197,3 +198,17 @@ def test_an_unknown_method_gets_501_and_one_without_its_dialog_481() -> None:
     for number, (method, status) in enumerate([("HELLO", 501), ("SUBSCRIBE", 405), ("INFO", 481)], 1):
         request(world, world.carrier, method, call_id=f"m{number}", cseq=number)
         assert world.carrier.statuses[-1] == status
+
+
+@pytest.mark.parametrize(("box", "told"), [("alice", ["Voice-Message: 1/0"]), ("bob", [])])
+def test_a_phone_that_comes_is_told_what_waits(box: str, told: list[str]) -> None:
+    """The lamp of a phone that was off when the message came; to refresh a registration tells nothing again."""
+    world = World()
+    world.mailboxes.add(MessageRecord(id="m1", box=box, path="m1.wav", left_us=1, seconds=2.0, call_id="c1"))
+    register(world, world.phone)
+    lines = (f"Contact: <sip:alice@{world.phone.address[0]}:{world.phone.address[1]}>",)
+    request(world, world.phone, headers=lines, cseq=3)
+    request(world, world.phone, headers=(*lines, credentials(world.phone)), cseq=4)
+    assert [status for status in world.phone.statuses if status in (200, 401)] == [401, 200, 401, 200]
+    notified = [request.body.decode() for request in world.phone.received("NOTIFY")]
+    assert [next(line for line in body.splitlines() if line.startswith("Voice")) for body in notified] == told
