@@ -192,16 +192,16 @@ async def test_a_killed_recorder_costs_some_seconds_of_a_file(tmp_path: Path) ->
     killed: list[psutil.Process] = []
 
     async def kill(heard: list[Call]) -> None:
-        await switch.eventually(lambda: bool(heard), within=10)
+        await running.eventually(lambda: bool(heard), within=10)
         await asyncio.sleep(3.0)
-        process = switch.child("media.recorder")
+        process = running.child("media.recorder")
         killed.append(process)
         process.kill()
 
-    with fragile_switch(tmp_path, 0, **changes()) as switch:
-        await talk(switch, tmp_path, 8.0, kill)
-        assert switch.child("media.recorder").pid != killed[0].pid
-        call = await the_call_to(switch, TALK)
+    with fragile_switch(tmp_path, 0, **changes()) as running:
+        await talk(running, tmp_path, 8.0, kill)
+        assert running.child("media.recorder").pid != killed[0].pid
+        call = await the_call_to(running, TALK)
         assert (call["cause"], call["ended_by"]) == ("normal", "caller")
         (recording,) = call["recordings"]
         left, right = sides(recording)
@@ -210,7 +210,7 @@ async def test_a_killed_recorder_costs_some_seconds_of_a_file(tmp_path: Path) ->
         for part, hz in ((left, CALLER_HZ), (right, AGENT_HZ)):
             assert seconds_of(part[:half], hz) > 1.0
             assert seconds_of(part[half:], hz) > 1.0
-        assert "recorder" in switch.log()
+        assert "recorder" in running.log()
 
 
 async def test_where_nothing_can_be_written_a_call_is_a_call(tmp_path: Path) -> None:
@@ -218,17 +218,17 @@ async def test_where_nothing_can_be_written_a_call_is_a_call(tmp_path: Path) -> 
     need_sipp()
     place = tmp_path / "recordings"
     place.write_text("not a directory")
-    with fragile_switch(tmp_path, 0, recording={"directory": str(place)}, **changes()) as switch:
+    with fragile_switch(tmp_path, 0, recording={"directory": str(place)}, **changes()) as running:
         await together(
-            talk(switch, tmp_path, 3.0),
-            carry(Caller("13911113003", "", 15000), switch.target, tmp_path, VOICEMAIL),
+            talk(running, tmp_path, 3.0),
+            carry(Caller("13911113003", "", 15000), running.target, tmp_path, VOICEMAIL),
         )
-        call = await the_call_to(switch, TALK)
+        call = await the_call_to(running, TALK)
         assert (call["cause"], call["ended_by"]) == ("normal", "caller")
         assert [(one["seconds"], one["there"]) for one in call["recordings"]] == [(0.0, False)]
-        message = await the_call_to(switch, VOICEMAIL)
+        message = await the_call_to(running, VOICEMAIL)
         assert (message["path"], message["cause"]) == (["record", "failed"], "failed")
-        errors = {entry["event"]: entry for entry in switch.log_entries() if entry["level"] == "error"}
+        errors = {entry["event"]: entry for entry in running.log_entries() if entry["level"] == "error"}
         assert {event: entry["call_id"] for event, entry in errors.items()} == {
             "recording.failed": call["id"],
             "voicemail.failed": message["id"],

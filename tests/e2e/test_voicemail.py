@@ -128,6 +128,9 @@ async def test_messages_are_left_told_of_heard_and_deleted(switch: RunningSwitch
         }
         assert summaries(alice) == [("yes", 1, 0), ("yes", 2, 0)]
         await look_after(switch, alice, found["0001"], found["0002"])
+        async with await phone_of(switch, "carol") as late:
+            await late.register()
+            await switch.eventually(lambda: summaries(late) == [("yes", 1, 0)])
         assert summaries(dave) == []
         assert alice.complaints == dave.complaints == []
     await switch.nothing_left()
