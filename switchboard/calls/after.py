@@ -36,11 +36,10 @@ def caller_gone(x: Exchange, call_id: str, flow: Flow | None, position: Position
     """Tell the flow that its caller has left, and let it finish."""
     if flow is None or position.ended:
         return
-    _, actions = machine.step(flow, position, CallerGone(), now, x.clock)
-    if position.ended or len(x.afterlives) >= MOST:
+    if len(x.afterlives) >= MOST:
         return
     life = x.afterlives[call_id] = Afterlife(call_id, flow, position, now + LONGEST)
-    _perform(x, life, actions, now)
+    after_event(x, life, CallerGone(), now)
 
 
 def after_event(x: Exchange, life: Afterlife, event: Event, now: float) -> None:
@@ -50,8 +49,13 @@ def after_event(x: Exchange, life: Afterlife, event: Event, now: float) -> None:
     if now >= life.until:
         _forget(x, life)
         return
-    _, actions = machine.step(life.flow, life.position, event, now, x.clock)
-    _perform(x, life, actions, now)
+    try:
+        _, actions = machine.step(life.flow, life.position, event, now, x.clock)
+        _perform(x, life, actions, now)
+    except Exception:
+        # Its timer may be spent: better forgotten than kept for ever.
+        _forget(x, life)
+        raise
 
 
 def after_due(x: Exchange, now: float) -> None:

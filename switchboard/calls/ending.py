@@ -30,8 +30,6 @@ def end_call(x: Exchange, call: Call, cause: Cause, by: EndedBy, now: float) -> 
     call.ring_due = call.hunt = None
     position, call.position = call.position, None
     x.backends.cancel(call.id)
-    if position is not None and by == "caller":
-        caller_gone(x, call.id, x.flows.version(call.flow, call.flow_version), position, now)
     for leg in (call.caller, call.agent):
         if leg is not None:
             end_leg(x, leg, cause, now)
@@ -43,6 +41,8 @@ def end_call(x: Exchange, call: Call, cause: Cause, by: EndedBy, now: float) -> 
         finish(x, call, now)
     else:
         x.arm(call)
+    if position is not None and by == "caller":
+        caller_gone(x, call.id, x.flows.version(call.flow, call.flow_version), position, now)
 
 
 def end_leg(x: Exchange, leg: Leg, cause: Cause, now: float) -> None:

@@ -460,3 +460,17 @@ def test_what_is_no_number_is_not_dialled() -> None:
     dialled(world)
     assert world.agent.requests == []
     ends_clean(world)
+
+
+def test_a_hook_that_cannot_be_called_leaves_the_call_ended() -> None:
+    """Our own fault there is raised to the driver, but neither the call nor what followed it stays."""
+    world = world_of(ASKING)
+    out = dialled(world)
+
+    def broken(*values: object) -> None:
+        raise RuntimeError("no backend")
+
+    world.exchange.backends.request = broken  # type: ignore[method-assign, assignment]
+    with pytest.raises(RuntimeError):
+        hang_up(world, out)
+    ends_clean(world)
