@@ -6,162 +6,32 @@ Every scenario has numbers and people of its own, so that all are played at the 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
-import re
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.phone import Answer, Behaviour, Call, Dialled, Phone, Refuse
-from bench.wire import Message, angle_uri
-from tests.support.command import command
-from tests.support.sipp import Caller, Heard, carry, listening, need_sipp
+from bench.phone import Phone, Refuse
+from tests.support.sipp import Caller, carry, listening, need_sipp
 from tests.support.stage import hear_each_other, together
 from tests.support.switch import RunningSwitch, free_port, running_switch
+from tests.support.trunk import Carrier, Line, World, line, reason_of, tells
 
-SERVICE = re.compile(r"(?<!\w)[48]00[0-9]{7}(?!\w)")
-"""A number that may never be a caller's."""
 MAIN, ASKING, TELLING = "4008001234", "4008001235", "4008001236"
 """Leads to the extension dialled with it; asks for the extension; says why nobody is reached."""
 PUBLISHED = "4008005555"
 """A service number with a pair behind it."""
 BY_TABLE, BY_HEADER = "02155550000", "02155550001"
 """Landing numbers of the carrier: one stands in the trunk's table."""
-SIGNS = {"gone": 410, "declined": 603, "unknown": 404}
-Q850 = {"gone": 22, "declined": 21, "unknown": 1}
 LONG_AGO = "2020-01-01"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One X number, and the people of its scenario."""
-
-    x: str
-    a: str
-    b: str
-    stranger: str
-    shown_to_a: str
-    shown_to_b: str
-
-
-_serial = itertools.count(100)
-
-
-def line() -> Line:
-    """Numbers that nobody else has."""
-    serial = next(_serial)
-    return Line(
-        f"01086655{serial}", *(f"1390000{kind}{serial}" for kind in (1, 2, 3)),
-        *(f"0217777{kind}{serial}" for kind in (1, 2)),
-    )  # fmt: skip
 
 
 def axb(of: Line, **rules: object) -> dict[str, object]:
     """The binding of a pair, as a file tells it."""
     return {"number": of.x, "kind": "axb", "a": of.a, "b": of.b, **rules}
-
-
-@dataclass(slots=True)
-class Carrier:
-    """Both ends of the trunk: whose calls it brings, and whose telephones it rings."""
-
-    caller: Phone
-    party: Phone
-    manners: dict[str, Behaviour] = field(default_factory=dict)
-    """What a telephone does that does not simply answer."""
-    _told: set[str] = field(default_factory=set)
-
-    def behave(self, invite: Message) -> Behaviour:
-        """What the telephone does whose number was dialled."""
-        return self.manners.get(user_of(invite.uri), Answer())
-
-    async def dial(self, number: str, caller: str, *headers: str) -> Call:
-        """A call in the name of `caller`."""
-        return await self.caller.dial(number, Dialled(headers, from_uri=f"sip:{caller}@127.0.0.1"))
-
-    async def rings(self, number: str, within: float = 5.0) -> Call:
-        """The next call to somebody's telephone."""
-        async with asyncio.timeout(within):
-            while True:
-                for call_id, call in self.party.calls.items():
-                    assert call.request is not None
-                    if call_id not in self._told and user_of(call.request.uri) == number:
-                        self._told.add(call_id)
-                        return call
-                await asyncio.sleep(0.02)
-
-
-def user_of(uri: str) -> str:
-    """The user part of a SIP URI."""
-    return uri.partition(":")[2].partition("@")[0]
-
-
-@dataclass(slots=True)
-class World:
-    """A switch, the carrier beside it, the phones of its group, and the operator's commands."""
-
-    switch: RunningSwitch
-    carrier: Carrier
-    members: list[Phone]
-    directory: Path
-    _one: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def masks(self, *words: str) -> None:
-        """`switchboard masks WORDS`, after which the running switch follows; one at a time."""
-        async with self._one:
-            await command(self.switch, "masks", *words)
-
-    async def talk(self, number: str, caller: str, called: str) -> tuple[Call, Call]:
-        """A call in which each hears the other; both ends of it."""
-        call = await self.carrier.dial(number, caller)
-        far = await self.carrier.rings(called)
-        await call.answered()
-        await far.confirmed()
-        await hear_each_other(call, far)
-        return call, far
-
-    async def reaches(self, number: str, caller: str, called: str, shown: str) -> None:
-        """A call that is put through shows this number and no other; the caller hangs up."""
-        call, far = await self.talk(number, caller, called)
-        tells(far, shown, caller)
-        await call.hang_up()
-        await far.ended()
-
-    async def fails(self, number: str, caller: str, cause: str) -> None:
-        """The status and the Q.850 cause of a call that is refused."""
-        call = await self.carrier.dial(number, caller)
-        assert (await call.decided(), reason_of(call.final)) == (SIGNS[cause], Q850[cause]), (number, caller)
-
-    async def records(self, caller: str, called: str, count: int = 1) -> list[dict[str, Any]]:
-        """The records of somebody's calls to a number, oldest first, once there are so many."""
-        masked = f"{caller[:3]}****{caller[-4:]}"
-        query = f"select * from calls where caller_masked = '{masked}' and called = '{called}' order by started_us"
-        await self.switch.eventually(lambda: len(self.switch.rows(query)) == count)
-        return self.switch.rows(query)
-
-
-def tells(call: Call, shown: str, hidden: str) -> None:
-    """What the called side sees of who calls: the number shown, in From; of the caller and of 400 nothing."""
-    request = call.request
-    assert request is not None
-    assert user_of(angle_uri(request.get("from"))) == shown
-    head = "\n".join([request.start, *(f"{name}: {value}" for name, value in request.headers)])
-    assert SERVICE.findall(head) == []
-    assert hidden.encode() not in head.encode() + request.body
-    assert not any(request.getall(name) for name in ("p-asserted-identity", "remote-party-id", "diversion"))
-
-
-def reason_of(response: Message | None) -> int:
-    """The Q.850 cause of a response (RFC 6432)."""
-    assert response is not None
-    (reason,) = response.getall("reason")
-    found = re.match(r"Q\.850;cause=(\d+)", reason)
-    assert found is not None
-    return int(found[1])
 
 
 @pytest.fixture(scope="module")
@@ -270,9 +140,9 @@ async def a_group_answers(world: World, of: Line) -> None:
     await world.fails(of.x, of.stranger, "unknown")
 
 
-async def an_owner_by_address(world: World, of: Line, port: int) -> None:
+async def an_owner_by_address(world: World, of: Line) -> None:
     """AX that leads to a telephone of the house."""
-    async with await Phone.open("owner", target=world.switch.target, port=port, t1=0.1) as owner:
+    async with await Phone.open("owner", target=world.switch.target, port=OWNER_PORT, t1=0.1) as owner:
         call = await world.carrier.dial(of.x, of.stranger)
         far = await owner.next_call()
         await call.answered()
@@ -309,12 +179,12 @@ async def a_running_call_outlives_its_binding(world: World, of: Line) -> None:
     await world.fails(of.x, of.b, "unknown")
 
 
-async def a_disabled_pair(world: World, of: Line, binding: str) -> None:
+async def a_disabled_pair(world: World, of: Line) -> None:
     """Switched off by the file, on, and off again."""
     await world.fails(of.x, of.a, "declined")
-    await world.masks("enable", binding)
+    await world.masks("enable", "switched")
     await world.reaches(of.x, of.b, of.a, of.x)
-    await world.masks("disable", binding)
+    await world.masks("disable", "switched")
     await world.fails(of.x, of.b, "declined")
 
 
@@ -415,12 +285,13 @@ TOLD = {name: line() for name in ("off", "over", "closed", "exhausted", "pair")}
 NOTICES = {
     "given back": Notice(f"{TELLING},300001", "13911112221", "reassigned", "unknown"),
     "never bound": Notice(f"{TELLING},399999", "13911112222", "number_unbound", "unknown"),
-    "disabled": Notice(f"{TELLING},300002", "13911112223", "number_disabled", "rejected"),
+    "disabled": Notice(f"{TELLING},300002", "13911112223", "number_disabled", "declined"),
     "run out": Notice(f"{TELLING},300003", "13911112224", "number_expired", "unknown"),
-    "the wrong way": Notice(f"{TELLING},300004", "13911112225", "failed", "rejected"),
-    "x, disabled": Notice(TOLD["off"].x, TOLD["off"].a, "number_disabled", "rejected"),
+    "the wrong way": Notice(f"{TELLING},300004", "13911112225", "failed", "declined"),
+    "x, disabled": Notice(TOLD["off"].x, TOLD["off"].a, "number_disabled", "declined"),
     "x, run out": Notice(TOLD["over"].x, TOLD["over"].b, "number_expired", "unknown"),
-    "x, the wrong way": Notice(TOLD["closed"].x, TOLD["closed"].b, "failed", "rejected"),
+    "x, the wrong way": Notice(TOLD["closed"].x, TOLD["closed"].b, "failed", "declined"),
+    "x, called back too often": Notice(TOLD["exhausted"].x, TOLD["exhausted"].a, "number_expired", "unknown"),
     "x, a stranger": Notice(TOLD["pair"].x, TOLD["pair"].stranger, "number_unbound", "unknown"),
 }
 
@@ -428,6 +299,8 @@ NOTICES = {
 async def notices_are_played(world: World) -> None:
     """Each its own, in our voice, and then the call is over."""
     await world.masks("unbind", TELLING, "300001", "--quarantine", "30d")
+    often = TOLD["exhausted"]
+    await world.reaches(often.x, often.a, often.b, often.x)
     callers = {name: Caller(notice.caller, "", 9000, audio=None) for name, notice in NOTICES.items()}
     with listening() as captured:
         await together(
@@ -438,6 +311,9 @@ async def notices_are_played(world: World) -> None:
         )
     heard = {name: captured[0].prompts(callers[name]) for name in NOTICES}
     assert heard == {name: [notice.prompt] for name, notice in NOTICES.items()}
+    for notice in NOTICES.values():
+        record = (await world.records(notice.caller, notice.dialled.partition(",")[0], None))[-1]
+        assert (record["cause"], record["ended_by"]) == (notice.cause, "switch")
 
 
 # --- how a number is dialled ---
@@ -468,7 +344,7 @@ DIALLED = {
     "400004": f"{MAIN};phone-context=+86;ext=400004",
     "400005": f"{MAIN};postd=pp400005",
     "400006": f"+86{MAIN},,400006#",
-    "400007": f"400-800-1234p400007",
+    "400007": "400-800-1234p400007",
     "400008": f"{MAIN}%2C400008",
 }
 """How the extension stands in the Request-URI's user part."""
@@ -481,25 +357,25 @@ WRITTEN = {
 }
 """How it stands in the Request-URI as a whole."""
 LANDED = {
-    "420001": {"to": f"<sip:{MAIN},420001@127.0.0.1>"},
-    "420002": {"headers": f"Diversion: <sip:{MAIN},420002@carrier>;reason=unconditional"},
-    "420003": {
-        "headers": f"Diversion: <sip:02155551111@a>;reason=time-of-day, <sip:{MAIN};ext=420003@b>;reason=unconditional"
-    },
-    "420004": {"headers": f"History-Info: <sip:{MAIN}*420004@carrier>;index=1, <sip:{BY_HEADER}@x>;index=1.1"},
+    "420001": (f"<sip:{MAIN},420001@127.0.0.1>", ""),
+    "420002": ("", f"Diversion: <sip:{MAIN},420002@carrier>;reason=unconditional"),
+    "420003": (
+        "",
+        f"Diversion: <sip:02155551111@a>;reason=time-of-day, <sip:{MAIN};ext=420003@b>;reason=unconditional",
+    ),
+    "420004": ("", f"History-Info: <sip:{MAIN}*420004@carrier>;index=1, <sip:{BY_HEADER}@x>;index=1.1"),
 }
-"""What the carrier writes into a call on a landing number."""
+"""To and a header that the carrier writes into a call on a landing number."""
 
 
 async def put_through(world: World, caller: Caller, dialled: str, extension: str, called: str = MAIN) -> None:
     """SIPp reaches whoever is behind the extension, is heard, and hangs up."""
     agent = agent_of(extension)
-    shown = f"0216666{extension[-4:]}"
 
     async def answers() -> None:
         far = await world.carrier.rings(agent, within=15)
         await far.confirmed()
-        tells(far, shown, caller.number)
+        tells(far, shown_by(extension), caller.number)
         far.rtp.play(880)
         await far.ended(15)
         assert far.rtp.stats().received >= 20
@@ -519,30 +395,38 @@ def agent_of(extension: str) -> str:
     return f"13970{extension}"
 
 
+def shown_by(extension: str) -> str:
+    """What is shown to them."""
+    return f"0216666{extension[1]}{extension[-3:]}"
+
+
 async def extensions_are_dialled(world: World) -> None:
     """With the number in every form, on landing numbers, and by keys as soon as the call is answered."""
-    talks = {"talk_ms": 1200}
-    calls: list[Coroutine[Any, Any, None]] = [
-        put_through(world, Caller(caller_of(one), "", **talks), dialled, one) for one, dialled in DIALLED.items()
+    ways: list[tuple[Caller, str, str]] = [
+        *((caller(one), dialled, one) for one, dialled in DIALLED.items()),
+        *((caller(one, uri=uri), MAIN, one) for one, uri in WRITTEN.items()),
+        *((caller(one, to=to, headers=headers), BY_HEADER, one) for one, (to, headers) in LANDED.items()),
+        (caller("430001"), f"{BY_TABLE},430001", "430001"),
     ]
-    calls += [
-        put_through(world, Landed(caller_of(one), "", **talks, uri=uri), MAIN, one) for one, uri in WRITTEN.items()
-    ]
-    calls += [
-        put_through(world, Landed(caller_of(one), "", **talks, **parts), BY_HEADER, one)
-        for one, parts in LANDED.items()
-    ]
-    calls.append(put_through(world, Caller(caller_of("430001"), "", **talks), f"{BY_TABLE},430001", "430001"))
-    for keyed in ("440001", "440002#"):
-        caller = Caller(caller_of(keyed[:6]), keyed, prompt_ms=0, **talks)
-        calls.append(put_through(world, caller, ASKING, keyed[:6], ASKING))
-    await together(*calls)
+    await together(
+        *(put_through(world, *way) for way in ways),
+        *(
+            put_through(world, Caller(caller_of(keys[:6]), keys, 1200, prompt_ms=0), ASKING, keys[:6], ASKING)
+            for keys in ("440001", "440002#")
+        ),
+    )
+
+
+def caller(extension: str, **writes: str) -> Landed:
+    """Who talks for a moment; `writes` are the Request-URI, To, or a header."""
+    return Landed(caller_of(extension), "", talk_ms=1200, **writes)  # type: ignore[arg-type]
 
 
 # --- all of it ---
 
 
-LINES = {
+Scenario = Callable[[World, Line], Coroutine[Any, Any, None]]
+LINES: dict[Scenario, Line] = {
     scenario: line()
     for scenario in (
         a_pair_reaches_each_other, each_way_shows_its_number, a_service_number_is_never_shown,
@@ -559,7 +443,7 @@ OWNER_PORT = free_port()
 
 def bindings() -> Iterator[dict[str, object]]:
     """What is imported into the running switch."""
-    of: Callable[..., Line] = LINES.__getitem__
+    of = LINES.__getitem__
     yield axb(of(a_pair_reaches_each_other))
     chosen = of(each_way_shows_its_number)
     yield axb(chosen, shown_to_a=chosen.shown_to_a, shown_to_b=chosen.shown_to_b)
@@ -567,12 +451,13 @@ def bindings() -> Iterator[dict[str, object]]:
     shows = {"shown_to_a": published.shown_to_a, "shown_to_b": published.shown_to_b}
     yield axb(published, **shows) | {"number": PUBLISHED}
     yield axb(of(a_stranger_reaches_nobody))
-    for scenario, more in {
+    owners: dict[Scenario, dict[str, object]] = {
         the_owner_of_a_number: {"kind": "ax"},
         the_owner_calls_n: {"kind": "axn", "n": of(the_owner_calls_n).b},
         the_owner_calls_the_latest: {"kind": "axn", "latest": True},
         a_group_answers: {"kind": "axg", "group": "shop"},
-    }.items():
+    }
+    for scenario, more in owners.items():
         yield {"number": of(scenario).x, "a": of(scenario).a, **more}
     yield {"number": of(an_owner_by_address).x, "kind": "ax", "target": f"sip:owner@127.0.0.1:{OWNER_PORT}"}
     yield axb(of(a_disabled_pair), id="switched", disabled=True)
@@ -583,48 +468,47 @@ def bindings() -> Iterator[dict[str, object]]:
     yield axb(TOLD["off"], disabled=True)
     yield axb(TOLD["over"], expires=LONG_AGO)
     yield axb(TOLD["closed"], direction="a_to_b")
+    yield axb(TOLD["exhausted"], callback_times=1)
     yield axb(TOLD["pair"])
-    for number, first in ((MAIN, 200001), (TELLING, 300001)):
-        order = (
-            [{"expires": LONG_AGO}, {"disabled": True}, {"direction": "a_to_b"}, {}, {}]
-            if number == MAIN
-            else [{}, {"disabled": True}, {"expires": LONG_AGO}, {"direction": "a_to_b"}]
-        )
-        for place, rules in enumerate(order):
-            extension = str(first + place)
-            yield {"number": number, "extension": extension, "target": agent_of(extension), **rules}
-    for number, extensions in {MAIN: [*DIALLED, *WRITTEN, *LANDED, "430001"], ASKING: ["440001", "440002"]}.items():
-        for extension in extensions:
-            yield {
-                "number": number, "extension": extension, "target": agent_of(extension),
-                "shown": f"0216666{extension[-4:]}",
-            }  # fmt: skip
+    yield from extensions()
+
+
+def extensions() -> Iterator[dict[str, object]]:
+    """Of the main numbers: those that nobody is reached by, and one for every way to dial it."""
+    rules: dict[tuple[str, str], dict[str, object]] = {
+        (MAIN, "200001"): {"expires": LONG_AGO}, (MAIN, "200002"): {"disabled": True},
+        (MAIN, "200003"): {"direction": "a_to_b"}, (MAIN, "200004"): {}, (MAIN, "200005"): {},
+        (TELLING, "300001"): {}, (TELLING, "300002"): {"disabled": True}, (TELLING, "300003"): {"expires": LONG_AGO},
+        (TELLING, "300004"): {"direction": "a_to_b"},
+    }  # fmt: skip
+    dialled = [(MAIN, one) for one in (*DIALLED, *WRITTEN, *LANDED, "430001")]
+    dialled += [(ASKING, one) for one in ("440001", "440002")]
+    rules |= {key: {"shown": shown_by(key[1])} for key in dialled}
+    for (number, extension), more in rules.items():
+        yield {"number": number, "extension": extension, "target": agent_of(extension), **more}
 
 
 async def test_x_numbers(switch: RunningSwitch, ports: dict[str, int], tmp_path: Path) -> None:
     """Every kind of number, every way it may end, every form in which it is dialled, all at once."""
     options: dict[str, Any] = {"target": switch.target, "t1": 0.1}
     async with (
-        await Phone.open("carrier", **options) as caller,
+        await Phone.open("carrier", **options) as everybody,
         await Phone.open("party", port=ports["trunk"], **options) as party,
         await Phone.open("first", port=ports["first"], **options) as first,
         await Phone.open("second", port=ports["second"], **options) as second,
     ):
-        carrier = Carrier(caller, party)
+        carrier = Carrier(everybody, party)
         party.behaviour = carrier.behave
         world = World(switch, carrier, [first, second], tmp_path)
         file = tmp_path / "bindings.jsonl"
         file.write_text("".join(f"{json.dumps(row)}\n" for row in bindings()))
         await world.masks("import", str(file))
-        plain = [scenario(world, LINES[scenario]) for scenario in LINES if scenario not in (an_owner_by_address, a_disabled_pair)]
         await together(
-            *plain,
-            an_owner_by_address(world, LINES[an_owner_by_address], OWNER_PORT),
-            a_disabled_pair(world, LINES[a_disabled_pair], "switched"),
+            *(scenario(world, of) for scenario, of in LINES.items()),
             extensions_fail_as_pairs_do(world),
             notices_are_played(world),
             extensions_are_dialled(world),
         )
         await switch.nothing_left()
-        for phone in (caller, party, first, second):
+        for phone in (everybody, party, first, second):
             assert phone.complaints == []
