@@ -81,6 +81,15 @@ def cut(text: str, most: int = WIDEST) -> str:
     return kept + "…"
 
 
+def wrapped(text: str, most: int = WIDEST) -> list[str]:
+    """Return a text in one line, or in two, of which the second may end in …."""
+    text = " ".join(text.split())
+    if columns(text) <= most:
+        return [text]
+    at = len(cut(text, most)) - 1
+    return [text[:at], cut(text[at:].lstrip(), most)]
+
+
 def mermaid(picture: Picture) -> str:
     """Return the picture as a Mermaid flowchart."""
     lines = ["---", f"title: {picture.title}", "---", "flowchart TD"]
@@ -89,7 +98,10 @@ def mermaid(picture: Picture) -> str:
         lines += [f'  in_{name}(("{label}")) --> n_{name}']
     for box in picture.boxes:
         opened, closed = shapes.get(box.kind, ("[", "]"))
-        text = "<br>".join(_quoted(part) for part in (f"{box.name} · {box.type}", *map(cut, box.lines)))
+        text = "<br>".join(
+            _quoted(part)
+            for part in (f"{box.name} · {box.type}", *(part for line in box.lines for part in wrapped(line)))
+        )
         lines.append(f'  n_{box.name}{opened}"{text}"{closed}:::{box.kind}')
     merged = _merged(picture.ways)
     lines += [f'  n_{source} -->|"{_quoted(label)}"| n_{target}' for (source, target), label in merged.items()]
@@ -137,11 +149,11 @@ def _merged(ways: Sequence[Way]) -> dict[tuple[str, str], str]:
     labels: dict[tuple[str, str], list[str]] = {}
     for way in ways:
         labels.setdefault((way.source, way.target), []).append(way.label)
-    return {arrow: cut(", ".join(texts)) for arrow, texts in labels.items()}
+    return {arrow: cut(", ".join(texts), 2 * WIDEST) for arrow, texts in labels.items()}
 
 
 def _shape(box: Box, ways: dict[tuple[str, str], str], named: frozenset[tuple[str, str]]) -> _Shape:
-    lines = tuple(cut(line) for line in box.lines)
+    lines = tuple(part for line in box.lines for part in wrapped(line))
     own = [(label, target) for (source, target), label in ways.items() if source == box.name]
     tabs = tuple((label, target) for label, target in own if (box.name, target) not in named)
     rows = tuple((label, target) for label, target in own if (box.name, target) in named)

@@ -26,7 +26,7 @@ class Layout(NamedTuple):
 
     places: dict[str, Point]
     lines: dict[Arrow, list[Point]]
-    """Points an arrow passes between the box it leaves and the one it enters; empty when they are neighbours."""
+    """Points an arrow passes between the box it leaves and the one it enters, two for each layer it leaps over."""
     named: frozenset[Arrow]
     """Arrows that are not drawn."""
     width: float
@@ -74,15 +74,20 @@ def arrange(start: str, sizes: Mapping[str, tuple[float, float]], arrows: Sequen
     rows = _ordered(rows, links)
     x = _columns(rows, links, widths)
     tops, y = [], 0.0
-    for row in rows:
+    heights = [max((sizes[name][1] for name in row if name in sizes), default=0.0) for row in rows]
+    for height in heights:
         tops.append(y)
-        y += max((sizes[name][1] for name in row if name in sizes), default=0.0) + GAP_Y
+        y += height + GAP_Y
     left = min(x[name] - widths[name] / 2 for name in sizes)
     level = {name: index for index, row in enumerate(rows) for name in row}
-    places = {name: (x[name] - left, tops[level[name]]) for name in widths}
+    lines: dict[Arrow, list[Point]] = {arrow: [] for arrow in chains}
+    for arrow, chain in chains.items():
+        for bend in chain[1:-1]:
+            top = tops[level[bend]]
+            lines[arrow] += [(x[bend] - left, top), (x[bend] - left, top + heights[level[bend]])]
     return Layout(
-        places={name: places[name] for name in sizes},
-        lines={arrow: [places[bend] for bend in chain[1:-1]] for arrow, chain in chains.items()},
+        places={name: (x[name] - left, tops[level[name]]) for name in sizes},
+        lines=lines,
         named=named,
         width=max(x[name] + widths[name] / 2 for name in sizes) - left,
         height=y - GAP_Y,

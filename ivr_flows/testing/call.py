@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, cast
 
 import msgspec
@@ -68,7 +68,15 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
 class VirtualCall:
     """One call of a flow; `run_next` lets the next thing happen, `press` and `leave` are up to the caller."""
 
-    def __init__(self, flow: Flow, given: Given, replies: Sequence[Reply] = (), far: Far | None = None) -> None:
+    def __init__(
+        self,
+        flow: Flow,
+        given: Given,
+        replies: Sequence[Reply] = (),
+        far: Far | None = None,
+        tell: Callable[[Action | Event], None] = lambda item: None,
+    ) -> None:
+        """`tell` hears of every event before it happens, and of every action."""
         self.flow = flow
         self.now = 0.0
         self.heard: list[tuple[str, ...]] = []
@@ -92,6 +100,7 @@ class VirtualCall:
         self._message: Message | None = None
         self._secrets: set[str] = set()
         self._keyed = ""
+        self._tell = tell
         self.position, actions = machine.start(flow, given.inputs(), 0.0, self._clock)
         self._act(actions)
 
@@ -178,7 +187,21 @@ class VirtualCall:
             text = text.replace(secret, HIDDEN)
         return text
 
+    def end_talk(self, outcome: str) -> bool:
+        """Let what the caller was connected to end so, now; False when it cannot."""
+        waiting = self.position.waiting
+        if waiting is Waiting.QUEUED and outcome in ("completed", *QUEUE_FAILURES):
+            self._drop(QueueEnded)
+            self._step(QueueEnded(cast("QueueOutcome", outcome)))
+        elif waiting is Waiting.TRANSFERRING and outcome in ("completed", *FAILURES):
+            self._drop(TransferEnded)
+            self._step(TransferEnded(cast("Outcome", outcome)))
+        else:
+            return False
+        return True
+
     def _step(self, event: Event) -> None:
+        self._tell(event)
         _, actions = machine.step(self.flow, self.position, event, self.now, self._clock)
         self._act(actions)
 
@@ -198,6 +221,7 @@ class VirtualCall:
         for scope in (position.secrets, *[frame.secrets for frame in position.frames]):
             self._secrets.update(text for text in map(str, scope.values()) if len(text) >= SHORTEST_SECRET)
         for action in actions:
+            self._tell(action)
             self._do(action)
 
     def _do(self, action: Action) -> None:

@@ -60,18 +60,21 @@ class Bench:
             for index, case in chosen:
                 yield run_case(flow, file, case, source, ("tests", index))
 
-    def _flow(self, path: Path, file: TestFile, source: Source) -> Flow:
+    def flow(self, path: Path) -> Flow:
+        """Return the flow of a file, linked; FlowError says what is wrong with it or its sub-flows."""
         flows, names = self._library(path.resolve().parent)
-        name = file.flow
-        if name and name not in flows:
-            raise source.error(("flow",), f"no flow '{name}'", did_you_mean(name, flows), code=UNKNOWN_FLOW)
-        if not name:
-            beside = path.resolve().with_name(path.name.removesuffix(TESTS) + ".yaml")
-            if beside not in names:
-                read_flow(beside)  # says what is wrong with it
-            name = names[beside]
-        flow = flows[name]
-        return link({name: flow} | reachable(flow, flows))[name]
+        if path.resolve() not in names:
+            read_flow(path)  # says what is wrong with it
+        return _linked(flows, names[path.resolve()])
+
+    def _flow(self, path: Path, file: TestFile, source: Source) -> Flow:
+        if not file.flow:
+            return self.flow(path.with_name(path.name.removesuffix(TESTS) + ".yaml"))
+        flows, _ = self._library(path.resolve().parent)
+        if file.flow not in flows:
+            advice = did_you_mean(file.flow, flows)
+            raise source.error(("flow",), f"no flow '{file.flow}'", advice, code=UNKNOWN_FLOW)
+        return _linked(flows, file.flow)
 
     def _library(self, directory: Path) -> tuple[Mapping[str, Flow], Mapping[Path, str]]:
         """Return the flows that tests in a directory may enter, and which file holds which."""
@@ -90,6 +93,11 @@ class Bench:
                     names[file.resolve()] = flow.name
             self._libraries[directory] = flows, names
         return self._libraries[directory]
+
+
+def _linked(flows: Mapping[str, Flow], name: str) -> Flow:
+    flow = flows[name]
+    return link({name: flow} | reachable(flow, flows))[name]
 
 
 def run_case(flow: Flow, file: TestFile, case: Case, source: Source, place: Place) -> Result:
