@@ -155,9 +155,10 @@ class _Worker:
 class WorkerPlane:
     """The plane made of our own media workers, reached by their Unix sockets."""
 
-    def __init__(self, sockets: Sequence[str], on_event: Callable[[MediaEvent], None]) -> None:
-        """`sockets` in the order of the workers' numbers."""
-        self.on_event = on_event
+    def __init__(self, sockets: Sequence[str], on_events: Callable[[Sequence[MediaEvent]], None]) -> None:
+        """`sockets` in the order of the workers' numbers; `on_events` is told together what was read together."""
+        self._on_events = on_events
+        self._told: list[MediaEvent] = []
         client = secrets.token_hex(8)
         self._workers = [_Worker(WorkerLink(path, client, self)) for path in sockets]
         self._numbers = {worker.link: number for number, worker in enumerate(self._workers)}
@@ -181,6 +182,16 @@ class WorkerPlane:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks = []
+
+    def gather(self) -> None:
+        """Lets the commands that follow wait for `flush`."""
+        for worker in self._workers:
+            worker.link.gather()
+
+    def flush(self) -> None:
+        """Sends the commands that wait, now."""
+        for worker in self._workers:
+            worker.link.flush()
 
     async def _tick(self) -> None:
         while True:
@@ -355,10 +366,11 @@ class WorkerPlane:
         worker.foreign.clear()
         worker.free.clear()
         worker.stats = None
-        self.on_event(WorkerLost(number, leases))
+        self._told.append(WorkerLost(number, leases))
+        self._tell()
 
     def worker_event(self, link: WorkerLink, event: Event) -> None:
-        """Passes on what concerns a living lease."""
+        """Takes what concerns a living lease."""
         worker = self._workers[self._numbers[link]]
         if isinstance(event, PortsAdded):
             self._add_ports(worker, event.ports)
@@ -369,7 +381,16 @@ class WorkerPlane:
         elif isinstance(event, Digit | PlayDone | Silence | Recorded | MessageDone):
             lease = worker.leased.get(event.port)
             if lease is not None and lease.gen == event.gen:
-                self.on_event(event)
+                self._told.append(event)
+
+    def worker_events_end(self, link: WorkerLink) -> None:
+        """Passes on what one read has brought."""
+        if self._told:
+            self._tell()
+
+    def _tell(self) -> None:
+        told, self._told = self._told, []
+        self._on_events(told)
 
     @staticmethod
     def _add_ports(worker: _Worker, ports: Sequence[int]) -> None:
@@ -382,7 +403,7 @@ class WorkerPlane:
             del worker.leased[event.port]
             worker.releasing.discard(event.port)
             worker.free.append(event.port)
-            self.on_event(event)
+            self._told.append(event)
         elif worker.foreign.get(event.port) == event.gen:
             del worker.foreign[event.port]
             worker.free.append(event.port)

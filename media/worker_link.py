@@ -45,9 +45,12 @@ class LinkOwner(Protocol):
     def worker_event(self, link: WorkerLink, event: Event) -> None:
         """Anything but Hello and Pong."""
 
+    def worker_events_end(self, link: WorkerLink) -> None:
+        """These were all events of one read."""
+
 
 class WorkerLink:
-    """One worker: commands go out once per loop iteration, and again after a lost connection."""
+    """One worker: commands go out once per loop iteration, gathered ones by `flush`; again after a lost connection."""
 
     def __init__(self, path: str, client: str, owner: LinkOwner) -> None:
         self.path = path
@@ -57,6 +60,7 @@ class WorkerLink:
         self._owner = owner
         self._seq = 0
         self._pending: list[Command] = []
+        self._gathering = False
         self._unacknowledged: deque[Command] = deque()
         self._transport: asyncio.Transport | None = None
         self._paused = False
@@ -66,12 +70,21 @@ class WorkerLink:
     # --- commands ---
 
     def send(self, command: Command) -> None:
-        """Queues `command`; it is written at the end of this loop iteration."""
+        """Queues `command`; it is written at the end of this loop iteration, or by `flush` after `gather`."""
         self._seq += 1
         command.seq = self._seq
-        if not self._pending:
+        if not self._pending and not self._gathering:
             asyncio.get_running_loop().call_soon(self._flush)
         self._pending.append(command)
+
+    def gather(self) -> None:
+        """Lets the commands that follow wait for `flush`, which spares the loop an iteration."""
+        self._gathering = True
+
+    def flush(self) -> None:
+        """Writes what was gathered."""
+        self._gathering = False
+        self._flush()
 
     def _flush(self) -> None:
         pending = self._pending
@@ -178,6 +191,12 @@ class WorkerLink:
         except Exception:  # noqa: BLE001 - a fault in one call must not cost all of them their worker
             _log.exception("media.event_failed", event_type=type(event).__name__)
 
+    def _received_all(self) -> None:
+        try:
+            self._owner.worker_events_end(self)
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("media.events_failed")
+
     def _pause(self) -> None:
         self._paused = True
 
@@ -210,6 +229,7 @@ class _Connection(asyncio.Protocol):
         except ControlError as error:
             _log.error("media.bad_frame", path=self._link.path, error=str(error))
             self.abort()
+        self._link._received_all()
 
     def _event(self, event: Event) -> None:
         if self.greeted.done():

@@ -6,9 +6,9 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -18,7 +18,7 @@ from ivr_flows.checks.prompts import check_prompts
 from ivr_flows.errors import FlowError
 from ivr_flows.loader import LIBRARY, load_library, read_flow
 from ivr_flows.model import Flow
-from media.plane import WorkerPlane
+from media.plane import MediaEvent, WorkerPlane
 from media.speech import EspeakSynthesiser, NoSynthesiser, SpeechCache
 from media.supply import supply
 from routing.masks.binding import Difference
@@ -170,7 +170,7 @@ class Switch:
         )
         self.engine = CallEngine(self.exchange)
         self.flow_reload = FlowReload(self.exchange, lambda: load_flows(config, file), flow_paths(config))
-        self.driver = Driver(sock, self.core, self.engine, self._on_error, ledger=store.journal)
+        self.driver = Driver(sock, self.core, self.engine, self._on_error, ledgers=(store.journal, self.plane))
         self.health = Health()
         self.lag = LoopLag()
         self._measure()
@@ -294,8 +294,8 @@ class Switch:
         missing = self.config.media.workers - self.plane.counts()["workers"]
         return f"{missing} of {self.config.media.workers} workers do not answer" if missing else None
 
-    def _on_media(self, event: Any) -> None:
-        self.driver.run(lambda now: self.engine.on_media(event, now))
+    def _on_media(self, events: Sequence[MediaEvent]) -> None:
+        self.driver.serve(self.engine.on_media, events)
 
     def _on_error(self, where: str, error: Exception) -> None:
         self.metrics.error(where)

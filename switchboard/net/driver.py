@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol, TypeVar
 
 from switchboard.net.message_counts import MessageCounts
 from switchboard.net.udp import Batch, UdpTransport
@@ -20,6 +20,9 @@ from switchboard.sip.events import Event
 
 # Timers are late by at most this; it spares a wake-up for each of many neighbouring deadlines.
 TIMER_GRAIN: Final = 0.001
+
+
+Item = TypeVar("Item")
 
 
 class TransactionUser(Protocol):
@@ -36,17 +39,17 @@ class TransactionUser(Protocol):
 
 
 class Ledger(Protocol):
-    """Where the user writes down what peers are about to be told."""
+    """What must be done before peers are told: a record written, commands sent."""
 
     def gather(self) -> None:
-        """Let what is written wait for `flush`."""
+        """Let what comes wait for `flush`."""
 
     def flush(self) -> None:
-        """Write what waits, now."""
+        """Do what waits, now."""
 
 
 class Driver:
-    """Runs one core and its user on a socket; what a batch of datagrams leads to is on the ledger before it is sent.
+    """Runs one core and its user on a socket; what a batch of inputs leads to is on the ledgers before it is sent.
 
     `on_error(where, error)` hears of every exception that crosses this boundary; none stops the loop.
     """
@@ -59,7 +62,7 @@ class Driver:
         on_error: Callable[[str, Exception], None],
         clock: Callable[[], float] = time.monotonic,
         *,
-        ledger: Ledger | None = None,
+        ledgers: Sequence[Ledger] = (),
     ) -> None:
         self.transport = UdpTransport(sock, self._batch)
         self.messages = MessageCounts()
@@ -68,7 +71,7 @@ class Driver:
         self._user = user
         self._on_error = on_error
         self._clock = clock
-        self._ledger = ledger
+        self._ledgers = ledgers
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._armed: float | None = None
@@ -88,21 +91,26 @@ class Driver:
         self.transport.close()
 
     def run(self, step: Callable[[float], None]) -> None:
-        """Run a step that came from elsewhere (media, control) and send what follows from it."""
+        """Run a step that came from elsewhere (control, backends) and send what follows from it."""
+        self.serve(_run, (step,))
+
+    def serve(self, handle: Callable[[Item, float], None], items: Iterable[Item]) -> None:
+        """Handle what came together from elsewhere (media) and send what follows from all of it."""
         now = self._clock()
-        try:
-            step(now)
-        except Exception as error:  # noqa: BLE001 - boundary: one bad event must not stop the switch
-            self._on_error("step", error)
-        self._tell(now)
+        self._gather()
+        for item in items:
+            try:
+                handle(item, now)
+            except Exception as error:  # noqa: BLE001 - boundary: one bad event must not stop the switch
+                self._on_error("step", error)
+            self._tell(now)
         self._send(now)
         self._arm()
 
     def _batch(self, batch: Batch) -> None:
         clock, receive = self._clock, self._core.receive
         now = clock()
-        if self._ledger is not None:
-            self._ledger.gather()
+        self._gather()
         for data, source in batch:
             try:
                 receive(data, source[:2], now)
@@ -118,9 +126,13 @@ class Driver:
         self._send(now)
         self._arm()
 
+    def _gather(self) -> None:
+        for ledger in self._ledgers:
+            ledger.gather()
+
     def _send(self, now: float) -> None:
-        if self._ledger is not None:
-            self._ledger.flush()
+        for ledger in self._ledgers:
+            ledger.flush()
         send = self.transport.send
         while datagrams := self._core.take_datagrams():
             self.messages.sent(datagrams)
@@ -143,6 +155,7 @@ class Driver:
         self._timer = None
         self._armed = None
         now = self._clock()
+        self._gather()
         self._serve_timers(now)
         self._send(now)
         self._arm()
@@ -170,3 +183,7 @@ class Driver:
             self._timer.cancel()
         self._armed = due
         self._timer = self._loop.call_later(max(due - self._clock(), 0.0) + TIMER_GRAIN, self._due)
+
+
+def _run(step: Callable[[float], None], now: float) -> None:
+    step(now)

@@ -10,7 +10,7 @@ import signal
 import socket
 import struct
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -391,7 +391,12 @@ async def test_the_plane_drives_it(tmp_path: Path, phones: tuple[Phone, Phone]) 
     loop = asyncio.get_running_loop()
     with worker(tmp_path) as running:
         events: asyncio.Queue[MediaEvent] = asyncio.Queue()
-        plane = WorkerPlane([running.path], events.put_nowait)
+
+        def take(told: Sequence[MediaEvent]) -> None:
+            for event in told:
+                events.put_nowait(event)
+
+        plane = WorkerPlane([running.path], take)
         await plane.start()
         for attempt in ("first", "second"):
             a = plane.lease()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -142,7 +142,8 @@ class Setup:
     def __init__(self, directory: Path, workers: list[StandIn]) -> None:
         self.workers = workers
         self.events: asyncio.Queue[MediaEvent] = asyncio.Queue()
-        self.plane = WorkerPlane([worker.path for worker in workers], self.events.put_nowait)
+        self.reads: list[int] = []
+        self.plane = WorkerPlane([worker.path for worker in workers], self.take)
 
     async def start(self) -> None:
         """Everything up."""
@@ -155,6 +156,12 @@ class Setup:
         await self.plane.close()
         for worker in self.workers:
             await worker.stop()
+
+    def take(self, events: Sequence[MediaEvent]) -> None:
+        """What one read brought."""
+        self.reads.append(len(events))
+        for event in events:
+            self.events.put_nowait(event)
 
     async def event(self) -> MediaEvent:
         """The next event."""
@@ -262,9 +269,35 @@ class TestLeases:
         assert setup.lease().gen == 501
         await setup.close()
 
+    async def test_what_one_read_brought_is_told_together(self, one: Setup) -> None:
+        """So that what follows from it is written and sent together."""
+        a, b = one.lease(), one.lease()
+        for lease in (a, b):
+            one.plane.release(lease)
+        one.workers[0].say(*(Released(lease.port, lease.gen, StreamStats()) for lease in (a, b)), PortsAdded([14]))
+        assert [await one.event(), await one.event()] == [
+            Released(lease.port, lease.gen, StreamStats()) for lease in (a, b)
+        ]
+        assert one.reads == [2]
+
 
 class TestCommands:
     """What reaches the worker."""
+
+    async def test_commands_gathered_go_when_flushed(self, one: Setup) -> None:
+        """All in one write; later ones go at the end of the loop's iteration again."""
+        await one.workers[0].heard(Attach)
+        a = one.lease()
+        one.plane.gather()
+        one.open(a)
+        one.plane.stop_play(a)
+        await asyncio.sleep(0.01)
+        assert one.workers[0].commands.empty()
+        one.plane.flush()
+        assert (await one.workers[0].heard(Open)).seq == 1
+        assert (await one.workers[0].heard(StopPlay)).seq == 2
+        one.plane.release(a)
+        assert (await one.workers[0].heard(Release)).seq == 3
 
     async def test_commands_arrive_in_order_and_numbered(self, one: Setup) -> None:
         """Each with the lease's port and generation."""
@@ -362,14 +395,16 @@ class TestEvents:
         lease = one.lease()
         seen: list[MediaEvent] = []
 
-        def fails(event: MediaEvent) -> None:
-            seen.append(event)
+        def fails(events: Sequence[MediaEvent]) -> None:
+            seen.extend(events)
             if len(seen) == 1:
                 raise RuntimeError("a call's fault")
 
-        one.plane.on_event = fails
+        one.plane._on_events = fails
         digit = Digit(lease.port, lease.gen, "1", 2.0)
-        one.workers[0].say(digit, digit)
+        one.workers[0].say(digit)
+        await until(lambda: len(seen) == 1)
+        one.workers[0].say(digit)
         await until(lambda: len(seen) == 2)
         assert one.workers[0].connections == 1
 

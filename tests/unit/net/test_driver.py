@@ -95,7 +95,7 @@ class Bench:
             self.core,  # type: ignore[arg-type]
             self.user,
             lambda where, error: self.errors.append((where, str(error))),
-            ledger=(ledger := Ledger()),
+            ledgers=((ledger := Ledger()),),
         )
         self.ledger = ledger
         ledger.sent = lambda: self.driver.transport.sent
@@ -181,6 +181,21 @@ async def test_looks_at_a_busy_socket_serve_what_is_due_and_calm_arms_the_timer_
         assert time.monotonic() < due
         while len(bench.core.fired) < 2:
             await asyncio.sleep(0.001)
+
+
+async def test_what_came_together_is_on_the_ledger_once_and_one_fault_spoils_one_item(bench: Bench) -> None:
+    """And it is sent together."""
+    client = bench.client.getsockname()
+
+    def handle(item: bytes, now: float) -> None:
+        if item == b"bad":
+            raise ValueError("planted")
+        bench.core.out.append((item, client))
+
+    bench.driver.serve(handle, [b"one", b"bad", b"two"])
+    assert [await bench.receive(), await bench.receive()] == [b"one", b"two"]
+    assert bench.ledger.notes == [("gather", 0), ("flush", 0)]
+    assert bench.errors == [("step", "planted")]
 
 
 async def test_a_batch_is_on_the_ledger_before_anything_of_it_is_sent(bench: Bench) -> None:
