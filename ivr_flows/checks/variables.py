@@ -167,11 +167,16 @@ def _given(node: Node, way: Exit) -> frozenset[str]:
 
 
 def _readings(node: Node, known: frozenset[str] | None) -> Iterator[tuple[Path, Reading, frozenset[str] | None]]:
-    """Yield each reading with what is set before it; a set node's values may read those before them."""
+    """Yield each reading with what is set before it.
+
+    A set node's values may read those before them, and a branch's conditions what `not has(x)` has found.
+    """
     for path, reading in node.reads():
         yield path, reading, known
-        if isinstance(node, SetNode) and known is not None:
+        if known is not None and isinstance(node, SetNode):
             known |= {str(path[-1])}
+        elif known is not None and isinstance(reading, Condition) and (match := _NOT_HAS.match(reading.source)):
+            known |= {match[1]}
 
 
 def _needed(reading: Reading) -> frozenset[str]:
