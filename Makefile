@@ -45,8 +45,9 @@ run: setup ## Start the switch on its built-in defaults (Ctrl-C drains and stops
 call: setup ## Place a demonstration call through the running switch
 	@exec $(PY) -m bench call
 
+# Most end-to-end tests wait for real time to pass, so two files at a time take half as long.
 test: setup $(VENV)/.ready-dev check ## Lint, types, contracts and all tests
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2 --dist loadfile
 
 check: setup $(VENV)/.ready-dev ## ruff, mypy --strict, import-linter
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
