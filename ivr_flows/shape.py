@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Final, Literal, TypeVar, get_args, get_origin
 
 import msgspec
@@ -61,7 +62,7 @@ def _wrong_keys(source: Source, kind: type[msgspec.Struct], value: Plain, place:
     """Yield a fault for every unknown and missing key, in nested structs as well."""
     if not isinstance(value, dict):
         return
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    fields = _fields(kind)
     meant = set()
     for key, item in value.items():
         field = fields.get(key)
@@ -86,6 +87,11 @@ def _wrong_keys(source: Source, kind: type[msgspec.Struct], value: Plain, place:
                 key=True,
                 code=MISSING_EXIT if exit_ else MISSING_KEY,
             )
+
+
+@cache
+def _fields(kind: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
 
 
 def _struct_in(kind: object) -> tuple[type[msgspec.Struct] | None, bool]:
