@@ -92,10 +92,12 @@ async def commands(switch: RunningSwitch) -> list[tuple[tuple[str, ...], str]]:
     asked: list[tuple[str, ...]] = [
         ("calls", "list", "--format", "json"), ("calls", "callbacks", "--format", "json"),
         ("masks", "list", "--format", "json"), ("masks", "log", "--format", "json"), ("masks", "export"),
-        ("masks", "show", EXTENSIONS, EXTENSION), ("voicemail", "list", "--format", "json"),
+        ("voicemail", "list", "--format", "json"),
     ]  # fmt: skip
     asked += [("calls", "show", row["id"], "--format", "json") for row in switch.rows("select id from calls")]
     asked += [("masks", "show", row["id"]) for row in switch.rows("select id from mask_lines")]
+    extensions = switch.rows("select number, extension from mask_bindings")
+    asked += [("masks", "show", row["number"], row["extension"]) for row in extensions]
     return [(words, await command(switch, *words)) for words in asked]
 
 
@@ -463,7 +465,6 @@ async def test_no_secret_is_kept_or_handed_on(
         with Capture([Ports(switch.sip_port, switch.sip_port), MEDIA]) as capture:
             answering = asyncio.ensure_future(the_desk_answers(agent, len(SECRETS)))
             calling = asyncio.ensure_future(callers())
-            await switch.eventually(lambda: switch.metrics()["calls"] == len(SECRETS))
             while not calling.done():
                 await asyncio.sleep(1.0)
                 during |= {f"{place} during": data for place, data in files(switch.store).items()}
