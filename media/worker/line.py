@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from media.control import Event
 from media.worker.player import Cadence
-from media.worker.ports import BUFFER, SO_TIMESTAMPNS, Address, Port, disconnect, drain
+from media.worker.ports import BUFFER, SO_TIMESTAMPNS, Address, Port, disconnect, drain, has_waiting
 
 if TYPE_CHECKING:
     from media.worker.session import Session
@@ -156,7 +156,8 @@ class Line:
         """Leaves the sockets as if they had never been used."""
         self.stamp(False)
         self.unlatch()
-        drain(self.port.rtp)
+        if has_waiting(self.port.rtp):
+            drain(self.port.rtp)
         self.host.leave(self.port)
 
     def _latch(self, source: Address, now: float) -> None:

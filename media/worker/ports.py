@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
+import functools
 import os
 import socket
+import termios
 from collections.abc import Iterable
 from typing import Final
 
@@ -19,6 +22,8 @@ VIEWS: Final = [memoryview(BUFFER)[:size] for size in range(MAX_DATAGRAM + 1)]
 SO_TIMESTAMPNS: Final = 35
 """SO_TIMESTAMPNS of Linux, which the socket module does not name."""
 _DRAIN_LIMIT: Final = 4096
+_WAITING: Final = bytearray(4)
+"""How many octets the next datagram of a socket has, as an int of C."""
 _EXPEDITED: Final = 0xB8  # DSCP EF, RFC 3246: audio goes before other traffic
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -64,11 +69,8 @@ class Port:
 
         Names are refused: resolving one would stop the audio of every call.
         """
-        try:
-            canonical = socket.inet_ntop(self.family, socket.inet_pton(self.family, ip))
-        except (OSError, ValueError):
-            return None
-        return (canonical, port) if 0 < port < 65536 else None
+        canonical = _canonical(self.family, ip)
+        return (canonical, port) if canonical and 0 < port < 65536 else None
 
 
 def pairs(descriptors: Iterable[int]) -> tuple[list[Port], list[str]]:
@@ -96,6 +98,12 @@ def disconnect(sock: socket.socket) -> None:
         raise OSError(errno, os.strerror(errno))
 
 
+def has_waiting(sock: socket.socket) -> bool:
+    """Whether a datagram is queued; one without content is not seen. It costs less than a read in vain."""
+    fcntl.ioctl(sock, termios.FIONREAD, _WAITING)
+    return any(_WAITING)
+
+
 def drain(sock: socket.socket) -> int:
     """Throws away what is queued; how many datagrams that were."""
     count = 0
@@ -108,6 +116,15 @@ def drain(sock: socket.socket) -> int:
             continue  # an ICMP error waiting on the socket, ECONNREFUSED mostly
         count += 1
     return count
+
+
+@functools.lru_cache(maxsize=1024)
+def _canonical(family: int, ip: str) -> str:
+    """The one spelling of an address; empty when it is none."""
+    try:
+        return socket.inet_ntop(family, socket.inet_pton(family, ip))
+    except (OSError, ValueError):
+        return ""
 
 
 def _local_port(sock: socket.socket) -> int:

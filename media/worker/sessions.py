@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -35,6 +34,7 @@ from media.rtp import inband
 from media.worker.line import Reader
 from media.worker.player import Cadence
 from media.worker.ports import BUFFER, VIEWS, Address, Port
+from media.worker.random_bits import RandomBits
 from media.worker.recorder_link import Outlet
 from media.worker.recordings import Recordings
 from media.worker.session import Session
@@ -63,13 +63,13 @@ class Sessions:
         prompts: PromptStore,
         *,
         silence: float,
-        random: Callable[[int], int] = secrets.randbits,
+        random: Callable[[int], int] | None = None,
         readers: dict[int, Reader] | None = None,
         recorder: Outlet | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`silence`: seconds without RTP after which Silence is told; `clock` dates what is recorded."""
-        self.random = random
+        self.random = random or RandomBits()
         self.readers: dict[int, Reader] = {} if readers is None else readers
         self.cadence = Cadence()
         self.ports: dict[int, Port] = {}
