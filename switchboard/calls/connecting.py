@@ -78,6 +78,7 @@ def _number_destination(x: Exchange, target: NumberTarget, shown: str) -> Destin
     return Destination(uri, f"<{uri}>", shown or target.shown, trunk.to, str(number), trunk.nat)
 
 
+@lru_cache(maxsize=4096)
 def _sip_destination(text: str, shown: str) -> Destination | Cause:
     try:
         uri = parse_uri(text)

@@ -268,11 +268,11 @@ def read_head(head: bytes) -> Message:
     """Parse start line and headers, without the empty line that ends them."""
     text = head.decode("utf-8", "surrogateescape")
     lines = text.split("\r\n")
-    breaks = len(lines) - 1
-    if breaks > MAX_LINES:
+    if len(lines) - 1 > MAX_LINES:
         raise ParseError("too many header lines", status=513, section="RFC 3261 §21.5.7")
     # A bare CR or LF would become a line of its own in somebody's copy of the header.
-    stray = text.count("\n") != breaks or text.count("\r") != breaks
+    rest = "".join(lines)
+    stray = "\n" in rest or "\r" in rest
     if stray:
         lines = [line.replace("\r", " ").replace("\n", " ") for line in lines]
     message = _start(lines)
