@@ -18,7 +18,7 @@ from typing import Any
 
 from bench.phone import Answer, Call, Never, PhoneError
 from tests.support.processes import await_end, group_members, processes, responds
-from tests.support.switch import PROJECT, RunningSwitch, free_port
+from tests.support.switch import MEDIA_RANGE, PROJECT, RunningSwitch, free_port
 from tests.support.talking import Pair, fragile_switch, pair, still_talk
 
 ENDED = 12
@@ -139,7 +139,7 @@ async def test_killed_worker_is_restarted_and_its_calls_end(tmp_path: Path) -> N
 async def test_a_vanished_phone_ends_its_call(tmp_path: Path) -> None:
     """When one side sends no audio for media.silence, both sides get BYE and the record says media_silent."""
     port = free_port()
-    with fragile_switch(tmp_path, port, media={"ports": "12000-13999", "silence": "1s"}) as switch:
+    with fragile_switch(tmp_path, port, media={"ports": MEDIA_RANGE, "silence": "1s"}) as switch:
         async with pair(switch, port) as phones:
             call, far = await phones.talk(caller_number(0))
             await asyncio.sleep(1.5)

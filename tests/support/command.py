@@ -14,7 +14,6 @@ from typer.testing import CliRunner, Result
 from switchboard.cli import GROUPS
 from tests.support.switch import RunningSwitch
 
-
 _one_at_a_time = threading.Lock()
 
 

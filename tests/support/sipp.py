@@ -18,7 +18,7 @@ from bench.capture import Capture, Packet, Ports
 from bench.rtp import RtpPort
 from bench.sipp import Sipp, Totals
 from media.prompts import load_wav
-from tests.support.switch import PROJECT, free_port
+from tests.support.switch import PROJECT, TWIN, free_port
 
 CAPTURES = Path("/usr/share/sip-tester")
 SPEECH = CAPTURES / "g711a.pcap"
@@ -36,7 +36,7 @@ _WITH_EVENTS = f"""8 {EVENT_TYPE}
       a=rtpmap:8 PCMA/8000
       a=rtpmap:{EVENT_TYPE} telephone-event/8000
       a=fmtp:{EVENT_TYPE} 0-11,16"""
-_media = itertools.count(FIRST_MEDIA, 10)
+_media = itertools.count(FIRST_MEDIA + 1000 * TWIN, 10)
 
 
 def need_sipp() -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from switchboard.supervisor import Modules, run
 
-STAND_INS = Modules("tests.support.standin_signalling", "tests.support.standin_worker", "tests.support.standin_recorder")
+STAND_INS = Modules(
+    "tests.support.standin_signalling", "tests.support.standin_worker", "tests.support.standin_recorder"
+)
 
 if __name__ == "__main__":
     config, pid_file, *rest = sys.argv[1:]

@@ -22,6 +22,11 @@ import yaml
 
 PROJECT = Path(__file__).parents[2]
 START_SECONDS = 30.0
+TWIN = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 2
+"""Which of the two processes that run tests side by side this is; each has port ranges of its own."""
+
+MEDIA_PORTS = 12000 + 4000 * TWIN
+MEDIA_RANGE = f"{MEDIA_PORTS}-{MEDIA_PORTS + 3999}"
 HELD = (
     "calls",
     "dialogs",
@@ -79,7 +84,7 @@ class RunningSwitch:
                 "listen": [{"host": "127.0.0.1", "port": self.sip_port}],
                 "timers": dict(self.timers),
             },
-            "media": {"ports": "12000-13999"},
+            "media": {"ports": MEDIA_RANGE},
             "limits": {"ring_timeout": "2s", "drain": "1s"},
             "trunks": [{"name": "carrier", "from": ["127.0.0.0/8"]}],
             "accounts": [{"user": "alice", "password": "alice-secret"}, {"user": "bob", "password": "bob-secret"}],
