@@ -228,6 +228,7 @@ def _join(x: Exchange, call: Call, leg: Leg) -> None:
     assert caller.lease is not None
     assert leg.lease is not None
     x.media.bridge(caller.lease, leg.lease)
+    call.speaking = 0
     if call.ringback:
         x.media.stop_play(caller.lease)
         call.ringback = ""

@@ -85,7 +85,7 @@ def flow_event(x: Exchange, call: Call, event: Event, now: float) -> None:
 def outcome_came(x: Exchange, call: Call, outcome: Event | Prepared, now: float) -> None:
     """What was asked of others has come back."""
     if isinstance(outcome, Prepared):
-        ended = play_prepared(x, call, outcome) if call.phase is Phase.FLOW else None
+        ended = play_prepared(x, call, outcome)
         if ended is not None:
             flow_event(x, call, ended, now)
     else:

@@ -18,7 +18,7 @@ PAUSE: Final = 2.0
 
 
 def begin_hunt(
-    x: Exchange, call: Call, name: str, music: tuple[str, ...], max_wait: float, now: float, *, transfer: bool = False
+    x: Exchange, call: Call, name: str, max_wait: float, now: float, *, transfer: bool = False
 ) -> Event | None:
     """Begin to look for somebody of the group; an event when that is over at once.
 
@@ -29,9 +29,6 @@ def begin_hunt(
         return TransferEnded("failed") if transfer else QueueEnded("failed")
     call.hunt = Hunt(group=name, left=list(group.members), until=now + max_wait, transfer=transfer)
     open_segment(call, "queue", x.utc_us(now), name)
-    if music and call.caller.lease is not None:
-        call.ringback = music[0]
-        x.media.play(call.caller.lease, 0, music, True)
     return _next(x, call, now)
 
 
@@ -93,6 +90,7 @@ def _over(x: Exchange, call: Call, outcome: Literal["timeout", "failed", "empty"
         open_segment(call, "ivr", x.utc_us(now), call.record.flow)
     transfer = call.hunt is not None and call.hunt.transfer
     call.hunt = None
+    call.speaking = 0
     if call.ringback and call.caller.lease is not None:
         x.media.stop_play(call.caller.lease)
     call.ringback = ""

@@ -25,7 +25,7 @@ from ivr_flows.actions import (
     StopPlay,
     Transfer,
 )
-from ivr_flows.events import CallbackTaken, Event, PlayDone, TransferEnded
+from ivr_flows.events import CallbackTaken, Event, PlayDone, QueueEnded, TransferEnded
 from routing.masks.secret import RealNumber
 from routing.masks.target import NumberTarget, TargetError, parse_number, parse_open_target
 from switchboard.calls.answering import answer_caller, early_media, progress
@@ -63,6 +63,10 @@ CAUSES: Final[dict[str, Cause]] = {
 }
 
 
+MUSIC: Final = -1
+"""Stands for the play of a queue's music, which is none of the flow's and begins anew when its speech has been made."""
+
+
 class Prepared(msgspec.Struct, frozen=True):
     """The speech that a play waited for has been made, or could not be."""
 
@@ -97,31 +101,62 @@ def _play(x: Exchange, call: Call, action: Play, now: float) -> Event | None:
     if not call.caller.talking and not early_media(x, call, now):
         end_call(x, call, CONGESTION, "switch", now)
         return None
+    return None if _await_speech(x, call, action) else _play_now(x, call, action)
+
+
+def _await_speech(x: Exchange, call: Call, action: Play) -> bool:
+    """Have the speech of a play made; False when all of it is there."""
     texts = [(sound.text, sound.language) for sound in action.prompts if isinstance(sound, Speech)]
     missing = [text for text in texts if x.voice.ready(*text) is None]
     if missing:
         call.speaking = action.play_id
         x.voice.prepare(missing, lambda: x.deliver(call, Prepared(action)))
-        return None
-    return _play_now(x, call, action)
+    return bool(missing)
 
 
 def play_prepared(x: Exchange, call: Call, prepared: Prepared) -> Event | None:
     """The speech of a play is there, or cannot be had; too late when the flow has gone on."""
     action = prepared.play
-    return _play_now(x, call, action) if call.speaking == action.play_id else None
+    if call.speaking != action.play_id:
+        return None
+    if action.play_id == MUSIC:
+        if call.hunt is not None:
+            _music_now(x, call, action)
+        return None
+    return _play_now(x, call, action) if call.phase is Phase.FLOW else None
 
 
 def _play_now(x: Exchange, call: Call, action: Play) -> Event | None:
     call.speaking = 0
-    names = [
-        sound if isinstance(sound, str) else x.voice.ready(sound.text, sound.language) or "" for sound in action.prompts
-    ]
-    playable = tuple(name for name in names if name)
+    playable = _playable(x, action)
     if not playable or call.caller.lease is None:
         return PlayDone(action.play_id)
     x.media.play(call.caller.lease, action.play_id, playable, action.loop)
     return None
+
+
+def _playable(x: Exchange, action: Play) -> tuple[str, ...]:
+    """The sounds of a play that can be had now."""
+    names = [
+        sound if isinstance(sound, str) else x.voice.ready(sound.text, sound.language) or "" for sound in action.prompts
+    ]
+    return tuple(name for name in names if name)
+
+
+def _music(x: Exchange, call: Call, action: Queue, now: float) -> None:
+    """What is heard while a group is searched; what is still to be spoken joins in when it has been made."""
+    if not action.music or not (call.caller.talking or early_media(x, call, now)):
+        return
+    music = Play(action.music, True, MUSIC)
+    _await_speech(x, call, music)
+    _music_now(x, call, music)
+
+
+def _music_now(x: Exchange, call: Call, music: Play) -> None:
+    playable = _playable(x, music)
+    if playable and call.caller.lease is not None:
+        call.ringback = playable[0]
+        x.media.play(call.caller.lease, 0, playable, True)
 
 
 def _stop_play(x: Exchange, call: Call, action: StopPlay, now: float) -> None:
@@ -136,19 +171,26 @@ def _stop_play(x: Exchange, call: Call, action: StopPlay, now: float) -> None:
 def _transfer(x: Exchange, call: Call, action: Transfer, now: float) -> Event | None:
     found = _target_of(x, call, action, now)
     if isinstance(found, ToGroup):
-        ringback = (action.ringback,) if action.ringback else ()
-        return begin_hunt(x, call, found.group, ringback, action.ring_timeout, now, transfer=True)
+        ended = begin_hunt(x, call, found.group, action.ring_timeout, now, transfer=True)
+        if ended is None:
+            _ring_back(x, call, action.ringback, now)
+        return ended
     if isinstance(found, str):
         return TransferEnded(found)  # type: ignore[arg-type]
     failure = invite_agent(x, call, found, action.ring_timeout, now)
     if failure is not None:
         return TransferEnded(outcome_of(failure))
-    if call.caller.lease is not None and action.ringback and call.caller.talking:
-        call.ringback = action.ringback
-        x.media.play(call.caller.lease, 0, (action.ringback,), True)
+    _ring_back(x, call, action.ringback, now)
+    return None
+
+
+def _ring_back(x: Exchange, call: Call, ringback: str, now: float) -> None:
+    """Let the caller know that somebody's phone rings."""
+    if call.caller.lease is not None and ringback and call.caller.talking:
+        call.ringback = ringback
+        x.media.play(call.caller.lease, 0, (ringback,), True)
     elif not call.caller.talking:
         progress(x, call, 180, now)
-    return None
 
 
 def _target_of(x: Exchange, call: Call, action: Transfer, now: float) -> Found:
@@ -176,8 +218,10 @@ def _open_target(x: Exchange, text: str) -> Found:
 
 def _queue(x: Exchange, call: Call, action: Queue, now: float) -> Event | None:
     drop_terms(x, call)
-    music = tuple(sound for sound in action.music if isinstance(sound, str))
-    return begin_hunt(x, call, action.group, music, action.max_wait, now)
+    if action.group not in x.settings.groups:
+        return QueueEnded("failed")
+    _music(x, call, action, now)
+    return begin_hunt(x, call, action.group, action.max_wait, now)
 
 
 # --- what others are asked ---

@@ -140,12 +140,16 @@ class MemoryVoice:
     def prepare(self, texts: Sequence[tuple[str, str]], done: Callable[[], None]) -> None:
         """Prepare all."""
         self.said += texts
-        if not self.dumb:
-            self.made.update(texts)
-        if self.slow:
-            self.waiting.append(done)
-        else:
+
+        def made() -> None:
+            if not self.dumb:
+                self.made.update(texts)
             done()
+
+        if self.slow:
+            self.waiting.append(made)
+        else:
+            made()
 
 
 class MemoryMailboxes:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from ivr_flows.loader import parse_flow
+from routing.masks.binding import Binding
 from switchboard.calls.cdr import MAX_LEGS, MAX_SEGMENTS
 from switchboard.calls.exchange import Group, Service
 from tests.support.exchange import AGENT, NUMBER, World
@@ -59,12 +60,15 @@ nodes:
 """
 
 
-def queued(text: str = QUEUED, members: tuple[str, ...] = MEMBERS) -> World:
+def queued(text: str = QUEUED, members: tuple[str, ...] = MEMBERS, *, slow: bool = False) -> World:
     """A caller who waits for somebody of a group of two."""
     groups = {"shop": Group("shop", members, 10.0)}
     world = World({"extension": parse_flow(text, "extension.yaml")}, groups=groups)
+    world.voice.slow = slow
+    world.masks.add(Binding(number="4006", id="shop", kind="axg", group="shop"))
     out, _ = world.dial(NUMBER)
-    world.within(world.carrier, out, "ACK", 1)
+    if 200 in world.carrier.statuses:
+        world.within(world.carrier, out, "ACK", 1)
     return world
 
 
@@ -109,3 +113,55 @@ def test_the_record_of_a_long_wait_is_bounded() -> None:
     assert len(segments) <= MAX_SEGMENTS
     assert [segment.kind for segment in (segments[0], segments[1], segments[-1])] == ["ivr", "queue", "ivr"]
     assert all(one.ended_us == other.started_us for one, other in pairwise(segments))
+
+
+SPOKEN = QUEUED.replace("[music/hold]", "[{say: 请稍候}, music/hold]")
+
+
+def heard(world: World) -> list[tuple[str, ...]]:
+    """What plays now."""
+    return [prompts for _, prompts, _ in world.plane.playing.values()]
+
+
+def test_what_a_queue_says_joins_its_music_when_it_has_been_made() -> None:
+    """Whoever rings meanwhile; with the answer all is quiet, however late the speech comes."""
+    world = queued(SPOKEN, slow=True)
+    assert heard(world) == [("music/hold",)]
+    world.voice.waiting.pop()()
+    world.run()
+    assert heard(world) == [("speech:请稍候", "music/hold")]
+    world.agent_answers()
+    assert heard(world) == []
+
+
+@pytest.mark.parametrize("answers", [200, 486])
+def test_what_a_queue_says_comes_too_late(answers: int) -> None:
+    """The talk has begun, or the search is over."""
+    world = queued(SPOKEN.replace("60s", "1s"), members=MEMBERS[:1], slow=True)
+    world.advance(2)
+    if answers == 200:
+        world.agent_answers()
+    else:
+        world.reply(world.agent, answers)
+    before = heard(world)
+    world.voice.waiting.pop()()
+    world.run()
+    assert heard(world) == before == ([] if answers == 200 else [("zh/goodbye",)])
+
+
+def test_a_queue_plays_music_to_a_caller_who_is_not_answered_yet() -> None:
+    """As early media."""
+    world = queued(QUEUED.replace("start: wait", "answer: early\nstart: wait"))
+    assert world.carrier.statuses == [183]
+    assert heard(world) == [("music/hold",)]
+
+
+def test_a_group_behind_a_number_without_a_ringback_is_silence() -> None:
+    """No sound of no name is asked for."""
+    text = QUEUED.replace(
+        "type: queue, group: shop, prompts: [music/hold], max_wait: 60s",
+        "type: extension, number: '4006', extension: '', ringback: ''",
+    )
+    world = queued(text)
+    assert world.agent.received("INVITE")
+    assert world.plane.named("play") == []
