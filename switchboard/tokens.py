@@ -11,7 +11,10 @@ _POOL: Final = 512
 
 
 class TokenPool:
-    """Calling it gives 80 random bits as 20 hexadecimal digits (RFC 3261 §19.3 asks for 32 bits or more)."""
+    """Calling it gives 80 random bits as 20 hexadecimal digits (RFC 3261 §19.3 asks for 32 bits or more).
+
+    Any thread may call: of two that draw at once, one's tokens are lost.
+    """
 
     __slots__ = ("_tokens",)
 
@@ -20,11 +23,15 @@ class TokenPool:
 
     def __call__(self) -> str:
         """Return a token that was never given before."""
-        if not self._tokens:
+        try:
+            return self._tokens.pop()
+        except IndexError:
             digits = os.urandom(_OCTETS * _POOL).hex()
             size = 2 * _OCTETS
-            self._tokens = [digits[at : at + size] for at in range(0, len(digits), size)]
-        return self._tokens.pop()
+            drawn = [digits[at : at + size] for at in range(0, len(digits), size)]
+            token = drawn.pop()
+            self._tokens = drawn
+            return token
 
 
 class OctetPool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from media.sdp import SdpError
@@ -254,8 +255,14 @@ def _target_of(x: Exchange, call: Call, route: ToMask | ToTarget, now: float) ->
     """The target, or the word for why there is none."""
     if isinstance(route, ToMask):
         return find_masked(x, call, route.number, call.record.extension, now)
+    return _open_target(route.target)
+
+
+@lru_cache(maxsize=1024)
+def _open_target(text: str) -> Found:
+    """The target that stands in the dial plan."""
     try:
-        target = parse_open_target(route.target)
+        target = parse_open_target(text)
     except TargetError:
         target = None
     return target if target is not None else "unknown"

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from switchboard.tokens import OctetPool
+from switchboard.tokens import TokenPool
 
 VERSION: Final = 2
 """1: the call, its legs and segments; 2: what happened in the flow, recordings, mask binding."""
@@ -192,7 +192,7 @@ class Snapshot(msgspec.Struct, array_like=True):
     state: bytes = b""
 
 
-_random: Final = OctetPool()
+_random: Final = TokenPool()
 # The digit with the two bits that RFC 9562 asks for, by a random digit.
 _VARIANTS: Final = {digit: "89ab"[place & 3] for place, digit in enumerate("0123456789abcdef")}
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -272,5 +272,6 @@ def utc_us() -> int:
 
 def new_id() -> str:
     """A UUIDv7 (RFC 9562 §5.7): its first 48 bits are the UTC millisecond, so that ids sort by time."""
-    text = ((time.time_ns() // 1_000_000).to_bytes(6, "big") + _random(10)).hex()
-    return f"{text[:8]}-{text[8:12]}-7{text[12:15]}-{_VARIANTS[text[15]]}{text[16:19]}-{text[19:31]}"
+    high = (time.time_ns() // 1_000_000).to_bytes(6, "big").hex()
+    low = _random()
+    return f"{high[:8]}-{high[8:]}-7{low[:3]}-{_VARIANTS[low[3]]}{low[4:7]}-{low[7:19]}"
