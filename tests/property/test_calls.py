@@ -50,7 +50,7 @@ steps = st.one_of(
     step("reload", st.sampled_from(["two", "one", "far"])),
     step("unbind", st.sampled_from(["pair", "shop"])),
     step("lose", st.integers(1, 3)),
-    step("lose_worker"),
+    step("lose_worker", st.integers(0, 1)),
     step("hold_ports", st.integers(0, 2)),
 )
 

@@ -71,7 +71,7 @@ class History:
             "4001": Service(failed="box"),
             "4008": Service(record=True),
         }
-        self.world = world = World(flows(), ports=ports, copies=copies, groups=groups, services=services)
+        self.world = world = World(flows(), ports=ports, workers=2, copies=copies, groups=groups, services=services)
         x = world.exchange
         x.settings = msgspec.structs.replace(x.settings, call_duration=20000.0)
         plan = DialPlan(
@@ -273,10 +273,10 @@ class History:
             do(known[which % len(known)])
             self.world.run()
 
-    def lose_worker(self) -> None:
-        """The media worker dies."""
-        self.held.clear()
-        self.world.plane.lose_worker()
+    def lose_worker(self, worker: int) -> None:
+        """A media worker dies."""
+        self.held = [lease for lease in self.held if lease.worker != worker]
+        self.world.plane.lose_worker(worker)
         self.world.run()
 
     def hold_ports(self, leave: int) -> None:

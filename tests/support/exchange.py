@@ -254,6 +254,7 @@ class World:
         flows: dict[str, Flow] | None = None,
         *,
         ports: int = 100,
+        workers: int = 1,
         max_calls: int = 100,
         copies: int = 1,
         ring_timeout: float = 20.0,
@@ -265,7 +266,7 @@ class World:
         self.token = lambda: f"t{next(serial):08d}"
         self.copies = copies
         self.lost: Callable[[Address, bytes], bool] = lambda destination, data: False
-        self.plane = FakePlane(ports=ports)
+        self.plane = FakePlane(ports=ports, workers=workers)
         self.journal = MemoryJournal()
         self.meter = CountingMeter()
         self.vault = Vault(

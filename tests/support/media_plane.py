@@ -46,7 +46,7 @@ class FakePlane(MediaPlane):
         self.events: list[MediaEvent] = []
         self.auto_release = auto_release
         self.stats = StreamStats()
-        self._replies: deque[Callable[[], None]] = deque()
+        self._replies: deque[tuple[int, Callable[[], None]]] = deque()
         self._releasing: set[int] = set()
         self._address = address
         self._gen = 0
@@ -159,7 +159,7 @@ class FakePlane(MediaPlane):
             self._releasing.add(lease.port)
             self.commands.append(("release", lease.port))
             if self.auto_release:
-                self._reply(lambda: self.released(lease))
+                self._reply(lease.worker, lambda: self.released(lease))
 
     def counts(self) -> dict[str, int]:
         """As WorkerPlane's."""
@@ -214,16 +214,16 @@ class FakePlane(MediaPlane):
         lost = tuple(lease for lease in self.leased.values() if lease.worker == worker)
         for lease in lost:
             self._forget(lease)
-        self._replies.clear()
+        self._replies = deque(reply for reply in self._replies if reply[0] != worker)
         self._tell(WorkerLost(worker, lost))
 
     def settle(self) -> None:
         """Tells all that was still to be told."""
         while self._replies:
-            self._replies.popleft()()
+            self._replies.popleft()[1]()
 
-    def _reply(self, tell: Callable[[], None]) -> None:
-        self._replies.append(tell)
+    def _reply(self, worker: int, tell: Callable[[], None]) -> None:
+        self._replies.append((worker, tell))
         with contextlib.suppress(RuntimeError):
             asyncio.get_running_loop().call_soon(self.settle)
 
@@ -245,15 +245,15 @@ class FakePlane(MediaPlane):
     def _stop(self, lease: Lease) -> None:
         if lease.port in self.playing:
             play_id, _, _ = self.playing.pop(lease.port)
-            self._reply(lambda: self._tell(PlayDone(lease.port, lease.gen, play_id, "stopped")))
+            self._reply(lease.worker, lambda: self._tell(PlayDone(lease.port, lease.gen, play_id, "stopped")))
 
     def _stop_recording(self, lease: Lease, reason: str) -> None:
         if lease.port in self.recording:
             name, path = self.recording.pop(lease.port)
-            self._reply(lambda: self._tell(Recorded(lease.port, lease.gen, name, path, 10.0, 320_000, 0)))
+            self._reply(lease.worker, lambda: self._tell(Recorded(lease.port, lease.gen, name, path, 10.0, 320_000, 0)))
         if lease.port in self.messages:
             number, _ = self.messages.pop(lease.port)
-            self._reply(lambda: self._tell(MessageDone(lease.port, lease.gen, number, 5.0, reason)))
+            self._reply(lease.worker, lambda: self._tell(MessageDone(lease.port, lease.gen, number, 5.0, reason)))
 
     def _forget(self, lease: Lease) -> None:
         del self.leased[lease.port]
