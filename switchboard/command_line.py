@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import socket
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -19,12 +18,12 @@ from config.errors import ConfigError
 from config.loader import load_config
 from config.schema import Config
 from routing.masks.secret import Vault
+from switchboard.ops.control_client import NotRunning, Refused, ask
 from switchboard.store.database import Database, DatabaseError
 from switchboard.store.keys import KeyFileError, load_vault
 from switchboard.store.store import CONTROL_NAME, DATABASE_NAME
 
 CONTROL_SECONDS: Final = 30.0
-LONGEST_REPLY: Final = 65536
 MAX_ROWS: Final = 10_000
 
 ConfigOption = Annotated[
@@ -152,17 +151,13 @@ def ask_switch(directory: Path, command: str, values: object = None, seconds: fl
 
     Raises `NoSwitchError` or `UnheardError`.
     """
-    request = {"command": command} | (values if isinstance(values, dict) else {})
+    given = values if isinstance(values, dict) else {}
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
-            control.settimeout(seconds)
-            control.connect(str(directory / CONTROL_NAME))
-            control.sendall(msgspec.json.encode(request) + b"\n")
-            with control.makefile("rb") as replies:
-                return msgspec.json.decode(replies.readline(LONGEST_REPLY), type=Reply)
-    except (FileNotFoundError, ConnectionRefusedError):
+        result = ask(directory / CONTROL_NAME, command, timeout=seconds, **given)
+        return Reply(True, msgspec.convert(result or {}, dict[str, object]))
+    except NotRunning:
         raise NoSwitchError from None
-    except OSError as error:
-        raise UnheardError(str(error)) from None
+    except Refused as problem:
+        return Reply(False, error=str(problem))
     except msgspec.MsgspecError:
         raise UnheardError("no proper answer") from None
