@@ -99,7 +99,8 @@ nodes:
   say: {type: say, text: {zh: "您的订单{status}"}, next: party}
   party: {type: extension, number: "4006", extension: "100001", ringback: "tone:ringback", ring_timeout: 10s,
           limit: 45s, next: part, on: {busy: line, other: bye}}
-  line: {type: queue, group: one, prompts: [{say: "请稍候"}, music/hold], max_wait: 10s, limit: 20s, next: part, on: {other: bye}}
+  line: {type: queue, group: one, prompts: [{say: "请稍候"}, music/hold], max_wait: 10s, limit: 20s, next: part,
+         on: {other: bye}}
   part: {type: play, prompts: [zh/thanks], next: again}
   again: {type: dial, target: "aor:alice", ring_timeout: 5s, next: bye, on: {other: bye}}
   bye: {type: hangup, prompts: [{say: "再见"}], cause: busy}
