@@ -314,8 +314,8 @@ nodes:
     prompts: ["tone:600:0.5"]
     min: 11
     max: 11
-    first_timeout: 8s
-    digit_timeout: 4s
+    first_timeout: 15s
+    digit_timeout: 8s
     next: right
     on_timeout: over
     on_invalid: over
@@ -334,8 +334,8 @@ nodes:
       retry_prompts: ["tone:800:0.5"]
       min: 11
       max: 11
-      first_timeout: 8s
-      digit_timeout: 4s
+      first_timeout: 15s
+      digit_timeout: 8s
     own_number: somebody
     verified: somebody
     failed: somebody
