@@ -89,8 +89,9 @@ def check_heard(heard: Heard, *callers: Caller) -> None:
     """Each heard the agent to the end, without a loss."""
     for caller in callers:
         ear = heard.by(caller)
-        assert ear.stats().lost == 0
-        assert ear.hears(AGENT_HZ, 1.0, skip=0.2)
+        stats = ear.stats()
+        assert (stats.lost, stats.streams) == (0, 1), stats
+        assert ear.hears(AGENT_HZ, 1.0, skip=0.2), stats
 
 
 async def the_call_to(switch: RunningSwitch, number: str) -> dict[str, Any]:
@@ -220,7 +221,7 @@ async def test_a_fault_of_the_recorder_costs_no_call(tmp_path: Path) -> None:
     ):
         callers = [
             talker(directory, "13911113000", seconds)
-            for directory, seconds in zip(directories, (9.0, 3.0), strict=True)
+            for directory, seconds in zip(directories, (10.5, 3.0), strict=True)
         ]
         with listening() as captured:
             await together(
@@ -237,7 +238,7 @@ async def the_recorder_is_killed(switch: RunningSwitch, directory: Path, caller:
     async def kill(heard: list[Call]) -> None:
         await switch.eventually(lambda: bool(heard), within=10)
         await heard[0].confirmed()
-        await asyncio.sleep(4.5)
+        await asyncio.sleep(6.0)
         process = switch.child("media.recorder")
         process.kill()
         killed.append(process)
@@ -247,12 +248,12 @@ async def the_recorder_is_killed(switch: RunningSwitch, directory: Path, caller:
     call = await the_call_to(switch, TALK)
     assert unharmed(call)
     (recording,) = call["recordings"]
-    assert recording["seconds"] == pytest.approx(9.4, abs=0.8)
+    assert recording["seconds"] == pytest.approx(10.9, abs=0.8)
     gaps = recording["sidecar"]["gaps"]
-    assert [(gap["side"], gap["why"]) for gap in gaps] == [("left", "recorder"), ("right", "recorder")]
+    assert [(gap["side"], gap["why"]) for gap in gaps] == [("left", "recorder"), ("right", "recorder")], recording
     for gap, sound, hz in zip(gaps, sides(recording), (CALLER_HZ, AGENT_HZ), strict=True):
-        # What it held for packets that come late is lost with it: two seconds, and those until the next one is there.
-        assert gap["seconds"] < 4.0
+        # What it held for packets that come late is lost with it, two or three seconds, and what came until the next one is there.
+        assert gap["seconds"] < 5.0
         assert silent(sound, gap)
         assert seconds_of(sound[: round(gap["at"] * RATE)], hz) > 1.0
         assert seconds_of(sound[round((gap["at"] + gap["seconds"]) * RATE) :], hz) > 1.0

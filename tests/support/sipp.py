@@ -122,7 +122,13 @@ async def place(caller: Caller, target: tuple[str, int], directory: Path, dialle
         ("-s", dialled, "-m", "1", "-l", "1", "-r", "1"),
     )
     with sipp:
-        await asyncio.to_thread(sipp.wait, within, lambda row: None)
+        try:
+            await asyncio.to_thread(sipp.wait, within, lambda row: None)
+        except asyncio.CancelledError:
+            # Another scenario has failed: to end this call gently would keep all the others waiting.
+            assert sipp.process is not None
+            sipp.process.kill()
+            raise
     return sipp.totals()
 
 
