@@ -256,6 +256,9 @@ def _groups(config: Config) -> Iterator[Finding]:
     for index, group in enumerate(config.groups):
         if group.ring_timeout <= 0:
             yield f"groups[{index}].ring_timeout", "ring_timeout must be above zero", None
+        for place, number in enumerate(group.numbers):
+            if not _DIGITS.fullmatch(number.reveal("check its form")):
+                yield f"groups[{index}].numbers[{place}]", "a member's number must be 3 to 20 digits", None
         for place, member in enumerate(group.members):
             yield from _target(config, f"groups[{index}].members[{place}]", member, extension=False)
 

@@ -142,6 +142,8 @@ class Group(Section, frozen=True):
     members: Annotated[tuple[str, ...], Meta(min_length=1)]
     """Targets: ``aor:user`` or ``sip:user@host:port``."""
     ring_timeout: Duration = Duration(20.0)
+    numbers: tuple[Hidden, ...] = ()
+    """Numbers from which its members call: on an X number bound to the group they reach its other party."""
 
 
 class Calendar(Section, frozen=True):

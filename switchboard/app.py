@@ -22,6 +22,7 @@ from media.plane import MediaEvent, WorkerPlane
 from media.speech import EspeakSynthesiser, NoSynthesiser, SpeechCache
 from media.supply import supply
 from routing.masks.binding import Difference
+from routing.masks.secret import RealNumber
 from routing.masks.table import MaskTable
 from routing.numbers import normalise
 from routing.trunks import Trunks
@@ -126,6 +127,7 @@ class Switch:
             Trunks({trunk.name: trunk.from_ for trunk in config.trunks}),
             store.load_masks(config.masks),
         )
+        self.directory.masks.lines.set_groups(_members(config, store))
         domain = config.sip.domain.lower()
         self.exchange = Exchange(
             settings=Settings(
@@ -322,6 +324,14 @@ def _services(config: Config) -> dict[str, Service]:
         normalise(entry.number).number: Service(entry.variables, entry.failed or "", entry.record)
         for entry in config.numbers
         if entry.variables or entry.failed or entry.record
+    }
+
+
+def _members(config: Config, store: Store) -> dict[str, list[bytes]]:
+    """By group, the fingerprints of the numbers from which its members call."""
+    return {
+        group.name: [store.vault.fingerprint(RealNumber(number.reveal("fingerprint"))) for number in group.numbers]
+        for group in config.groups
     }
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from ivr_flows.events import Outcome
 from media.sdp import SdpError
+from routing.masks.shown import allowed
 from routing.masks.target import AorTarget, NumberTarget, SipTarget, Target
 from switchboard.calls.answering import ALLOW, answer_caller, progress
 from switchboard.calls.call import Call, Phase
@@ -54,7 +55,7 @@ class Destination(msgspec.Struct, frozen=True):
 
 def destination_of(x: Exchange, call: Call, target: Target, now: float) -> Destination | Cause:
     """Turn a target into a destination, or say why it cannot be reached. No DNS: hosts are addresses."""
-    shown = call.shown or call.record.called
+    shown = call.shown or _own_number(call.record.called)
     if isinstance(target, SipTarget):
         return _sip_destination(target.uri, shown)
     if isinstance(target, AorTarget):
@@ -86,6 +87,12 @@ def _sip_destination(text: str, shown: str) -> Destination | Cause:
         return UNREACHABLE
     host = _literal(uri.host)
     return Destination(text, f"<{text}>", shown, (host, uri.port or 5060), text) if host else UNREACHABLE
+
+
+@lru_cache(maxsize=1024)
+def _own_number(called: str) -> str:
+    """The dialled number where it may be shown; a 400 number only takes calls, and is shown to nobody."""
+    return allowed(called) or ""
 
 
 @lru_cache(maxsize=4096)

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 Address = tuple[str, int]
 
+PHONES: Final = "phones"
+"""The context of calls from registered softphones, in place of a trunk."""
+
 
 class Trunk(msgspec.Struct, frozen=True):
     """A carrier as calls see it; `to` is None for one that only sends."""

@@ -24,7 +24,7 @@ from switchboard.calls.causes import (
 from switchboard.calls.cdr import leg_record, record_caller
 from switchboard.calls.connecting import invite_agent, outcome_of
 from switchboard.calls.ending import end_call
-from switchboard.calls.exchange import Exchange
+from switchboard.calls.exchange import PHONES, Exchange
 from switchboard.calls.flow import nobody, start_flow
 from switchboard.calls.hunting import ring_group
 from switchboard.calls.leg import Leg
@@ -35,7 +35,6 @@ from switchboard.sip.message import Request
 from switchboard.sip.transaction.server import ServerTransaction
 from switchboard.store.records import CallRecord
 
-PHONES: Final = "phones"
 _SCHEMES: Final = frozenset({"sip", "sips", "tel"})
 
 

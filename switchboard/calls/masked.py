@@ -9,7 +9,7 @@ from routing.masks.secret import Party, Sealed
 from routing.masks.target import Target
 from switchboard.calls.call import Call
 from switchboard.calls.causes import DECLINED, GONE, UNKNOWN, Cause
-from switchboard.calls.exchange import NO_SERVICE, Exchange
+from switchboard.calls.exchange import NO_SERVICE, PHONES, Exchange
 from switchboard.store.records import RefusalRecord, encode_refusal
 from switchboard.store.segments import Kind
 
@@ -43,7 +43,9 @@ def find_masked(x: Exchange, call: Call, number: str, extension: str, now: float
     if extension:
         found = x.routing.resolve(number, extension, utc)
     else:
-        found = x.routing.resolve_call(number, call.record.caller_fingerprint or None, utc)
+        # A phone may write any number into From: it is recognised as nobody.
+        known = call.record.caller_fingerprint if call.record.trunk != PHONES else b""
+        found = x.routing.resolve_call(number, known or None, utc)
     _take_terms(x, call, found)
     if found.target is not None:
         return found.target

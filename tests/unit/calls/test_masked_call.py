@@ -8,7 +8,9 @@ from ivr_flows.loader import parse_flow
 from routing.masks.binding import Binding
 from routing.masks.policy import CallbackRule, Policy
 from routing.masks.secret import RealNumber
-from switchboard.calls.exchange import Group, Service, Trunk
+from switchboard.calls.call import Call
+from switchboard.calls.exchange import PHONES, Group, Service, Trunk
+from switchboard.calls.masked import find_masked
 from switchboard.store.segments import Kind
 from tests.support.exchange import AGENT, NUMBER, PHONE, World
 
@@ -230,9 +232,26 @@ def test_the_terms_of_a_mask_end_where_the_flow_leads_elsewhere() -> None:
     assert X in (world.agent.received("INVITE")[0].headers.get("from") or "")
     world.reply(world.agent, 486)
     world.agent_answers()
-    assert NUMBER in (world.agent.received("INVITE")[1].headers.get("from") or "")
+    assert "Anonymous" in (world.agent.received("INVITE")[1].headers.get("from") or "")
     call = next(iter(world.exchange.calls.values()))
     assert (call.talk_limit, call.warn_due) == (None, None)
     assert world.plane.named("record") == []
     assert world.masks.get("one").used_us == 0  # type: ignore[union-attr]
     assert call.record.binding == "one"
+
+
+def test_a_phone_is_recognised_as_nobody_whatever_it_says() -> None:
+    """An account that writes A's number into its headers does not reach B by their X."""
+    world = World()
+    bound(world, "axb", a=A, b=B)
+    call = next(iter(_dialled_by_a_phone(world)))
+    assert find_masked(world.exchange, call, MASK, "", world.now) == "unknown"
+
+
+def _dialled_by_a_phone(world: World) -> list[Call]:
+    """A call that is up, as if it had come from a registered phone."""
+    world.dial("4001", caller=A)
+    calls = list(world.exchange.calls.values())
+    for call in calls:
+        call.record.trunk = PHONES
+    return calls
