@@ -1,7 +1,7 @@
 """The journal: each durable step of a call is written to an append-only file before a peer hears it.
 
 Rule 1: `append` never raises and never waits for a disk; the page cache keeps what was written when the
-process is killed, a thread syncs it in groups (50 ms) against loss of power. Between `gather` and `flush` the
+process is killed, a thread syncs it in groups (80 ms) against loss of power. Between `gather` and `flush` the
 steps of many calls wait to become one `write(2)`, as long as no peer is told of them. Rule 2: each segment can stand
 alone: it begins with the last snapshot of every call that is open, so older segments may go once they are
 loaded. Rule 3: when the disk fails, calls go on: ended records wait in memory, open calls are known anyway,
@@ -30,7 +30,7 @@ from switchboard.store.segments import (
 )
 
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
-SYNC_SECONDS: Final = 0.05
+SYNC_SECONDS: Final = 0.08
 BACKLOG_RECORDS: Final = 10_000
 RETRY_SECONDS: Final = 1.0
 COMPLAINT_SECONDS: Final = 60.0

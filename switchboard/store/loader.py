@@ -26,7 +26,7 @@ from switchboard.store.records import CallRecord
 from switchboard.store.schema import journal_position
 from switchboard.store.segments import Reading, read_segment, segment_number, segment_paths
 
-POLL_SECONDS: Final = 0.5
+POLL_SECONDS: Final = 1.0
 PAUSE_SECONDS: Final = 0.002
 BATCH_BYTES: Final = 512 * 1024
 RETRY_SECONDS: Final = 1.0
@@ -125,6 +125,7 @@ class Loader:
         return True
 
     def _load(self, path: Path, *, last: bool) -> bool:
+        """Load one batch of a segment; False when there is no more in it now."""
         reading = read_segment(path, self._offset, self._batch_bytes)
         records = self._records(reading)
         if reading.end == self._offset and reading.torn >= self._batch_bytes:
@@ -137,7 +138,8 @@ class Loader:
                 _log.warning("loader.torn_segment", segment=path.name, bytes=reading.torn)
             return False
         self._store(records, reading.end)
-        return True
+        # Whoever has read less than a batch from the newest segment need not look at once whether there is more.
+        return not last or len(reading.data) >= self._batch_bytes
 
     def _records(self, reading: Reading) -> list[Journalled]:
         records = []
