@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from bench.rtp import share
 from switchboard.ops.control_client import ask
 from switchboard.store.store import CONTROL_NAME
-from tests.support.command import shown_call
+from tests.support.command import command, shown_call
 from tests.support.sipp import Caller, Heard, carry, listening, need_sipp
 from tests.support.switch import RunningSwitch
 from tests.support.talking import fragile_switch
@@ -136,6 +137,9 @@ async def test_running_calls_keep_their_flow_and_bad_changes_are_refused(
             calls.create_task(call(second))
             both = await live_calls(switch, 1, 1)
             assert [(row["version"], row["newest"]) for row in both] == [(new, True), (old, False)]
+            listed = await command(switch, "flows", "list")
+            assert re.search(rf"(?m)^reception +{new} +1 +live ", listed), listed
+            assert re.search(rf"(?m)^reception +{old} +1 +until they end ", listed), listed
             await refused_changes(switch, flows)
             assert [row["version"] for row in versions(switch) if row["newest"]] == [new]
             calls.create_task(call(third))

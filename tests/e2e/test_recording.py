@@ -252,7 +252,7 @@ async def the_recorder_is_killed(switch: RunningSwitch, directory: Path, caller:
     gaps = recording["sidecar"]["gaps"]
     assert [(gap["side"], gap["why"]) for gap in gaps] == [("left", "recorder"), ("right", "recorder")], recording
     for gap, sound, hz in zip(gaps, sides(recording), (CALLER_HZ, AGENT_HZ), strict=True):
-        # What it held for packets that come late is lost with it, two or three seconds, and what came until the next one is there.
+        # What it held for packets that come late is lost with it: two or three seconds.
         assert gap["seconds"] < 5.0
         assert silent(sound, gap)
         assert seconds_of(sound[: round(gap["at"] * RATE)], hz) > 1.0
