@@ -234,7 +234,9 @@ class Switch:
         self.directory.masks.swap(table)
         # All at once, the loop would stand still while 200,000 old bindings are given back.
         await asyncio.to_thread(table.dissolve, _rest)
-        self.log.info("masks.reloaded", bindings=len(table), added=difference.added, removed=difference.removed)
+        self.log.info(
+            "masks.reloaded", bindings=len(self.directory.masks), added=difference.added, removed=difference.removed
+        )
         return {"bindings": len(self.directory.masks)}
 
     async def _change_masks(self, request: Mapping[str, object]) -> dict[str, int]:
