@@ -205,7 +205,7 @@ async def test_what_is_in_a_recording_and_what_is_not(switch: RunningSwitch, tmp
     await switch.nothing_left()
 
 
-async def test_a_fault_of_the_recorder_costs_no_call(tmp_path: Path) -> None:
+async def test_faults_cost_no_call(tmp_path: Path) -> None:
     """It is killed in a call; and elsewhere, a file stands where the directory of recordings should be."""
     need_sipp()
     directories = [tmp_path / "killed", tmp_path / "unwritable"]
