@@ -252,10 +252,12 @@ class Switch:
         states = msgspec.convert(request.get("messages", {}), dict[str, MessageState])
         boxes = self.store.voicemail.apply(states)
         for box in boxes:
-            self.driver.run(
-                lambda now, box=box: tell_waiting(self.exchange, box, self.store.voicemail.waiting(box), now)  # type: ignore[misc]
-            )
+            self._light_lamp(box)
         return {"boxes": len(boxes)}
+
+    def _light_lamp(self, box: str) -> None:
+        waiting = self.store.voicemail.waiting(box)
+        self.driver.run(lambda now: tell_waiting(self.exchange, box, waiting, now))
 
     def _new_masks(self) -> tuple[MaskTable, Difference]:
         table = self.store.load_masks(self.config.masks, _rest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final, Literal
 
 from ivr_flows.actions import Message
 from ivr_flows.events import Event
@@ -50,7 +51,7 @@ def message_ended(x: Exchange, call: Call, event: MessageDone, now: float) -> Ev
         x.log("voicemail.failed", call_id=call.id, box=capture.box)
     elif event.seconds >= max(capture.min_seconds, 0.001):
         _file(x, call, capture, event.seconds, now)
-    return Captured(event.message_id, event.seconds, _REASONS.get(event.reason, "limit"))  # type: ignore[arg-type]
+    return Captured(event.message_id, event.seconds, _REASONS.get(event.reason, "limit"))
 
 
 def _file(x: Exchange, call: Call, capture: Capture, seconds: float, now: float) -> None:
@@ -75,4 +76,9 @@ def _file(x: Exchange, call: Call, capture: Capture, seconds: float, now: float)
     tell_waiting(x, capture.box, waiting, now)
 
 
-_REASONS = {"digit": "digit", "silence": "silence", "limit": "limit", "failed": "failed"}
+# What else the media plane tells, a hang-up or a stop, is for the flow an end like that of the longest message.
+_REASONS: Final[dict[str, Literal["digit", "silence", "failed"]]] = {
+    "digit": "digit",
+    "silence": "silence",
+    "failed": "failed",
+}

@@ -6,6 +6,7 @@ from ivr_flows import machine
 from ivr_flows.actions import Hangup
 from ivr_flows.events import Digit, Event, PlayDone, TimerDue, TransferEnded
 from ivr_flows.model import Flow
+from routing.masks.secret import Sealed
 from switchboard.calls.answering import answer_caller
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.causes import CONGESTION, FLOW_ERROR, UNKNOWN, Cause
@@ -55,7 +56,8 @@ def begin_flow(x: Exchange, call: Call, now: float) -> None:
         return
     variables, secrets = dict(call.variables), {}
     if call.record.caller_sealed:
-        number = x.secrets.open(call.record.caller_sealed).reveal("what the flow's conditions and backends are asked")  # type: ignore[arg-type]
+        sealed = Sealed(call.record.caller_sealed)
+        number = x.secrets.open(sealed).reveal("what the flow's conditions and backends are asked")
         secrets["caller"] = number
         if x.region_of is not None:
             variables["caller_province"], variables["caller_city"] = x.region_of(number)

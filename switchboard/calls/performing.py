@@ -176,6 +176,7 @@ def _transfer(x: Exchange, call: Call, action: Transfer, now: float) -> Event | 
             _ring_back(x, call, action.ringback, now)
         return ended
     if isinstance(found, str):
+        # A reason that no exit is named after, such as refused, takes the flow's "other", or "failed".
         return TransferEnded(found)  # type: ignore[arg-type]
     failure = invite_agent(x, call, found, action.ring_timeout, now)
     if failure is not None:
