@@ -21,13 +21,15 @@ class Phase(enum.IntEnum):
     TALKING = 4
     ENDING = 5
     ENDED = 6
+    QUEUED = 7
 
 
 PHASES: Final[dict[Phase, frozenset[Phase]]] = {
-    Phase.ROUTING: frozenset({Phase.FLOW, Phase.CONNECTING, Phase.ENDING}),
-    Phase.FLOW: frozenset({Phase.CONNECTING, Phase.ENDING}),
+    Phase.ROUTING: frozenset({Phase.FLOW, Phase.QUEUED, Phase.CONNECTING, Phase.ENDING}),
+    Phase.FLOW: frozenset({Phase.CONNECTING, Phase.QUEUED, Phase.ENDING}),
+    Phase.QUEUED: frozenset({Phase.FLOW, Phase.QUEUED, Phase.TALKING, Phase.ENDING}),
     Phase.CONNECTING: frozenset({Phase.FLOW, Phase.CONNECTING, Phase.TALKING, Phase.ENDING}),
-    Phase.TALKING: frozenset({Phase.FLOW, Phase.ENDING}),
+    Phase.TALKING: frozenset({Phase.FLOW, Phase.QUEUED, Phase.ENDING}),
     Phase.ENDING: frozenset({Phase.ENDED}),
     Phase.ENDED: frozenset(),
 }
@@ -70,6 +72,7 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     same while a transfer may follow from it. `timer` belongs to the deadline heap. `position` stays while
     the caller talks: the flow goes on when the agent leaves. `speaking` is the play that waits for its speech.
     `talk_due` ends a talk, `warn_due` announces that end. `failed_flow` takes the call when nobody is reached.
+    `others` are all legs beside the caller's and the agent's: agents that ring, a party consulted, supervisors.
     """
 
     record: CallRecord
@@ -107,6 +110,7 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     binding_way: str = ""
     ask_consent: bool = False
     agent_left: bool = False
+    others: list[Leg] = []
 
     def enter(self, phase: Phase) -> bool:
         """Move to `phase`; False and no change when `PHASES` does not allow it."""

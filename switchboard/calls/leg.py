@@ -54,6 +54,11 @@ TRANSITIONS: Final[dict[tuple[LegState, LegInput], LegState]] = {
 }
 
 
+Purpose = Literal["connect", "offer", "transfer", "consult", "invite", "supervise", "originate"]
+"""Why we call somebody: the called party, an agent for one who waits, the target of a transfer, a party consulted,
+one more for a conference, a supervisor who listens, the first party of a call that we begin."""
+
+
 class Leg(msgspec.Struct, kw_only=True, array_like=True):
     """One side of a call.
 
@@ -61,7 +66,8 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     the address the peer's signalling comes from. `remote` is the peer's latest description,
     `remote_sdp` its bytes; `offered` are the codecs of our own offer, empty when the peer made it;
     `offer_pending` is True while the answer to it is still to come in an ACK.
-    `digits` is True while keys are for us rather than for the other side.
+    `digits` is True while keys are for us rather than for the other side. `agent_id` is the agent whose phone
+    it is, "" for anybody else; `ring_due` ends the attempt to reach a leg that is one of a call's `others`.
     """
 
     id: str
@@ -85,6 +91,9 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     sdp_version: int = 0
     local_sdp: bytes = b""
     record: LegRecord
+    purpose: Purpose = "connect"
+    agent_id: str = ""
+    ring_due: float | None = None
 
     def move(self, moved_by: LegInput) -> bool:
         """Take the transition for `moved_by`; False and no change when the table has none."""

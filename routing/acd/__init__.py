@@ -1,0 +1,1 @@
+"""Skill-group queues and agents: a pure engine, `event + now -> actions`."""
