@@ -160,7 +160,8 @@ class RecordTalk(_Command, tag="record", frozen=True):
 
 Command: TypeAlias = (
     Hold | Resume | Mute | SendDigits | Transfer | CancelTransfer | Consult | Complete | Back | Merge | Add | Drop
-    | Supervise | StopSupervising | Park | Unpark | Pick | ToSurvey | InviteRating | HangUp | Dial | Verified | RecordTalk
+    | Supervise | StopSupervising | Park | Unpark | Pick | ToSurvey | InviteRating | HangUp | Dial | Verified
+    | RecordTalk
 )  # fmt: skip
 
 Fault = Literal["no_call", "not_yours", "wrong_state", "no_target", "unreachable", "congestion", "forbidden", "invalid"]
