@@ -57,6 +57,12 @@ class Queue(msgspec.Struct, frozen=True, tag="queue", gc=False):
     """To be played in a loop while waiting."""
     max_wait: float = 600.0
     skills: str = ""
+    """What the agent must know, and how that relaxes: `en>=3 then any after 60s`."""
+    vip: int = 0
+    preferred: str = ""
+    """The agent who is waited for first."""
+    callback_key: str = ""
+    """The key by which the caller asks to be called back; "" for none."""
 
 
 class Http(msgspec.Struct, frozen=True, tag="http", gc=False):

@@ -18,7 +18,7 @@ Outcome = Literal[
     "unregistered",
     "failed",
 ]
-QueueOutcome = Literal["completed", "empty", "full", "timeout", "failed"]
+QueueOutcome = Literal["completed", "empty", "full", "timeout", "closed", "estimate", "callback", "failed"]
 HttpError = Literal["", "timeout", "unreachable", "invalid", "too_large", "busy"]
 
 

@@ -12,7 +12,15 @@ import msgspec
 from ivr_flows.expressions import Value
 from ivr_flows.nodes.backend import Ask, CallbackNode, HttpNode, IdentifyNode, JsonPath, JsonTemplate
 from ivr_flows.nodes.base import DTMF, MAX_ENTRY, Duration, Entry, Exit, NodeBase
-from ivr_flows.nodes.connecting import FAILURES, QUEUE_FAILURES, ConnectBase, DialNode, ExtensionNode, QueueNode
+from ivr_flows.nodes.connecting import (
+    FAILURES,
+    QUEUE_FAILURES,
+    QUEUE_OUTCOMES,
+    ConnectBase,
+    DialNode,
+    ExtensionNode,
+    QueueNode,
+)
 from ivr_flows.nodes.entry import CollectNode, ConsentNode, MenuNode, Question, SurveyNode
 from ivr_flows.nodes.logic import BranchNode, Case, GotoNode, ReturnNode, SetNode, SubflowNode
 from ivr_flows.nodes.recording import RecordNode, RefuseNode, VoicemailNode
@@ -25,6 +33,7 @@ __all__ = [
     "MAX_ENTRY",
     "NODE_TYPES",
     "QUEUE_FAILURES",
+    "QUEUE_OUTCOMES",
     "SECRET_INPUTS",
     "STEP_LIMIT",
     "Ask",

@@ -89,7 +89,8 @@ def _found(name: str, node: Node) -> Found:
             if isinstance(node, DialNode):
                 yield from _target(node.target)
         case QueueNode():
-            yield from _unwired(QUEUE_FAILURES, frozenset(node.on))
+            wanted = (*QUEUE_FAILURES, "callback") if node.callback else QUEUE_FAILURES
+            yield from _unwired(wanted, frozenset(node.on))
         case VoicemailNode():
             if node.min >= node.max:
                 yield ("min",), f"no message can be {node.min:g} s long within {node.max:g} s", "", codes.BAD_VALUE

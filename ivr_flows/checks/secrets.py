@@ -39,6 +39,8 @@ _WHERE: Final[dict[str, tuple[str, str]]] = {
     "group": ("would be the name of a group, which is logged", _IN_BODY),
     "skills": ("would be a skill, which is logged", _IN_BODY),
     "priority": ("would be a priority, which is logged", "branch on it, and give each branch a priority"),
+    "vip": ("would be a priority, which is logged", "branch on it, and give each branch a priority"),
+    "preferred": ("would be the name of an agent, which is logged", _IN_BODY),
     "box": ("would be the name of a mailbox, which is logged", _IN_BODY),
 }
 

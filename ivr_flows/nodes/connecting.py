@@ -23,6 +23,8 @@ FAILURES = (
     "failed",
 )
 QUEUE_FAILURES = ("empty", "full", "timeout", "failed")
+QUEUE_OUTCOMES = (*QUEUE_FAILURES, "closed", "estimate", "callback")
+"""How waiting ends without a talk; what is none of the failures goes to "other" or "failed" when it is not wired."""
 
 Failure = Literal[
     "unknown",
@@ -81,17 +83,21 @@ class DialNode(ConnectBase, frozen=True, tag="dial", kw_only=True):
 class QueueNode(NodeBase, frozen=True, tag="queue", kw_only=True):
     """Let the caller wait for somebody of a group; go on at `next` after the talk, or where `on` says.
 
-    `prompts` are the music while waiting. "other" in `on` stands for what it does not name.
+    `prompts` are the music while waiting. "other" in `on` stands for what it does not name. Who presses `callback`
+    is called back in turn, and goes on at `callback` of `on`.
     """
 
     group: Text
     next: str
-    on: dict[Literal["empty", "full", "timeout", "failed", "other"], str]
+    on: dict[Literal["empty", "full", "timeout", "closed", "estimate", "callback", "failed", "other"], str]
     priority: Expression = Expression(0)
     prompts: Annotated[tuple[Prompt, ...], msgspec.Meta(min_length=1)] = (Prompt("music/hold"),)
     max_wait: Duration = Duration(600.0)
     limit: Duration = Duration(86400.0)
     skills: Text = Text("")
+    vip: Expression = Expression(0)
+    preferred: Text = Text("")
+    callback: Literal["", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "#"] = ""
 
     def exits(self) -> Iterator[Exit]:
         """Yield `next` and every failure's exit."""

@@ -40,18 +40,24 @@ def _ended(turn: Turn, node: ConnectBase, event: TransferEnded) -> str:
 def enter_queue(turn: Turn, node: QueueNode) -> str:
     """Join a group's queue."""
     scope = turn.scope
-    priority = node.priority.value(scope)
     turn.forget_keys()
     turn.actions.append(
         Queue(
             group=node.group.fill(scope),
-            priority=max(-MAX_PRIORITY, min(MAX_PRIORITY, priority)) if isinstance(priority, int) else 0,
+            priority=_bounded(node.priority.value(scope)),
             music=turn.render(node.prompts),
             max_wait=float(node.max_wait),
             skills=node.skills.fill(scope),
+            vip=_bounded(node.vip.value(scope)),
+            preferred=node.preferred.fill(scope),
+            callback_key=node.callback,
         )
     )
     return turn.wait(Waiting.QUEUED, node.max_wait + node.limit)
+
+
+def _bounded(value: str | int) -> int:
+    return max(-MAX_PRIORITY, min(MAX_PRIORITY, value)) if isinstance(value, int) else 0
 
 
 def _served(turn: Turn, node: QueueNode, event: QueueEnded) -> str:

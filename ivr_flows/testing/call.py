@@ -39,7 +39,7 @@ from ivr_flows.events import (
     TimerDue,
     TransferEnded,
 )
-from ivr_flows.model import FAILURES, QUEUE_FAILURES, Flow, SurveyNode
+from ivr_flows.model import FAILURES, QUEUE_OUTCOMES, Flow, SurveyNode
 from ivr_flows.position import Waiting
 from ivr_flows.testing.world import RINGING, Backend, Far, FarEnd, Given, Reply
 
@@ -190,7 +190,7 @@ class VirtualCall:
     def end_talk(self, outcome: str) -> bool:
         """Let what the caller was connected to end so, now; False when it cannot."""
         waiting = self.position.waiting
-        if waiting is Waiting.QUEUED and outcome in ("completed", *QUEUE_FAILURES):
+        if waiting is Waiting.QUEUED and outcome in ("completed", *QUEUE_OUTCOMES):
             self._drop(QueueEnded)
             self._step(QueueEnded(cast("QueueOutcome", outcome)))
         elif waiting is Waiting.TRANSFERRING and outcome in ("completed", *FAILURES):
@@ -274,7 +274,7 @@ class VirtualCall:
         if isinstance(action, Queue):
             self.heard.append(tuple(prompt.text if isinstance(prompt, Speech) else prompt for prompt in action.music))
             self.connected.append(f"group {action.group}")
-            known: tuple[str, ...] = QUEUE_FAILURES
+            known: tuple[str, ...] = QUEUE_OUTCOMES
             longest = action.max_wait
         else:
             self.connected.append(action.target or f"{action.number},{action.extension}")

@@ -13,11 +13,11 @@ import msgspec
 from ivr_flows.clock import LocalTime
 from ivr_flows.events import HttpError
 from ivr_flows.expressions import Value
-from ivr_flows.model import FAILURES, QUEUE_FAILURES, Duration
+from ivr_flows.model import FAILURES, QUEUE_OUTCOMES, Duration
 
 CALLER: Final = "13800000000"
 CALLED: Final = "4008000000"
-OUTCOMES: Final = ("completed", *dict.fromkeys((*FAILURES, *QUEUE_FAILURES)))
+OUTCOMES: Final = ("completed", *dict.fromkeys((*FAILURES, *QUEUE_OUTCOMES)))
 RINGING: Final = Duration(5.0)
 TALKING: Final = Duration(60.0)
 

@@ -109,6 +109,20 @@ class TestTransfer:
 class TestQueue:
     """A queue node."""
 
+    def test_who_is_preferred_and_may_be_called_back(self) -> None:
+        """The agent asked for, the weight of the caller and the key for being called back are in the action."""
+        flow = flow_of(
+            "  a: {type: queue, group: north, vip: rank, preferred: '{last}', callback: '1', next: b,"
+            " on: {callback: back, other: b}}\n  b: {type: hangup}\n  back: {type: hangup, cause: busy}\n",
+            "variables: {rank: 3, last: alice}\n",
+        )
+        caller = Caller(flow)
+        queue = caller.did[1]
+        assert isinstance(queue, Queue)
+        assert (queue.vip, queue.preferred, queue.callback_key) == (3, "alice", "1")
+        caller.step(QueueEnded("callback"))
+        assert caller.did[-1] == Hangup("busy")
+
     NODES = (
         "  a: {type: queue, group: '{city}', priority: 'vip * 10', skills: 'lang={language}', max_wait: 2m, limit: 1h,"
         " prompts: [{say: 请稍候}, music/hold], next: bye, on: {full: full, other: rest}}\n"
@@ -124,7 +138,15 @@ class TestQueue:
 
     @pytest.mark.parametrize(
         ("outcome", "cause"),
-        [("completed", "normal"), ("full", "busy"), ("empty", "failed"), ("timeout", "failed"), ("failed", "failed")],
+        [
+            ("completed", "normal"),
+            ("full", "busy"),
+            ("empty", "failed"),
+            ("timeout", "failed"),
+            ("failed", "failed"),
+            ("closed", "failed"),
+            ("estimate", "failed"),
+        ],
     )
     def test_outcomes(self, outcome: str, cause: str) -> None:
         """Each outcome has its way out, and its name is a variable unless there was a talk."""

@@ -78,6 +78,8 @@ DEFAULTS = {
     ("back", ("number",)),
     ("desk", ("number",)),
     ("desk", ("extension",)),
+    ("people", ("vip",)),
+    ("people", ("preferred",)),
 }
 """What is read or played though it is not written."""
 
