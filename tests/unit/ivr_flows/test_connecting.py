@@ -120,8 +120,7 @@ class TestQueue:
         queue = caller.did[1]
         assert isinstance(queue, Queue)
         assert (queue.vip, queue.preferred, queue.callback_key) == (3, "alice", "1")
-        caller.step(QueueEnded("callback"))
-        assert caller.did[-1] == Hangup("busy")
+        assert caller.send(QueueEnded("callback")) == [Hangup("busy")]
 
     NODES = (
         "  a: {type: queue, group: '{city}', priority: 'vip * 10', skills: 'lang={language}', max_wait: 2m, limit: 1h,"
