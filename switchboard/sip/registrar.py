@@ -74,6 +74,7 @@ class Registrar:
         self._bindings: dict[str, tuple[Binding, ...]] = {}
         self._expiries: list[tuple[float, str]] = []
         self._due: dict[str, float] = {}
+        self._changed: set[str] = set()
 
     def __len__(self) -> int:
         """Count the addresses-of-record that have bindings."""
@@ -85,7 +86,13 @@ class Registrar:
 
     def forget(self, aor: str) -> None:
         """Remove all bindings of an address-of-record."""
-        self._bindings.pop(aor, None)
+        if self._bindings.pop(aor, None) is not None:
+            self._changed.add(aor)
+
+    def take_changes(self) -> set[str]:
+        """Return the addresses-of-record that have come or gone since the last call; `lookup` tells which."""
+        changed, self._changed = self._changed, set()
+        return changed
 
     def next_deadline(self) -> float | None:
         """Return when the next binding expires, None when there is none."""
@@ -181,8 +188,10 @@ class Registrar:
     def _store(self, aor: str, bindings: list[Binding]) -> None:
         """Replace the bindings; the heap holds one entry an address, renewed only by a sooner expiry."""
         if not bindings:
-            self._bindings.pop(aor, None)
+            self.forget(aor)
             return
+        if aor not in self._bindings:
+            self._changed.add(aor)
         self._bindings[aor] = tuple(bindings)
         earliest = min([binding.expires_at for binding in bindings])
         if earliest < self._due.get(aor, math.inf):

@@ -299,3 +299,23 @@ class TestContactValues:
         assert registrar.lookup("al@x", 0.0) == []
         assert registrar.register(register("Contact: *", "Expires: 0"), "al@x", SOURCE, 0.0).status == 200
         assert len(contacts(registrar)) == 1
+
+
+class TestChanges:
+    """Who has come and who has gone, for those to whom a phone matters."""
+
+    def test_come_refreshed_and_gone(self, registrar: Registrar) -> None:
+        """A first contact and the last one's end are changes; a refresh is none."""
+        registrar.register(register(f"Contact: {BOB}", "Expires: 600"), AOR, SOURCE, 0.0)
+        assert registrar.take_changes() == {AOR}
+        registrar.register(register(f"Contact: {BOB}", "Expires: 600", cseq=2), AOR, SOURCE, 10.0)
+        assert registrar.take_changes() == set()
+        registrar.register(register("Contact: *", "Expires: 0", cseq=3), AOR, SOURCE, 20.0)
+        assert registrar.take_changes() == {AOR}
+
+    def test_expired(self, registrar: Registrar) -> None:
+        """Time takes contacts as well."""
+        registrar.register(register(f"Contact: {BOB}", "Expires: 600"), AOR, SOURCE, 0.0)
+        registrar.take_changes()
+        registrar.handle_timer(600.0)
+        assert registrar.take_changes() == {AOR}
