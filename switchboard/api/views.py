@@ -1,0 +1,293 @@
+"""Calls, records and messages as the API shows them. Pure: nothing here opens a sealed number.
+
+A person's number is in a view only in the masked form that its record has; `contact` is the fingerprint in hexadecimal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeAlias, cast
+
+from switchboard.api.types import (
+    CallbackView,
+    CallView,
+    IdentityView,
+    LastCallView,
+    LegStateName,
+    LegView,
+    MediaView,
+    MessageView,
+    Phase,
+    RecordingView,
+    RecordRow,
+    RecordView,
+    Region,
+    SegmentView,
+    TrailView,
+)
+from switchboard.calls.call import Call
+from switchboard.calls.leg import Leg
+from switchboard.store.callbacks import Request
+from switchboard.store.records import CallRecord, IdentityRecord, LegRecord, RecordingRecord, SegmentRecord, TrailRecord
+from switchboard.store.voicemail import Message
+
+RegionOf: TypeAlias = Callable[[bytes, bytes], Region | None]
+"""The region of a number, by fingerprint and sealed number; None when none is known or wanted."""
+
+TALK: Final = frozenset({"talk", "conference"})
+
+
+def no_region(fingerprint: bytes, sealed: bytes) -> Region | None:
+    """Regions are not looked up."""
+    return None
+
+
+def moment(time_us: int | None) -> datetime | None:
+    """UTC microseconds as a moment."""
+    return None if time_us is None else datetime.fromtimestamp(time_us / 1e6, UTC)
+
+
+def when(time_us: int) -> datetime:
+    """UTC microseconds that are there as a moment."""
+    return datetime.fromtimestamp(time_us / 1e6, UTC)
+
+
+def contact_of(fingerprint: bytes) -> str:
+    """A fingerprint as the API names it."""
+    return fingerprint.hex()
+
+
+def seconds(began_us: int, ended_us: int | None) -> float:
+    """The length of a stretch; 0 while it goes on."""
+    return 0.0 if ended_us is None else max(ended_us - began_us, 0) / 1e6
+
+
+def call_view(call: Call, now_us: int, region_of: RegionOf = no_region) -> CallView:
+    """A call that is up."""
+    record = call.record
+    legs = [call.caller, *([call.agent] if call.agent is not None else []), *call.others]
+    here = {leg.id for leg in legs}
+    gone = [leg_record_view(leg) for leg in record.legs if leg.id not in here]
+    return CallView(
+        id=call.id,
+        direction=record.direction,
+        trunk=record.trunk,
+        called=record.called,
+        extension=record.extension,
+        caller=record.caller_masked,
+        contact=contact_of(record.caller_fingerprint),
+        region=region_of(record.caller_fingerprint, record.caller_sealed),
+        flow=call.flow or record.flow,
+        group=_group(record),
+        agent=call.agent.agent_id if call.agent is not None else "",
+        started=when(record.started_us),
+        answered=moment(record.answered_us),
+        identity=identity_view(record.identity),
+        binding=record.binding,
+        phase=cast("Phase", call.phase.name.lower()),
+        seconds=max(now_us - record.started_us, 0) / 1e6,
+        agents=sorted({leg.agent_id for leg in legs if leg.agent_id}),
+        legs=[*(leg_view(leg) for leg in legs), *gone],
+        segments=segment_views(record.segments),
+        trail=trail_views(record.trail),
+    )
+
+
+def leg_view(leg: Leg) -> LegView:
+    """A leg that is up."""
+    record = leg.record
+    return LegView(
+        id=leg.id,
+        role=leg.role,
+        peer=record.peer,
+        purpose="" if leg.role == "caller" else leg.purpose,
+        agent=leg.agent_id,
+        state=cast("LegStateName", leg.state.name.lower()),
+        invited=moment(record.invited_us),
+        ringing=moment(record.ringing_us),
+        answered=moment(record.answered_us),
+        ended=moment(record.ended_us),
+        sip_status=record.sip_status,
+        cause=record.cause,
+        codec=record.codec,
+    )
+
+
+def leg_record_view(leg: LegRecord) -> LegView:
+    """A leg that has ended."""
+    media = leg.media
+    return LegView(
+        id=leg.id,
+        role=leg.role,
+        peer=leg.peer,
+        agent=getattr(leg, "agent", ""),
+        state="ended",
+        invited=moment(leg.invited_us),
+        ringing=moment(leg.ringing_us),
+        answered=moment(leg.answered_us),
+        ended=moment(leg.ended_us),
+        sip_status=leg.sip_status,
+        cause=leg.cause,
+        codec=leg.codec,
+        media=None if media is None else MediaView(
+            received=media.received, sent=media.sent, lost=media.lost, jitter_ms=media.jitter_ms
+        ),
+    )  # fmt: skip
+
+
+def record_row(record: CallRecord, region_of: RegionOf = no_region) -> RecordRow:
+    """A stored call as a line of a list."""
+    return RecordRow(
+        id=record.id,
+        direction=record.direction,
+        trunk=record.trunk,
+        called=record.called,
+        extension=record.extension,
+        caller=record.caller_masked,
+        contact=contact_of(record.caller_fingerprint),
+        region=region_of(record.caller_fingerprint, record.caller_sealed),
+        flow=record.flow,
+        group=_group(record),
+        agent=getattr(record, "agent", ""),
+        started=when(record.started_us),
+        answered=moment(record.answered_us),
+        identity=identity_view(record.identity),
+        binding=record.binding,
+        ended=moment(record.ended_us),
+        ended_by=record.ended_by,
+        cause=record.cause,
+        seconds=seconds(record.started_us, record.ended_us),
+        talked=spent(record.segments, TALK),
+        queued=spent(record.segments, {"queue"}),
+    )
+
+
+def record_view(record: CallRecord, region_of: RegionOf = no_region, recordings: Path | None = None) -> RecordView:
+    """All that is kept of a call; with the directory of `recordings` each tells whether its file is there."""
+    row = record_row(record, region_of)
+    return RecordView(
+        **{name: getattr(row, name) for name in row.__struct_fields__},
+        sip_status=record.sip_status,
+        q850=record.q850,
+        flow_version=record.flow_version,
+        consent=record.consent,
+        post_dial_delay=_microseconds(record.post_dial_delay_us),
+        transfer_latency=_microseconds(record.transfer_latency_us),
+        legs=[leg_record_view(leg) for leg in record.legs],
+        segments=segment_views(record.segments),
+        trail=trail_views(record.trail),
+        path=record.path,
+        survey=record.survey,
+        recordings=[recording_view(record.id, recording, recordings) for recording in record.recordings],
+    )
+
+
+def last_call_view(record: CallRecord, remark: str, region_of: RegionOf = no_region, agent: str = "") -> LastCallView:
+    """A call as one of an agent's last ten."""
+    own = [segment for segment in record.segments if segment.kind in TALK and _whose(segment) in ("", agent)]
+    began_us = own[0].started_us if own else record.answered_us or record.started_us
+    return LastCallView(
+        call=record.id,
+        number=record.caller_masked,
+        contact=contact_of(record.caller_fingerprint),
+        answered=when(began_us),
+        seconds=spent(own, TALK),
+        region=region_of(record.caller_fingerprint, record.caller_sealed),
+        group=_group(record),
+        trail=trail_views(record.trail),
+        remark=remark,
+    )
+
+
+def recording_view(call: str, recording: RecordingRecord, directory: Path | None = None) -> RecordingView:
+    """A recording of a call."""
+    return RecordingView(
+        id=recording.id,
+        call=call,
+        kind=recording.kind,
+        started=when(recording.started_us),
+        seconds=recording.seconds,
+        there=directory is None or (directory / recording.path).is_file(),
+    )
+
+
+def segment_views(segments: Iterable[SegmentRecord]) -> list[SegmentView]:
+    """The stretches of a call."""
+    return [
+        SegmentView(
+            kind=segment.kind,
+            started=when(segment.started_us),
+            ended=moment(segment.ended_us),
+            seconds=None if segment.ended_us is None else seconds(segment.started_us, segment.ended_us),
+            detail=segment.detail,
+            agent=_whose(segment),
+            group=getattr(segment, "group", ""),
+        )
+        for segment in segments
+    ]
+
+
+def trail_views(trail: Iterable[TrailRecord]) -> list[TrailView]:
+    """The keys of a caller."""
+    return [TrailView(flow=one.flow, node=one.node, key=one.key, at=when(one.at_us)) for one in trail]
+
+
+def identity_view(identity: IdentityRecord | None) -> IdentityView | None:
+    """What came of an identity check."""
+    if identity is None:
+        return None
+    return IdentityView(
+        status=identity.status, method=identity.method, subject=identity.subject, attempts=identity.attempts
+    )
+
+
+def callback_view(request: Request) -> CallbackView:
+    """A request to be called back."""
+    record = request.record
+    return CallbackView(
+        id=record.id,
+        group=record.group,
+        number=record.number_masked,
+        contact=contact_of(record.number_fingerprint),
+        asked=when(record.asked_us),
+        state=request.state,
+        call=record.call_id,
+        attempts=getattr(record, "attempts", 0),
+        changed=moment(request.changed_us),
+        changed_by=request.changed_by,
+    )
+
+
+def message_view(message: Message) -> MessageView:
+    """A voice message."""
+    record = message.record
+    return MessageView(
+        id=record.id,
+        box=record.box,
+        left=when(record.left_us),
+        seconds=record.seconds,
+        caller=record.caller_masked,
+        contact=contact_of(record.caller_fingerprint),
+        call=record.call_id,
+        state=message.state,
+    )
+
+
+def spent(segments: Iterable[SegmentRecord], kinds: Iterable[str]) -> float:
+    """Seconds in stretches of these kinds."""
+    wanted = frozenset(kinds)
+    return sum(seconds(segment.started_us, segment.ended_us) for segment in segments if segment.kind in wanted)
+
+
+def _whose(segment: SegmentRecord) -> str:
+    return str(getattr(segment, "agent", ""))
+
+
+def _group(record: CallRecord) -> str:
+    return str(getattr(record, "group", ""))
+
+
+def _microseconds(length_us: int | None) -> float | None:
+    return None if length_us is None else length_us / 1e6
