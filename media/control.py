@@ -8,9 +8,12 @@ either side may be the older one.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
+
+Role: TypeAlias = Literal["party", "listener", "coach"]
+"""What a session is in a room."""
 
 MAX_FRAME: Final = 1 << 20
 """Octets of one frame: the largest is a Hello with every port of a machine, about 100 KiB."""
@@ -184,9 +187,42 @@ class Message(_Message, tag=15):
     seq: int = 0
 
 
+class Join(_Message, tag=16):
+    """Puts a session into a room, out of its bridge or other room; again: changes its role.
+
+    A "party" hears all other parties and the coaches that coach it; a "listener" and a "coach" hear all parties;
+    a coach is heard by the session of `coached_port` and `coached_gen` alone.
+    """
+
+    port: int
+    gen: int
+    room: int
+    role: Role = "party"
+    coached_port: int = 0
+    coached_gen: int = 0
+    seq: int = 0
+
+
+class Leave(_Message, tag=17):
+    """Takes a session out of its room; a room that is empty is no more."""
+
+    port: int
+    gen: int
+    seq: int = 0
+
+
+class Mute(_Message, tag=18):
+    """What comes from a session is silence, or audio again, to whoever hears or records it; keys are still told."""
+
+    port: int
+    gen: int
+    on: bool
+    seq: int = 0
+
+
 Command: TypeAlias = (
     Attach | Open | Bridge | Unbridge | Play | StopPlay | SendDigits | Release | Ping | Stats
-    | Record | StopRecord | PauseRecord | Conceal | Message
+    | Record | StopRecord | PauseRecord | Conceal | Message | Join | Leave | Mute
 )  # fmt: skip
 
 
@@ -289,6 +325,8 @@ class WorkerStats(_Message, tag=8):
     ignored: int
     late_max_ms: float
     cpu_seconds: float
+    mixed: int = 0
+    rooms: int = 0
 
 
 class Recorded(_Message, tag=9):

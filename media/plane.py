@@ -1,4 +1,4 @@
-"""The media plane as signalling sees it: ports to lease, commands that cost nothing, events."""
+"""The plane made of our own media workers: ports to lease, commands that cost nothing, events."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import contextlib
 import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias
-
-import msgspec
 
 from media.control import (
     Bridge,
@@ -18,8 +15,11 @@ from media.control import (
     Digit,
     Event,
     Hello,
+    Join,
+    Leave,
     Message,
     MessageDone,
+    Mute,
     Open,
     PauseRecord,
     Play,
@@ -29,6 +29,7 @@ from media.control import (
     Recorded,
     Release,
     Released,
+    Role,
     SendDigits,
     Silence,
     StopPlay,
@@ -36,105 +37,13 @@ from media.control import (
     Unbridge,
     WorkerStats,
 )
+from media.interface import Lease, MediaEvent, MediaPlane, WorkerLost
+from media.rooms import Rooms
 from media.worker_link import WorkerLink
 
+__all__ = ["Lease", "MediaEvent", "MediaPlane", "WorkerLost", "WorkerPlane"]
+
 _TICK = 1.0
-
-
-class Lease(msgspec.Struct, frozen=True):
-    """A port for one leg; `gen` is never used twice in a plane, so (port, gen) names the leg's session."""
-
-    worker: int
-    port: int
-    gen: int
-    address: str
-
-
-class WorkerLost(msgspec.Struct, frozen=True):
-    """A worker died or hangs: these leases are void, no other event of them will come."""
-
-    worker: int
-    leases: tuple[Lease, ...]
-
-
-MediaEvent: TypeAlias = Digit | PlayDone | Released | Silence | WorkerLost | Recorded | MessageDone
-
-
-class MediaPlane(Protocol):
-    """Where the audio of calls is carried; every method returns at once."""
-
-    def lease(self, near: Lease | None = None) -> Lease | None:
-        """A free port, on the worker of `near` so that both can be bridged; None when there is none."""
-
-    def open(
-        self,
-        lease: Lease,
-        *,
-        remote_ip: str,
-        remote_port: int,
-        latch_ip: str,
-        audio_pt: int,
-        codec: str,
-        event_pt: int | None,
-        send: bool = True,
-        receive: bool = True,
-        digits: bool = False,
-        receive_pt: int | None = None,
-        receive_event_pt: int | None = None,
-    ) -> None:
-        """Starts or updates the session of `lease`."""
-
-    def bridge(self, a: Lease, b: Lease) -> None:
-        """Relays both ways; both leases must be of one worker."""
-
-    def unbridge(self, lease: Lease) -> None:
-        """Ends relaying from and to `lease`."""
-
-    def play(self, lease: Lease, play_id: int, prompts: Sequence[str], loop: bool = False) -> None:
-        """Plays `prompts` to the peer in place of whatever plays; PlayDone with `play_id` follows."""
-
-    def stop_play(self, lease: Lease) -> None:
-        """Stops what plays."""
-
-    def send_digits(self, lease: Lease, digits: str) -> None:
-        """Sends telephone events to the peer."""
-
-    def record(self, lease: Lease, recording_id: str, path: str, peer: Lease | None = None) -> None:
-        """Records into the wav file `path`: left what comes from `lease`, right what it hears, relayed or played.
-
-        `conceal` of `peer` silences this recording too. Recorded with `recording_id` follows its end; the end
-        of the session ends it, and Recorded then comes before Released.
-        """
-
-    def stop_record(self, lease: Lease) -> None:
-        """Ends the recording or message of `lease`; Recorded or MessageDone follows if there was one."""
-
-    def pause_record(self, lease: Lease, paused: bool) -> None:
-        """Records silence, or audio again; the time of the recording goes on."""
-
-    def conceal(self, lease: Lease, on: bool) -> None:
-        """While secret keys are pressed recordings hold silence, those begun meanwhile too."""
-
-    def message(
-        self,
-        lease: Lease,
-        message_id: int,
-        path: str,
-        max_seconds: float,
-        silence_seconds: float = 0.0,
-        terminators: str = "",
-    ) -> None:
-        """Records what the caller says, in mono; MessageDone with `message_id` follows its end.
-
-        It ends with a digit of `terminators` (told by MessageDone alone), after `silence_seconds` without
-        a voice (0: never), after `max_seconds`, by `stop_record`, or before Released with reason "hangup".
-        """
-
-    def release(self, lease: Lease) -> None:
-        """Ends the session; Released follows and the port may be leased again."""
-
-    def counts(self) -> dict[str, int]:
-        """Ports `free` and `leased`, `workers` connected."""
 
 
 class _Worker:
@@ -163,6 +72,7 @@ class WorkerPlane:
         self._workers = [_Worker(WorkerLink(path, client, self)) for path in sockets]
         self._numbers = {worker.link: number for number, worker in enumerate(self._workers)}
         self._gen = 0
+        self._rooms = Rooms()
         self._tasks: list[asyncio.Task[None]] = []
         self._ready = asyncio.Event()
 
@@ -227,6 +137,7 @@ class WorkerPlane:
         worker = self._workers[lease.worker]
         if worker.leased.get(lease.port) == lease and lease.port not in worker.releasing:
             worker.releasing.add(lease.port)
+            self._rooms.leave(lease)
             worker.link.send(Release(lease.port, lease.gen))
 
     def counts(self) -> dict[str, int]:
@@ -245,9 +156,12 @@ class WorkerPlane:
 
     def _send(self, lease: Lease, command: Command) -> None:
         # A void or released lease is no error: the worker's death crosses with the call's commands.
+        if self._alive(lease):
+            self._workers[lease.worker].link.send(command)
+
+    def _alive(self, lease: Lease) -> bool:
         worker = self._workers[lease.worker]
-        if worker.leased.get(lease.port) == lease and lease.port not in worker.releasing:
-            worker.link.send(command)
+        return worker.leased.get(lease.port) == lease and lease.port not in worker.releasing
 
     def open(
         self,
@@ -289,6 +203,8 @@ class WorkerPlane:
         """Relays both ways; raises ValueError when `b` was not leased near `a`."""
         if a.worker != b.worker:
             raise ValueError(f"ports {a.port} and {b.port} are of different workers")
+        self._rooms.leave(a)
+        self._rooms.leave(b)
         self._send(a, Bridge(a.port, a.gen, b.port, b.gen))
 
     def unbridge(self, lease: Lease) -> None:
@@ -339,6 +255,22 @@ class WorkerPlane:
             Message(lease.port, lease.gen, message_id, path, max_seconds, silence_seconds, terminators),
         )
 
+    def join(self, lease: Lease, room: int, role: Role = "party", coached: Lease | None = None) -> None:
+        """Puts `lease` into a room, or changes its role; raises ValueError."""
+        if self._alive(lease):
+            self._rooms.join(lease, room, role, coached)
+            port, gen = (0, 0) if coached is None else (coached.port, coached.gen)
+            self._send(lease, Join(lease.port, lease.gen, room, role, port, gen))
+
+    def leave(self, lease: Lease) -> None:
+        """Takes `lease` out of its room."""
+        self._rooms.leave(lease)
+        self._send(lease, Leave(lease.port, lease.gen))
+
+    def mute(self, lease: Lease, on: bool) -> None:
+        """What comes from `lease` is silence, or audio again."""
+        self._send(lease, Mute(lease.port, lease.gen, on))
+
     # --- what a link tells (LinkOwner) ---
 
     def worker_up(self, link: WorkerLink, hello: Hello) -> None:
@@ -361,6 +293,8 @@ class WorkerPlane:
         number = self._numbers[link]
         worker = self._workers[number]
         leases = tuple(worker.leased.values())
+        for lease in leases:
+            self._rooms.leave(lease)
         worker.leased.clear()
         worker.releasing.clear()
         worker.foreign.clear()

@@ -8,8 +8,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from media.control import Digit, MessageDone, PlayDone, Recorded, Released, Silence, StreamStats
+from media.control import Digit, MessageDone, PlayDone, Recorded, Released, Role, Silence, StreamStats
 from media.plane import Lease, MediaEvent, MediaPlane, WorkerLost
+from media.rooms import Rooms
 
 
 class FakePlane(MediaPlane):
@@ -17,7 +18,8 @@ class FakePlane(MediaPlane):
 
     Each command is a tuple: its name, the port, then its arguments, such as
     ("open", 10000, {...}), ("bridge", 10000, 10002), ("play", 10000, 1, ("zh/welcome",), False),
-    ("record", 10000, "id", "a.wav", 10002), ("message", 10000, 1, "b.wav", 120.0, 5.0, "#").
+    ("record", 10000, "id", "a.wav", 10002), ("message", 10000, 1, "b.wav", 120.0, 5.0, "#"),
+    ("join", 10000, 7, "coach", 10002), ("leave", 10000), ("mute", 10000, True).
 
     What a worker answers (Released, PlayDone "stopped", Recorded, MessageDone) comes later, as in reality: at
     the next iteration of the loop, or, where none runs, when the test calls `settle`.
@@ -42,6 +44,9 @@ class FakePlane(MediaPlane):
         self.messages: dict[int, tuple[int, str]] = {}
         self.paused: set[int] = set()
         self.concealed: set[int] = set()
+        self.muted: set[int] = set()
+        self.rooms: dict[int, dict[int, tuple[Role, int | None]]] = {}
+        self._rooms = Rooms()
         self.leased: dict[int, Lease] = {}
         self.events: list[MediaEvent] = []
         self.auto_release = auto_release
@@ -83,6 +88,8 @@ class FakePlane(MediaPlane):
         if self._valid(a) and self._valid(b):
             self._part(a.port)
             self._part(b.port)
+            self._out_of_room(a)
+            self._out_of_room(b)
             self.bridges[a.port] = b.port
             self.bridges[b.port] = a.port
             self.commands.append(("bridge", a.port, b.port))
@@ -92,6 +99,30 @@ class FakePlane(MediaPlane):
         if self._valid(lease):
             self._part(lease.port)
             self.commands.append(("unbridge", lease.port))
+
+    def join(self, lease: Lease, room: int, role: Role = "party", coached: Lease | None = None) -> None:
+        """Records; `rooms` holds by room and port the role and the coached port; raises ValueError as WorkerPlane."""
+        if self._valid(lease):
+            before = self._rooms.room_of(lease)
+            self._rooms.join(lease, room, role, coached)
+            if before is not None and before != room:
+                self._forget_in(before, lease)
+            self._part(lease.port)
+            other = None if coached is None else coached.port
+            self.rooms.setdefault(room, {})[lease.port] = role, other
+            self.commands.append(("join", lease.port, room, role, other))
+
+    def leave(self, lease: Lease) -> None:
+        """Records."""
+        if self._valid(lease):
+            self._out_of_room(lease)
+            self.commands.append(("leave", lease.port))
+
+    def mute(self, lease: Lease, on: bool) -> None:
+        """Records; `muted` holds the ports."""
+        if self._valid(lease):
+            (self.muted.add if on else self.muted.discard)(lease.port)
+            self.commands.append(("mute", lease.port, on))
 
     def play(self, lease: Lease, play_id: int, prompts: Sequence[str], loop: bool = False) -> None:
         """Records; what played before ends "stopped", as with a real worker."""
@@ -156,6 +187,7 @@ class FakePlane(MediaPlane):
         if self._valid(lease):
             self._stop(lease)
             self._stop_recording(lease, "hangup")
+            self._out_of_room(lease)
             self._releasing.add(lease.port)
             self.commands.append(("release", lease.port))
             if self.auto_release:
@@ -237,6 +269,17 @@ class FakePlane(MediaPlane):
         self.events.append(event)
         self.on_event(event)
 
+    def _out_of_room(self, lease: Lease) -> None:
+        room = self._rooms.room_of(lease)
+        if room is not None:
+            self._rooms.leave(lease)
+            self._forget_in(room, lease)
+
+    def _forget_in(self, room: int, lease: Lease) -> None:
+        del self.rooms[room][lease.port]
+        if not self.rooms[room]:
+            del self.rooms[room]
+
     def _part(self, port: int) -> None:
         other = self.bridges.pop(port, None)
         if other is not None:
@@ -260,6 +303,8 @@ class FakePlane(MediaPlane):
         self._releasing.discard(lease.port)
         self._free[lease.worker].append(lease.port)
         self._part(lease.port)
+        self._out_of_room(lease)
+        self.muted.discard(lease.port)
         self.opened.pop(lease.port, None)
         self.playing.pop(lease.port, None)
         self.recording.pop(lease.port, None)

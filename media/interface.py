@@ -1,0 +1,124 @@
+"""What signalling and any media plane share: leases, events, the methods of a plane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from media.control import Digit, MessageDone, PlayDone, Recorded, Released, Role, Silence
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """A port for one leg; `gen` is never used twice in a plane, so (port, gen) names the leg's session."""
+
+    worker: int
+    port: int
+    gen: int
+    address: str
+
+
+class WorkerLost(msgspec.Struct, frozen=True):
+    """A worker died or hangs: these leases are void, no other event of them will come."""
+
+    worker: int
+    leases: tuple[Lease, ...]
+
+
+MediaEvent: TypeAlias = Digit | PlayDone | Released | Silence | WorkerLost | Recorded | MessageDone
+
+
+class MediaPlane(Protocol):
+    """Where the audio of calls is carried; every method returns at once."""
+
+    def lease(self, near: Lease | None = None) -> Lease | None:
+        """A free port, on the worker of `near` so that both can be bridged; None when there is none."""
+
+    def open(
+        self,
+        lease: Lease,
+        *,
+        remote_ip: str,
+        remote_port: int,
+        latch_ip: str,
+        audio_pt: int,
+        codec: str,
+        event_pt: int | None,
+        send: bool = True,
+        receive: bool = True,
+        digits: bool = False,
+        receive_pt: int | None = None,
+        receive_event_pt: int | None = None,
+    ) -> None:
+        """Starts or updates the session of `lease`."""
+
+    def bridge(self, a: Lease, b: Lease) -> None:
+        """Relays both ways, out of the rooms they were in; both leases must be of one worker."""
+
+    def unbridge(self, lease: Lease) -> None:
+        """Ends relaying from and to `lease`."""
+
+    def play(self, lease: Lease, play_id: int, prompts: Sequence[str], loop: bool = False) -> None:
+        """Plays `prompts` to the peer in place of whatever plays; PlayDone with `play_id` follows."""
+
+    def stop_play(self, lease: Lease) -> None:
+        """Stops what plays."""
+
+    def send_digits(self, lease: Lease, digits: str) -> None:
+        """Sends telephone events to the peer."""
+
+    def record(self, lease: Lease, recording_id: str, path: str, peer: Lease | None = None) -> None:
+        """Records into the wav file `path`: left what comes from `lease`, right what it hears, relayed or played.
+
+        `conceal` of `peer` silences this recording too. Recorded with `recording_id` follows its end; the end
+        of the session ends it, and Recorded then comes before Released.
+        """
+
+    def stop_record(self, lease: Lease) -> None:
+        """Ends the recording or message of `lease`; Recorded or MessageDone follows if there was one."""
+
+    def pause_record(self, lease: Lease, paused: bool) -> None:
+        """Records silence, or audio again; the time of the recording goes on."""
+
+    def conceal(self, lease: Lease, on: bool) -> None:
+        """While secret keys are pressed recordings hold silence, those begun meanwhile too."""
+
+    def message(
+        self,
+        lease: Lease,
+        message_id: int,
+        path: str,
+        max_seconds: float,
+        silence_seconds: float = 0.0,
+        terminators: str = "",
+    ) -> None:
+        """Records what the caller says, in mono; MessageDone with `message_id` follows its end.
+
+        It ends with a digit of `terminators` (told by MessageDone alone), after `silence_seconds` without
+        a voice (0: never), after `max_seconds`, by `stop_record`, or before Released with reason "hangup".
+        """
+
+    def join(self, lease: Lease, room: int, role: Role = "party", coached: Lease | None = None) -> None:
+        """Puts `lease` into a room, out of its bridge or other room; again: changes its role without a gap.
+
+        A "party" hears all other parties and the coaches that coach it; a "listener" and a "coach" hear all
+        parties; a coach is heard by `coached` alone. What plays to one in a room replaces its mix meanwhile.
+        `room` is any number of the caller's own. Raises ValueError for a coach of nobody, where the room's
+        leases are of another worker, and where MAX_IN_ROOM are in it.
+        """
+
+    def leave(self, lease: Lease) -> None:
+        """Takes `lease` out of its room, as `bridge` and `release` do; it hears nobody then."""
+
+    def mute(self, lease: Lease, on: bool) -> None:
+        """What comes from `lease` is silence where it is relayed, mixed or recorded; keys are still told.
+
+        It stays so through bridges and rooms until it is taken back.
+        """
+
+    def release(self, lease: Lease) -> None:
+        """Ends the session; Released follows and the port may be leased again."""
+
+    def counts(self) -> dict[str, int]:
+        """Ports `free` and `leased`, `workers` connected."""
