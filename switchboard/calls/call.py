@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -13,7 +13,11 @@ from switchboard.store.records import CallRecord
 
 
 class Phase(enum.IntEnum):
-    """What a call is doing; it only ever moves as `PHASES` allows."""
+    """What a call is doing; it only ever moves as `PHASES` allows.
+
+    QUEUED: the caller waits for an agent of a group. PARKED: nobody is connected, and the caller waits with music in
+    a slot, or for the target of a transfer.
+    """
 
     ROUTING = 1
     FLOW = 2
@@ -22,6 +26,7 @@ class Phase(enum.IntEnum):
     ENDING = 5
     ENDED = 6
     QUEUED = 7
+    PARKED = 8
 
 
 PHASES: Final[dict[Phase, frozenset[Phase]]] = {
@@ -29,7 +34,8 @@ PHASES: Final[dict[Phase, frozenset[Phase]]] = {
     Phase.FLOW: frozenset({Phase.CONNECTING, Phase.QUEUED, Phase.ENDING}),
     Phase.QUEUED: frozenset({Phase.FLOW, Phase.QUEUED, Phase.TALKING, Phase.ENDING}),
     Phase.CONNECTING: frozenset({Phase.FLOW, Phase.CONNECTING, Phase.TALKING, Phase.ENDING}),
-    Phase.TALKING: frozenset({Phase.FLOW, Phase.QUEUED, Phase.ENDING}),
+    Phase.TALKING: frozenset({Phase.FLOW, Phase.QUEUED, Phase.PARKED, Phase.ENDING}),
+    Phase.PARKED: frozenset({Phase.FLOW, Phase.QUEUED, Phase.TALKING, Phase.ENDING}),
     Phase.ENDING: frozenset({Phase.ENDED}),
     Phase.ENDED: frozenset(),
 }
@@ -61,6 +67,41 @@ class Capture(msgspec.Struct, kw_only=True, array_like=True):
     min_seconds: float
 
 
+class Hears(msgspec.Struct, frozen=True, array_like=True):
+    """What a leg hears: nothing but what is played for once, the one leg it is bridged with, music, or a room.
+
+    `of` is the other leg's id, the name of the music, or the leg that a coach talks to; `role` is that in the `room`.
+    """
+
+    by: Literal["nothing", "bridge", "music", "room"] = "nothing"
+    of: str = ""
+    room: int = 0
+    role: Literal["party", "listener", "coach"] = "party"
+
+
+class Control(msgspec.Struct, kw_only=True, array_like=True):
+    """What the call bar has made of a call; a call that nobody touches has none.
+
+    `wired` is what each leg hears now, by its id; whoever is not in it hears nothing. `target` is the leg of a
+    transfer's target while it rings, asked for at `asked_at` by `asked_by`, an agent or ""; `recall` is True while it
+    is that agent who is rung again. `consulted` is the leg of the party consulted, ringing or talking. `mixed` is
+    True from a merge on. `slot` is where the call is parked, `park_due` until when, `rating` the flow that takes
+    the caller when the agent has left. `dialled` is the party that is called once the agent's phone has answered.
+    """
+
+    wired: dict[str, Hears] = {}
+    target: str = ""
+    asked_at: float = 0.0
+    asked_by: str = ""
+    recall: bool = False
+    consulted: str = ""
+    mixed: bool = False
+    slot: str = ""
+    park_due: float | None = None
+    rating: str = ""
+    dialled: str = ""
+
+
 class Call(msgspec.Struct, kw_only=True, array_like=True):
     """One call from the first INVITE to its record.
 
@@ -73,6 +114,7 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     the caller talks: the flow goes on when the agent leaves. `speaking` is the play that waits for its speech.
     `talk_due` ends a talk, `warn_due` announces that end. `failed_flow` takes the call when nobody is reached.
     `others` are all legs beside the caller's and the agent's: agents that ring, a party consulted, supervisors.
+    `control` is what the call bar has made of it.
     """
 
     record: CallRecord
@@ -111,6 +153,7 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     ask_consent: bool = False
     agent_left: bool = False
     others: list[Leg] = []
+    control: Control | None = None
 
     def enter(self, phase: Phase) -> bool:
         """Move to `phase`; False and no change when `PHASES` does not allow it."""
@@ -118,6 +161,35 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
             return False
         self.phase = phase
         return True
+
+    @property
+    def legs(self) -> list[Leg]:
+        """All legs, the caller's first."""
+        legs = [self.caller] if self.agent is None else [self.caller, self.agent]
+        return legs + self.others if self.others else legs
+
+    def owns(self, leg: Leg) -> bool:
+        """Whether the leg is still one of the call's; one that left earlier is not."""
+        return leg is self.caller or leg is self.agent or any(leg is other for other in self.others)
+
+    def leg(self, leg_id: str) -> Leg | None:
+        """The leg of this id."""
+        return next((leg for leg in self.legs if leg.id == leg_id), None)
+
+    def leg_of(self, agent: str) -> Leg | None:
+        """The leg on which an agent talks or is rung, other than as a supervisor."""
+        if agent:
+            for leg in self.legs:
+                if leg.agent_id == agent and leg.purpose != "supervise":
+                    return leg
+        return None
+
+    def ringing_due(self, now: float) -> Leg | None:
+        """A leg whose time to answer is over."""
+        for leg in (self.caller, *self.others):
+            if leg.ring_due is not None and leg.ring_due <= now:
+                return leg
+        return None
 
     @property
     def deadline(self) -> float | None:
@@ -132,6 +204,10 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
                 due = _earlier(due, self.hunt.resume_at)
         elif self.phase is Phase.TALKING and self.talk_due is not None:
             due = _earlier(_earlier(due, self.talk_due), self.warn_due)
+        if self.control is not None:
+            due = _earlier(_earlier(due, self.control.park_due), self.caller.ring_due)
+        for leg in self.others:
+            due = _earlier(due, leg.ring_due)
         return due
 
 

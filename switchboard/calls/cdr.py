@@ -29,12 +29,14 @@ MAX_LEGS: Final = 50
 MAX_SEGMENTS: Final = 100
 """Segments of a record before the rounds of a search are told as one."""
 
+_TOTALS: Final = {"queue": "queued_us", "hold": "hold_us", "consult": "consult_us"}
+
 _encoder = msgspec.msgpack.Encoder()
 
 
-def leg_record(x: Exchange, role: Literal["caller", "agent"], peer: str, now: float) -> LegRecord:
+def leg_record(x: Exchange, role: Literal["caller", "agent"], peer: str, now: float, agent_id: str = "") -> LegRecord:
     """The record of a leg that begins; `peer` is masked or an account, never a number."""
-    return LegRecord(id=x.new_id(), role=role, peer=peer, invited_us=x.utc_us(now))
+    return LegRecord(id=x.new_id(), role=role, peer=peer, invited_us=x.utc_us(now), agent=agent_id)
 
 
 def add_leg(call: Call, leg: LegRecord) -> None:
@@ -45,12 +47,15 @@ def add_leg(call: Call, leg: LegRecord) -> None:
     legs.append(leg)
 
 
-def open_segment(call: Call, kind: SegmentKind, at_us: int, detail: str = "") -> None:
-    """Begin a stretch of the call; the one before ends."""
+def open_segment(
+    call: Call, kind: SegmentKind, at_us: int, detail: str = "", *, agent: str = "", group: str = ""
+) -> None:
+    """Begin a stretch of the call; the one before ends. `agent` and `group` are credited with it."""
     close_segment(call, at_us)
-    if len(call.record.segments) >= MAX_SEGMENTS:
-        _fold_search(call.record.segments)
-    call.record.segments.append(SegmentRecord(kind=kind, started_us=at_us, detail=detail))
+    segments = call.record.segments
+    if len(segments) >= MAX_SEGMENTS:
+        _fold_search(segments)
+    segments.append(SegmentRecord(kind=kind, started_us=at_us, detail=detail, agent=agent, group=group))
 
 
 def _fold_search(segments: list[SegmentRecord]) -> None:
@@ -64,10 +69,14 @@ def _fold_search(segments: list[SegmentRecord]) -> None:
 
 
 def close_segment(call: Call, at_us: int) -> None:
-    """End the current stretch, if one is open."""
+    """End the current stretch, if one is open, and add it to what the record sums up."""
     segments = call.record.segments
     if segments and segments[-1].ended_us is None:
-        segments[-1].ended_us = at_us
+        last = segments[-1]
+        last.ended_us = at_us
+        total = _TOTALS.get(last.kind)
+        if total is not None:
+            setattr(call.record, total, getattr(call.record, total) + at_us - last.started_us)
 
 
 def record_caller(x: Exchange, call: Call, number: RealNumber | None) -> None:

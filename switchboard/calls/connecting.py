@@ -118,7 +118,7 @@ def invite_agent(x: Exchange, call: Call, target: Target, ring_timeout: float, n
     found = destination_of(x, call, target, now)
     if isinstance(found, Cause):
         return found
-    agent = _agent_leg(x, call, found, now)
+    agent = leg_to(x, call, found, now)
     if not lease_media(x, agent, call.caller):
         return CONGESTION
     call.agent = agent
@@ -127,27 +127,34 @@ def invite_agent(x: Exchange, call: Call, target: Target, ring_timeout: float, n
     call.enter(Phase.CONNECTING)
     call.ring_due = now + ring_timeout
     open_segment(call, "ring", x.utc_us(now))
-    host = x.settings.local[0]
+    offer = make_offer(x, agent, call.caller)
+    write_snapshot(x, call)
+    send_invite(x, call, agent, found, offer, now)
+    return None
+
+
+def send_invite(
+    x: Exchange, call: Call, leg: Leg, found: Destination, offer: bytes, now: float, headers: tuple[str, ...] = ()
+) -> None:
+    """Send a leg's INVITE; a key of the caller that led to it is measured as transfer latency."""
     out = OutgoingRequest(
         method="INVITE",
         uri=found.uri,
         destination=found.address,
-        from_=f"{_shown(found, host)};tag={agent.local_tag}",
+        from_=f"{_shown(found, x.settings.local[0])};tag={leg.local_tag}",
         to=found.to,
         call_id=x.token(),
         cseq=1,
-        headers=(x.contact, ALLOW),
-        body=make_offer(x, agent, call.caller),
+        headers=(x.contact, ALLOW, *headers),
+        body=offer,
         max_forwards=call.max_forwards,
     )
-    write_snapshot(x, call)
     if call.last_digit_at is not None:
         latency = now - call.last_digit_at
         call.record.transfer_latency_us = int(latency * 1e6)
         x.meter.transfer_latency(latency)
         call.last_digit_at = None
-    x.invites_out[agent.id] = x.core.request(out, now, context=agent)
-    return None
+    x.invites_out[leg.id] = x.core.request(out, now, context=leg)
 
 
 def _shown(found: Destination, host: str) -> str:
@@ -155,8 +162,9 @@ def _shown(found: Destination, host: str) -> str:
     return f"<sip:{found.shown}@{host}>" if found.shown else '"Anonymous" <sip:anonymous@anonymous.invalid>'
 
 
-def _agent_leg(x: Exchange, call: Call, found: Destination, now: float) -> Leg:
-    record = leg_record(x, "agent", found.peer, now)
+def leg_to(x: Exchange, call: Call, found: Destination, now: float, agent_id: str = "") -> Leg:
+    """A leg towards a destination, not invited yet."""
+    record = leg_record(x, "agent", found.peer, now, agent_id)
     return Leg(
         id=record.id,
         call_id=call.id,
@@ -166,6 +174,7 @@ def _agent_leg(x: Exchange, call: Call, found: Destination, now: float) -> Leg:
         nat=found.nat,
         sdp_id=x.session_id(),
         record=record,
+        agent_id=agent_id,
     )
 
 
@@ -177,7 +186,7 @@ def agent_response(x: Exchange, tx: ClientTransaction, response: Response, now: 
     status = response.status
     if 200 <= status < 300:
         if call is None or call.agent is not leg or leg.state not in (LegState.INVITED, LegState.EARLY):
-            _refuse_late_answer(x, leg, tx, response, now)
+            refuse_late_answer(x, leg, tx, response, now)
             return None
         return _agent_answered(x, call, leg, tx, response, now)
     if status < 200:
@@ -196,7 +205,7 @@ def agent_timeout(x: Exchange, tx: ClientTransaction, now: float, *, unreachable
     return _agent_refused(x, x.call_of(leg), leg, cause, status, now)
 
 
-def _refuse_late_answer(x: Exchange, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> None:
+def refuse_late_answer(x: Exchange, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> None:
     """A 2xx that crossed our CANCEL, or of another fork: acknowledge it and hang up (RFC 3261 §13.2.2.4)."""
     dialog = Dialog.as_client(tx.request, response, leg.source, nat=leg.nat)
     x.core.send_ack(dialog.ack(tx.request.cseq), now)
@@ -217,12 +226,12 @@ def _agent_rings(x: Exchange, call: Call, leg: Leg, response: Response, now: flo
     # Who waits for one of a group hears the same music whoever rings.
     early = described and call.hunt is None and lease_media(x, call.caller, leg)
     if early and not leg.media_open:
-        _join(x, call, leg)
+        join(x, call, leg)
     if not call.caller.talking:
         progress(x, call, 183 if early else response.status, now)
 
 
-def _join(x: Exchange, call: Call, leg: Leg) -> None:
+def join(x: Exchange, call: Call, leg: Leg) -> None:
     """Let audio pass between both legs, as far as each has negotiated."""
     caller = call.caller
     open_media(x, leg)
@@ -244,13 +253,7 @@ def _join(x: Exchange, call: Call, leg: Leg) -> None:
 def _agent_answered(
     x: Exchange, call: Call, leg: Leg, tx: ClientTransaction, response: Response, now: float
 ) -> Cause | None:
-    leg.dialog = dialog = Dialog.as_client(tx.request, response, leg.source, nat=leg.nat)
-    x.invites_out.pop(leg.id, None)
-    x.dialogs[dialog.call_id, leg.local_tag] = leg
-    leg.move(LegInput.ANSWER)
-    leg.move(LegInput.ACK)
-    leg.record.answered_us = x.utc_us(now)
-    leg.record.sip_status = response.status
+    dialog = take_dialog(x, leg, tx, response, now)
     ack = dialog.ack(tx.request.cseq)
     try:
         if response.body or leg.agreement is None:
@@ -261,7 +264,7 @@ def _agent_answered(
     if not lease_media(x, call.caller, leg):
         x.core.send_ack(ack, now)
         return CONGESTION
-    _join(x, call, leg)
+    join(x, call, leg)
     call.ring_due = None
     call.enter(Phase.TALKING)
     open_segment(call, "talk", x.utc_us(now))
@@ -274,6 +277,18 @@ def _agent_answered(
     answer_caller(x, call, now)
     x.core.send_ack(ack, now)
     return None
+
+
+def take_dialog(x: Exchange, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> Dialog:
+    """A leg that we invited has answered: its dialog begins (RFC 3261 §12.1.2)."""
+    leg.dialog = dialog = Dialog.as_client(tx.request, response, leg.source, nat=leg.nat)
+    x.invites_out.pop(leg.id, None)
+    x.dialogs[dialog.call_id, leg.local_tag] = leg
+    leg.move(LegInput.ANSWER)
+    leg.move(LegInput.ACK)
+    leg.record.answered_us = x.utc_us(now)
+    leg.record.sip_status = response.status
+    return dialog
 
 
 def limit_talk(call: Call, now: float) -> None:

@@ -28,14 +28,16 @@ def end_call(x: Exchange, call: Call, cause: Cause, by: EndedBy, now: float) -> 
         call.record.sip_status = cause.status
     write_ending(x, call)
     call.ring_due = call.hunt = None
+    if call.control is not None:
+        call.control.park_due = None
+        if x.slots.get(call.control.slot) == call.id:
+            del x.slots[call.control.slot]
     position, call.position = call.position, None
     x.backends.cancel(call.id)
-    for leg in (call.caller, call.agent):
-        if leg is not None:
-            end_leg(x, leg, cause, now)
-    call.awaiting_release = sum(
-        release_media(x, leg) for leg in (call.caller, call.agent) if leg is not None and leg.lease is not None
-    )
+    for leg in call.legs:
+        leg.ring_due = None
+        end_leg(x, leg, cause, now)
+    call.awaiting_release = sum(release_media(x, leg) for leg in call.legs if leg.lease is not None)
     call.end_due = now + x.settings.release_wait
     if call.awaiting_release == 0:
         finish(x, call, now)
@@ -55,16 +57,12 @@ def end_leg(x: Exchange, leg: Leg, cause: Cause, now: float) -> None:
     if state in (LegState.ANSWERED, LegState.CONFIRMED):
         send_bye(x, leg, cause, now)
         leg_over(x, leg)
-    elif leg.role == "caller":
+    elif leg.id in x.invites_out:
+        leg.move(LegInput.CANCEL)
+        x.core.cancel(x.invites_out[leg.id], now, (CANCELLED.reason_header,))
+    else:
         refuse_invite(x, leg, cause, now)
         leg_over(x, leg)
-    else:
-        leg.move(LegInput.CANCEL)
-        transaction = x.invites_out.get(leg.id)
-        if transaction is not None:
-            x.core.cancel(transaction, now, (CANCELLED.reason_header,))
-        else:
-            leg_over(x, leg)
 
 
 def refuse_invite(x: Exchange, leg: Leg, cause: Cause, now: float) -> None:
@@ -139,22 +137,17 @@ def media_released(x: Exchange, leg: Leg, stats: StreamStats, now: float) -> Non
     x.meter.rtp(stats.received, stats.lost)
     forget_lease(x, leg)
     call = x.call_of(leg)
-    if call is not None and call.phase is Phase.ENDING and _has(call, leg):
+    if call is not None and call.phase is Phase.ENDING and call.owns(leg):
         call.awaiting_release -= 1
         if call.awaiting_release <= 0:
             finish(x, call, now)
-
-
-def _has(call: Call, leg: Leg) -> bool:
-    """Whether the leg is still one of the call's; an agent who left earlier is not."""
-    return leg is call.caller or leg is call.agent
 
 
 def media_lost(x: Exchange, leg: Leg, now: float) -> None:
     """The worker that carried a leg died: its call cannot go on."""
     forget_lease(x, leg)
     call = x.call_of(leg)
-    if call is None or not _has(call, leg):
+    if call is None or not call.owns(leg):
         return
     if call.phase is Phase.ENDING:
         call.awaiting_release -= 1
@@ -168,11 +161,10 @@ def finish(x: Exchange, call: Call, now: float) -> None:
     """Write the call's one record and forget it."""
     if not call.enter(Phase.ENDED):
         return
-    for leg in (call.caller, call.agent):
-        if leg is not None:
-            forget_lease(x, leg)
-            if leg is call.agent and leg.state is not LegState.CANCELLING:
-                leg_over(x, leg)
+    for leg in call.legs:
+        forget_lease(x, leg)
+        if leg is not call.caller and leg.state is not LegState.CANCELLING:
+            leg_over(x, leg)
     x.disarm(call)
     write_ended(x, call)
     del x.calls[call.id]

@@ -11,6 +11,7 @@ from media.control import Digit, MessageDone, PlayDone, Recorded, Released, Sile
 from media.plane import MediaEvent, WorkerLost
 from switchboard.calls.after import after_due
 from switchboard.calls.answering import ALLOW
+from switchboard.calls.attempts import leg_rang_out, leg_response, leg_unreached
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.capture import message_ended
 from switchboard.calls.causes import FAILED, MEDIA_SILENT, NO_ANSWER, SHUTDOWN, TOO_LONG, Cause
@@ -82,19 +83,31 @@ class CallEngine:
 
     def _response(self, event: ResponseReceived, now: float) -> None:
         leg = event.tx.context
-        if isinstance(leg, Leg):
-            by: EndedBy = "agent" if event.response.status >= 300 else "switch"
-            self._attempt(leg, agent_response(self.exchange, event.tx, event.response, now), by, now)
+        if not isinstance(leg, Leg):
+            return
+        if leg.purpose != "connect":
+            leg_response(self.exchange, event.tx, leg, event.response, now)
+            self._attempt(leg, None, "switch", now)
+            return
+        by: EndedBy = "agent" if event.response.status >= 300 else "switch"
+        self._attempt(leg, agent_response(self.exchange, event.tx, event.response, now), by, now)
 
     def _timeout(self, event: TransactionTimeout, now: float) -> None:
-        leg = event.tx.context
-        if isinstance(leg, Leg):
-            self._attempt(leg, agent_timeout(self.exchange, event.tx, now, unreachable=False), "switch", now)
+        self._unreached(event, now, unreachable=False)
 
     def _failed(self, event: TransactionFailed, now: float) -> None:
+        self._unreached(event, now, unreachable=True)
+
+    def _unreached(self, event: TransactionTimeout | TransactionFailed, now: float, *, unreachable: bool) -> None:
         leg = event.tx.context
-        if isinstance(leg, Leg):
-            self._attempt(leg, agent_timeout(self.exchange, event.tx, now, unreachable=True), "switch", now)
+        if not isinstance(leg, Leg):
+            return
+        failure = None
+        if leg.purpose != "connect":
+            leg_unreached(self.exchange, leg, now, unreachable=unreachable)
+        else:
+            failure = agent_timeout(self.exchange, event.tx, now, unreachable=unreachable)
+        self._attempt(leg, failure, "switch", now)
 
     def _attempt(self, leg: Leg, failure: Cause | None, by: EndedBy, now: float) -> None:
         call = self.exchange.call_of(leg)
@@ -209,6 +222,8 @@ class CallEngine:
                 end_call(x, call, TOO_LONG, "switch", now)
         elif call.ring_due is not None and call.ring_due <= now:
             attempt_failed(x, call, NO_ANSWER, "switch", now)
+        elif (call.others or call.control is not None) and (leg := call.ringing_due(now)) is not None:
+            leg_rang_out(x, call, leg, now)
         elif call.phase is Phase.TALKING:
             self._talk_due(call, now)
         else:

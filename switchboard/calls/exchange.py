@@ -10,6 +10,7 @@ import msgspec
 
 from switchboard.calls.causes import Cause
 from switchboard.calls.flow_shelf import FlowShelf
+from switchboard.calls.news import NO_FEED, Feed
 from switchboard.calls.phones import PhoneSources
 from switchboard.sip.timers import DeadlineHeap
 from switchboard.sip.transaction.table import Input
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from routing.masks.binding import Resolution
     from routing.masks.secret import Party, RealNumber, Sealed
     from switchboard.calls.after import Afterlife
+    from switchboard.calls.attempts import Attempt
     from switchboard.calls.call import Call
-    from switchboard.calls.leg import Leg
+    from switchboard.calls.leg import Leg, Purpose
     from switchboard.calls.performing import Prepared
     from switchboard.sip.core import SipCore
     from switchboard.sip.registrar import Registrar
@@ -199,6 +201,47 @@ class Authenticator(Protocol):
         """The account that the credentials prove, or None; and whether only the nonce was stale."""
 
 
+class Desk(Protocol):
+    """Where the agents are, and who learns what their phones are doing. `call` is a call's id; nothing raises."""
+
+    def phone_of(self, agent: str) -> str | None:
+        """The target of an agent's phone, `aor:…` or `sip:…`; None for nobody of ours."""
+
+    def call_began(self, agent: str, call: str, now: float) -> None:
+        """The agent is in a call that did not come from a queue: dialled, transferred, consulted."""
+
+    def call_over(self, agent: str, call: str, now: float) -> None:
+        """That call is over for the agent."""
+
+    def held(self, agent: str, call: str, held: bool, now: float) -> None:
+        """The agent holds the other party, or has come back."""
+
+    def talk_ended(self, entry: str, agent: str, now: float) -> None:
+        """The agent's part in the talk with one from a queue is over; `entry` is the call's id."""
+
+
+class NoDesk:
+    """There are no agents."""
+
+    def phone_of(self, agent: str) -> str | None:
+        """Nobody's."""
+        return None
+
+    def call_began(self, agent: str, call: str, now: float) -> None:
+        """Nobody is told."""
+
+    def call_over(self, agent: str, call: str, now: float) -> None:
+        """Nobody is told."""
+
+    def held(self, agent: str, call: str, held: bool, now: float) -> None:
+        """Nobody is told."""
+
+    def talk_ended(self, entry: str, agent: str, now: float) -> None:
+        """Nobody is told."""
+
+
+NO_DESK: Final = NoDesk()
+
 Log = Callable[..., None]
 
 
@@ -230,10 +273,13 @@ class Exchange:
         mailboxes: Mailboxes,
         callbacks: CallbackRequests,
         region_of: Callable[[str], tuple[str, str]] | None = None,
+        feed: Feed = NO_FEED,
+        desk: Desk = NO_DESK,
     ) -> None:
         """`run` brings what comes from outside into the loop's one order of events, with the time.
 
-        `deliver`, set by the engine, does so with an outcome for the flow of a call.
+        `deliver`, set by the engine, does so with an outcome for the flow of a call; `attempts`, set by the engine too,
+        says what becomes of a leg that was called, by its purpose. `slots` are the calls that are parked.
         """
         self.settings = settings
         self.core = core
@@ -259,6 +305,10 @@ class Exchange:
         self.mailboxes = mailboxes
         self.callbacks = callbacks
         self.region_of = region_of
+        self.feed = feed
+        self.desk = desk
+        self.attempts: Mapping[Purpose, Attempt] = {}
+        self.slots: dict[str, str] = {}
         self.draining = False
         self.started = 0
         self.ended = 0
@@ -308,6 +358,7 @@ class Exchange:
             "invites_out": len(self.invites_out),
             "call_timers": len(self.heap),
             "afterlives": len(self.afterlives),
+            "slots": len(self.slots),
         }
 
 

@@ -67,7 +67,9 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     `remote_sdp` its bytes; `offered` are the codecs of our own offer, empty when the peer made it;
     `offer_pending` is True while the answer to it is still to come in an ACK.
     `digits` is True while keys are for us rather than for the other side. `agent_id` is the agent whose phone
-    it is, "" for anybody else; `ring_due` ends the attempt to reach a leg that is one of a call's `others`.
+    it is, "" for anybody else; `ring_due` ends the attempt to reach a leg that is one of a call's `others`. `group` is
+    the group whose caller the agent took. `holding` is True while this party has put the others on hold by a command
+    (by its phone: `remote.held`), `muted` while nobody is to hear it; `mode` is how a supervisor takes part.
     """
 
     id: str
@@ -94,6 +96,10 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     purpose: Purpose = "connect"
     agent_id: str = ""
     ring_due: float | None = None
+    group: str = ""
+    holding: bool = False
+    muted: bool = False
+    mode: Literal["", "listen", "whisper", "barge"] = ""
 
     def move(self, moved_by: LegInput) -> bool:
         """Take the transition for `moved_by`; False and no change when the table has none."""
@@ -107,3 +113,8 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     def talking(self) -> bool:
         """Whether a 2xx was exchanged and no BYE yet."""
         return self.state in (LegState.ANSWERED, LegState.CONFIRMED)
+
+    @property
+    def holds(self) -> bool:
+        """Whether this party has put the others on hold, by a command or by its phone (RFC 3264 §8.4)."""
+        return self.holding or (self.remote is not None and self.remote.held)

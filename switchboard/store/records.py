@@ -14,13 +14,13 @@ import msgspec
 
 from switchboard.tokens import TokenPool
 
-VERSION: Final = 2
-"""1: the call, its legs and segments; 2: what happened in the flow, recordings, mask binding."""
+VERSION: Final = 3
+"""1: the call, its legs and segments; 2: what happened in the flow, recordings, mask binding; 3: agents and groups."""
 
 Direction = Literal["in", "out", "internal"]
 EndedBy = Literal["", "caller", "agent", "switch"]
 Role = Literal["caller", "agent"]
-SegmentKind = Literal["ivr", "ring", "talk", "hold", "queue", "notice"]
+SegmentKind = Literal["ivr", "ring", "talk", "hold", "queue", "notice", "consult", "conference", "park"]
 IdentityStatus = Literal["not_asked", "own_number", "verified", "failed", "skipped", "unavailable"]
 ConsentGiven = Literal["", "given", "declined"]
 RecordingKind = Literal["call", "voicemail"]
@@ -52,15 +52,21 @@ class LegRecord(msgspec.Struct, array_like=True, kw_only=True):
     cause: str = ""
     codec: str = ""
     media: MediaRecord | None = None
+    agent: str = ""
 
 
 class SegmentRecord(msgspec.Struct, array_like=True, kw_only=True, gc=False):
-    """One stretch of a call: what the caller went through, one after another."""
+    """One stretch of a call: what the caller went through, one after another.
+
+    `agent` is the one agent it is credited to, `group` the group for which that agent took the caller.
+    """
 
     kind: SegmentKind
     started_us: int
     ended_us: int | None = None
     detail: str = ""
+    agent: str = ""
+    group: str = ""
 
 
 class TrailRecord(msgspec.Struct, array_like=True, kw_only=True, gc=False):
@@ -127,6 +133,20 @@ class CallRecord(msgspec.Struct, array_like=True, kw_only=True):
     consent: ConsentGiven = ""
     path: list[str] = msgspec.field(default_factory=list)
     """The nodes of the flow that were visited, in order."""
+    group: str = ""
+    """The last group in whose queue the caller waited."""
+    agent: str = ""
+    """The last agent who talked."""
+    queued_us: int = 0
+    """How long the caller waited in queues, all together; `hold_us` and `consult_us` likewise."""
+    hold_us: int = 0
+    consult_us: int = 0
+    transfers: int = 0
+    """How often the caller was handed on."""
+    province: str = ""
+    """The region of the caller's number, which can be looked up only while it is in clear."""
+    city: str = ""
+    carrier: str = ""
 
 
 class MessageRecord(msgspec.Struct, array_like=True, kw_only=True):
@@ -162,6 +182,11 @@ class CallbackRecord(msgspec.Struct, array_like=True, kw_only=True):
     number_sealed: bytes
     number_fingerprint: bytes
     call_id: str = ""
+    since_us: int = 0
+    """When the waiting began, which gives the place in the queue; 0: when it was asked for."""
+    priority: int = 0
+    vip: int = 0
+    requirement: str = ""
 
 
 class CallbackStateRecord(msgspec.Struct, array_like=True, kw_only=True, gc=False):
@@ -171,6 +196,11 @@ class CallbackStateRecord(msgspec.Struct, array_like=True, kw_only=True, gc=Fals
     state: CallbackState
     at_us: int
     by: str = ""
+    reason: str = ""
+    attempts: int | None = None
+    """How many attempts there were, this one too; None leaves it as it was."""
+    call_id: str = ""
+    """The call that was made for it; empty leaves it as it was."""
 
 
 class RefusalRecord(msgspec.Struct, array_like=True, kw_only=True, gc=False):
