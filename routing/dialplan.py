@@ -21,6 +21,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     target: str = ""
     """Given in full; in a pattern's target `{number}` stands for the digits dialled."""
     mask: bool = False
+    group: str = ""
+    """The skill group whose queue the caller joins, answered at once."""
     contexts: tuple[str, ...] = ()
     """Trunks (or "phones") it is valid for; empty: all."""
 
@@ -40,6 +42,13 @@ class ToMask(msgspec.Struct, frozen=True, gc=False):
     extension: str
 
 
+class ToQueue(msgspec.Struct, frozen=True, gc=False):
+    """The caller waits for an agent of the group."""
+
+    group: str
+    number: str
+
+
 class ToTarget(msgspec.Struct, frozen=True, gc=False):
     """A target given in full is called."""
 
@@ -53,7 +62,7 @@ class NoRoute(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-Route = ToFlow | ToMask | ToTarget | NoRoute
+Route = ToFlow | ToMask | ToQueue | ToTarget | NoRoute
 NOT_FOUND = NoRoute(404, "Not Found")
 
 
@@ -120,8 +129,8 @@ class DialPlan:
         return entry if length > own_length else own_entry
 
     def _add(self, entry: Entry) -> None:
-        if [bool(entry.flow), bool(entry.target), entry.mask].count(True) != 1:
-            raise DialPlanError(f"number {entry.number}: give one of flow, target and mask")
+        if [bool(entry.flow), bool(entry.target), entry.mask, bool(entry.group)].count(True) != 1:
+            raise DialPlanError(f"number {entry.number}: give one of flow, target, mask and group")
         is_prefix = entry.number.endswith("*")
         prefix = entry.number.removesuffix("*")
         if is_prefix and prefix.strip("+0123456789"):
@@ -146,4 +155,6 @@ def _route(entry: Entry, number: str, extension: str, context: str) -> Route:
         return ToFlow(entry.flow, number, variables)
     if entry.mask:
         return ToMask(number, extension)
+    if entry.group:
+        return ToQueue(entry.group, number)
     return ToTarget(entry.target.replace("{number}", number) if entry.number.endswith("*") else entry.target)

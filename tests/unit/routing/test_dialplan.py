@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from routing.dialplan import DialPlan, DialPlanError, Entry, NoRoute, Route, ToFlow, ToMask, ToTarget
+from routing.dialplan import DialPlan, DialPlanError, Entry, NoRoute, Route, ToFlow, ToMask, ToQueue, ToTarget
 from routing.masks import AorTarget, Binding, MaskTable
 
 PLAN = DialPlan(
@@ -13,6 +13,7 @@ PLAN = DialPlan(
         Entry(number="4002", flow="public"),
         Entry(number="01088880000", mask=True),
         Entry(number="alice", target="aor:alice", contexts=("phones",)),
+        Entry(number="4003", group="support"),
         Entry(number="400*", flow="hotline"),
         Entry(number="40077*", flow="partner", contexts=("carrier", "other")),
         Entry(number="400778*", flow="special"),
@@ -149,8 +150,8 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("entries", "reason"),
         [
-            ([Entry(number="1")], "number 1: give one of flow, target and mask"),
-            ([Entry(number="1", flow="a", mask=True)], "number 1: give one of flow, target and mask"),
+            ([Entry(number="1")], "number 1: give one of flow, target, mask and group"),
+            ([Entry(number="1", flow="a", mask=True)], "number 1: give one of flow, target, mask and group"),
             ([Entry(number="", flow="a")], "an entry has no number"),
             ([Entry(number="ab*", flow="a")], "number ab*: only digits stand before the '*'"),
             ([Entry(number="1**", flow="a")], "number 1**: only digits stand before the '*'"),
