@@ -116,6 +116,6 @@ class UserChange(Body, frozen=True, kw_only=True):
 
     role: Role | None = None
     agent: Text | None = None
-    disabled: bool | None = None
+    locked: bool | None = None
     totp: Literal[False] | None = None
     """False takes the second factor away."""

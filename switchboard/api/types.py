@@ -41,6 +41,14 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     next: str | None = None
 
 
+class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One wrong value: where it stands, by a JSON pointer (RFC 6901) into the body or the name of a parameter."""
+
+    pointer: str | None = None
+    parameter: str | None = None
+    detail: str = ""
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """RFC 9457: what went wrong, as `application/problem+json`."""
 
@@ -49,6 +57,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: int = 0
     detail: str = ""
     instance: str = ""
+    errors: list[Fault] = []
 
 
 class Region(View, frozen=True, kw_only=True):
@@ -292,14 +301,13 @@ class Revealed(View, frozen=True, kw_only=True):
 
 
 class RemarkView(View, frozen=True, kw_only=True):
-    """What somebody wrote about a call or a contact."""
+    """What somebody wrote about a call."""
 
-    id: str
+    id: int
+    call: str
     text: str
     by: str
     at: datetime
-    call: str = ""
-    contact: str = ""
 
 
 class LastCallView(View, frozen=True, kw_only=True):
@@ -479,14 +487,19 @@ class RegistrationView(View, frozen=True, kw_only=True):
 class UserView(View, frozen=True, kw_only=True):
     """An account of the API."""
 
+    id: str
     name: str
     role: Role
     agent: str = ""
-    disabled: bool = False
-    totp: bool = False
+    locked: bool = False
+    """By an administrator, until unlocked."""
     locked_until: datetime | None = None
-    one_time: bool = False
+    """By wrong passwords."""
+    totp: bool = False
+    must_change: bool = False
     """The password must be changed at the next sign-in."""
+    signed_in: datetime | None = None
+    version: int = 1
 
 
 class NewUser(View, frozen=True, kw_only=True):

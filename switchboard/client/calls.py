@@ -1,0 +1,192 @@
+"""Calls that are up and what can be done with them, calls that were, and who called."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Literal
+
+from switchboard.api.types import CallView, ContactView, LastCallView, Page, RecordRow, RecordView, RemarkView, Revealed
+from switchboard.calls import commands
+from switchboard.calls.commands import Command, Done, Mode
+from switchboard.client.desk import segment
+from switchboard.client.session import Parameters, Session
+
+
+class Calls:
+    """`/calls`. Every command carries an idempotency key: one that is sent again is carried out once."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def list(
+        self, *, agent: str | None = None, group: str | None = None, phase: str | None = None,
+        cursor: str | None = None, limit: int | None = None,
+    ) -> Page[CallView]:  # fmt: skip
+        """Calls that are up, the oldest first."""
+        asked = {"agent": agent, "group": group, "phase": phase, "cursor": cursor, "limit": limit}
+        return await self._session.get("/calls", Page[CallView], asked)
+
+    async def get(self, call: str) -> CallView:
+        """One call that is up."""
+        return await self._session.get(f"/calls/{segment(call)}", CallView)
+
+    async def command(self, call: str, command: Command, *, key: str = "") -> Done:
+        """Do something with a call; raises `ApiError` with the reason when it cannot be done."""
+        return await self._session.post(f"/calls/{segment(call)}/commands", Done, command, key=key)
+
+    async def dial(self, to: str, *, agent: str = "", shown: str = "", key: str = "") -> Done:
+        """Click to call: the agent's phone first, then `to`."""
+        return await self._session.post("/calls", Done, commands.Dial(to=to, agent=agent, shown=shown), key=key)
+
+    async def hold(self, call: str) -> Done:
+        """The other party hears music."""
+        return await self.command(call, commands.Hold())
+
+    async def resume(self, call: str) -> Done:
+        """Back from hold."""
+        return await self.command(call, commands.Resume())
+
+    async def mute(self, call: str, *, on: bool = True) -> Done:
+        """The agent is heard no more, or is again."""
+        return await self.command(call, commands.Mute(on=on))
+
+    async def digits(self, call: str, digits: str) -> Done:
+        """Send keys."""
+        return await self.command(call, commands.SendDigits(digits=digits))
+
+    async def transfer(self, call: str, to: str, *, blind: bool = False) -> Done:
+        """Hand the caller on."""
+        return await self.command(call, commands.Transfer(to=to, blind=blind))
+
+    async def consult(self, call: str, to: str) -> Done:
+        """Ask somebody while the caller hears music."""
+        return await self.command(call, commands.Consult(to=to))
+
+    async def complete(self, call: str) -> Done:
+        """Hand the caller to the party consulted."""
+        return await self.command(call, commands.Complete())
+
+    async def back(self, call: str) -> Done:
+        """End the consultation."""
+        return await self.command(call, commands.Back())
+
+    async def merge(self, call: str) -> Done:
+        """All three talk."""
+        return await self.command(call, commands.Merge())
+
+    async def add(self, call: str, to: str) -> Done:
+        """One more party."""
+        return await self.command(call, commands.Add(to=to))
+
+    async def supervise(self, call: str, mode: Mode = "listen") -> Done:
+        """Listen, whisper or barge."""
+        return await self.command(call, commands.Supervise(mode=mode))
+
+    async def park(self, call: str, slot: str = "") -> Done:
+        """Park the caller; the answer tells the slot."""
+        return await self.command(call, commands.Park(slot=slot))
+
+    async def pick(self, call: str, agent: str = "") -> Done:
+        """Take one who waits out of turn."""
+        return await self.command(call, commands.Pick(agent=agent))
+
+    async def hang_up(self, call: str) -> Done:
+        """End one's part; of a supervisor: the call."""
+        return await self.command(call, commands.HangUp())
+
+
+class Records:
+    """`/records`: calls that have ended, `/contacts` and an agent's own last calls."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def search(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        agent: str | None = None,
+        group: str | None = None,
+        number: str | None = None,
+        outcome: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> Page[RecordRow]:
+        """Calls that have ended, newest first."""
+        asked = _conditions(since, until, agent, group, number, outcome)
+        return await self._session.get("/records", Page[RecordRow], {**asked, "cursor": cursor, "limit": limit})
+
+    async def all(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        agent: str | None = None,
+        group: str | None = None,
+        number: str | None = None,
+        outcome: str | None = None,
+    ) -> AsyncIterator[RecordRow]:
+        """All of them, page after page."""
+        cursor: str | None = None
+        while True:
+            page = await self.search(
+                since=since, until=until, agent=agent, group=group, number=number, outcome=outcome, cursor=cursor
+            )
+            for row in page.items:
+                yield row
+            if page.next is None:
+                return
+            cursor = page.next
+
+    async def get(self, call: str) -> RecordView:
+        """All that is kept of a call."""
+        return await self._session.get(f"/records/{segment(call)}", RecordView)
+
+    async def export(
+        self, *, since: datetime | None = None, until: datetime | None = None, agent: str | None = None,
+        group: str | None = None, number: str | None = None, outcome: str | None = None,
+    ) -> bytes:  # fmt: skip
+        """The same as CSV in UTF-8."""
+        asked = _conditions(since, until, agent, group, number, outcome)
+        return (await self._session.request("GET", "/records/export", parameters=asked)).body
+
+    async def reveal(self, call: str, reason: str) -> str:
+        """The caller's number in clear; who asked and why stands in the audit log. Admins only."""
+        answer = await self._session.post(f"/records/{segment(call)}/reveal", Revealed, {"reason": reason})
+        return answer.number
+
+    async def contact(self, contact: str) -> ContactView:
+        """The history of a caller, by `contact` or by the id of one of their calls."""
+        return await self._session.get(f"/contacts/{segment(contact)}", ContactView)
+
+    async def remark(self, call: str, text: str) -> RemarkView:
+        """Write something down about a call; it stands in the caller's history."""
+        return await self._session.post(f"/records/{segment(call)}/remarks", RemarkView, {"text": text})
+
+    async def my_calls(self) -> list[LastCallView]:
+        """One's own last ten calls."""
+        return await self._session.get("/my/calls", list[LastCallView])
+
+    async def hide_my_call(self, call: str) -> list[LastCallView]:
+        """Take one out of the last ten; the next one comes up."""
+        await self._session.request("DELETE", f"/my/calls/{segment(call)}")
+        return await self.my_calls()
+
+
+Outcome = Literal["answered", "abandoned", "failed"]
+
+
+def _conditions(
+    since: datetime | None, until: datetime | None, agent: str | None, group: str | None, number: str | None,
+    outcome: str | None,
+) -> Parameters:  # fmt: skip
+    return {
+        "since": None if since is None else since.isoformat(),
+        "until": None if until is None else until.isoformat(),
+        "agent": agent,
+        "group": group,
+        "number": number,
+        "outcome": outcome,
+    }
