@@ -110,7 +110,7 @@ def list_calls(
     wanted = CallFilter(moment_us(since, "--since"), moment_us(until, "--until"), flow=flow, cause=cause)
     with opened(config) as store:
         if number is not None:
-            wanted = wanted._replace(called=canonical_number(number), caller=_fingerprint(store, number))
+            wanted = wanted._replace(either=(canonical_number(number), _fingerprint(store, number)))
         if open_only:
             records = [record for record in _open_records(store) if _fits(record, wanted)][:limit]
         else:
@@ -188,7 +188,9 @@ def _open_records(store: Opened) -> list[CallRecord]:
 
 
 def _fits(record: CallRecord, wanted: CallFilter) -> bool:
-    numbers = wanted.called is None or record.called == wanted.called or record.caller_fingerprint == wanted.caller
+    numbers = (
+        wanted.either is None or record.called == wanted.either[0] or record.caller_fingerprint == wanted.either[1]
+    )
     return (
         numbers
         and (wanted.since_us is None or record.started_us >= wanted.since_us)

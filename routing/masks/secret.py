@@ -30,6 +30,7 @@ MAX_NUMBER_LENGTH: Final = 64
 
 _ASSOCIATED: Final = b"switchboard number 1"
 _PERSON: Final = b"swb number"
+_OTHER_PERSON: Final = b"swb keyed hash"
 _HEAD: Final = 2 + NONCE_BYTES
 _TAG_BYTES: Final = 16
 
@@ -131,7 +132,7 @@ class Vault:
     after 39 years.
     """
 
-    __slots__ = ("_active", "_ciphers", "_hash", "_random")
+    __slots__ = ("_active", "_ciphers", "_hash", "_keyed", "_random")
 
     def __init__(self, keys: Mapping[int, bytes], hash_key: bytes, random: Callable[[int], bytes]) -> None:
         """`keys` by id (1 to 65535), the highest id seals; `random(n)` gives n unguessable bytes."""
@@ -142,6 +143,7 @@ class Vault:
         self._ciphers = {key_id.to_bytes(2, "big"): AESGCM(key) for key_id, key in keys.items()}
         self._active = max(self._ciphers)
         self._hash = blake2b(key=hash_key, digest_size=FINGERPRINT_BYTES, person=_PERSON)
+        self._keyed = blake2b(key=hash_key, digest_size=KEY_BYTES, person=_OTHER_PERSON)
         self._random = random
 
     @property
@@ -156,7 +158,7 @@ class Vault:
 
     def swap(self, new: Vault) -> None:
         """Take over the keys of `new`."""
-        self._ciphers, self._active, self._hash = new._ciphers, new._active, new._hash
+        self._ciphers, self._active, self._hash, self._keyed = new._ciphers, new._active, new._hash, new._keyed
 
     def seal(self, number: RealNumber) -> Sealed:
         """Encrypt a number under the active key."""
@@ -203,6 +205,12 @@ class Vault:
         """16 bytes that are equal for equal numbers and tell nothing without the hash key."""
         state = self._hash.copy()
         state.update(number.reveal("fingerprinting").encode())
+        return state.digest()
+
+    def keyed_hash(self, purpose: bytes, data: bytes = b"") -> bytes:
+        """32 bytes of anything else that is looked up but not kept, or without `data` a key for that purpose."""
+        state = self._keyed.copy()
+        state.update(len(purpose).to_bytes(2, "big") + purpose + data)
         return state.digest()
 
 

@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, Select, Table, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, literal, or_, select, tuple_
 
+from switchboard.store.call_parts import PARTS, Values, agent_rows, talk_us
 from switchboard.store.database import Database
-from switchboard.store.records import (
-    CallRecord,
-    IdentityRecord,
-    LegRecord,
-    MediaRecord,
-    RecordingRecord,
-    SegmentRecord,
-    TrailRecord,
-)
-from switchboard.store.schema import (
-    call_identities,
-    call_recordings,
-    call_surveys,
-    call_trail,
-    calls,
-    legs,
-    segments,
-)
+from switchboard.store.records import CallRecord, Direction
+from switchboard.store.schema import call_agents, calls
 from switchboard.store.statements import insert_statement
 
-Values = tuple[object, ...]
+# Columns that are called otherwise than their fields, and those that are made of several fields.
+_GROUP: Final = "skill_group"
+_MADE: Final = ("path", "talk_us")
+_call_values: Final = attrgetter(
+    *("group" if column.name == _GROUP else column.name for column in calls.columns if column.name not in _MADE)
+)
 
-_call_values: Final = attrgetter(*(column.name for column in calls.columns if column.name != "path"))
-_leg_values: Final = attrgetter(*(name for name in LegRecord.__struct_fields__ if name != "media"))
-_media_values: Final = attrgetter(*MediaRecord.__struct_fields__)
-_segment_values: Final = attrgetter(*SegmentRecord.__struct_fields__)
-_trail_values: Final = attrgetter(*TrailRecord.__struct_fields__)
-_identity_values: Final = attrgetter(*IdentityRecord.__struct_fields__)
-_recording_values: Final = attrgetter(*RecordingRecord.__struct_fields__)
-_NO_MEDIA: Final = (None,) * len(MediaRecord.__struct_fields__)
+
+class Cursor(NamedTuple):
+    """The last call of a page: the next page begins behind it."""
+
+    started_us: int
+    id: str
 
 
 class CallFilter(NamedTuple):
@@ -49,9 +37,21 @@ class CallFilter(NamedTuple):
     until_us: int | None = None
     called: str | None = None
     caller: bytes | None = None
-    """A fingerprint; with `called` too, either of them may fit."""
+    """A fingerprint."""
     flow: str | None = None
     cause: str | None = None
+    agent: str | None = None
+    """One of those who answered."""
+    group: str | None = None
+    """The last group the caller waited for."""
+    direction: Direction | None = None
+    trunk: str | None = None
+    min_talk_us: int | None = None
+    """With `agent` it is that agent's own part that counts."""
+    answered: bool | None = None
+    """Whether anybody talked with the caller."""
+    either: tuple[str, bytes] | None = None
+    """A called number or a caller's fingerprint, whichever fits."""
 
 
 class CallRepository:
@@ -60,36 +60,21 @@ class CallRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._insert_calls = insert_statement(calls, database.engine)
-        self._insert_parts = [(insert_statement(part.table, database.engine), part.rows) for part in _PARTS]
+        self._insert_agents = insert_statement(call_agents, database.engine)
+        self._insert_parts = [(insert_statement(part.table, database.engine), part.rows) for part in PARTS]
 
     def get(self, call_id: str) -> CallRecord | None:
         """One call."""
-        found = self._select(select(calls).where(calls.c.id == call_id))
+        found = self.select(select(calls).where(calls.c.id == call_id))
         return found[0] if found else None
 
     def recent(self, count: int) -> list[CallRecord]:
         """The calls that began last, newest first."""
         return self.search(CallFilter(), count)
 
-    def search(self, wanted: CallFilter, limit: int) -> list[CallRecord]:
-        """The calls that fit, newest first."""
-        query = select(calls)
-        number = []
-        if wanted.called is not None:
-            number.append(calls.c.called == wanted.called)
-        if wanted.caller is not None:
-            number.append(calls.c.caller_fingerprint == wanted.caller)
-        if number:
-            query = query.where(or_(*number))
-        if wanted.since_us is not None:
-            query = query.where(calls.c.started_us >= wanted.since_us)
-        if wanted.until_us is not None:
-            query = query.where(calls.c.started_us < wanted.until_us)
-        if wanted.flow is not None:
-            query = query.where(calls.c.flow == wanted.flow)
-        if wanted.cause is not None:
-            query = query.where(calls.c.cause == wanted.cause)
-        return self._select(query.order_by(calls.c.started_us.desc(), calls.c.id.desc()).limit(limit))
+    def search(self, wanted: CallFilter, limit: int, after: Cursor | None = None) -> list[CallRecord]:
+        """The calls that fit, newest first; `after` is the last call of the page before."""
+        return self.select(search_query(wanted, limit, after))
 
     def starting_with(self, text: str, limit: int) -> list[str]:
         """The ids that begin with `text`, as people copy a part of one."""
@@ -116,18 +101,21 @@ class CallRepository:
             del new[known]
         if not new:
             return 0
-        rows: list[Values] = [(*_call_values(record), _encode_path(record.path)) for record in new.values()]
+        rows: list[Values] = [
+            (*_call_values(record), _encode_path(record.path), talk_us(record)) for record in new.values()
+        ]
         connection.exec_driver_sql(self._insert_calls, rows)
-        for statement, rows_of in self._insert_parts:
+        for statement, rows_of in (*self._insert_parts, (self._insert_agents, agent_rows)):
             rows = [row for record in new.values() for row in rows_of(record)]
             if rows:
                 connection.exec_driver_sql(statement, rows)
         return len(new)
 
-    def _select(self, query: Select[Any]) -> list[CallRecord]:
+    def select(self, query: Select[Any]) -> list[CallRecord]:
+        """The calls of a query that gives the columns of `calls`, in its order."""
         with self._database.reading() as connection:
             found = {row["id"]: _call(row) for row in connection.execute(query).mappings()}
-            for part in _PARTS:
+            for part in PARTS:
                 keys = list(part.table.primary_key.columns)
                 parts = select(part.table).where(part.table.c.call_id.in_(list(found))).order_by(*keys)
                 for row in connection.execute(parts).mappings():
@@ -138,73 +126,45 @@ class CallRepository:
         return list(found.values())
 
 
-def _leg_rows(record: CallRecord) -> Iterable[Values]:
-    for place, leg in enumerate(record.legs):
-        media = _NO_MEDIA if leg.media is None else _media_values(leg.media)
-        yield record.id, place, *_leg_values(leg), *media
+def search_query(wanted: CallFilter, limit: int, after: Cursor | None = None) -> Select[Any]:
+    """The query of a search. An agent's calls are read along `call_agents`, others along an index of `calls`."""
+    query = select(calls)
+    place, talked = (calls.c.started_us, calls.c.id), calls.c.talk_us
+    if wanted.agent is not None:
+        own = call_agents.c
+        query = query.join(call_agents, own.call_id == calls.c.id).where(own.agent == wanted.agent)
+        place, talked = (own.started_us, own.call_id), own.talk_us
+    query = query.where(*_conditions(wanted, place[0], talked))
+    if after is not None:
+        query = query.where(tuple_(*place) < tuple_(literal(after.started_us), literal(after.id)))
+    return query.order_by(*(column.desc() for column in place)).limit(limit)
 
 
-def _take_leg(record: CallRecord, values: dict[str, Any]) -> None:
-    media = {name: values.pop(name) for name in MediaRecord.__struct_fields__}
-    record.legs.append(LegRecord(**values, media=None if media["received"] is None else MediaRecord(**media)))
-
-
-def _segment_rows(record: CallRecord) -> Iterable[Values]:
-    return [(record.id, place, *_segment_values(segment)) for place, segment in enumerate(record.segments)]
-
-
-def _take_segment(record: CallRecord, values: Mapping[str, Any]) -> None:
-    record.segments.append(SegmentRecord(**values))
-
-
-def _trail_rows(record: CallRecord) -> Iterable[Values]:
-    return [(record.id, place, *_trail_values(entry)) for place, entry in enumerate(record.trail)]
-
-
-def _take_trail(record: CallRecord, values: Mapping[str, Any]) -> None:
-    record.trail.append(TrailRecord(**values))
-
-
-def _identity_rows(record: CallRecord) -> Iterable[Values]:
-    return () if record.identity is None else ((record.id, *_identity_values(record.identity)),)
-
-
-def _take_identity(record: CallRecord, values: Mapping[str, Any]) -> None:
-    record.identity = IdentityRecord(**values)
-
-
-def _survey_rows(record: CallRecord) -> Iterable[Values]:
-    return [(record.id, place, *answer) for place, answer in enumerate(record.survey.items())]
-
-
-def _take_survey(record: CallRecord, values: Mapping[str, Any]) -> None:
-    record.survey[values["question"]] = values["answer"]
-
-
-def _recording_rows(record: CallRecord) -> Iterable[Values]:
-    return [(record.id, place, *_recording_values(recording)) for place, recording in enumerate(record.recordings)]
-
-
-def _take_recording(record: CallRecord, values: Mapping[str, Any]) -> None:
-    record.recordings.append(RecordingRecord(**values))
-
-
-class _Part(NamedTuple):
-    """A table that holds what a call has several of, or may have."""
-
-    table: Table
-    rows: Callable[[CallRecord], Iterable[Values]]
-    take: Callable[[CallRecord, dict[str, Any]], None]
-
-
-_PARTS: Final = (
-    _Part(legs, _leg_rows, _take_leg),
-    _Part(segments, _segment_rows, _take_segment),
-    _Part(call_trail, _trail_rows, _take_trail),
-    _Part(call_identities, _identity_rows, _take_identity),
-    _Part(call_surveys, _survey_rows, _take_survey),
-    _Part(call_recordings, _recording_rows, _take_recording),
-)
+def _conditions(
+    wanted: CallFilter, started_us: ColumnElement[int], talked: ColumnElement[int]
+) -> Iterable[ColumnElement[bool]]:
+    for column, value in (
+        (calls.c.called, wanted.called),
+        (calls.c.caller_fingerprint, wanted.caller),
+        (calls.c.flow, wanted.flow),
+        (calls.c.cause, wanted.cause),
+        (calls.c.skill_group, wanted.group),
+        (calls.c.direction, wanted.direction),
+        (calls.c.trunk, wanted.trunk),
+    ):
+        if value is not None:
+            yield column == value
+    if wanted.since_us is not None:
+        yield started_us >= wanted.since_us
+    if wanted.until_us is not None:
+        yield started_us < wanted.until_us
+    if wanted.min_talk_us is not None:
+        yield talked >= wanted.min_talk_us
+    if wanted.answered is not None:
+        yield talked > 0 if wanted.answered else talked == 0
+    if wanted.either is not None:
+        called, caller = wanted.either
+        yield or_(calls.c.called == called, calls.c.caller_fingerprint == caller)
 
 
 def _encode_path(path: list[str]) -> str:
@@ -213,4 +173,6 @@ def _encode_path(path: list[str]) -> str:
 
 def _call(row: RowMapping) -> CallRecord:
     values = dict(row)
-    return CallRecord(**values | {"path": msgspec.json.decode(values["path"], type=list[str])})
+    del values["talk_us"]
+    path = msgspec.json.decode(values.pop("path"), type=list[str])
+    return CallRecord(group=values.pop(_GROUP), path=path, **values)

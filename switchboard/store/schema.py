@@ -13,24 +13,21 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     String,
     Table,
 )
 
-HEAD: Final = "0003"
-"""The newest migration; a test holds it equal to the one in `migrations/versions`."""
+from switchboard.store.desk_tables import audit_log as audit_log
+from switchboard.store.desk_tables import call_remarks as call_remarks
+from switchboard.store.desk_tables import desk_objects as desk_objects
+from switchboard.store.desk_tables import hidden_calls as hidden_calls
+from switchboard.store.desk_tables import refresh_tokens as refresh_tokens
+from switchboard.store.desk_tables import users as users
+from switchboard.store.metadata import metadata as metadata
 
-metadata: Final = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+HEAD: Final = "0004"
+"""The newest migration; a test holds it equal to the one in `migrations/versions`."""
 
 calls: Final = Table(
     "calls",
@@ -57,10 +54,38 @@ calls: Final = Table(
     Column("binding", String, nullable=False, server_default=""),
     Column("flow_version", String, nullable=False, server_default=""),
     Column("consent", String, nullable=False, server_default=""),
+    Column("skill_group", String, nullable=False, server_default=""),
+    Column("agent", String, nullable=False, server_default=""),
+    Column("queued_us", BigInteger, nullable=False, server_default="0"),
+    Column("hold_us", BigInteger, nullable=False, server_default="0"),
+    Column("consult_us", BigInteger, nullable=False, server_default="0"),
+    Column("transfers", Integer, nullable=False, server_default="0"),
+    Column("province", String, nullable=False, server_default=""),
+    Column("city", String, nullable=False, server_default=""),
+    Column("carrier", String, nullable=False, server_default=""),
     Column("path", String, nullable=False, server_default="[]"),
+    Column("talk_us", BigInteger, nullable=False, server_default="0"),
 )
-Index(None, calls.c.started_us)
-Index(None, calls.c.caller_fingerprint)
+Index(None, calls.c.started_us, calls.c.id)
+Index(None, calls.c.caller_fingerprint, calls.c.started_us, calls.c.id)
+Index(None, calls.c.called, calls.c.started_us, calls.c.id)
+Index(None, calls.c.skill_group, calls.c.started_us, calls.c.id)
+
+# What each agent had of a call that they answered: their own part, however often it changed hands.
+call_agents: Final = Table(
+    "call_agents",
+    metadata,
+    Column("agent", String, primary_key=True),
+    Column("started_us", BigInteger, primary_key=True),
+    Column("call_id", ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("skill_group", String, nullable=False),
+    Column("answered_us", BigInteger, nullable=False),
+    Column("talk_us", BigInteger, nullable=False),
+    Column("hold_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index(None, call_agents.c.agent, call_agents.c.answered_us)
+Index(None, call_agents.c.call_id)
 
 legs: Final = Table(
     "legs",
@@ -77,6 +102,7 @@ legs: Final = Table(
     Column("sip_status", SmallInteger),
     Column("cause", String, nullable=False),
     Column("codec", String, nullable=False),
+    Column("agent", String, nullable=False, server_default=""),
     Column("received", Integer),
     Column("sent", Integer),
     Column("lost", Integer),
@@ -94,6 +120,8 @@ segments: Final = Table(
     Column("started_us", BigInteger, nullable=False),
     Column("ended_us", BigInteger),
     Column("detail", String, nullable=False),
+    Column("agent", String, nullable=False, server_default=""),
+    Column("skill_group", String, nullable=False, server_default=""),
     sqlite_with_rowid=False,
 )
 
@@ -177,6 +205,13 @@ callback_requests: Final = Table(
     Column("state", String, nullable=False),
     Column("changed_us", BigInteger),
     Column("changed_by", String, nullable=False),
+    Column("since_us", BigInteger, nullable=False, server_default="0"),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("vip", Integer, nullable=False, server_default="0"),
+    Column("requirement", String, nullable=False, server_default=""),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("reason", String, nullable=False, server_default=""),
+    Column("last_call_id", String(36), nullable=False, server_default=""),
 )
 Index(
     None,

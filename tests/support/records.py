@@ -99,4 +99,8 @@ def callback_record(number: int, *, person: int = 1, group: str = "support") -> 
         number_sealed=b"\x00\x01sealed",
         number_fingerprint=person.to_bytes(16, "big"),
         call_id=call_record(number).id,
+        since_us=BEGAN_US + number * 1_000_000 - 60_000_000,
+        priority=2,
+        vip=1,
+        requirement="en>=3",
     )
