@@ -50,7 +50,7 @@ class Announcer:
         if now < self.due:
             return None
         if self._offer <= now:
-            self._offer = now + 2 * rules.every if rules.every > 0 else math.inf
+            self._offer = now + max(2 * rules.every, 3 * GAP) if rules.every > 0 else math.inf
             self._status = max(self._status, now + GAP)
             return Saying("callback_offer")
         self._status = now + max(rules.every, GAP) if rules.every > 0 else math.inf

@@ -28,11 +28,12 @@ LEAST_SERVED: Final = 3
 """Before as many have been served nothing is known."""
 MISSED: Final = 0.1
 """The share of waits that may be shorter than the band's begin, and as many longer than its end."""
-LEARNING: Final = 0.05
+LEARNING: Final = 0.08
+"""How far the ends of the band follow one answer."""
 TRUSTED_AFTER: Final = 20
 LEAST_WITHIN: Final = 0.5
 """With a smaller share of waits within their bands a group is better silent about them."""
-MOST_Z: Final = 4.0
+MOST_Z: Final = 10.0
 _TENTH: Final = 1.2816
 """The quantile of the normal distribution beyond which a tenth lies."""
 
