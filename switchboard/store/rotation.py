@@ -1,4 +1,4 @@
-"""Rotation: numbers at rest go under the newest encryption key, or under a new fingerprint."""
+"""Rotation: what is sealed goes under the newest encryption key, numbers under a new fingerprint."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from sqlalchemy import Column, Table, bindparam, func, select, update
 
 from routing.masks.secret import Sealed, Vault
 from switchboard.store.database import Database
-from switchboard.store.schema import callback_requests, calls, mask_bindings, mask_lines, voicemail_messages
+from switchboard.store.schema import callback_requests, calls, mask_bindings, mask_lines, users, voicemail_messages
 
 CHUNK: Final = 1000
 
-_SEALED: Final[tuple[tuple[Table, Column[bytes], Column[bytes]], ...]] = (
+_SEALED: Final[tuple[tuple[Table, Column[bytes], Column[bytes] | None], ...]] = (
     (mask_bindings, mask_bindings.c.sealed, mask_bindings.c.fingerprint),
     (mask_lines, mask_lines.c.a_sealed, mask_lines.c.a_fingerprint),
     (mask_lines, mask_lines.c.b_sealed, mask_lines.c.b_fingerprint),
     (calls, calls.c.caller_sealed, calls.c.caller_fingerprint),
     (voicemail_messages, voicemail_messages.c.caller_sealed, voicemail_messages.c.caller_fingerprint),
     (callback_requests, callback_requests.c.number_sealed, callback_requests.c.number_fingerprint),
+    (users, users.c.totp_sealed, None),
 )
 
 
 def reseal(database: Database, vault: Vault) -> int:
-    """Bring every stored number under the active key of `vault`, fingerprint anew; returns how many.
+    """Bring everything sealed under the active key of `vault`, numbers fingerprint anew; returns how many.
 
     It goes by small transactions and may be stopped and begun again; the old keys stay in the ring meanwhile.
     """
@@ -31,7 +32,7 @@ def reseal(database: Database, vault: Vault) -> int:
 
 
 def sealed_under(database: Database, key_id: int) -> int:
-    """How many stored numbers need this key; one that none needs may be taken out of the ring."""
+    """How many stored numbers and secrets need this key; one that none needs may be taken out of the ring."""
     head = key_id.to_bytes(2, "big")
     total = 0
     with database.reading() as connection:
@@ -41,10 +42,13 @@ def sealed_under(database: Database, key_id: int) -> int:
     return total
 
 
-def _reseal(database: Database, vault: Vault, table: Table, sealed: Column[bytes], printed: Column[bytes]) -> int:
+def _reseal(
+    database: Database, vault: Vault, table: Table, sealed: Column[bytes], printed: Column[bytes] | None
+) -> int:
     keys = list(table.primary_key.columns)
     query = select(*keys, sealed).where(func.length(sealed) > 0).order_by(*keys)
-    statement = update(table).values({sealed: bindparam("new_sealed"), printed: bindparam("new_printed")})
+    columns = {sealed: bindparam("new_sealed")} | ({} if printed is None else {printed: bindparam("new_printed")})
+    statement = update(table).values(columns)
     for key in keys:
         statement = statement.where(key == bindparam(f"old_{key.name}"))
     statement = statement.where(sealed == bindparam("old_sealed"))
@@ -55,8 +59,9 @@ def _reseal(database: Database, vault: Vault, table: Table, sealed: Column[bytes
         changes = []
         for *key_values, old in rows[start : start + CHUNK]:
             named = {f"old_{key.name}": value for key, value in zip(keys, key_values, strict=True)}
-            number = vault.open(Sealed(old))
-            new = {"new_sealed": vault.reseal(Sealed(old)), "new_printed": vault.fingerprint(number)}
+            new = {"new_sealed": vault.reseal(Sealed(old))}
+            if printed is not None:
+                new["new_printed"] = vault.fingerprint(vault.open(Sealed(old)))
             changes.append(named | new | {"old_sealed": old})
         with database.writing() as connection:
             connection.execute(statement, changes)

@@ -11,9 +11,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from config.schema import Mask
 from routing.masks.table import MaskTable
+from switchboard.store.audit import AuditLog
+from switchboard.store.call_history import CallHistory
 from switchboard.store.callbacks import Callbacks
 from switchboard.store.calls import CallRepository
 from switchboard.store.database import Database, DatabaseError
+from switchboard.store.desk_config import DeskConfig
 from switchboard.store.intake import Intake
 from switchboard.store.journal import Journal
 from switchboard.store.keys import load_vault
@@ -22,7 +25,10 @@ from switchboard.store.mask_pools import MaskPools
 from switchboard.store.masks import MaskChanges, MaskRepository, bind_configured, read_changes
 from switchboard.store.records import utc_us
 from switchboard.store.recovery import close_open_calls, open_calls, unloaded_records
+from switchboard.store.remarks import RemarkRepository
 from switchboard.store.segments import segment_paths
+from switchboard.store.tokens import RefreshTokenRepository
+from switchboard.store.users import UserRepository
 from switchboard.store.voicemail import Voicemail
 
 DATABASE_NAME: Final = "switchboard.db"
@@ -47,6 +53,12 @@ class Store:
         self.vault = load_vault(directory, self.database)
         self.calls = CallRepository(self.database)
         self.masks = MaskRepository(self.database)
+        self.users = UserRepository(self.database)
+        self.refresh_tokens = RefreshTokenRepository(self.database, self.vault)
+        self.audit = AuditLog(self.database)
+        self.desk = DeskConfig(self.database)
+        self.history = CallHistory(self.database)
+        self.remarks = RemarkRepository(self.database)
         journal = directory / JOURNAL_NAME
         left_open = open_calls(journal)
         self.journal = _open_journal(journal)
