@@ -25,6 +25,8 @@ from switchboard.calls.leg import Leg
 from switchboard.calls.performing import Prepared
 from switchboard.calls.recording import recorded
 from switchboard.calls.registration import register
+from switchboard.calls.subscribe import notified, subscribe
+from switchboard.calls.subscriptions import notify_answered, subscriptions_due
 from switchboard.sip.events import (
     AckMissing,
     AckReceived,
@@ -36,6 +38,7 @@ from switchboard.sip.events import (
     TransactionTimeout,
 )
 from switchboard.sip.message import Request
+from switchboard.sip.subscription import Subscription
 from switchboard.sip.transaction.server import ServerTransaction
 from switchboard.store.records import EndedBy
 
@@ -78,12 +81,18 @@ class CallEngine:
             register(x, tx, request, now)
         elif method == "OPTIONS":
             _options(x, tx, request, now)
+        elif method == "SUBSCRIBE":
+            subscribe(x, tx, request, now)
+        elif method == "NOTIFY":
+            notified(x, tx, request, now)
         else:
             _not_taken(x, tx, request, now)
 
     def _response(self, event: ResponseReceived, now: float) -> None:
         leg = event.tx.context
         if not isinstance(leg, Leg):
+            if isinstance(leg, Subscription):
+                notify_answered(self.exchange, leg, event.response.status, now)
             return
         if leg.purpose != "connect":
             leg_response(self.exchange, event.tx, leg, event.response, now)
@@ -101,6 +110,8 @@ class CallEngine:
     def _unreached(self, event: TransactionTimeout | TransactionFailed, now: float, *, unreachable: bool) -> None:
         leg = event.tx.context
         if not isinstance(leg, Leg):
+            if isinstance(leg, Subscription):
+                notify_answered(self.exchange, leg, 408, now)
             return
         failure = None
         if leg.purpose != "connect":
@@ -192,15 +203,21 @@ class CallEngine:
     # --- time ---
 
     def next_deadline(self) -> float | None:
-        """The earliest deadline of any call, registration or flow without its caller."""
+        """The earliest deadline of any call, registration, subscription or flow without its caller."""
         x = self.exchange
-        dues = (x.heap.next_deadline(), x.registrar.next_deadline(), x.after_heap.next_deadline())
+        dues = (
+            x.heap.next_deadline(),
+            x.registrar.next_deadline(),
+            x.subscriptions.heap.next_deadline(),
+            x.after_heap.next_deadline(),
+        )
         return min((due for due in dues if due is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
         x = self.exchange
         x.registrar.handle_timer(now)
+        subscriptions_due(x, now)
         after_due(x, now)
         while (due := x.heap.pop_due(now)) is not None:
             call = due[0]

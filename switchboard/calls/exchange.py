@@ -12,6 +12,7 @@ from switchboard.calls.causes import Cause
 from switchboard.calls.flow_shelf import FlowShelf
 from switchboard.calls.news import NO_FEED, Feed
 from switchboard.calls.phones import PhoneSources
+from switchboard.calls.subscriptions import Subscriptions
 from switchboard.sip.timers import DeadlineHeap
 from switchboard.sip.transaction.table import Input
 
@@ -289,6 +290,7 @@ class Exchange:
         self.flows = flows
         self.registrar = registrar
         self.phones = PhoneSources(registrar)
+        self.subscriptions = Subscriptions()
         self.authenticator = authenticator
         self.journal = journal
         self.secrets = secrets
@@ -358,6 +360,7 @@ class Exchange:
             "invites_out": len(self.invites_out),
             "call_timers": len(self.heap),
             "afterlives": len(self.afterlives),
+            "subscriptions": len(self.subscriptions),
             "slots": len(self.slots),
         }
 

@@ -17,6 +17,7 @@ from switchboard.calls.flow import agent_left, begin_flow, flow_event
 from switchboard.calls.inbound import refuse
 from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.negotiation import open_media, renegotiate, reoffer, take_answer
+from switchboard.calls.subscribe import notified, subscribe_again
 from switchboard.sip.message import Request
 from switchboard.sip.transaction.server import ServerTransaction
 
@@ -74,6 +75,9 @@ def cancelled(x: Exchange, tx: ServerTransaction, now: float) -> None:
 
 def request_in_dialog(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> None:
     """Any request with a To tag; 481 when the dialog is not ours (RFC 3261 §12.2.2)."""
+    if request.method == "SUBSCRIBE":
+        subscribe_again(x, tx, request, now)
+        return
     leg = x.dialogs.get((request.call_id, request.to_tag or ""))
     call = x.call_of(leg) if leg is not None else None
     if leg is None or call is None or leg.dialog is None or leg.dialog.remote_tag != (request.from_tag or ""):
@@ -85,7 +89,7 @@ def request_in_dialog(x: Exchange, tx: ServerTransaction, request: Request, now:
     tx.context = leg
     handler = _HANDLERS.get(request.method)
     if handler is None:
-        status = 405 if request.method in ("SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PRACK") else 501
+        status = 405 if request.method in ("REFER", "MESSAGE", "PRACK") else 501
         refuse(x, tx, status, now, ALLOW)
         return
     handler(x, call, leg, tx, request, now)
@@ -159,6 +163,10 @@ def _info(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Req
             x.media.send_digits(other.lease, digit)
 
 
+def _notify(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:
+    notified(x, tx, request, now)
+
+
 def _options(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:
     x.core.respond(tx, 200, "OK", headers=(ALLOW, "Accept: application/sdp"), now=now)
 
@@ -169,4 +177,5 @@ _HANDLERS: Final = {
     "UPDATE": _offer_in_dialog,
     "INFO": _info,
     "OPTIONS": _options,
+    "NOTIFY": _notify,
 }

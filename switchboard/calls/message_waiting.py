@@ -4,21 +4,35 @@ from __future__ import annotations
 
 from switchboard.calls.connecting import contact_address
 from switchboard.calls.exchange import Exchange
+from switchboard.calls.subscriptions import CONTENT_TYPES, MESSAGE_SUMMARY, notify
 from switchboard.sip.outgoing import OutgoingRequest
+from switchboard.sip.subscription import Input
+
+
+def summary(aor: str, waiting: tuple[int, int]) -> bytes:
+    """The body that tells of new and heard messages (RFC 3842 §5.2)."""
+    new, heard = waiting
+    lamp = "yes" if new else "no"
+    return f"Messages-Waiting: {lamp}\r\nMessage-Account: sip:{aor}\r\nVoice-Message: {new}/{heard}\r\n".encode()
 
 
 def tell_waiting(x: Exchange, box: str, waiting: tuple[int, int], now: float) -> None:
     """NOTIFY every phone registered for the box's account of its new and heard messages, if there is one.
 
-    Sent without a subscription, as most phones take it: RFC 3842 itself wants one, few phones ask.
+    A phone that has subscribed is told within its subscription; the others without one, as most phones take it.
     """
     aor = box if "@" in box else f"{box}@{x.settings.domain}"
     if not aor.isascii() or any(character in aor for character in ' <>"\r\n'):
         return
-    new, heard = waiting
-    lamp = "yes" if new else "no"
-    body = f"Messages-Waiting: {lamp}\r\nMessage-Account: sip:{aor}\r\nVoice-Message: {new}/{heard}\r\n".encode()
+    body = summary(aor, waiting)
+    subscribed = x.subscriptions.of(aor, MESSAGE_SUMMARY)
+    for subscription in subscribed:
+        subscription.body = body
+        notify(x, subscription, Input.CHANGE, now)
+    told = {subscription.source for subscription in subscribed}
     for binding in x.registrar.lookup(aor, now):
+        if binding.source in told:
+            continue
         address, _ = contact_address(binding.contact, binding.source)
         x.core.request(
             OutgoingRequest(
@@ -29,9 +43,9 @@ def tell_waiting(x: Exchange, box: str, waiting: tuple[int, int], now: float) ->
                 to=f"<sip:{aor}>",
                 call_id=x.token(),
                 cseq=1,
-                headers=(x.contact, "Event: message-summary", "Subscription-State: active"),
+                headers=(x.contact, f"Event: {MESSAGE_SUMMARY}", "Subscription-State: active"),
                 body=body,
-                content_type="application/simple-message-summary",
+                content_type=CONTENT_TYPES[MESSAGE_SUMMARY],
             ),
             now,
         )

@@ -70,8 +70,8 @@ class Subscription(msgspec.Struct, kw_only=True, eq=False):
     """One subscription; `dialog` is shared with a call when a REFER made it. Times are monotonic seconds.
 
     `owner` is who subscribed (an address-of-record), `source` its packets' address. `notifying` is True while the
-    answer to a NOTIFY is still to come, `changed` when there was a change meanwhile. `timer` belongs to the
-    deadline heap.
+    answer to a NOTIFY is still to come, `changed` when there was a change meanwhile. `body` is what the next NOTIFY
+    tells. `timer` belongs to the deadline heap.
     """
 
     event: Event
@@ -82,6 +82,7 @@ class Subscription(msgspec.Struct, kw_only=True, eq=False):
     state: State = State.NEW
     notifying: bool = False
     changed: bool = False
+    body: bytes = b""
     timer: int = 0
 
     def move(self, moved_by: Input) -> Says | None:

@@ -195,7 +195,7 @@ def test_a_registered_phone_is_a_phone_even_at_a_trunks_address() -> None:
 def test_an_unknown_method_gets_501_and_one_without_its_dialog_481() -> None:
     """And a known one that makes no sense here 405 with Allow."""
     world = World()
-    for number, (method, status) in enumerate([("HELLO", 501), ("SUBSCRIBE", 405), ("INFO", 481)], 1):
+    for number, (method, status) in enumerate([("HELLO", 501), ("MESSAGE", 405), ("INFO", 481)], 1):
         request(world, world.carrier, method, call_id=f"m{number}", cseq=number)
         assert world.carrier.statuses[-1] == status
 
