@@ -14,6 +14,8 @@ import msgspec
 
 Role: TypeAlias = Literal["party", "listener", "coach"]
 """What a session is in a room."""
+MAX_IN_ROOM: Final = 32
+"""Parties, listeners and coaches of one room together."""
 
 MAX_FRAME: Final = 1 << 20
 """Octets of one frame: the largest is a Hello with every port of a machine, about 100 KiB."""

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from media.control import Role
+from media.control import MAX_IN_ROOM, Role
 from media.interface import Lease
-
-MAX_IN_ROOM: Final = 32
-"""Parties, listeners and coaches of one room together."""
 
 
 class Rooms:

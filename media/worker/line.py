@@ -224,7 +224,7 @@ class Line:
             return
         self._consider(size, source[:2], now)
         if self._latched and now > self._until and not self._stamped:
-            self.host.readers[self.port.rtp.fileno()] = self._read_latched
+            self.host.readers[self.port.rtp.fileno()] = self._latched_reader()
 
     def _read_stamped(self, now: float) -> None:
         try:
@@ -238,7 +238,8 @@ class Line:
                 now -= waited
         self._consider(size, source[:2], now)
 
-    def _read_latched(self, now: float) -> None:
+    def _latched_reader(self) -> Reader:
+        """What reads from now on, where sources need no comparing any more."""
         raise NotImplementedError
 
     def _read_rtcp(self, now: float) -> None:

@@ -1,52 +1,53 @@
-"""The session of a leased port: what comes in is counted, read for digits, relayed; what goes out is played."""
+"""The session of a leased port: what comes in is counted, read for digits, relayed or put into a room."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from media.control import Open, PlayDone, Silence, StreamStats
+from msgspec.structs import replace
+
+from media.control import Open, Silence, StreamStats
 from media.g711 import ALAW_TO_ULAW, SILENCE, ULAW_TO_ALAW
-from media.prompts import Prompt
-from media.rtp.dtmf import DigitReceiver, DigitSender
+from media.rtp.dtmf import DigitReceiver
 from media.rtp.inband import ToneReader
-from media.rtp.outgoing import FRAME, Outgoing
 from media.rtp.packet import HEADER, MARKER, PLAIN, Packet, is_rtcp, parse
 from media.rtp.stats import Reception
-from media.worker.line import Host, Line
-from media.worker.player import Playback
+from media.worker.line import Host, Reader
 from media.worker.ports import BUFFER, VIEWS, Address, Port
+from media.worker.speaker import Speaker
 
 if TYPE_CHECKING:
+    from media.worker.room import Seat
     from media.worker.tape import Tape
 
 FLOOD: Final = 1000
 """Packets a second that no telephone sends, but two ports sending to each other do."""
 
+SILENT: Final = {codec: bytes([code]) for codec, code in SILENCE.items()}
 _TRANSLATE: Final = {("PCMA", "PCMU"): ALAW_TO_ULAW, ("PCMU", "PCMA"): ULAW_TO_ALAW}
+Put = Callable[[int, int, int, bytes], None]
+"""Takes sequence, timestamp, source and payload of a packet."""
+
 _unpack = HEADER.unpack_from
-_pack = HEADER.pack
 _pack_into = HEADER.pack_into
 
 
-class Session(Line):
+class Session(Speaker):
     """One generation of a port, from Open to Release."""
 
-    __slots__ = ("_codec", "_event_pt", "_fed_ssrc", "_feeder", "_flooding", "_forward", "_in_event_pt",
-                 "_in_pt", "_keys", "_keys_ts", "_listens", "_mark", "_octets", "_out", "_out_mark", "_peer",
-                 "_peer_pt", "_peer_ssrc", "_playback", "_pt", "_receiver", "_receives", "_reception",
-                 "_relayed_at", "_relayed_seq", "_relayed_ssrc", "_relayed_ts", "_rewrite", "_seen",
-                 "_seq_offset", "_shifted", "_silence_told", "_table", "_transmits", "_ts_offset",
-                 "_waits_since", "digits", "dropped", "gen", "hidden_until", "played", "tape", "tones")  # fmt: skip
+    __slots__ = ("_fed_ssrc", "_feeder", "_flooding", "_forward", "_in_event_pt", "_in_pt", "_listens", "_mark",
+                 "_muffled", "_octets", "_peer", "_peer_pt", "_peer_ssrc", "_put", "_receiver", "_receives",
+                 "_reception", "_relayed_at", "_relayed_seq", "_relayed_ssrc", "_relayed_ts", "_rewrite", "_seen",
+                 "_seq_offset", "_shifted", "_silence_told", "_table", "_ts_offset", "_waits_since",
+                 "digits", "dropped", "hidden_until", "muted", "seat", "tape", "tones")  # fmt: skip
 
     def __init__(self, port: Port, gen: int, host: Host, now: float, previous: Address | None = None) -> None:
-        super().__init__(port, host, now, previous)
-        self.gen = gen
-        # What Open says.
-        self._pt = self._in_pt = -1
-        self._codec = ""
-        self._event_pt: int | None = None
+        super().__init__(port, gen, host, now, previous)
+        # What Open says of what comes in.
+        self._in_pt = -1
         self._in_event_pt: int | None = None
-        self._listens = self._receives = self._transmits = False
+        self._listens = self._receives = False
         # What comes in.
         self._reception = Reception()
         self._receiver = DigitReceiver()
@@ -62,14 +63,13 @@ class Session(Line):
         self._relayed_at = 0.0
         self._rewrite = self._shifted = self._mark = False
         self._table: bytes | None = None
-        # What goes out, and which session's packets did last.
-        self._out = Outgoing(host.random(32), host.random(15), host.random(32))
-        self._out_mark = 0
+        # Whose packets went out last.
         self._feeder: Session | None = None
-        self._playback: Playback | None = None
-        self._keys: DigitSender | None = None
-        self._keys_ts = 0
-        self.played = 0
+        # Its place in a room; where what it says goes then, or to whom silence in its place while it is muted.
+        self.seat: Seat | None = None
+        self.muted = False
+        self._put: Put | None = None
+        self._muffled: Session | None = None
         # Keys that come as tones, what records the session, until when it must not hear.
         self.tones: ToneReader | None = None
         self.tape: Tape | None = None
@@ -100,6 +100,8 @@ class Session(Line):
             self.tones = ToneReader(command.codec)
         if self._playback is not None:
             self._playback.use(self._codec)
+        if self.seat is not None:
+            self.seat.tune(command.codec)
         self._relink()
 
     @property
@@ -122,28 +124,21 @@ class Session(Line):
         if peer is not None:
             self._peer = peer._peer = None
             self._forward = peer._forward = None
+            self._muffled = peer._muffled = None
             self._settle()
             peer._settle()
 
-    def play(self, play_id: int, prompts: list[Prompt], loop: bool, now: float) -> None:
-        """Plays prompts to the peer, in place of whatever plays."""
-        self._end_playback("stopped")
-        self._playback = Playback(play_id, prompts, loop, self._codec)
-        self._take_over(now)
+    def sit(self, seat: Seat | None) -> None:
+        """Says from now on what it says into a room, or no more."""
+        self.seat = seat
+        if seat is not None:
+            seat.tune(self._codec)
+        self._decide()
 
-    def stop_play(self) -> None:
-        """Stops what plays."""
-        self._end_playback("stopped")
-        if self._keys is None:
-            self.host.cadence.remove(self)
-
-    def send_digits(self, digits: str, now: float) -> None:
-        """Sends telephone events, after those still to be sent; raises ValueError for other characters."""
-        if self._keys is not None:
-            self._keys.append(digits)
-        elif self._event_pt is not None:
-            self._keys = DigitSender(digits)
-            self._take_over(now)
+    def mute(self, on: bool) -> None:
+        """Lets what comes be silence to whoever hears it, or audio again."""
+        self.muted = on
+        self._decide()
 
     def release(self) -> StreamStats:
         """Ends the session."""
@@ -226,6 +221,26 @@ class Session(Line):
                 BUFFER[12:size] = BUFFER[12:size].translate(self._table)
         peer.transmit(VIEWS[size])
 
+    def _latched_reader(self) -> Reader:
+        return self._read_latched if self._put is None and self._muffled is None else self._read_elsewhere
+
+    def _read_elsewhere(self, now: float) -> None:
+        """What `_read_latched` does where nothing is relayed as it is."""
+        receive = self._receive
+        try:
+            size = receive(BUFFER)
+        except OSError:
+            return
+        first, second, seq, ts, ssrc = _unpack(BUFFER)
+        put = self._put
+        if size < 12 or first != PLAIN or second & 0x7F != self._in_pt or put is None:
+            self.accept(size, now)
+            return
+        self.last_at = now
+        self._octets += size
+        self._reception.audio(seq, ts, ssrc, now)
+        put(seq, ts, ssrc, bytes(VIEWS[size][12:]))
+
     def _write_header(self, second: int, seq: int, ts: int) -> None:
         """Puts a header into BUFFER as the peer is to see it."""
         if self._mark:
@@ -268,10 +283,17 @@ class Session(Line):
 
     def _relay(self, packet: Packet, now: float) -> None:
         """Sends a packet on, built anew: extensions, contributors and padding may tell who the peer is."""
+        is_audio = packet.payload_type == self._in_pt
         peer = self._forward
         if peer is None:
-            return
-        is_audio = packet.payload_type == self._in_pt
+            if not is_audio:
+                return
+            if self._put is not None:
+                self._put(packet.seq, packet.ts, packet.ssrc, packet.payload)
+            peer = self._muffled
+            if peer is None:
+                return
+            packet = replace(packet, payload=SILENT[self._codec] * len(packet.payload))
         payload_type = peer._pt if is_audio else peer._event_pt
         if payload_type is None:
             self.dropped += 1
@@ -329,68 +351,22 @@ class Session(Line):
     def _decide(self) -> None:
         peer = self._peer
         self._relayed_ssrc = -1
-        self._forward = None
+        self._forward = muffled = put = None
+        heard = self._receives and not self._flooding
         if peer is not None:
             self._table = _TRANSLATE.get((self._codec, peer._codec))
-            if self._receives and peer._transmits and not peer._is_sending() and not self._flooding:
-                self._forward = peer
-
-    # --- playing ---
-
-    def _is_sending(self) -> bool:
-        return self._playback is not None or self._keys is not None
-
-    def _take_over(self, now: float) -> None:
-        """Sends on its own from the next tick on, continuing the stream; what is relayed to here waits."""
-        if self not in self.host.cadence:
-            self._settle()
-            seq, ts = self._out.resume(now)
-            self._out.seq = seq - 1
-            self._out.ts = ts - FRAME
-            self._out_mark = MARKER
-            self.host.cadence.add(self, now)
-        self._relink()
-
-    def _end_playback(self, reason: str) -> None:
-        playback = self._playback
-        if playback is not None:
-            self._playback = None
-            self.host.emit(PlayDone(self.port.number, self.gen, playback.play_id, reason))
-            self._relink()
-
-    def step(self, now: float) -> bool:
-        """Sends the next 20 ms; False when nothing is left to be sent."""
-        out = self._out
-        out.at = now
-        out.ts = ts = (out.ts + FRAME) & 0xFFFFFFFF
-        playback = self._playback
-        if self._keys is not None:
-            self._step_keys(self._keys)
-        elif playback is not None:
-            frame = playback.next(self._codec)
-            if frame is None:
-                self._end_playback("done")
-            elif self._transmits:
-                out.started = True
-                out.seq = seq = (out.seq + 1) & 0xFFFF
-                self.transmit(_pack(PLAIN, self._pt | self._out_mark, seq, ts, out.ssrc) + frame)
-                self._out_mark = 0
-                self.played += 1
-        return self._is_sending()
-
-    def _step_keys(self, keys: DigitSender) -> None:
-        out = self._out
-        packet = keys.step()
-        if keys.done:
-            self._keys = None
-            self._relink()
-        if packet is None or self._event_pt is None or not self._transmits:
-            return
-        distance, payload = packet
-        if distance == 0:
-            self._keys_ts = out.ts
-        out.started = True
-        out.seq = (out.seq + 1) & 0xFFFF
-        mark = MARKER if distance == 0 else 0
-        self.transmit(_pack(PLAIN, self._event_pt | mark, out.seq, self._keys_ts, out.ssrc) + payload)
-        self.played += 1
+            if heard and peer._transmits and not peer._is_sending():
+                if not self.muted:
+                    self._forward = peer
+                elif self._codec in SILENT:
+                    muffled = peer
+        elif self.seat is not None and self.seat.listened_to:
+            if heard and not self.muted:
+                put = self.seat.buffer.put
+            else:
+                # Not even what waits there is heard any more.
+                self.seat.buffer.clear()
+        if muffled is not self._muffled or put != self._put:
+            self._muffled = muffled
+            self._put = put
+            self._choose_reader()

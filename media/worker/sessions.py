@@ -14,7 +14,10 @@ from media.control import (
     Conceal,
     Digit,
     Event,
+    Join,
+    Leave,
     Message,
+    Mute,
     Open,
     PauseRecord,
     Play,
@@ -37,6 +40,7 @@ from media.worker.ports import BUFFER, VIEWS, Address, Port
 from media.worker.random_bits import RandomBits
 from media.worker.recorder_link import Outlet
 from media.worker.recordings import Recordings
+from media.worker.room import RoomTable
 from media.worker.session import Session
 
 EARLY_FOR: Final = 0.5
@@ -72,6 +76,7 @@ class Sessions:
         self.random = random or RandomBits()
         self.readers: dict[int, Reader] = {} if readers is None else readers
         self.cadence = Cadence()
+        self.rooms = RoomTable(self.cadence)
         self.ports: dict[int, Port] = {}
         self.open: dict[int, Session] = {}
         self.events: list[Event] = []
@@ -87,8 +92,8 @@ class Sessions:
         self._early: dict[int, deque[Early]] = {}
         self._previous: dict[int, tuple[Address | None, float]] = {}
         self._opened: list[tuple[Session, deque[Early]]] = []
-        # Of the sessions that are over: relayed, played, digits, strangers, dropped, rtcp.
-        self._past = [0] * 6
+        # Of the sessions that are over: relayed, played, digits, strangers, dropped, rtcp, mixed.
+        self._past = [0] * 7
         self._carry_out: dict[type[Command], Callable[..., None]] = {
             Open: self._open,
             Bridge: self._bridge,
@@ -102,6 +107,9 @@ class Sessions:
             PauseRecord: self._pause_record,
             Conceal: self._conceal,
             Message: self._message,
+            Join: self._join,
+            Leave: self._leave,
+            Mute: self._mute,
         }
 
     def emit(self, event: Event) -> None:
@@ -222,12 +230,33 @@ class Sessions:
         a = self._session(command.port_a, command.gen_a)
         b = self._session(command.port_b, command.gen_b)
         if a is not None and b is not None:
+            self.rooms.leave(a)
+            self.rooms.leave(b)
             a.bridge(b)
 
     def _unbridge(self, command: Unbridge, now: float) -> None:
         session = self._session(command.port, command.gen)
         if session is not None:
             session.unbridge()
+
+    def _join(self, command: Join, now: float) -> None:
+        session = self._session(command.port, command.gen)
+        if session is not None:
+            coached = self._session(command.coached_port, command.coached_gen) if command.coached_port else None
+            if not self.rooms.join(session, command.room, command.role, coached, now):
+                self._ignored += 1
+
+    def _leave(self, command: Leave, now: float) -> None:
+        session = self._session(command.port, command.gen)
+        if session is not None:
+            self.rooms.leave(session)
+
+    def _mute(self, command: Mute, now: float) -> None:
+        session = self._session(command.port, command.gen)
+        if session is not None:
+            session.mute(command.on)
+            if session.tape is not None:
+                self.recordings.tune(session.tape, now)
 
     def _play(self, command: Play, now: float) -> None:
         session = self._session(command.port, command.gen)
@@ -268,6 +297,7 @@ class Sessions:
         self.recordings.release(session, now)
         del self.open[session.port.number]
         self.searched.pop(session, None)
+        self.rooms.leave(session)
         stats = session.release()
         self._past = [past + now for past, now in zip(self._past, _counts(session), strict=True)]
         released = Released(session.port.number, session.gen, stats)
@@ -306,11 +336,11 @@ class Sessions:
     def stats(self, cpu_seconds: float) -> WorkerStats:
         """What was counted since the start."""
         totals = [sum(column) for column in zip(self._past, *map(_counts, self.open.values()), strict=True)]
-        relayed, played, digits, strangers, dropped, rtcp = totals
+        relayed, played, digits, strangers, dropped, rtcp, mixed = totals
         return WorkerStats(
             ports=len(self.ports),
             open=len(self.open),
-            playing=len(self.cadence),
+            playing=len(self.cadence) - len(self.rooms),
             relayed=relayed,
             played=played,
             digits=digits,
@@ -321,15 +351,18 @@ class Sessions:
             ignored=self._ignored,
             late_max_ms=self.cadence.late_max * 1000.0,
             cpu_seconds=cpu_seconds,
+            mixed=mixed,
+            rooms=len(self.rooms),
         )
 
 
 def _counts(session: Session) -> tuple[int, ...]:
     return (
-        session.sent - session.played,
+        session.sent - session.played - session.mixed,
         session.played,
         session.digits,
         session.strangers,
         session.dropped,
         session.rtcp,
+        session.mixed,
     )

@@ -6,9 +6,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from media.control import Event, MessageDone, Recorded
 from media.g711 import SILENCE, CodecName, decode
 from media.recorder.protocol import LEFT, PACKET, RIGHT, Audio, Begin, Done, End, Mark, ToRecorder
+from media.rtp.packet import parse
 from media.worker.ports import BUFFER, VIEWS
 
 if TYPE_CHECKING:
@@ -90,6 +93,19 @@ class Side:
 
         return copy
 
+    def muffled(self, clock: Callable[[], float]) -> Copy:
+        """Copies what comes as if it were silence; its time goes on."""
+        append, silence = self.data.extend, bytes([SILENCE[self.codec]])
+
+        def copy(size: int) -> None:
+            packet = parse(bytes(VIEWS[size]))
+            if packet is not None:
+                data = bytes(replace(packet, payload=silence * len(packet.payload)))
+                append(_pack(clock(), len(data)))
+                append(data)
+
+        return copy
+
     def said(self, clock: Callable[[], float]) -> Give:
         """Copies a packet that is sent, in the same way."""
         append, payload_type = self.data.extend, self.payload_type
@@ -106,8 +122,8 @@ class Side:
 class Tape:
     """One recording, from its command to the recorder's answer: left what the peer says, right what it hears."""
 
-    __slots__ = ("_why", "begun", "clock", "due", "ended_at", "gen", "hidden_by", "key", "name", "origin", "path",
-                 "paused", "port", "reason", "session", "sides", "started_us", "stopped_at")  # fmt: skip
+    __slots__ = ("_muted", "_why", "begun", "clock", "due", "ended_at", "gen", "hidden_by", "key", "name", "origin",
+                 "path", "paused", "port", "reason", "session", "sides", "started_us", "stopped_at")  # fmt: skip
 
     period = FLUSH
 
@@ -131,6 +147,7 @@ class Tape:
         self.ended_at = 0.0  # its last sample
         self.reason = ""
         self._why = NOTHING
+        self._muted = False
 
     def _sides(self) -> list[Side]:
         return [Side(LEFT), Side(RIGHT)]
@@ -151,10 +168,11 @@ class Tape:
         """Copies, or does not, as the session is now; what was copied so far and what the change means."""
         session = self.session
         heard, said, codec = session.formats
+        muted = session.muted
         why = "paused" if self.paused else "concealed" if hidden else "" if codec in SILENCE else "codec"
         formats = [(codec, heard), (codec, said)]
         known = [(side.codec, side.payload_type) for side in self.sides]
-        if why == self._why and known == formats[: len(known)]:
+        if why == self._why and known == formats[: len(known)] and muted is self._muted:
             return []
         self.listen()
         messages = self.take()
@@ -163,11 +181,13 @@ class Tape:
         if why:
             session.copy(None, None)
         else:
-            both = len(self.sides) > 1
-            session.copy(self.sides[LEFT].heard(self.clock), self.sides[RIGHT].said(self.clock) if both else None)
+            left = self.sides[LEFT]
+            copy = left.muffled(self.clock) if muted else left.heard(self.clock)
+            session.copy(copy, self.sides[RIGHT].said(self.clock) if len(self.sides) > 1 else None)
         if why != self._why and (why or self._why != NOTHING):
             messages.append(Mark(self.key, self.clock(), why))
         self._why = why
+        self._muted = muted
         return messages
 
     def take(self) -> list[ToRecorder]:

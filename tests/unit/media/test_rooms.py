@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from media.control import MAX_IN_ROOM
 from media.interface import Lease
-from media.rooms import MAX_IN_ROOM, Rooms
+from media.rooms import Rooms
 
 
 def leases(count: int, worker: int = 0) -> list[Lease]:

@@ -1,0 +1,152 @@
+"""What goes out to a peer from here: prompts, keys, the mix of a room, as one stream with what is relayed."""
+
+from __future__ import annotations
+
+from media.control import PlayDone
+from media.prompts import Prompt
+from media.rtp.dtmf import DigitSender
+from media.rtp.outgoing import FRAME, Outgoing
+from media.rtp.packet import HEADER, MARKER, PLAIN
+from media.worker.line import Host, Line
+from media.worker.player import Playback
+from media.worker.ports import Address, Port
+
+_pack = HEADER.pack
+
+
+class Speaker(Line):
+    """A line with something to say; keys go before prompts, and both before a mix."""
+
+    __slots__ = ("_codec", "_event_pt", "_keys", "_keys_ts", "_mixed_last", "_out", "_out_mark", "_playback", "_pt",
+                 "_transmits", "gen", "mixed", "played")  # fmt: skip
+
+    def __init__(self, port: Port, gen: int, host: Host, now: float, previous: Address | None) -> None:
+        super().__init__(port, host, now, previous)
+        self.gen = gen
+        # What Open says.
+        self._pt = -1
+        self._codec = ""
+        self._event_pt: int | None = None
+        self._transmits = False
+        # What is being said.
+        self._out = Outgoing(host.random(32), host.random(15), host.random(32))
+        self._out_mark = 0
+        self._playback: Playback | None = None
+        self._keys: DigitSender | None = None
+        self._keys_ts = 0
+        self._mixed_last = False
+        self.played = self.mixed = 0
+
+    # --- to be done by the session ---
+
+    def _settle(self) -> None:
+        """Notes where what was relayed to here has left off."""
+        raise NotImplementedError
+
+    def _relink(self) -> None:
+        """Decides anew what is relayed to here: `_is_sending` has changed."""
+        raise NotImplementedError
+
+    # --- commands ---
+
+    def play(self, play_id: int, prompts: list[Prompt], loop: bool, now: float) -> None:
+        """Plays prompts to the peer, in place of whatever plays."""
+        self._end_playback("stopped")
+        self._playback = Playback(play_id, prompts, loop, self._codec)
+        self._take_over(now)
+
+    def stop_play(self) -> None:
+        """Stops what plays."""
+        self._end_playback("stopped")
+        if self._keys is None:
+            self.host.cadence.remove(self)
+
+    def send_digits(self, digits: str, now: float) -> None:
+        """Sends telephone events, after those still to be sent; raises ValueError for other characters."""
+        if self._keys is not None:
+            self._keys.append(digits)
+        elif self._event_pt is not None:
+            self._keys = DigitSender(digits)
+            self._take_over(now)
+
+    # --- sending ---
+
+    def _is_sending(self) -> bool:
+        return self._playback is not None or self._keys is not None
+
+    def _take_over(self, now: float) -> None:
+        """Sends on its own from the next tick on, continuing the stream; what is relayed to here waits."""
+        if self not in self.host.cadence:
+            self._continue(now)
+            self.host.cadence.add(self, now)
+        self._relink()
+
+    def _continue(self, now: float) -> None:
+        """Lets the next packet be the first of another source in the same stream."""
+        self._settle()
+        seq, ts = self._out.resume(now)
+        self._out.seq = seq - 1
+        self._out.ts = ts - FRAME
+        self._out_mark = MARKER
+        self._mixed_last = False
+
+    def _end_playback(self, reason: str) -> None:
+        playback = self._playback
+        if playback is not None:
+            self._playback = None
+            self.host.emit(PlayDone(self.port.number, self.gen, playback.play_id, reason))
+            self._relink()
+
+    def step(self, now: float) -> bool:
+        """Sends the next 20 ms; False when nothing is left to be sent."""
+        out = self._out
+        out.at = now
+        out.ts = ts = (out.ts + FRAME) & 0xFFFFFFFF
+        playback = self._playback
+        if self._keys is not None:
+            self._step_keys(self._keys)
+        elif playback is not None:
+            frame = playback.next(self._codec)
+            if frame is None:
+                self._end_playback("done")
+            elif self._transmits:
+                out.started = True
+                out.seq = seq = (out.seq + 1) & 0xFFFF
+                self.transmit(_pack(PLAIN, self._pt | self._out_mark, seq, ts, out.ssrc) + frame)
+                self._out_mark = 0
+                self.played += 1
+        return self._is_sending()
+
+    def _step_keys(self, keys: DigitSender) -> None:
+        out = self._out
+        packet = keys.step()
+        if keys.done:
+            self._keys = None
+            self._relink()
+        if packet is None or self._event_pt is None or not self._transmits:
+            return
+        distance, payload = packet
+        if distance == 0:
+            self._keys_ts = out.ts
+        out.started = True
+        out.seq = (out.seq + 1) & 0xFFFF
+        mark = MARKER if distance == 0 else 0
+        self.transmit(_pack(PLAIN, self._event_pt | mark, out.seq, self._keys_ts, out.ssrc) + payload)
+        self.played += 1
+
+    def say(self, frame: bytes, now: float) -> None:
+        """Sends 20 ms of a mix, unless something else is being said."""
+        if self._playback is not None or self._keys is not None or not self._transmits:
+            self._mixed_last = False
+            return
+        if not self._mixed_last:
+            self._continue(now)
+            self._mixed_last = True
+        out = self._out
+        out.at = now
+        out.started = True
+        out.seq = seq = (out.seq + 1) & 0xFFFF
+        out.ts = ts = (out.ts + FRAME) & 0xFFFFFFFF
+        self.transmit(_pack(PLAIN, self._pt | self._out_mark, seq, ts, out.ssrc) + frame)
+        self._out_mark = 0
+        self.mixed += 1
