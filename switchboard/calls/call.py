@@ -9,6 +9,7 @@ import msgspec
 
 from ivr_flows.machine import Position
 from switchboard.calls.leg import Leg
+from switchboard.calls.wait import Wait
 from switchboard.store.records import CallRecord
 
 
@@ -39,22 +40,6 @@ PHASES: Final[dict[Phase, frozenset[Phase]]] = {
     Phase.ENDING: frozenset({Phase.ENDED}),
     Phase.ENDED: frozenset(),
 }
-
-
-class Hunt(msgspec.Struct, kw_only=True, array_like=True):
-    """The search for an agent of a group: who is still to be rung in this round, and until when it goes on.
-
-    `resume_at` is when the next round begins; None while somebody rings. `reached` is True once somebody in this
-    round was there at all; `once` makes the first round the last.
-    """
-
-    group: str
-    left: list[str]
-    until: float
-    resume_at: float | None = None
-    reached: bool = False
-    once: bool = False
-    transfer: bool = False
 
 
 class Capture(msgspec.Struct, kw_only=True, array_like=True):
@@ -114,7 +99,7 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     the caller talks: the flow goes on when the agent leaves. `speaking` is the play that waits for its speech.
     `talk_due` ends a talk, `warn_due` announces that end. `failed_flow` takes the call when nobody is reached.
     `others` are all legs beside the caller's and the agent's: agents that ring, a party consulted, supervisors.
-    `control` is what the call bar has made of it.
+    `control` is what the call bar has made of it, `wait` the caller's place in a queue.
     """
 
     record: CallRecord
@@ -138,7 +123,6 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     armed: float | None = None
     timer: int = 0
     flow_version: str = ""
-    hunt: Hunt | None = None
     capture: Capture | None = None
     speaking: int = 0
     recording: str = ""
@@ -154,6 +138,7 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     agent_left: bool = False
     others: list[Leg] = []
     control: Control | None = None
+    wait: Wait | None = None
 
     def enter(self, phase: Phase) -> bool:
         """Move to `phase`; False and no change when `PHASES` does not allow it."""
@@ -200,8 +185,6 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
         if self.phase is Phase.FLOW:
             if self.position is not None:
                 due = _earlier(due, self.position.deadline)
-            if self.hunt is not None:
-                due = _earlier(due, self.hunt.resume_at)
         elif self.phase is Phase.TALKING and self.talk_due is not None:
             due = _earlier(_earlier(due, self.talk_due), self.warn_due)
         if self.control is not None:

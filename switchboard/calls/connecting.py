@@ -223,8 +223,7 @@ def _agent_rings(x: Exchange, call: Call, leg: Leg, response: Response, now: flo
             take_answer(leg, response.body)
         except SdpError:
             described = False
-    # Who waits for one of a group hears the same music whoever rings.
-    early = described and call.hunt is None and lease_media(x, call.caller, leg)
+    early = described and lease_media(x, call.caller, leg)
     if early and not leg.media_open:
         join(x, call, leg)
     if not call.caller.talking:
@@ -323,8 +322,6 @@ def _agent_refused(x: Exchange, call: Call | None, leg: Leg, cause: Cause, statu
 def abandon_attempt(x: Exchange, call: Call, cause: Cause, now: float) -> None:
     """Take the attempt back: the agent's leg ends, the caller hears no ringback any more."""
     drop_agent(x, call, cause, now)
-    if call.hunt is not None:
-        return  # the next one is rung at once, and the music goes on
     if call.ringback and call.caller.lease is not None:
         x.media.stop_play(call.caller.lease)
     call.ringback = ""

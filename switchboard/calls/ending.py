@@ -10,6 +10,7 @@ from switchboard.calls.cdr import close_segment, note_flow, write_ended, write_e
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.negotiation import release_media
+from switchboard.calls.queueing import leave_queue
 from switchboard.store.records import EndedBy, MediaRecord
 
 
@@ -27,7 +28,8 @@ def end_call(x: Exchange, call: Call, cause: Cause, by: EndedBy, now: float) -> 
     if call.caller.id in x.invites_in and not call.caller.talking:
         call.record.sip_status = cause.status
     write_ending(x, call)
-    call.ring_due = call.hunt = None
+    call.ring_due = None
+    leave_queue(x, call, now)
     if call.control is not None:
         call.control.park_due = None
         if x.slots.get(call.control.slot) == call.id:

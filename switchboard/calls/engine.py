@@ -9,6 +9,7 @@ from ivr_flows.events import Digit as KeyPressed
 from ivr_flows.events import Event as FlowEvent
 from media.control import Digit, MessageDone, PlayDone, Recorded, Released, Silence
 from media.plane import MediaEvent, WorkerLost
+from routing.acd.events import TimeDue
 from switchboard.calls.after import after_due
 from switchboard.calls.answering import ALLOW
 from switchboard.calls.attempts import leg_rang_out, leg_response, leg_unreached
@@ -22,9 +23,11 @@ from switchboard.calls.flow import attempt_failed, flow_event, outcome_came, pla
 from switchboard.calls.in_dialog import ack_missing, ack_received, cancelled, request_in_dialog
 from switchboard.calls.inbound import new_invite, refuse, screen_any
 from switchboard.calls.leg import Leg
-from switchboard.calls.performing import Prepared
+from switchboard.calls.queue_sounds import announced
 from switchboard.calls.recording import recorded
 from switchboard.calls.registration import register
+from switchboard.calls.serving import OFFER, key_pressed
+from switchboard.calls.sounds import Prepared
 from switchboard.calls.subscribe import notified, subscribe
 from switchboard.calls.subscriptions import notify_answered, subscriptions_due
 from switchboard.sip.events import (
@@ -55,6 +58,7 @@ class CallEngine:
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         exchange.deliver = self.deliver
+        exchange.attempts = {"offer": OFFER}
 
     # --- SIP ---
 
@@ -181,7 +185,12 @@ class CallEngine:
                 flow_event(x, call, captured, now)
         elif isinstance(event, Digit):
             call.digit_at = min(event.at, now)
+            if call.phase is Phase.QUEUED:
+                key_pressed(x, call, event.digit, now)
+                return
             flow_event(x, call, KeyPressed(event.digit), now)
+        elif event.play_id < 0:
+            announced(x, call, event.play_id)
         elif event.play_id:
             play_done(x, call, event.play_id, now)
 
@@ -210,6 +219,7 @@ class CallEngine:
             x.registrar.next_deadline(),
             x.subscriptions.heap.next_deadline(),
             x.after_heap.next_deadline(),
+            x.desk.next_due(),
         )
         return min((due for due in dues if due is not None), default=None)
 
@@ -217,6 +227,10 @@ class CallEngine:
         """Do what is due."""
         x = self.exchange
         x.registrar.handle_timer(now)
+        x.desk.phones_changed(now)
+        due_at = x.desk.next_due()
+        if due_at is not None and due_at <= now:
+            x.desk.tell(TimeDue(), now)
         subscriptions_due(x, now)
         after_due(x, now)
         while (due := x.heap.pop_due(now)) is not None:

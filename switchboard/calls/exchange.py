@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ivr_flows.clock import Clock
     from ivr_flows.events import Event, HttpDone
     from media.plane import MediaPlane
+    from routing.acd.events import Event as AcdEvent
+    from routing.acd.model import Group as AcdGroup
     from routing.dialplan import Route
     from routing.masks.binding import Resolution
     from routing.masks.secret import Party, RealNumber, Sealed
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from switchboard.calls.attempts import Attempt
     from switchboard.calls.call import Call
     from switchboard.calls.leg import Leg, Purpose
-    from switchboard.calls.performing import Prepared
+    from switchboard.calls.sounds import Prepared
     from switchboard.sip.core import SipCore
     from switchboard.sip.registrar import Registrar
     from switchboard.sip.transaction.client import ClientTransaction
@@ -208,6 +210,21 @@ class Desk(Protocol):
     def phone_of(self, agent: str) -> str | None:
         """The target of an agent's phone, `aor:…` or `sip:…`; None for nobody of ours."""
 
+    def agent_at(self, phone: str) -> str:
+        """The one agent whose phone this target is, or ""."""
+
+    def group(self, name: str) -> AcdGroup | None:
+        """A skill group."""
+
+    def tell(self, event: AcdEvent, now: float) -> None:
+        """Something happened to the queue engine; what it wants is done at once."""
+
+    def phones_changed(self, now: float) -> None:
+        """Phones may have registered, or be registered no more."""
+
+    def next_due(self) -> float | None:
+        """When the queue engine wants to be told that time has passed."""
+
     def call_began(self, agent: str, call: str, now: float) -> None:
         """The agent is in a call that did not come from a queue: dialled, transferred, consulted."""
 
@@ -226,6 +243,24 @@ class NoDesk:
 
     def phone_of(self, agent: str) -> str | None:
         """Nobody's."""
+        return None
+
+    def agent_at(self, phone: str) -> str:
+        """Nobody."""
+        return ""
+
+    def group(self, name: str) -> AcdGroup | None:
+        """None."""
+        return None
+
+    def tell(self, event: AcdEvent, now: float) -> None:
+        """Nobody is told."""
+
+    def phones_changed(self, now: float) -> None:
+        """Nobody is told."""
+
+    def next_due(self) -> float | None:
+        """Never."""
         return None
 
     def call_began(self, agent: str, call: str, now: float) -> None:

@@ -14,9 +14,11 @@ from switchboard.calls.cdr import open_segment
 from switchboard.calls.connecting import abandon_attempt, outcome_of
 from switchboard.calls.ending import end_call
 from switchboard.calls.exchange import NO_SERVICE, Exchange
-from switchboard.calls.hunting import found_and_left, hunt_due, hunt_failed
-from switchboard.calls.negotiation import open_media
-from switchboard.calls.performing import Prepared, perform, play_prepared
+from switchboard.calls.negotiation import take_keys
+from switchboard.calls.performing import perform, play_prepared
+from switchboard.calls.queue_sounds import prepared
+from switchboard.calls.queueing import talked
+from switchboard.calls.sounds import Prepared
 from switchboard.store.records import EndedBy
 
 
@@ -31,21 +33,12 @@ def start_flow(x: Exchange, call: Call, name: str, variables: dict[str, str | in
     service = x.settings.services.get(call.record.called, NO_SERVICE)
     call.variables = {**service.variables, **variables}
     call.enter(Phase.FLOW)
-    _take_keys(x, call)
+    take_keys(x, call.caller)
     open_segment(call, "ivr", x.utc_us(now), name)
     if call.caller.talking or call.caller.remote is not None:
         begin_flow(x, call, now)
     elif not answer_caller(x, call, now):
         end_call(x, call, CONGESTION, "switch", now)
-
-
-def _take_keys(x: Exchange, call: Call) -> None:
-    """The caller's keys are the flow's, also where a talk or early media had taken them to the other side."""
-    caller = call.caller
-    if not caller.digits:
-        caller.digits = True
-        if caller.media_open:
-            open_media(x, caller)
 
 
 def begin_flow(x: Exchange, call: Call, now: float) -> None:
@@ -87,6 +80,9 @@ def flow_event(x: Exchange, call: Call, event: Event, now: float) -> None:
 def outcome_came(x: Exchange, call: Call, outcome: Event | Prepared, now: float) -> None:
     """What was asked of others has come back."""
     if isinstance(outcome, Prepared):
+        if outcome.play.play_id < 0:
+            prepared(x, call, outcome.play)
+            return
         ended = play_prepared(x, call, outcome)
         if ended is not None:
             flow_event(x, call, ended, now)
@@ -102,12 +98,7 @@ def _go_on(x: Exchange, call: Call, flow: Flow, event: Event | None, now: float)
 
 
 def timer_due(x: Exchange, call: Call, now: float) -> None:
-    """The flow's deadline has come, or the next round of a search for an agent."""
-    if call.hunt is not None:
-        ended = hunt_due(x, call, now)
-        if ended is not None:
-            flow_event(x, call, ended, now)
-            return
+    """The flow's deadline has come."""
     flow_event(x, call, TimerDue(), now)
 
 
@@ -123,19 +114,18 @@ def attempt_failed(x: Exchange, call: Call, cause: Cause, by: EndedBy, now: floa
     """
     abandon_attempt(x, call, cause, now)
     if call.position is None:
-        if call.hunt is None or hunt_failed(x, call, cause, now) is not None:
-            nobody(x, call, outcome_of(cause), cause, by, now)
-        return
+        nobody(x, call, outcome_of(cause), cause, by, now)
+    else:
+        back_to_flow(x, call, TransferEnded(outcome_of(cause)), now)
+
+
+def back_to_flow(x: Exchange, call: Call, event: Event | None, now: float) -> None:
+    """The caller is the flow's again, which is told what became of them elsewhere."""
     call.enter(Phase.FLOW)
-    _take_keys(x, call)
-    if call.hunt is not None:
-        open_segment(call, "queue", x.utc_us(now), call.hunt.group)
-        ended = hunt_failed(x, call, cause, now)
-        if ended is not None:
-            flow_event(x, call, ended, now)
-        return
+    take_keys(x, call.caller)
     open_segment(call, "ivr", x.utc_us(now), call.record.flow)
-    flow_event(x, call, TransferEnded(outcome_of(cause)), now)
+    if event is not None:
+        flow_event(x, call, event, now)
 
 
 def nobody(x: Exchange, call: Call, reason: str, cause: Cause, by: EndedBy, now: float) -> None:
@@ -158,9 +148,9 @@ def agent_left(x: Exchange, call: Call, now: float) -> bool:
     if flow is None or call.position is None or not call.enter(Phase.FLOW):
         return False
     call.agent_left = True
-    _, actions = machine.step(flow, call.position, found_and_left(call), now, x.clock)
+    _, actions = machine.step(flow, call.position, talked(call), now, x.clock)
     if not (actions and isinstance(actions[0], Hangup)):
-        _take_keys(x, call)
+        take_keys(x, call.caller)
         open_segment(call, "ivr", x.utc_us(now), call.record.flow)
     _go_on(x, call, flow, perform(x, call, actions, now), now)
     return True

@@ -6,11 +6,12 @@ from functools import lru_cache
 from typing import Final
 
 from media.sdp import SdpError
-from routing.dialplan import NOT_FOUND, NoRoute, Route, ToFlow, ToMask, ToTarget
+from routing.dialplan import NOT_FOUND, NoRoute, Route, ToFlow, ToMask, ToQueue, ToTarget
 from routing.landing import dialled_part, recover
 from routing.masks.secret import RealNumber
 from routing.masks.target import TargetError, parse_open_target
 from routing.numbers import normalise
+from switchboard.calls.answering import answer_caller
 from switchboard.calls.call import Call
 from switchboard.calls.causes import (
     CONGESTION,
@@ -26,10 +27,10 @@ from switchboard.calls.connecting import invite_agent, outcome_of
 from switchboard.calls.ending import end_call
 from switchboard.calls.exchange import PHONES, Exchange
 from switchboard.calls.flow import nobody, start_flow
-from switchboard.calls.hunting import ring_group
 from switchboard.calls.leg import Leg
 from switchboard.calls.masked import Found, ToGroup, cause_of_reason, find_masked
 from switchboard.calls.negotiation import read_offer
+from switchboard.calls.queueing import Wish, enqueue
 from switchboard.sip.errors import SipError
 from switchboard.sip.message import Request
 from switchboard.sip.transaction.server import ServerTransaction
@@ -195,6 +196,8 @@ def _route(x: Exchange, call: Call, request: Request, context: str, now: float) 
         end_call(x, call, FORBIDDEN if route.status == 403 else UNKNOWN, "switch", now)
     elif isinstance(route, ToFlow):
         start_flow(x, call, route.flow, route.variables, now)
+    elif isinstance(route, ToQueue):
+        _queue(x, call, route.group, now)
     else:
         _straight(x, call, route, now)
 
@@ -227,6 +230,8 @@ def _note_called(x: Exchange, call: Call, route: Route, dialled: str) -> None:
     """Only a number of ours is kept in clear; one that leads nowhere may be anybody's."""
     if isinstance(route, ToFlow):
         call.record.called, call.record.extension = route.number, str(route.variables.get("extension", ""))
+    elif isinstance(route, ToQueue):
+        call.record.called = route.number
     elif isinstance(route, ToMask):
         call.record.called, call.record.extension = route.number, route.extension
     elif isinstance(route, ToTarget):
@@ -236,11 +241,20 @@ def _note_called(x: Exchange, call: Call, route: Route, dialled: str) -> None:
         call.record_talk, call.failed_flow = service.record, service.failed
 
 
+def _queue(x: Exchange, call: Call, group: str, now: float) -> None:
+    """Answer, and let the caller wait for somebody of the group."""
+    if not answer_caller(x, call, now):
+        end_call(x, call, CONGESTION, "switch", now)
+    elif enqueue(x, call, group, now) is not None:
+        nobody(x, call, "failed", UNREGISTERED, "switch", now)
+
+
 def _straight(x: Exchange, call: Call, route: ToMask | ToTarget, now: float) -> None:
     """Connect without a flow; nobody asks anything, so the caller's final response is the far side's."""
     found = _target_of(x, call, route, now)
     if isinstance(found, ToGroup):
-        failure = None if ring_group(x, call, found.group, now) is None else UNREGISTERED
+        wish = Wish(max_wait=x.settings.ring_timeout, music=())
+        failure = None if enqueue(x, call, found.group, now, wish) is None else UNREGISTERED
     elif isinstance(found, str):
         nobody(x, call, found, cause_of_reason(found), "switch", now)
         return

@@ -143,6 +143,14 @@ def open_media(x: Exchange, leg: Leg) -> None:
     leg.record.codec = agreed.codec
 
 
+def take_keys(x: Exchange, leg: Leg) -> None:
+    """A leg's keys are ours, also where a talk or early media had taken them to the other side."""
+    if not leg.digits:
+        leg.digits = True
+        if leg.media_open:
+            open_media(x, leg)
+
+
 def release_media(x: Exchange, leg: Leg) -> bool:
     """Give the leg's port back; True when its counters are still to come."""
     lease = leg.lease

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, cast
 
-import msgspec
-
 from ivr_flows.actions import (
     Action,
     Answer,
@@ -20,12 +18,11 @@ from ivr_flows.actions import (
     Queue,
     Record,
     Refuse,
-    Speech,
     StopMessage,
     StopPlay,
     Transfer,
 )
-from ivr_flows.events import CallbackTaken, Event, PlayDone, QueueEnded, TransferEnded
+from ivr_flows.events import CallbackTaken, Event, PlayDone, TransferEnded
 from routing.masks.secret import RealNumber
 from routing.masks.target import NumberTarget, TargetError, parse_number, parse_open_target
 from switchboard.calls.answering import answer_caller, early_media, progress
@@ -47,9 +44,10 @@ from switchboard.calls.causes import (
 from switchboard.calls.connecting import invite_agent, outcome_of
 from switchboard.calls.ending import end_call
 from switchboard.calls.exchange import Exchange
-from switchboard.calls.hunting import begin_hunt
 from switchboard.calls.masked import Found, ToGroup, drop_terms, find_masked, refuse_calls
+from switchboard.calls.queueing import Wish, enqueue
 from switchboard.calls.recording import command_recording, conceal
+from switchboard.calls.sounds import Prepared, await_speech, playable
 
 # By what word of a flow's hangup node a call ends.
 CAUSES: Final[dict[str, Cause]] = {
@@ -61,16 +59,6 @@ CAUSES: Final[dict[str, Cause]] = {
     "rejected": DECLINED,
     "failed": FAILED,
 }
-
-
-MUSIC: Final = -1
-"""Stands for the play of a queue's music, which is none of the flow's and begins anew when its speech has been made."""
-
-
-class Prepared(msgspec.Struct, frozen=True):
-    """The speech that a play waited for has been made, or could not be."""
-
-    play: Play
 
 
 def perform(x: Exchange, call: Call, actions: list[Action], now: float) -> Event | None:
@@ -101,17 +89,10 @@ def _play(x: Exchange, call: Call, action: Play, now: float) -> Event | None:
     if not call.caller.talking and not early_media(x, call, now):
         end_call(x, call, CONGESTION, "switch", now)
         return None
-    return None if _await_speech(x, call, action) else _play_now(x, call, action)
-
-
-def _await_speech(x: Exchange, call: Call, action: Play) -> bool:
-    """Have the speech of a play made; False when all of it is there."""
-    texts = [(sound.text, sound.language) for sound in action.prompts if isinstance(sound, Speech)]
-    missing = [text for text in texts if x.voice.ready(*text) is None]
-    if missing:
+    if await_speech(x, call, action):
         call.speaking = action.play_id
-        x.voice.prepare(missing, lambda: x.deliver(call, Prepared(action)))
-    return bool(missing)
+        return None
+    return _play_now(x, call, action)
 
 
 def play_prepared(x: Exchange, call: Call, prepared: Prepared) -> Event | None:
@@ -119,44 +100,16 @@ def play_prepared(x: Exchange, call: Call, prepared: Prepared) -> Event | None:
     action = prepared.play
     if call.speaking != action.play_id:
         return None
-    if action.play_id == MUSIC:
-        if call.hunt is not None:
-            _music_now(x, call, action)
-        return None
     return _play_now(x, call, action) if call.phase is Phase.FLOW else None
 
 
 def _play_now(x: Exchange, call: Call, action: Play) -> Event | None:
     call.speaking = 0
-    playable = _playable(x, action)
-    if not playable or call.caller.lease is None:
+    sounds = playable(x, action.prompts)
+    if not sounds or call.caller.lease is None:
         return PlayDone(action.play_id)
-    x.media.play(call.caller.lease, action.play_id, playable, action.loop)
+    x.media.play(call.caller.lease, action.play_id, sounds, action.loop)
     return None
-
-
-def _playable(x: Exchange, action: Play) -> tuple[str, ...]:
-    """The sounds of a play that can be had now."""
-    names = [
-        sound if isinstance(sound, str) else x.voice.ready(sound.text, sound.language) or "" for sound in action.prompts
-    ]
-    return tuple(name for name in names if name)
-
-
-def _music(x: Exchange, call: Call, action: Queue, now: float) -> None:
-    """What is heard while a group is searched; what is still to be spoken joins in when it has been made."""
-    if not action.music or not (call.caller.talking or early_media(x, call, now)):
-        return
-    music = Play(action.music, True, MUSIC)
-    _await_speech(x, call, music)
-    _music_now(x, call, music)
-
-
-def _music_now(x: Exchange, call: Call, music: Play) -> None:
-    playable = _playable(x, music)
-    if playable and call.caller.lease is not None:
-        call.ringback = playable[0]
-        x.media.play(call.caller.lease, 0, playable, True)
 
 
 def _stop_play(x: Exchange, call: Call, action: StopPlay, now: float) -> None:
@@ -171,10 +124,8 @@ def _stop_play(x: Exchange, call: Call, action: StopPlay, now: float) -> None:
 def _transfer(x: Exchange, call: Call, action: Transfer, now: float) -> Event | None:
     found = _target_of(x, call, action, now)
     if isinstance(found, ToGroup):
-        ended = begin_hunt(x, call, found.group, action.ring_timeout, now, transfer=True)
-        if ended is None:
-            _ring_back(x, call, action.ringback, now)
-        return ended
+        ringback = (action.ringback,) if action.ringback else ()
+        return enqueue(x, call, found.group, now, Wish(max_wait=action.ring_timeout, music=ringback))
     if isinstance(found, str):
         # A reason that no exit is named after, such as refused, takes the flow's "other", or "failed".
         return TransferEnded(found)  # type: ignore[arg-type]
@@ -219,10 +170,16 @@ def _open_target(x: Exchange, text: str) -> Found:
 
 def _queue(x: Exchange, call: Call, action: Queue, now: float) -> Event | None:
     drop_terms(x, call)
-    if action.group not in x.settings.groups:
-        return QueueEnded("failed")
-    _music(x, call, action, now)
-    return begin_hunt(x, call, action.group, action.max_wait, now)
+    wish = Wish(
+        priority=action.priority,
+        vip=action.vip,
+        requirement=action.skills,
+        preferred=action.preferred,
+        max_wait=action.max_wait,
+        music=action.music or None,
+        callback_key=action.callback_key,
+    )
+    return enqueue(x, call, action.group, now, wish)
 
 
 # --- what others are asked ---

@@ -47,6 +47,7 @@ def register(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
     headers = tuple(result.headers)
     x.core.respond(tx, result.status, "", to_tag=x.token(), headers=headers, now=now)
     if result.status == 200:
+        x.desk.phones_changed(now)
         x.phones.registered(aor, tx.source, now)
         contacts = len(x.registrar.lookup(aor, now))
         x.log("phone.registered", account=user, contacts=contacts)
