@@ -8,16 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
+from config.queue_schema import Agent, Group
+from config.section import Name, Port, Section
 from config.values import Duration, ExtensionRange, Hidden, PortRange
-
-Port = Annotated[int, Meta(ge=1, le=65535)]
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-
-
-class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every section: immutable and closed."""
 
 
 class Listen(Section, frozen=True):
@@ -135,17 +130,6 @@ class Outbound(Section, frozen=True):
     """The number the called party sees; never a 400 or 800 number."""
 
 
-class Group(Section, frozen=True):
-    """Agents who answer for each other; a call rings one after the other."""
-
-    name: Name
-    members: Annotated[tuple[str, ...], Meta(min_length=1)]
-    """Targets: ``aor:user`` or ``sip:user@host:port``."""
-    ring_timeout: Duration = Duration(20.0)
-    numbers: tuple[Hidden, ...] = ()
-    """Numbers from which its members call: on an X number bound to the group they reach its other party."""
-
-
 class Calendar(Section, frozen=True):
     """What time it is for flows. China's announced holidays and working weekends (调休) are built in."""
 
@@ -180,11 +164,13 @@ class Store(Section, frozen=True):
 
 
 class Http(Section, frozen=True):
-    """Where /metrics and /health are served."""
+    """Where the API, /metrics and /health are served."""
 
     host: str = "127.0.0.1"
     port: Port = 8080
     enabled: bool = True
+    metrics_token: Hidden | None = None
+    """With it as a bearer token /metrics is served to other hosts too."""
 
 
 class Log(Section, frozen=True):
@@ -208,6 +194,7 @@ class Config(Section, frozen=True):
     outbound: Outbound | None = None
     """Without it flows dial no public numbers."""
     groups: tuple[Group, ...] = ()
+    agents: tuple[Agent, ...] = ()
     calendar: Calendar = Calendar()
     speech: Speech = Speech()
     recording: Recording = Recording()

@@ -1,4 +1,4 @@
-"""Serves /metrics and /health from the running loop; the switch does not depend on it."""
+"""Serves the API, /metrics and /health from the running loop; the switch does not depend on it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from config.schema import Http
 from switchboard.ops.health import Health
@@ -16,15 +16,23 @@ from switchboard.ops.metrics import Metrics
 
 if TYPE_CHECKING:
     import uvicorn
+    from litestar import Litestar, Router
 
-CONNECTIONS: Final = 64
-"""Connections served at a time; further ones are answered 503 and closed."""
+CONNECTIONS: Final = 2048
+"""Connections served at a time, each WebSocket one of them; further ones are answered 503 and closed."""
+BACKLOG: Final = 256
+LONGEST_MESSAGE: Final = 16 * 1024
+"""Octets of a message from a WebSocket's client."""
+PING_SECONDS: Final = 20.0
+
+BuildApi: TypeAlias = "Callable[[Router], Litestar]"
+"""Makes the API with the pages for machines beside it; called in a thread."""
 
 _FAREWELL: Final = 1.0
 
 
-async def serve_http(settings: Http, metrics: Metrics, health: Health) -> None:
-    """Serve until cancelled; a port that cannot be had is a warning and no more."""
+async def serve_http(settings: Http, metrics: Metrics, health: Health, api: BuildApi | None = None) -> None:
+    """Serve until cancelled, without `api` only the pages; a port that cannot be had is a warning and no more."""
     if not settings.enabled:
         return
     log = get_logger()
@@ -38,8 +46,8 @@ async def serve_http(settings: Http, metrics: Metrics, health: Health) -> None:
         return
     with sock:
         try:
-            # half a second of imports: in a thread, for calls may be up already
-            server = await asyncio.to_thread(_build, metrics, health)
+            # a second of imports: in a thread, for calls may be up already
+            server = await asyncio.to_thread(_build, settings, metrics, health, api)
             await _serve(server, sock)
         except Exception as problem:  # the boundary: calls go on without a web server
             log.error("http.failed", address=address, exc_info=problem)
@@ -62,7 +70,7 @@ def _listen(settings: Http) -> socket.socket:
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((settings.host, settings.port))
-        sock.listen(CONNECTIONS)
+        sock.listen(BACKLOG)
         sock.setblocking(False)
     except OSError:
         sock.close()
@@ -70,10 +78,10 @@ def _listen(settings: Http) -> socket.socket:
     return sock
 
 
-def _build(metrics: Metrics, health: Health) -> uvicorn.Server:
+def _build(settings: Http, metrics: Metrics, health: Health, api: BuildApi | None) -> uvicorn.Server:
     import uvicorn
 
-    from switchboard.ops.web import build_app
+    from switchboard.ops.web import build_app, build_pages
 
     class Server(uvicorn.Server):
         """Leaves the signals alone: stopping comes from the supervisor."""
@@ -82,11 +90,16 @@ def _build(metrics: Metrics, health: Health) -> uvicorn.Server:
         def capture_signals(self) -> Iterator[None]:
             yield
 
-    settings = uvicorn.Config(
-        build_app(metrics, health),
+    token = settings.metrics_token.reveal("metrics") if settings.metrics_token is not None else ""
+    config = uvicorn.Config(
+        build_app(metrics, health, token) if api is None else api(build_pages(metrics, health, token)),
         loop="none",
         http="h11",
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=LONGEST_MESSAGE,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PING_SECONDS,
+        ws_per_message_deflate=False,
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -94,5 +107,5 @@ def _build(metrics: Metrics, health: Health) -> uvicorn.Server:
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=5,
     )
-    settings.load()
-    return Server(settings)
+    config.load()
+    return Server(config)

@@ -77,7 +77,7 @@ def test_printing_a_configuration_shows_no_secret() -> None:
     ("text", "expected"),
     [
         ("sip:\n  lisen: []\n", "2:3: unknown key 'lisen' under sip; did you mean 'listen'?"),
-        ("http:\n  qqq: 1\n", "2:3: unknown key 'qqq' under http; known here: host, port, enabled"),
+        ("http:\n  qqq: 1\n", "2:3: unknown key 'qqq' under http; known here: host, port, enabled, metrics_token"),
         ("spi: {}\n", "1:1: unknown key 'spi'; did you mean 'sip'?"),
         ("sip: {listen: [{prt: 1}]}", "1:17: unknown key 'prt' under sip.listen[0]; did you mean 'port'?"),
         ("trunks:\n- {name: x}\n", "2:3: trunks[0] needs the key 'from'"),

@@ -1,0 +1,106 @@
+"""Access tokens: signed and short-lived (JWT, RFC 7519, HS256), so that most requests ask no database.
+
+The key is drawn anew at each start: a restart ends all access tokens, and clients come back with their refresh
+token, which is kept. What is withdrawn before its time (a sign-out, a changed password or role) is remembered
+here until the last token of it has expired.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+import jwt
+import msgspec
+
+from switchboard.api.principal import Principal
+from switchboard.api.problems import ApiError
+from switchboard.api.types import Role
+
+LIFETIME: Final = 15 * 60
+"""Seconds."""
+LONGEST: Final = 2048
+"""Characters of a token that is looked at."""
+MOST_WITHDRAWN: Final = 100_000
+
+_ALGORITHM: Final = "HS256"
+_ISSUER: Final = "switchboard"
+_REQUIRED: Final = ["exp", "iat", "sub", "iss"]
+
+
+class _Claims(msgspec.Struct, frozen=True):
+    """`sid` is the session, `mc` says that the password must be changed."""
+
+    sub: str
+    name: str
+    role: Role
+    iat: float
+    exp: float
+    agent: str = ""
+    sid: str = ""
+    mc: bool = False
+
+
+class AccessTokens:
+    """Issues and checks tokens; `clock` gives UTC seconds."""
+
+    def __init__(self, clock: Callable[[], float], key: bytes | None = None, lifetime: float = LIFETIME) -> None:
+        self.lifetime = lifetime
+        self._clock = clock
+        self._key = key or os.urandom(32)
+        # By session or user: tokens issued before the first moment are void; forgotten at the second.
+        self._withdrawn: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def issue(self, principal: Principal) -> tuple[str, float]:
+        """A token for a principal, and when it expires."""
+        now = self._clock()
+        expires = now + self.lifetime
+        claims: dict[str, object] = {
+            "iss": _ISSUER, "sub": principal.id, "name": principal.name, "role": principal.role, "iat": now,
+            "exp": expires, "agent": principal.agent, "sid": principal.session, "mc": principal.must_change,
+        }  # fmt: skip
+        return jwt.encode(claims, self._key, algorithm=_ALGORITHM), expires
+
+    def check(self, token: str) -> Principal:
+        """Who a token stands for; raises `ApiError` when it is not ours, expired or withdrawn."""
+        if len(token) > LONGEST:
+            raise ApiError("unauthenticated", "This is not an access token of this switch.")
+        try:
+            decoded = jwt.decode(
+                token, self._key, algorithms=[_ALGORITHM], issuer=_ISSUER,
+                options={"require": _REQUIRED, "verify_exp": False, "verify_iat": False},
+            )  # fmt: skip
+            claims = msgspec.convert(decoded, _Claims)
+        except (jwt.InvalidTokenError, msgspec.ValidationError, ValueError):
+            raise ApiError("unauthenticated", "This is not an access token of this switch.") from None
+        principal = Principal(
+            id=claims.sub, name=claims.name, role=claims.role, agent=claims.agent, session=claims.sid,
+            must_change=claims.mc, expires=claims.exp,
+        )  # fmt: skip
+        if not self.valid(principal):
+            raise ApiError("token-expired", "Ask for a new one with the refresh token.")
+        return principal
+
+    def valid(self, principal: Principal) -> bool:
+        """Whether a token that was good once still is."""
+        if self._clock() >= principal.expires:
+            return False
+        issued = principal.expires - self.lifetime
+        for key in (principal.session, principal.id):
+            withdrawn = self._withdrawn.get(key)
+            if withdrawn is not None and issued <= withdrawn[0]:
+                return False
+        return True
+
+    def withdraw(self, key: str) -> None:
+        """Void all tokens of a session or a user that were issued until now."""
+        if not key:
+            return
+        now = self._clock()
+        withdrawn = self._withdrawn
+        withdrawn.pop(key, None)
+        withdrawn[key] = (now, now + self.lifetime)
+        while withdrawn and (len(withdrawn) > MOST_WITHDRAWN or next(iter(withdrawn.values()))[1] <= now):
+            withdrawn.popitem(last=False)

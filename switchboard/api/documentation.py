@@ -1,0 +1,140 @@
+"""The OpenAPI 3.1 document at /docs/openapi.json and the page at /docs, both made once, when the API is built.
+
+Litestar draws operations, parameters and types from the handlers. What holds for all operations is added here: who
+may call them, and every problem they may answer with.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from litestar import Litestar, Request
+from litestar.enums import MediaType
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import OpenAPIRenderPlugin
+from litestar.openapi.spec import Components, License, SecurityScheme
+
+from switchboard.api.docs_page import render_page
+from switchboard.api.problems import KINDS, PROBLEM_JSON
+from switchboard.api.roles import OPERATIONS
+from switchboard.api.types import Problem
+
+VERSION: Final = "1"
+PATH: Final = "/docs"
+
+_ABOUT: Final = """\
+Everything the switch does for a hotline: agents, queues, calls and their records, and what is configured.
+
+Sign in with `POST /api/v1/auth/login` and send the access token as `Authorization: Bearer TOKEN`; it serves 15
+minutes, `POST /api/v1/auth/refresh` gives the next one. Commands take an `Idempotency-Key`: sent twice with the same
+key, they are carried out once. Lists go on with the `cursor` that the page before named as `next`. Objects of the
+configuration carry an `ETag`, and are changed with `If-Match`.
+
+`GET /api/v1/events` as a WebSocket tells what happens, in order: offer the subprotocols `switchboard.v1` and
+`bearer.TOKEN`, or send `{"token": "TOKEN"}` first. `?since=SEQ` goes on after the last event that was seen.
+"""
+
+_WRITING: Final = ("post", "put", "patch", "delete")
+
+
+class _Made(OpenAPIRenderPlugin):
+    """Serves octets that were made beforehand: the loop that carries calls has no time to render."""
+
+    content: bytes = b""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """Return what was made."""
+        return self.content
+
+
+def openapi_config() -> OpenAPIConfig:
+    """The settings for Litestar; `prepare` fills the pages."""
+    return OpenAPIConfig(
+        title="switchboard",
+        version=VERSION,
+        description=_ABOUT,
+        license=License(name="Apache-2.0", identifier="Apache-2.0"),
+        use_handler_docstrings=True,
+        components=Components(
+            security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
+        ),
+        path=PATH,
+        render_plugins=[
+            _Made(path="/", media_type=MediaType.HTML),
+            _Made(path="/openapi.json", media_type=MediaType.JSON),
+        ],
+    )
+
+
+def prepare(app: Litestar) -> None:
+    """Make the document and the page of an application that is complete."""
+    document = complete(app.openapi_schema.to_schema())
+    assert app.openapi_config is not None
+    for plugin in app.openapi_config.render_plugins:
+        assert isinstance(plugin, _Made)
+        made = render_page(document) if plugin.has_path("/") else msgspec.json.encode(document)
+        plugin.content = made
+
+
+def complete(document: dict[str, Any]) -> dict[str, Any]:
+    """Add to Litestar's document what every operation has in common."""
+    components = document.setdefault("components", {})
+    _, problem = msgspec.json.schema_components([Problem], ref_template="#/components/schemas/{name}")
+    components.setdefault("schemas", {}).update(problem)
+    used: set[int] = set()
+    for path, item in document.get("paths", {}).items():
+        for method, operation in item.items():
+            if not isinstance(operation, dict) or "responses" not in operation:
+                continue
+            statuses = _problems(f"{method.upper()} {path}", operation)
+            used |= statuses
+            own = {code: answer for code, answer in operation["responses"].items() if int(code) < 400}
+            problems = {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
+            operation["responses"] = own | problems
+    components["responses"] = {str(status): _response(status) for status in sorted(used)}
+    return document
+
+
+def _problems(key: str, operation: dict[str, Any]) -> set[int]:
+    """The statuses of the problems an operation may answer with; writes who may call it into it."""
+    method, path = key.split(" ", 1)
+    roles = OPERATIONS.get(key, frozenset())
+    parameters = operation.get("parameters", [])
+    headers = {one["name"].lower() for one in parameters if one.get("in") == "header"}
+    statuses = {429, 500, 503}
+    if roles:
+        operation["security"] = [{"bearer": []}]
+        statuses |= {401, 403}
+        who = f"For: {', '.join(sorted(roles))}."
+        operation["description"] = f"{operation.get('description', '')}\n\n{who}".strip()
+    if "{" in path:
+        statuses |= {400, 404}
+    if parameters:
+        statuses.add(400)
+    if "requestBody" in operation:
+        statuses |= {400, 413, 415}
+    if method.lower() in _WRITING:
+        statuses |= {400, 404, 409, 422}
+    if "if-match" in headers:
+        statuses |= {412, 428}
+    if path.endswith(("/auth/login", "/auth/refresh")):
+        statuses |= {401, 403}
+    return statuses
+
+
+def _response(status: int) -> dict[str, Any]:
+    kinds = {kind: title for kind, (of, title) in KINDS.items() if of == status}
+    examples = {
+        kind: {"value": {"type": f"{PATH}#{kind}", "title": title, "status": status}} for kind, title in kinds.items()
+    }
+    answer: dict[str, Any] = {
+        "description": HTTPStatus(status).phrase,
+        "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}},
+    }
+    if status in (429, 503):
+        answer["headers"] = {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds to wait."}}
+    if status == 401:
+        answer["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+    return answer
