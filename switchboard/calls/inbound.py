@@ -94,35 +94,46 @@ def new_invite(x: Exchange, tx: ServerTransaction, request: Request, now: float)
     if owed is not None:
         refuse(x, tx, owed[0], now, *owed[1])
         return
-    context = _context(x, tx, request, now)
-    if context is None:
+    known = _context(x, tx, request, now)
+    if known is None:
         return
+    context, account = known
     if x.draining or len(x.calls) >= x.settings.max_calls:
         cause = SHUTDOWN if x.draining else CONGESTION
         refuse(x, tx, 503, now, cause.reason_header, "Retry-After: 5")
         return
     call = _open_call(x, tx, request, context, now)
     if call is not None:
+        if account:
+            _note_agent(x, call, account, now)
         _route(x, call, request, context, now)
         x.arm(call)
 
 
-def _context(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> str | None:
-    """The trunk an INVITE comes from, or `phones` for an account that proved itself; else it is challenged."""
+def _context(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> tuple[str, str] | None:
+    """The trunk an INVITE comes from, or `phones` and the account that proved itself; else it is challenged."""
     host, port = tx.source
     if x.phones.owner(tx.source, now) is None:
         trunk = x.routing.identify(host, port)
         if trunk is not None:
-            return trunk
+            return trunk, ""
     credentials = request.headers.first.get("proxy-authorization")
     stale = False
     if credentials is not None:
         user, stale = x.authenticator.user(credentials, request.method, request.uri, now)
         if user is not None:
-            return PHONES
+            return PHONES, user
     challenge = x.authenticator.challenge(now, stale=stale)
     refuse(x, tx, 407, now, *(f"Proxy-Authenticate: {value}" for value in challenge))
     return None
+
+
+def _note_agent(x: Exchange, call: Call, account: str, now: float) -> None:
+    """An agent who calls somebody is not offered other calls meanwhile."""
+    agent = x.desk.agent_at(f"aor:{account}")
+    if agent:
+        call.caller.agent_id = call.caller.record.agent = agent
+        x.desk.call_began(agent, call.id, now)
 
 
 def _open_call(x: Exchange, tx: ServerTransaction, request: Request, context: str, now: float) -> Call | None:
