@@ -33,6 +33,15 @@ class ReasonBody(Body, frozen=True, kw_only=True):
     reason: Annotated[str, Meta(min_length=3, max_length=500)]
 
 
+class NumberBody(Body, frozen=True, kw_only=True):
+    """A telephone number; it goes into a body since URLs are logged by proxies."""
+
+    number: Annotated[str, Meta(min_length=3, max_length=40)]
+
+    def __repr__(self) -> str:
+        return "NumberBody(****)"
+
+
 class RemarkBody(Body, frozen=True, kw_only=True):
     """What is to be remembered of a caller."""
 

@@ -332,6 +332,14 @@ class ContactView(View, frozen=True, kw_only=True):
     region: Region | None = None
     calls: list[RecordRow] = []
     remarks: list[RemarkView] = []
+    next: str | None = None
+
+
+class ContactFound(View, frozen=True, kw_only=True):
+    """The `contact` that stands for a telephone number."""
+
+    contact: str
+    number: str
 
 
 class CallbackView(View, frozen=True, kw_only=True):

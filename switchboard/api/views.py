@@ -24,19 +24,23 @@ from switchboard.api.types import (
     RecordRow,
     RecordView,
     Region,
+    RemarkView,
     SegmentView,
     TrailView,
 )
 from switchboard.calls.call import Call
 from switchboard.calls.leg import Leg
+from switchboard.store.call_history import LastCall
 from switchboard.store.callbacks import Request
 from switchboard.store.records import CallRecord, IdentityRecord, LegRecord, RecordingRecord, SegmentRecord, TrailRecord
+from switchboard.store.remarks import Remark
 from switchboard.store.voicemail import Message
 
 RegionOf: TypeAlias = Callable[[bytes, bytes], Region | None]
 """The region of a number, by fingerprint and sealed number; None when none is known or wanted."""
 
 TALK: Final = frozenset({"talk", "conference"})
+QUEUE: Final = frozenset({"queue"})
 
 
 def no_region(fingerprint: bytes, sealed: bytes) -> Region | None:
@@ -80,7 +84,7 @@ def call_view(call: Call, now_us: int, region_of: RegionOf = no_region) -> CallV
         contact=contact_of(record.caller_fingerprint),
         region=region_of(record.caller_fingerprint, record.caller_sealed),
         flow=call.flow or record.flow,
-        group=_group(record),
+        group=record.group,
         agent=call.agent.agent_id if call.agent is not None else "",
         started=when(record.started_us),
         answered=moment(record.answered_us),
@@ -122,7 +126,7 @@ def leg_record_view(leg: LegRecord) -> LegView:
         id=leg.id,
         role=leg.role,
         peer=leg.peer,
-        agent=getattr(leg, "agent", ""),
+        agent=leg.agent,
         state="ended",
         invited=moment(leg.invited_us),
         ringing=moment(leg.ringing_us),
@@ -149,8 +153,8 @@ def record_row(record: CallRecord, region_of: RegionOf = no_region) -> RecordRow
         contact=contact_of(record.caller_fingerprint),
         region=region_of(record.caller_fingerprint, record.caller_sealed),
         flow=record.flow,
-        group=_group(record),
-        agent=getattr(record, "agent", ""),
+        group=record.group,
+        agent=record.agent,
         started=when(record.started_us),
         answered=moment(record.answered_us),
         identity=identity_view(record.identity),
@@ -160,7 +164,7 @@ def record_row(record: CallRecord, region_of: RegionOf = no_region) -> RecordRow
         cause=record.cause,
         seconds=seconds(record.started_us, record.ended_us),
         talked=spent(record.segments, TALK),
-        queued=spent(record.segments, {"queue"}),
+        queued=spent(record.segments, QUEUE),
     )
 
 
@@ -184,21 +188,25 @@ def record_view(record: CallRecord, region_of: RegionOf = no_region, recordings:
     )
 
 
-def last_call_view(record: CallRecord, remark: str, region_of: RegionOf = no_region, agent: str = "") -> LastCallView:
+def last_call_view(call: LastCall, region_of: RegionOf = no_region) -> LastCallView:
     """A call as one of an agent's last ten."""
-    own = [segment for segment in record.segments if segment.kind in TALK and _whose(segment) in ("", agent)]
-    began_us = own[0].started_us if own else record.answered_us or record.started_us
+    record = call.record
     return LastCallView(
         call=record.id,
         number=record.caller_masked,
         contact=contact_of(record.caller_fingerprint),
-        answered=when(began_us),
-        seconds=spent(own, TALK),
+        answered=when(call.answered_us),
+        seconds=call.talk_us / 1e6,
         region=region_of(record.caller_fingerprint, record.caller_sealed),
-        group=_group(record),
+        group=call.group,
         trail=trail_views(record.trail),
-        remark=remark,
+        remark=call.remarks[-1].text if call.remarks else "",
     )
+
+
+def remark_view(remark: Remark) -> RemarkView:
+    """A remark."""
+    return RemarkView(id=remark.id, call=remark.call_id, text=remark.text, by=remark.who, at=when(remark.at_us))
 
 
 def recording_view(call: str, recording: RecordingRecord, directory: Path | None = None) -> RecordingView:
@@ -222,8 +230,8 @@ def segment_views(segments: Iterable[SegmentRecord]) -> list[SegmentView]:
             ended=moment(segment.ended_us),
             seconds=None if segment.ended_us is None else seconds(segment.started_us, segment.ended_us),
             detail=segment.detail,
-            agent=_whose(segment),
-            group=getattr(segment, "group", ""),
+            agent=segment.agent,
+            group=segment.group,
         )
         for segment in segments
     ]
@@ -254,7 +262,7 @@ def callback_view(request: Request) -> CallbackView:
         asked=when(record.asked_us),
         state=request.state,
         call=record.call_id,
-        attempts=getattr(record, "attempts", 0),
+        attempts=request.attempts,
         changed=moment(request.changed_us),
         changed_by=request.changed_by,
     )
@@ -279,14 +287,6 @@ def spent(segments: Iterable[SegmentRecord], kinds: Iterable[str]) -> float:
     """Seconds in stretches of these kinds."""
     wanted = frozenset(kinds)
     return sum(seconds(segment.started_us, segment.ended_us) for segment in segments if segment.kind in wanted)
-
-
-def _whose(segment: SegmentRecord) -> str:
-    return str(getattr(segment, "agent", ""))
-
-
-def _group(record: CallRecord) -> str:
-    return str(getattr(record, "group", ""))
 
 
 def _microseconds(length_us: int | None) -> float | None:

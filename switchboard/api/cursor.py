@@ -1,0 +1,36 @@
+"""Places in a list, given out as opaque texts: a list goes on behind the last item shown, whatever came meanwhile."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+from litestar.params import Parameter
+
+from switchboard.api.problems import ApiError
+
+T = TypeVar("T")
+
+DEFAULT_LIMIT: Final = 50
+MAX_LIMIT: Final = 200
+
+Limit = Annotated[int, Parameter(ge=1, le=MAX_LIMIT, description="At most so many.")]
+Cursor = Annotated[str | None, Parameter(max_length=400, description="`next` of the page before.")]
+
+
+def write_cursor(place: object) -> str:
+    """A place, of plain values, as a text."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).rstrip(b"=").decode()
+
+
+def read_cursor(text: str | None, type_: type[T]) -> T | None:
+    """The place in a text; None without one. Raises `ApiError` for what is no cursor of this list."""
+    if text is None:
+        return None
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        return msgspec.json.decode(data, type=type_)
+    except (ValueError, binascii.Error, msgspec.MsgspecError):
+        raise ApiError("invalid-request", "The cursor is none of this list; begin without one.") from None

@@ -1,0 +1,176 @@
+"""Calls that are up, and the commands of the call bar."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, TypeAlias
+
+import msgspec
+from litestar import Router, get, post
+from litestar.params import Body, Parameter
+
+from switchboard.api.cursor import DEFAULT_LIMIT, Cursor, Limit, read_cursor, write_cursor
+from switchboard.api.once import IdempotencyKey
+from switchboard.api.principal import ApiRequest, Caller, Principal
+from switchboard.api.problems import ApiError
+from switchboard.api.resources.parts import Parts, Wired, actor_of
+from switchboard.api.types import CallView, Page
+from switchboard.api.types import Phase as PhaseName
+from switchboard.api.views import call_view
+from switchboard.calls.call import Call
+from switchboard.calls.commands import (
+    Add,
+    Back,
+    CancelTransfer,
+    Command,
+    CommandError,
+    Complete,
+    Consult,
+    Dial,
+    Done,
+    Drop,
+    HangUp,
+    Hold,
+    InviteRating,
+    Merge,
+    Mute,
+    Park,
+    Pick,
+    RecordTalk,
+    Resume,
+    SendDigits,
+    StopSupervising,
+    Supervise,
+    ToSurvey,
+    Transfer,
+    Unpark,
+    Verified,
+)
+
+CallCommand: TypeAlias = (
+    Hold | Resume | Mute | SendDigits | Transfer | CancelTransfer | Consult | Complete | Back | Merge | Add | Drop
+    | Supervise | StopSupervising | Park | Unpark | Pick | ToSurvey | InviteRating | HangUp | Verified | RecordTalk
+)  # fmt: skip
+"""What may be asked of a call that is up; which one it is stands in `command`."""
+
+FOR_SUPERVISORS: Final = (Supervise, StopSupervising)
+
+
+@get("/calls", sync_to_thread=False, tags=["calls"])
+def list_calls(
+    parts: Wired,
+    principal: Caller,
+    agent: Annotated[str | None, Parameter(description="Calls that this agent's phone is in.")] = None,
+    group: Annotated[str | None, Parameter(description="Calls for this group.")] = None,
+    phase: PhaseName | None = None,
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Page[CallView]:
+    """Calls that are up, the oldest first. Agents see their own."""
+    after = read_cursor(cursor, str) or ""
+    x = parts.exchange
+    own = principal.agent if principal.role == "agent" else None
+
+    def fits(call: Call) -> bool:
+        return (
+            (own is None or (own != "" and own in agents_of(call)))
+            and (agent is None or agent in agents_of(call))
+            and (group is None or call.record.group == group)
+            and (phase is None or call.phase.name.lower() == phase)
+        )
+
+    def read(now: float) -> Page[CallView]:
+        # Ids are UUIDs of version 7, which sort by time.
+        found = []
+        for call_id in sorted(known for known in x.calls if known > after):
+            if fits(call := x.calls[call_id]):
+                found.append(call)
+                if len(found) > limit:
+                    break
+        now_us = x.utc_us(now)
+        items = [call_view(call, now_us, parts.region_of) for call in found[:limit]]
+        return Page(items=items, next=write_cursor(items[-1].id) if len(found) > limit else None)
+
+    return parts.services.in_calls(read)
+
+
+@get("/calls/{call:str}", sync_to_thread=False, tags=["calls"])
+def get_call(parts: Wired, principal: Caller, call: str) -> CallView:
+    """One call that is up."""
+    x = parts.exchange
+
+    def read(now: float) -> CallView:
+        found = x.calls.get(call)
+        if found is None:
+            raise ApiError("no-call", "It has ended, or never was; ended calls are under /records.")
+        if not may_see(principal, found):
+            raise ApiError("not-yours", "Agents see the calls that their own phone is in.")
+        return call_view(found, x.utc_us(now), parts.region_of)
+
+    return parts.services.in_calls(read)
+
+
+@post("/calls/{call:str}/commands", status_code=202, tags=["calls"])
+async def command_call(
+    request: ApiRequest,
+    parts: Wired,
+    principal: Caller,
+    call: str,
+    data: Annotated[CallCommand, Body(description="The command; its name stands in `command`.")],
+    key: IdempotencyKey = None,
+) -> Done:
+    """Do something with a call: hold, transfer, consult, hang up … 202 says that it was begun; events tell the rest."""
+    if data.call not in ("", call):
+        raise ApiError("invalid", "The call of the command is another one than that of the path.")
+    if isinstance(data, FOR_SUPERVISORS) and principal.role == "agent":
+        raise ApiError("forbidden", "Supervisors and admins may do this.")
+    return await carry_out(request, parts, principal, msgspec.structs.replace(data, call=call), key)
+
+
+@post("/calls", status_code=202, tags=["calls"])
+async def dial(
+    request: ApiRequest, parts: Wired, principal: Caller, data: Dial, key: IdempotencyKey = None
+) -> Done:  # fmt: skip
+    """Click to call: the agent's phone rings first, then `to` is called. The answer tells the new call."""
+    if principal.role == "agent" and data.agent not in ("", principal.agent):
+        raise ApiError("not-yours", "Agents make calls from their own phone.")
+    return await carry_out(request, parts, principal, data, key)
+
+
+async def carry_out(
+    request: ApiRequest, parts: Parts, principal: Principal, command: Command, key: str | None
+) -> Done:  # fmt: skip
+    """Carry a command out once among the calls, and log it with what came of it."""
+    name = str(msgspec.to_builtins(command)["command"])
+
+    async def work() -> Done:
+        try:
+            done = parts.services.in_calls(lambda now: parts.command(parts.exchange, command, actor_of(principal), now))
+        except CommandError as error:
+            await parts.note(request, principal, f"call.{name}", command.call, error.fault, _told(command))
+            raise
+        await parts.note(request, principal, f"call.{name}", done.call, "ok", _told(command))
+        return done
+
+    return await parts.once.do(principal.id, key, command, work)
+
+
+def agents_of(call: Call) -> set[str]:
+    """Everybody whose phone is in a call."""
+    legs = [call.caller, *([call.agent] if call.agent is not None else []), *call.others]
+    return {leg.agent_id for leg in legs if leg.agent_id}
+
+
+def may_see(principal: Principal, call: Call) -> bool:
+    """Supervisors see all calls, agents their own."""
+    return principal.role != "agent" or (principal.agent != "" and principal.agent in agents_of(call))
+
+
+def _told(command: Command) -> str:
+    """A command as it is logged: without keys sent, which may be a secret; numbers are masked by the log."""
+    fields = msgspec.to_builtins(command)
+    for name in ("command", "call", "digits", "subject"):
+        fields.pop(name, None)
+    return ", ".join(f"{name} {value}" for name, value in fields.items() if value not in ("", False))
+
+
+calls: Final = Router("/", route_handlers=[list_calls, get_call, command_call, dial])
