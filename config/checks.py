@@ -10,16 +10,10 @@ from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from config.findings import DIGITS, Finding, check_target, duplicates
+from config.queue_checks import queue_findings
 from config.schema import Config, Mask, Trunk
 
-Finding = tuple[str, str, str | None]
-
-_SIP_TARGET: Final = re.compile(
-    r"sip:(?:[A-Za-z0-9._~+*#!$&'()=,;/?%-]|\{extension\})+@"
-    r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)(?::\d{1,5})?(?:;[^\s<>\"]*)?"
-)
-_AOR_TARGET: Final = re.compile(r"aor:([A-Za-z0-9._-]+|\{extension\})(?:@([A-Za-z0-9.-]+))?")
-_DIGITS: Final = re.compile(r"\+?\d{3,20}")
 _EXTENSION: Final = re.compile(r"\d{1,6}")
 
 
@@ -34,7 +28,7 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from _masks(config)
     if config.outbound is not None:
         yield from _way_out(config, "outbound", config.outbound.trunk, config.outbound.shown)
-    yield from _groups(config)
+    yield from queue_findings(config)
     yield from _calendar(config)
     yield from _http(config)
 
@@ -67,19 +61,10 @@ def _concrete(path: str, host: str) -> Iterator[Finding]:
         )
 
 
-def _duplicates(path: str, key: str, values: list[str]) -> Iterator[Finding]:
-    first: dict[str, int] = {}
-    for index, value in enumerate(values):
-        if value in first:
-            message = f"'{value}' is already taken by {path}[{first[value]}]"
-            yield f"{path}[{index}].{key}", message, "each may be there once"
-        first.setdefault(value, index)
-
-
 def _sip(config: Config) -> Iterator[Finding]:
     for index, listen in enumerate(config.sip.listen):
         yield from _concrete(f"sip.listen[{index}].host", listen.host)
-    yield from _duplicates("sip.listen", "port", [f"{one.host}:{one.port}" for one in config.sip.listen])
+    yield from duplicates("sip.listen", "port", [f"{one.host}:{one.port}" for one in config.sip.listen])
     if len(config.sip.listen) > 1:
         yield "sip.listen[1]", "a switch has one SIP address, and this is the second", "leave one of them out"
     if config.demo:
@@ -125,7 +110,7 @@ def _limits(config: Config) -> Iterator[Finding]:
 
 
 def _trunks(config: Config) -> Iterator[Finding]:
-    yield from _duplicates("trunks", "name", [trunk.name for trunk in config.trunks])
+    yield from duplicates("trunks", "name", [trunk.name for trunk in config.trunks])
     taken: dict[str, str] = {}
     for index, trunk in enumerate(config.trunks):
         path = f"trunks[{index}]"
@@ -134,7 +119,7 @@ def _trunks(config: Config) -> Iterator[Finding]:
         if trunk.to is not None and host_port(trunk.to) is None:
             yield f"{path}.to", f"'{trunk.to}' is not address:port", "e.g. 192.0.2.10:5060"
         for landing in trunk.landing:
-            if not _DIGITS.fullmatch(landing) or not _DIGITS.fullmatch(trunk.landing[landing]):
+            if not DIGITS.fullmatch(landing) or not DIGITS.fullmatch(trunk.landing[landing]):
                 yield f"{path}.landing", f"'{landing}: {trunk.landing[landing]}' are not two numbers", None
         yield from _sources(path, trunk, taken)
 
@@ -162,36 +147,24 @@ def _loose_network(text: str) -> str | None:
 
 
 def _accounts(config: Config) -> Iterator[Finding]:
-    yield from _duplicates("accounts", "user", [account.user for account in config.accounts])
+    yield from duplicates("accounts", "user", [account.user for account in config.accounts])
 
 
 def _numbers(config: Config) -> Iterator[Finding]:
-    yield from _duplicates("numbers", "number", [entry.number for entry in config.numbers])
+    yield from duplicates("numbers", "number", [entry.number for entry in config.numbers])
     for index, entry in enumerate(config.numbers):
         path = f"numbers[{index}]"
-        if not _DIGITS.fullmatch(entry.number):
+        if not DIGITS.fullmatch(entry.number):
             yield f"{path}.number", f"'{entry.number}' is not a number of 3 to 20 digits", None
         if sum((entry.flow is not None, entry.target is not None, entry.mask)) != 1:
             message = f"number {entry.number} needs exactly one of flow, target and mask: true"
             yield path, message, "e.g. flow: extension"
         if entry.target is not None:
-            yield from _target(config, f"{path}.target", entry.target, extension=False)
+            yield from check_target(config, f"{path}.target", entry.target, extension=False)
         if entry.variables and entry.flow is None:
             yield f"{path}.variables", "variables are for a flow", "give flow: NAME as well"
         if entry.failed is not None and not entry.mask:
             yield f"{path}.failed", "failed belongs to mask: true", "a flow has exits for what goes wrong"
-
-
-def _target(config: Config, path: str, target: str, *, extension: bool) -> Iterator[Finding]:
-    if "{extension}" in target and not extension:
-        yield path, "{extension} can only be filled in where extensions are bound", "write it under masks"
-    elif match := _AOR_TARGET.fullmatch(target):
-        users = [account.user for account in config.accounts]
-        if match[1] != "{extension}" and match[2] in (None, config.sip.domain) and match[1] not in users:
-            known = f"known: {', '.join(users[:5])}" if users else "there are none under accounts"
-            yield path, f"no account is named '{match[1]}'", known
-    elif not _SIP_TARGET.fullmatch(target):
-        yield path, f"'{target}' is not a target", "write sip:user@host:port or aor:user"
 
 
 def _masks(config: Config) -> Iterator[Finding]:
@@ -231,9 +204,9 @@ def _destination(config: Config, path: str, mask: Mask) -> Iterator[Finding]:
     elif mask.target is not None:
         if mask.trunk is not None or mask.shown is not None:
             yield path, "trunk and shown belong to real, not to target", None
-        yield from _target(config, f"{path}.target", mask.target, extension=True)
+        yield from check_target(config, f"{path}.target", mask.target, extension=True)
     elif mask.real is not None:
-        if not _DIGITS.fullmatch(mask.real.reveal("check its form")):
+        if not DIGITS.fullmatch(mask.real.reveal("check its form")):
             yield f"{path}.real", "the real number must be 3 to 20 digits", None
         yield from _way_out(config, path, mask.trunk, mask.shown)
 
@@ -245,22 +218,10 @@ def _way_out(config: Config, path: str, name: str | None, shown: str | None) -> 
         yield path, f"a real number needs one of the trunks, not '{name}'", "name it under trunks"
     elif trunk.to is None:
         yield f"{path}.trunk", f"trunk '{trunk.name}' takes no calls", "give it to: address:port"
-    if shown is None or not _DIGITS.fullmatch(shown):
+    if shown is None or not DIGITS.fullmatch(shown):
         yield path, "a real number needs shown: the number that the called party sees", None
     elif re.match(r"(?:\+?86)?[48]00\d{7}$", shown):
         yield f"{path}.shown", "400 and 800 numbers only take calls", "show a geographic or mobile number"
-
-
-def _groups(config: Config) -> Iterator[Finding]:
-    yield from _duplicates("groups", "name", [group.name for group in config.groups])
-    for index, group in enumerate(config.groups):
-        if group.ring_timeout <= 0:
-            yield f"groups[{index}].ring_timeout", "ring_timeout must be above zero", None
-        for place, number in enumerate(group.numbers):
-            if not _DIGITS.fullmatch(number.reveal("check its form")):
-                yield f"groups[{index}].numbers[{place}]", "a member's number must be 3 to 20 digits", None
-        for place, member in enumerate(group.members):
-            yield from _target(config, f"groups[{index}].members[{place}]", member, extension=False)
 
 
 def _calendar(config: Config) -> Iterator[Finding]:

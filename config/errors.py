@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class ConfigError(Exception):
     """A configuration that cannot be used; ``str()`` is one line: where, what, what to do."""
@@ -29,3 +31,11 @@ class ConfigError(Exception):
         if self.hint:
             text += f"; {self.hint}"
         return " ".join(text.split())
+
+
+def suggestion(word: str, known: Iterable[str]) -> str | None:
+    """``did you mean 'x'?`` for a word that is nearly one of the known ones."""
+    import difflib  # only needed when something is wrong
+
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean '{near[0]}'?" if near else None

@@ -12,6 +12,7 @@ import msgspec
 from config.checks import findings
 from config.document import Document
 from config.errors import ConfigError
+from config.errors import suggestion as suggestion
 from config.schema import Config
 from config.values import Duration, ExtensionRange, Hidden, PortRange
 
@@ -74,14 +75,6 @@ def shown(path: Path) -> str:
         return os.fspath(path.absolute().relative_to(Path.cwd()))
     except (ValueError, OSError):
         return os.fspath(path)
-
-
-def suggestion(word: str, known: list[str]) -> str | None:
-    """``did you mean 'x'?`` for a word that is nearly one of the known ones."""
-    import difflib  # only needed when something is wrong
-
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean '{near[0]}'?" if near else None
 
 
 def _decode(kind: type, value: object) -> object:

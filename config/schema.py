@@ -79,7 +79,7 @@ class Trunk(Section, frozen=True):
     to: str | None = None
     """``ip:port`` where calls to this carrier go; None for a carrier that only sends calls."""
     nat: bool = False
-    landing: dict[str, str] = {}
+    landing: dict[str, str] = field(default_factory=dict)
     """Landing numbers of this carrier and the published number that each stands for."""
 
 
@@ -98,7 +98,7 @@ class Number(Section, frozen=True):
     target: str | None = None
     mask: bool = False
     """The extension dialled with the number, or the binding of an X number, is looked up at once, without a flow."""
-    variables: dict[str, str | int] = {}
+    variables: dict[str, str | int] = field(default_factory=dict)
     """Variables given to the flow; they win over the flow's own."""
     failed: str | None = None
     """With ``mask``: the flow that takes a call which finds nobody, with the variable ``reason``."""
@@ -134,7 +134,7 @@ class Calendar(Section, frozen=True):
     """What time it is for flows. China's announced holidays and working weekends (调休) are built in."""
 
     zone: str = "Asia/Shanghai"
-    holidays: dict[str, str] = {}
+    holidays: dict[str, str] = field(default_factory=dict)
     """Days off by date, ``2026-10-08: 中秋``, in addition to the built-in ones."""
     workdays: tuple[str, ...] = ()
     """Dates on which people work, whatever else says otherwise."""

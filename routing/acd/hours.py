@@ -176,7 +176,8 @@ def _entry(text: str, offset: int) -> Entry:
     if not parts:
         raise HoursError("an entry is empty", offset + 1, "e.g. mon-fri 09:00-18:00")
     days, on = frozenset(range(1, 8)), ""
-    if not _WINDOW.match(parts[0][0]) and parts[0][0].lower() != "closed":
+    first = parts[0][0]
+    if first.lower() != "closed" and (not first[0].isdigit() or _DATE.fullmatch(first)):
         days, on = _days(*parts.pop(0))
     if len(parts) != 1:
         column = parts[1][1] if parts else offset + len(text.rstrip())
