@@ -119,6 +119,8 @@ def _problems(key: str, operation: dict[str, Any]) -> set[int]:
         statuses |= {400, 404, 409, 422}
     if "if-match" in headers:
         statuses |= {412, 428}
+    if "range" in headers:
+        statuses.add(416)
     if path.endswith(("/auth/login", "/auth/refresh")):
         statuses |= {401, 403}
     return statuses
