@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.sounds import Sound, read_wav
+
 PROJECT = Path(__file__).parents[2]
 PROGRAM = "tests.support.pjsua_agent"
 TONE = 880
@@ -31,28 +33,42 @@ def need_pjsua() -> None:
 class Softphone:
     """The process and what it has told so far."""
 
-    def __init__(self, process: asyncio.subprocess.Process, recording: Path, log: Path) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, recording: Path, log: Path, tone: int = TONE) -> None:
         self.process = process
+        self.tone = tone
+        self.ears = 0
         self.recording = recording
         self.log = log
         self.seen: list[dict[str, Any]] = []
 
-    async def event(self, name: str, within: float = 8.0) -> dict[str, Any]:
-        """The next event of this name; those before it are only kept."""
+    async def event(self, name: str, within: float = 8.0, call: int | None = None) -> dict[str, Any]:
+        """The next event of this name, and of this call if one is given; those before it are only kept."""
         assert self.process.stdout is not None
         try:
             async with asyncio.timeout(within):
                 while line := await self.process.stdout.readline():
                     told: dict[str, Any] = json.loads(line)
                     self.seen.append(told)
-                    if told["event"] == name:
+                    if told["event"] == name and call in (None, told.get("call")):
                         return told
         except TimeoutError:
             raise AssertionError(f"the softphone did not tell {name!r} within {within:g} s: {self.seen}") from None
         raise AssertionError(f"the softphone ended before it told {name!r}: {self.seen}")
 
+    def saw(self, name: str, call: int | None = None) -> list[dict[str, Any]]:
+        """The events of this name so far."""
+        return [told for told in self.seen if told["event"] == name and call in (None, told.get("call"))]
+
+    async def listen(self, call: int = 0, seconds: float = 0.6) -> Sound:
+        """What it hears in a call from now on, for so long."""
+        self.ears += 1
+        file = self.recording.with_name(f"{self.recording.stem}-ear{self.ears}.wav")
+        self.tell(f"listen:{call} {round(seconds * 1000)} {file}")
+        await self.event("listened", call=call)
+        return read_wav(file)[:, 0]
+
     def tell(self, command: str) -> None:
-        """Give it a command: answer, refuse STATUS, expect PACKETS, hangup."""
+        """Give it a command; the list is in its program."""
         assert self.process.stdin is not None
         self.process.stdin.write(command.encode() + b"\n")
 
@@ -72,17 +88,24 @@ class Softphone:
 
 @contextlib.asynccontextmanager
 async def softphone(
-    directory: Path, user: str, password: str, target: tuple[str, int], algorithm: str = ""
+    directory: Path,
+    user: str,
+    password: str,
+    target: tuple[str, int],
+    algorithm: str = "",
+    *,
+    tone: int = TONE,
+    lamp: bool = False,
 ) -> AsyncIterator[Softphone]:
-    """A softphone that has registered; it takes its registration back at the end."""
+    """A softphone that has registered and plays a tone in its calls; it takes its registration back at the end."""
     recording, log = directory / f"{user}.wav", directory / f"{user}.pjsua.log"
     command = [sys.executable, "-m", PROGRAM, user, password, f"{target[0]}:{target[1]}"]
     with (directory / f"{user}.pjsua.err").open("wb") as errors:
         process = await asyncio.create_subprocess_exec(
-            *command, str(recording), str(log), algorithm,
+            *command, str(recording), str(log), algorithm, str(tone), "lamp" if lamp else "",
             cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
         )  # fmt: skip
-    phone = Softphone(process, recording, log)
+    phone = Softphone(process, recording, log, tone)
     try:
         registered = await phone.event("registered")
         assert registered["status"] == 200, phone.traffic()[-4000:]

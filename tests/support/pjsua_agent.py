@@ -1,8 +1,11 @@
 """The softphone's program, see `tests.support.pjsua`: the only place that imports pjsua2.
 
-It registers, prints one JSON object a line for what happens, and takes commands on its input:
-``answer``, ``refuse STATUS``, ``expect PACKETS`` (then it tells once that so many were received), ``hangup``
-and ``quit``.
+It registers, prints one JSON object a line for what happens, and takes commands on its input. A command concerns the
+latest call, or the one whose number stands behind a colon (``hold:0``), as each event tells it in ``call``:
+
+``call URI``, ``answer``, ``refuse STATUS``, ``hangup``, ``hold``, ``unhold``, ``keys DIGITS``, ``xfer URI``,
+``replace NUMBER`` (transfer to the party of that call of its own), ``expect PACKETS`` (then it tells once that so many
+were received), ``listen MILLISECONDS FILE`` (then it tells that what was heard is in the file) and ``quit``.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ import json
 import os
 import select
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 # The library prints to the standard output as well: what it says there goes with the errors.
@@ -21,7 +26,6 @@ os.dup2(2, 1)
 import pjsua2 as pj  # noqa: E402
 
 REALM = "switchboard.local"
-TONE = 880
 PLAIN, HASHED = 0, 1
 
 
@@ -38,50 +42,67 @@ def respond(call: pj.Call, status: int) -> None:
 
 
 class Talk(pj.Call):
-    """One incoming call: a tone goes out, what comes in is recorded."""
+    """One call: a tone goes out, what comes in is recorded."""
 
-    def __init__(self, account: Account, call_id: int) -> None:
+    def __init__(self, account: Account, call_id: int = pj.PJSUA_INVALID_ID) -> None:
         super().__init__(account, call_id)
+        self.number = len(account.talks)
+        account.talks.append(self)
         self.counters: dict[str, int] = {}
         self.expects = 0
+        self.audio: Any = None
+        self.ear: Any = None
+        self.listens: tuple[float, str] | None = None
         self.recorder: Any = pj.AudioMediaRecorder()
-        self.recorder.createRecorder(account.recording)
+        self.recorder.createRecorder(account.recording_of(self.number))
         self.tone: Any = pj.ToneGenerator()
         self.tone.createToneGenerator(8000, 1)
         tone = pj.ToneDesc()
-        tone.freq1, tone.freq2, tone.on_msec, tone.off_msec = TONE, 0, 1000, 0
+        tone.freq1, tone.freq2, tone.on_msec, tone.off_msec = account.tone, 0, 1000, 0
         tones = pj.ToneDescVector()
         tones.append(tone)
         self.tone.play(tones, True)
 
+    def tell(self, event: str, **values: object) -> None:
+        """Say what has happened to this call."""
+        tell(event, call=self.number, **values)
+
     def onCallState(self, prm: object) -> None:
-        """Confirmed, or over."""
+        """It rings, is confirmed, or over."""
         info = self.getInfo()
         if info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
-            tell("ended", status=info.lastStatusCode, **self.counters)
+            self.tell("ended", status=info.lastStatusCode, **self.counters)
             # The recorder writes its last samples when it goes.
-            self.recorder = self.tone = None
+            self.recorder = self.tone = self.audio = self.ear = self.listens = None
         elif info.state == pj.PJSIP_INV_STATE_CONFIRMED:
-            tell("confirmed")
+            self.tell("confirmed")
+        elif info.state == pj.PJSIP_INV_STATE_EARLY and info.role == pj.PJSIP_ROLE_UAC:
+            self.tell("ringing", status=info.lastStatusCode)
 
     def onCallMediaState(self, prm: object) -> None:
-        """Audio may flow."""
+        """Audio may flow, or one side holds."""
         # What getInfo() returns owns its members: it must outlive them.
         info = self.getInfo()
         for index, media in enumerate(info.media):
-            if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
-                audio = self.getAudioMedia(index)
-                self.tone.startTransmit(audio)
-                audio.startTransmit(self.recorder)
-                tell("media", codec=self.getStreamInfo(index).codecName)
+            if media.type != pj.PJMEDIA_TYPE_AUDIO or self.recorder is None:
+                continue
+            if media.status in (pj.PJSUA_CALL_MEDIA_ACTIVE, pj.PJSUA_CALL_MEDIA_REMOTE_HOLD):
+                self.audio = self.getAudioMedia(index)
+                self.tone.startTransmit(self.audio)
+                self.audio.startTransmit(self.recorder)
+            if media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
+                self.tell("media", codec=self.getStreamInfo(index).codecName)
+            elif media.status == pj.PJSUA_CALL_MEDIA_LOCAL_HOLD:
+                self.tell("held")
 
-    def look(self) -> None:
-        """Tell once that as many packets have come as were expected."""
-        if self.expects and self.recorder:
-            stream = self.getStreamStat(0)
-            if stream.rtcp.rxStat.pkt >= self.expects:
-                self.expects = 0
-                tell("received")
+    def onDtmfDigit(self, prm: Any) -> None:
+        """A key of the far side."""
+        self.tell("key", digit=prm.digit)
+
+    def onCallTransferStatus(self, prm: Any) -> None:
+        """NOTIFY of a transfer that it asked for."""
+        self.tell("transfer", status=prm.statusCode, final=bool(prm.finalNotify))
+        prm.cont = not prm.finalNotify
 
     def onStreamDestroyed(self, prm: Any) -> None:
         """The last moment at which its counters can be read."""
@@ -89,14 +110,43 @@ class Talk(pj.Call):
         received, sent = stream.rtcp.rxStat, stream.rtcp.txStat
         self.counters = {"received": received.pkt, "lost": received.loss, "sent": sent.pkt}
 
+    def listen(self, milliseconds: int, file: str) -> None:
+        """Record what comes in for a while, beside the recording of the whole."""
+        self.ear = pj.AudioMediaRecorder()
+        self.ear.createRecorder(file)
+        if self.audio is not None:
+            self.audio.startTransmit(self.ear)
+        self.listens = (time.monotonic() + milliseconds / 1000, file)
+
+    def look(self) -> None:
+        """Tell once that as many packets have come as were expected, and what was listened to."""
+        if self.expects and self.recorder:
+            stream = self.getStreamStat(0)
+            if stream.rtcp.rxStat.pkt >= self.expects:
+                self.expects = 0
+                self.tell("received")
+        if self.listens is not None and time.monotonic() >= self.listens[0]:
+            file, self.ear, self.listens = self.listens[1], None, None
+            self.tell("listened", file=file)
+
 
 class Account(pj.Account):
     """The registered user; rings for every call."""
 
-    def __init__(self, recording: str) -> None:
+    def __init__(self, recording: str, tone: int) -> None:
         super().__init__()
         self.recording = recording
-        self.talk: Talk | None = None
+        self.tone = tone
+        self.talks: list[Talk] = []
+
+    def recording_of(self, number: int) -> str:
+        """The file of a call; that of the first one has no number."""
+        return self.recording if not number else self.recording.replace(".wav", f"-{number}.wav")
+
+    def look(self) -> None:
+        """Let every call tell what has come about."""
+        for talk in self.talks:
+            talk.look()
 
     def onRegState(self, prm: Any) -> None:
         """REGISTER has its final answer."""
@@ -108,9 +158,9 @@ class Account(pj.Account):
 
     def onIncomingCall(self, prm: Any) -> None:
         """An INVITE."""
-        self.talk = Talk(self, prm.callId)
-        respond(self.talk, 180)
-        tell("incoming", message=prm.rdata.wholeMsg)
+        talk = Talk(self, prm.callId)
+        respond(talk, 180)
+        talk.tell("incoming", message=prm.rdata.wholeMsg)
 
 
 def start(log: str) -> pj.Endpoint:
@@ -135,11 +185,15 @@ def start(log: str) -> pj.Endpoint:
     return endpoint
 
 
-def settings_of(user: str, password: str, target: str, algorithm: str) -> pj.AccountConfig:
-    """Who registers where; `algorithm` MD5 refuses every other digest."""
+def settings_of(user: str, password: str, target: str, algorithm: str, *, lamp: bool) -> pj.AccountConfig:
+    """Who registers where; `algorithm` MD5 refuses every other digest; a `lamp` subscribes to waiting messages."""
     settings = pj.AccountConfig()
     settings.idUri = f"sip:{user}@{REALM}"
     settings.regConfig.registrarUri = f"sip:{target}"
+    if lamp:
+        # Its SUBSCRIBE names its account's domain, which no DNS knows.
+        settings.sipConfig.proxies.append(f"sip:{target};lr")
+        settings.mwiConfig.enabled = True
     settings.mediaConfig.transportConfig.boundAddress = "127.0.0.1"
     credentials = pj.AuthCredInfo("digest", "*", user, PLAIN, password)
     if algorithm == "MD5":
@@ -151,36 +205,65 @@ def settings_of(user: str, password: str, target: str, algorithm: str) -> pj.Acc
     return settings
 
 
+def call(account: Account, uri: str) -> None:
+    """Call somebody."""
+    Talk(account).makeCall(uri, pj.CallOpParam(True))
+
+
+def unhold(talk: Talk) -> None:
+    """Re-INVITE that takes the call back."""
+    parameters = pj.CallOpParam(True)
+    parameters.opt.flag = pj.PJSUA_CALL_UNHOLD
+    talk.reinvite(parameters)
+
+
+VERBS: dict[str, Callable[[Talk, str], None]] = {
+    "answer": lambda talk, value: respond(talk, 200),
+    "refuse": lambda talk, value: respond(talk, int(value)),
+    "hangup": lambda talk, value: talk.hangup(pj.CallOpParam()),
+    "hold": lambda talk, value: talk.setHold(pj.CallOpParam(True)),
+    "unhold": lambda talk, value: unhold(talk),
+    "keys": lambda talk, value: talk.dialDtmf(value),
+    "xfer": lambda talk, value: talk.xfer(value, pj.CallOpParam(True)),
+    "expect": lambda talk, value: setattr(talk, "expects", int(value)),
+    "listen": lambda talk, value: talk.listen(int(value.split(" ", 1)[0]), value.split(" ", 1)[1]),
+}
+
+
 def obey(account: Account, command: str) -> bool:
     """Do what was asked; False when it is to quit."""
     verb, _, value = command.partition(" ")
+    verb, _, number = verb.partition(":")
     if verb == "quit":
         return False
-    assert account.talk is not None
-    if verb == "expect":
-        account.talk.expects = int(value)
-    elif verb == "hangup":
-        account.talk.hangup(pj.CallOpParam())
-    else:
-        respond(account.talk, int(value) if verb == "refuse" else 200)
+    try:
+        if verb == "call":
+            call(account, value)
+        elif verb == "replace":
+            account.talks[int(number)].xferReplaces(account.talks[int(value)], pj.CallOpParam(True))
+        else:
+            VERBS[verb](account.talks[int(number or -1)], value)
+    except pj.Error as error:
+        tell("refused", command=command, error=error.info())
     return True
 
 
-def main(user: str, password: str, target: str, recording: str, log: str, algorithm: str) -> None:
+def main(
+    user: str, password: str, target: str, recording: str, log: str, algorithm: str, tone: str, lamp: str = ""
+) -> None:
     """Be a softphone until told to quit, or until nobody is there to tell."""
     endpoint = start(log)
-    account = Account(recording)
-    account.create(settings_of(user, password, target, algorithm))
+    account = Account(recording, int(tone))
+    account.create(settings_of(user, password, target, algorithm, lamp=bool(lamp)))
     typed, goes_on = b"", True
     while goes_on:
         endpoint.libHandleEvents(10)
-        if account.talk is not None:
-            account.talk.look()
+        account.look()
         if select.select([0], [], [], 0)[0]:
             read = os.read(0, 1000) or b"quit\n"
             *commands, typed = (typed + read).split(b"\n")
             goes_on = all(obey(account, command.decode()) for command in commands)
-    account.talk = None  # a call must not outlive the library
+    account.talks.clear()  # a call must not outlive the library
     account.shutdown()
     endpoint.libDestroy()
 
