@@ -156,15 +156,15 @@ def _numbers(config: Config) -> Iterator[Finding]:
         path = f"numbers[{index}]"
         if not DIGITS.fullmatch(entry.number):
             yield f"{path}.number", f"'{entry.number}' is not a number of 3 to 20 digits", None
-        if sum((entry.flow is not None, entry.target is not None, entry.mask)) != 1:
-            message = f"number {entry.number} needs exactly one of flow, target and mask: true"
+        if sum((entry.flow is not None, entry.target is not None, entry.mask, entry.group is not None)) != 1:
+            message = f"number {entry.number} needs exactly one of flow, target, group and mask: true"
             yield path, message, "e.g. flow: extension"
         if entry.target is not None:
             yield from check_target(config, f"{path}.target", entry.target, extension=False)
         if entry.variables and entry.flow is None:
             yield f"{path}.variables", "variables are for a flow", "give flow: NAME as well"
-        if entry.failed is not None and not entry.mask:
-            yield f"{path}.failed", "failed belongs to mask: true", "a flow has exits for what goes wrong"
+        if entry.failed is not None and not entry.mask and entry.group is None:
+            yield f"{path}.failed", "failed belongs to mask: true or a group", "a flow has exits for what goes wrong"
 
 
 def _masks(config: Config) -> Iterator[Finding]:

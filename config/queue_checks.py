@@ -35,6 +35,10 @@ def queue_findings(config: Config) -> Iterator[Finding]:
             message = f"group '{group.name}' has nobody"
             yield path, message, "give it members, name it at one of the agents, or write join_empty: always"
     yield from _agents(config)
+    names = [group.name for group in config.groups]
+    for index, entry in enumerate(config.numbers):
+        if entry.group is not None and entry.group not in names:
+            yield f"numbers[{index}].group", f"no group is called '{entry.group}'", _known(entry.group, names)
 
 
 def flows_named(config: Config) -> Iterator[tuple[str, str]]:

@@ -29,7 +29,7 @@ class Overflow(Section, frozen=True):
 class Announcements(Section, frozen=True):
     """What those who wait are told, and when."""
 
-    music: Annotated[tuple[str, ...], Meta(min_length=1)] = ("music/hold",)
+    music: tuple[str, ...] = ("music/hold",)
     first: Duration = Duration(10.0)
     every: Duration = Duration(45.0)
     """0: only once."""

@@ -91,17 +91,19 @@ class Account(Section, frozen=True):
 
 
 class Number(Section, frozen=True):
-    """What a called number does: exactly one of flow, target and mask."""
+    """What a called number does: exactly one of flow, target, mask and group."""
 
     number: str
     flow: str | None = None
     target: str | None = None
     mask: bool = False
     """The extension dialled with the number, or the binding of an X number, is looked up at once, without a flow."""
+    group: str | None = None
+    """The skill group whose queue callers join, answered at once and without a flow."""
     variables: dict[str, str | int] = field(default_factory=dict)
     """Variables given to the flow; they win over the flow's own."""
     failed: str | None = None
-    """With ``mask``: the flow that takes a call which finds nobody, with the variable ``reason``."""
+    """With ``mask`` or ``group``: the flow that takes a call which finds nobody, with the variable ``reason``."""
     record: bool = False
     """Record the talk, in stereo: the caller left, the called party right."""
 

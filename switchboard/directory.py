@@ -50,6 +50,6 @@ class Directory:
 def build_plan(config: Config) -> DialPlan:
     """The dial plan of the configuration."""
     return DialPlan(
-        Entry(number=entry.number, flow=entry.flow or "", target=entry.target or "", mask=entry.mask)
+        Entry(number=entry.number, flow=entry.flow or "", target=entry.target or "", mask=entry.mask, group=entry.group or "")
         for entry in config.numbers
     )

@@ -189,8 +189,10 @@ def test_broken_yaml_is_one_line(tmp_path: Path, text: str, expected: str) -> No
         ),
         ("trunks: [{name: phones, from: [10.0.0.1]}]", "'phones' is the name of the registered softphones"),
         ("accounts: [{user: a, password: x}, {user: a, password: y}]", "'a' is already taken by accounts[0]"),
-        ('numbers: [{number: "4001"}]', "number 4001 needs exactly one of flow, target and mask: true"),
+        ('numbers: [{number: "4001"}]', "number 4001 needs exactly one of flow, target, group and mask: true"),
         ('numbers: [{number: "4001", flow: x, mask: true}]', "number 4001 needs exactly one of"),
+        ('numbers: [{number: "4003", group: support}]', "no group is called 'support'"),
+        ('numbers: [{number: "4003", flow: x, failed: y}]', "failed belongs to mask: true or a group"),
         ('numbers: [{number: "40x1", flow: x}]', "'40x1' is not a number"),
         (
             'numbers: [{number: "4001", flow: x}, {number: "4001", flow: y}]',
