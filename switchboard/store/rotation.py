@@ -47,8 +47,9 @@ def _reseal(
 ) -> int:
     keys = list(table.primary_key.columns)
     query = select(*keys, sealed).where(func.length(sealed) > 0).order_by(*keys)
-    columns = {sealed: bindparam("new_sealed")} | ({} if printed is None else {printed: bindparam("new_printed")})
-    statement = update(table).values(columns)
+    statement = update(table).values({sealed: bindparam("new_sealed")})
+    if printed is not None:
+        statement = statement.values({printed: bindparam("new_printed")})
     for key in keys:
         statement = statement.where(key == bindparam(f"old_{key.name}"))
     statement = statement.where(sealed == bindparam("old_sealed"))
@@ -59,7 +60,7 @@ def _reseal(
         changes = []
         for *key_values, old in rows[start : start + CHUNK]:
             named = {f"old_{key.name}": value for key, value in zip(keys, key_values, strict=True)}
-            new = {"new_sealed": vault.reseal(Sealed(old))}
+            new: dict[str, bytes] = {"new_sealed": vault.reseal(Sealed(old))}
             if printed is not None:
                 new["new_printed"] = vault.fingerprint(vault.open(Sealed(old)))
             changes.append(named | new | {"old_sealed": old})

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, literal, select, tuple_
 
 from switchboard.store.database import Database
 from switchboard.store.journal import Journal
@@ -81,6 +81,24 @@ class MessageRepository:
         if box is not None:
             query = query.where(columns.box == box)
         return self._select(query.order_by(columns.left_us.desc(), columns.id.desc()).limit(limit).offset(offset))
+
+    def page(
+        self,
+        boxes: Collection[str] | None = None,
+        *,
+        state: MessageState | None = None,
+        after: tuple[int, str] | None = None,
+        limit: int = 100,
+    ) -> list[Message]:
+        """Messages of some boxes (None: of all), newest first; `after` is (left_us, id) of the last one before."""
+        columns = voicemail_messages.c
+        query = select(voicemail_messages).where(columns.state == state if state else columns.state != "deleted")
+        if boxes is not None:
+            query = query.where(columns.box.in_(boxes))
+        place = (columns.left_us, columns.id)
+        if after is not None:
+            query = query.where(tuple_(*place) < tuple_(literal(after[0]), literal(after[1])))
+        return self._select(query.order_by(*(column.desc() for column in place)).limit(limit))
 
     def find(self, start: str, limit: int = 2) -> list[Message]:
         """The messages whose id begins with `start`, deleted ones too."""
