@@ -31,7 +31,7 @@ _REQUIRED: Final = ["exp", "iat", "sub", "iss"]
 
 
 class _Claims(msgspec.Struct, frozen=True):
-    """`sid` is the session, `mc` says that the password must be changed."""
+    """`sid` is the session, `n` counts the tokens of this start, `mc`: the password must be changed."""
 
     sub: str
     name: str
@@ -40,6 +40,7 @@ class _Claims(msgspec.Struct, frozen=True):
     exp: float
     agent: str = ""
     sid: str = ""
+    n: int = 0
     mc: bool = False
 
 
@@ -50,18 +51,20 @@ class AccessTokens:
         self.lifetime = lifetime
         self._clock = clock
         self._key = key or os.urandom(32)
-        # By session or user: tokens issued before the first moment are void; forgotten at the second.
-        self._withdrawn: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._issued = 0
+        # By session or user: tokens up to this one are void; forgotten when the last of them has expired.
+        self._withdrawn: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
-    def issue(self, principal: Principal) -> tuple[str, float]:
-        """A token for a principal, and when it expires."""
+    def issue(self, principal: Principal) -> str:
+        """A token for a principal."""
         now = self._clock()
-        expires = now + self.lifetime
+        self._issued += 1
         claims: dict[str, object] = {
             "iss": _ISSUER, "sub": principal.id, "name": principal.name, "role": principal.role, "iat": now,
-            "exp": expires, "agent": principal.agent, "sid": principal.session, "mc": principal.must_change,
+            "exp": now + self.lifetime, "agent": principal.agent, "sid": principal.session, "n": self._issued,
+            "mc": principal.must_change,
         }  # fmt: skip
-        return jwt.encode(claims, self._key, algorithm=_ALGORITHM), expires
+        return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
 
     def check(self, token: str) -> Principal:
         """Who a token stands for; raises `ApiError` when it is not ours, expired or withdrawn."""
@@ -77,7 +80,7 @@ class AccessTokens:
             raise ApiError("unauthenticated", "This is not an access token of this switch.") from None
         principal = Principal(
             id=claims.sub, name=claims.name, role=claims.role, agent=claims.agent, session=claims.sid,
-            must_change=claims.mc, expires=claims.exp,
+            must_change=claims.mc, expires=claims.exp, serial=claims.n,
         )  # fmt: skip
         if not self.valid(principal):
             raise ApiError("token-expired", "Ask for a new one with the refresh token.")
@@ -87,10 +90,9 @@ class AccessTokens:
         """Whether a token that was good once still is."""
         if self._clock() >= principal.expires:
             return False
-        issued = principal.expires - self.lifetime
         for key in (principal.session, principal.id):
             withdrawn = self._withdrawn.get(key)
-            if withdrawn is not None and issued <= withdrawn[0]:
+            if withdrawn is not None and principal.serial <= withdrawn[0]:
                 return False
         return True
 
@@ -101,6 +103,6 @@ class AccessTokens:
         now = self._clock()
         withdrawn = self._withdrawn
         withdrawn.pop(key, None)
-        withdrawn[key] = (now, now + self.lifetime)
+        withdrawn[key] = (self._issued, now + self.lifetime)
         while withdrawn and (len(withdrawn) > MOST_WITHDRAWN or next(iter(withdrawn.values()))[1] <= now):
             withdrawn.popitem(last=False)

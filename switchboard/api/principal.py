@@ -26,10 +26,12 @@ class Principal(msgspec.Struct, frozen=True):
     must_change: bool = False
     """The password was given by somebody else: nothing but changing it is allowed."""
     expires: float = 0.0
+    serial: int = 0
+    """The number of the token among those of this start."""
 
 
-ApiRequest: TypeAlias = "Request[Principal | None, None, State]"
-ApiSocket: TypeAlias = "WebSocket[Principal | None, None, State]"
+ApiRequest: TypeAlias = Request[Principal | None, None, State]
+ApiSocket: TypeAlias = WebSocket[Principal | None, None, State]
 Caller: TypeAlias = NamedDependency[Principal]
 """Type of a handler's parameter `principal`; only for routes that need a token."""
 

@@ -27,6 +27,7 @@ Step = Callable[[float], None]
 RATES: Final[dict[str, Rate]] = {
     "user": Rate(each_second=50.0, burst=200.0),
     "address": Rate(each_second=10.0, burst=50.0),
+    "login": Rate(each_second=2.0, burst=20.0),
 }
 
 

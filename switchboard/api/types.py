@@ -75,6 +75,46 @@ class Band(View, frozen=True, kw_only=True):
     at_most: float
 
 
+# --- accounts ---
+
+
+class TokenView(View, frozen=True, kw_only=True):
+    """What proves who asks: the access token for `expires_in` seconds, the refresh token once, for the next pair."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - names a scheme
+    expires_in: float
+    role: Role
+    agent: str = ""
+    must_change: bool = False
+
+    def __repr__(self) -> str:
+        return "TokenView(****)"
+
+
+class TotpView(View, frozen=True, kw_only=True):
+    """The secret of a second factor, and as an `otpauth:` URI for a QR code."""
+
+    secret: str
+    uri: str
+
+    def __repr__(self) -> str:
+        return "TotpView(****)"
+
+
+class Me(View, frozen=True, kw_only=True):
+    """The account of a token, which `expires`."""
+
+    id: str
+    name: str
+    role: Role
+    agent: str = ""
+    must_change: bool = False
+    totp: bool = False
+    expires: datetime
+
+
 # --- agents and groups ---
 
 
@@ -391,13 +431,12 @@ class MaskView(View, frozen=True, kw_only=True):
 
 
 class MaskDone(View, frozen=True, kw_only=True):
-    """What became of bindings; `in_use` tells whether the running table has them."""
+    """What became of bindings; the running switch uses them already."""
 
     ids: list[str]
     added: int = 0
     replaced: int = 0
     unchanged: int = 0
-    in_use: bool = True
 
 
 class CityView(View, frozen=True, kw_only=True):

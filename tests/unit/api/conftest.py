@@ -11,9 +11,12 @@ from litestar.testing import TestClient
 
 from switchboard.api.access_tokens import AccessTokens
 from switchboard.api.app import build_api
+from switchboard.api.audit_trail import AuditTrail
+from switchboard.api.auth import auth_router
 from switchboard.api.pace import Pace
 from switchboard.api.principal import Principal
 from switchboard.api.services import RATES, Services
+from switchboard.api.sign_in import SignIn
 from switchboard.api.types import Role
 from switchboard.ops.health import Health
 from switchboard.ops.metrics import Metrics
@@ -64,9 +67,15 @@ def services(tmp_path: Path, clock: FakeClock) -> Iterator[Services]:
 
 
 @pytest.fixture
-def app(services: Services) -> Litestar:
+def sign_in(services: Services) -> SignIn:
+    """Accounts, without the pause after a wrong password."""
+    return SignIn(services, AuditTrail(services.audit, services.utc), wrong_seconds=0.0)
+
+
+@pytest.fixture
+def app(services: Services, sign_in: SignIn) -> Litestar:
     """The API with nothing but its core."""
-    return build_api(services, [], beside=[build_pages(Metrics(), Health())])
+    return build_api(services, [auth_router(sign_in)], beside=[build_pages(Metrics(), Health())])
 
 
 @pytest.fixture
@@ -81,6 +90,6 @@ def token(services: Services) -> Callable[[Role], str]:
     """Gives an access token of a role."""
 
     def issue(role: Role) -> str:
-        return services.tokens.issue(Principal(id=f"id-{role}", name=role, role=role, session="s"))[0]
+        return services.tokens.issue(Principal(id=f"id-{role}", name=role, role=role, session="s"))
 
     return issue
