@@ -32,13 +32,14 @@ from switchboard.calls.connecting import (
     send_invite,
     take_dialog,
 )
-from switchboard.calls.ending import end_leg, forget_lease, leg_over
+from switchboard.calls.ending import agent_over, end_leg, forget_lease, leg_over
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState, Purpose
 from switchboard.calls.masked import note_put_through
 from switchboard.calls.negotiation import lease_media, make_offer, release_media, take_answer
 from switchboard.calls.news import CallNews
 from switchboard.calls.recording import talk_begins
+from switchboard.calls.wiring import note_pair, rewire, unwire
 from switchboard.sip.message import Response
 from switchboard.sip.transaction.client import ClientTransaction
 
@@ -71,12 +72,14 @@ def invite_leg(
     agent_id: str = "",
     group: str = "",
     headers: tuple[str, ...] = (),
+    shown: str = "",
 ) -> Leg | Cause:
     """Call one more party, who joins `call.others`; a cause when that is not possible.
 
-    `headers` are lines for the INVITE. What comes of it goes to the row of `purpose` in `Exchange.attempts`.
+    `headers` are lines for the INVITE, `shown` is what is shown there in place of the call's own number. What comes
+    of it goes to the row of `purpose` in `Exchange.attempts`.
     """
-    found = destination_of(x, call, target, now)
+    found = destination_of(x, call, target, now, shown)
     if isinstance(found, Cause):
         return found
     leg = leg_to(x, call, found, now, agent_id)
@@ -84,6 +87,8 @@ def invite_leg(
     if not lease_media(x, leg, call.caller):
         return CONGESTION
     call.others.append(leg)
+    if agent_id and purpose != "offer":
+        x.desk.call_began(agent_id, call.id, now)
     _begin(x, call, leg, found, ring_timeout, headers, now)
     return leg
 
@@ -110,6 +115,8 @@ def abandon_leg(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> 
     """Take one of `call.others` out: CANCEL while it rings, BYE when it talks. Its purpose hears nothing of it."""
     end_leg(x, leg, cause, now)
     _remove(call, leg)
+    if leg.purpose != "offer":
+        agent_over(x, leg, now)
     if release_media(x, leg) and leg.record.answered_us is None:
         # Its counters are of no interest: nobody talked on it.
         forget_lease(x, leg)
@@ -127,20 +134,35 @@ def promote(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
     """
     if not lease_media(x, call.caller, leg):
         return CONGESTION
-    _remove(call, leg)
-    call.agent = leg
-    playing = call.caller.lease if call.caller.media_open else None
+    first = call.phase is not Phase.PARKED and call.phase is not Phase.TALKING
+    if call.control is not None:
+        unwire(x, call)
+    take_place(call, leg)
     join(x, call, leg)
-    if playing is not None:
-        x.media.stop_play(playing)
     call.ring_due = None
     call.enter(Phase.TALKING)
     begin_talk(x, call, leg, now)
-    note_put_through(x, call, now)
+    if first:
+        note_put_through(x, call, now)
+    if call.control is not None:
+        note_pair(call)
+        rewire(x, call)
     if call.caller.talking:
         write_snapshot(x, call)
     answer_caller(x, call, now)
     return None
+
+
+def take_place(call: Call, leg: Leg) -> None:
+    """One of `call.others` who talks is the call's agent from now on."""
+    _remove(call, leg)
+    call.agent, leg.holding = leg, False
+
+
+def take_over(x: Exchange, call: Call, leg: Leg, now: float) -> None:
+    """One of `call.others` who talks already takes the place of the agent, who has left; `wiring` does the rest."""
+    take_place(call, leg)
+    begin_talk(x, call, leg, now)
 
 
 def begin_talk(x: Exchange, call: Call, leg: Leg, now: float) -> None:

@@ -71,7 +71,8 @@ class Control(msgspec.Struct, kw_only=True, array_like=True):
     transfer's target while it rings, asked for at `asked_at` by `asked_by`, an agent or ""; `recall` is True while it
     is that agent who is rung again. `consulted` is the leg of the party consulted, ringing or talking. `mixed` is
     True from a merge on. `slot` is where the call is parked, `park_due` until when, `rating` the flow that takes
-    the caller when the agent has left. `dialled` is the party that is called once the agent's phone has answered.
+    the caller when the agent has left. `dialled` are Request-URI, To and the number shown of
+    the party that is called once the agent's phone has answered.
     """
 
     wired: dict[str, Hears] = {}
@@ -84,7 +85,7 @@ class Control(msgspec.Struct, kw_only=True, array_like=True):
     slot: str = ""
     park_due: float | None = None
     rating: str = ""
-    dialled: str = ""
+    dialled: tuple[str, str, str] = ("", "", "")
 
 
 class Call(msgspec.Struct, kw_only=True, array_like=True):

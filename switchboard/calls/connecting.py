@@ -53,9 +53,13 @@ class Destination(msgspec.Struct, frozen=True):
     nat: bool = False
 
 
-def destination_of(x: Exchange, call: Call, target: Target, now: float) -> Destination | Cause:
-    """Turn a target into a destination, or say why it cannot be reached. No DNS: hosts are addresses."""
-    shown = call.shown or _own_number(call.record.called)
+def destination_of(x: Exchange, call: Call, target: Target, now: float, mask: str = "") -> Destination | Cause:
+    """Turn a target into a destination, or say why it cannot be reached. No DNS: hosts are addresses.
+
+    It is shown `mask`, else the number of the call's own mask, else what it is configured to be shown.
+    """
+    mask = mask or call.shown
+    shown = mask or _own_number(call.record.called)
     if isinstance(target, SipTarget):
         return _sip_destination(target.uri, shown)
     if isinstance(target, AorTarget):
@@ -66,7 +70,7 @@ def destination_of(x: Exchange, call: Call, target: Target, now: float) -> Desti
         contact, source = bindings[0].contact, bindings[0].source
         address, nat = contact_address(contact, source)
         return Destination(contact, f"<sip:{aor}>", shown, address, aor, nat)
-    return _number_destination(x, target, call.shown)
+    return _number_destination(x, target, mask)
 
 
 def _number_destination(x: Exchange, target: NumberTarget, shown: str) -> Destination | Cause:

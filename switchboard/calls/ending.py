@@ -11,6 +11,7 @@ from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.negotiation import release_media
 from switchboard.calls.queueing import leave_queue
+from switchboard.calls.wiring import unwire
 from switchboard.store.records import EndedBy, MediaRecord
 
 
@@ -39,6 +40,7 @@ def end_call(x: Exchange, call: Call, cause: Cause, by: EndedBy, now: float) -> 
     for leg in call.legs:
         leg.ring_due = None
         end_leg(x, leg, cause, now)
+        agent_over(x, leg, now)
     call.awaiting_release = sum(release_media(x, leg) for leg in call.legs if leg.lease is not None)
     call.end_due = now + x.settings.release_wait
     if call.awaiting_release == 0:
@@ -119,11 +121,24 @@ def part_from_agent(x: Exchange, call: Call, now: float) -> None:
     leg = call.agent
     if leg is None:
         return
-    if call.caller.lease is not None:
+    if call.control is not None:
+        unwire(x, call)
+    elif call.caller.lease is not None:
         x.media.unbridge(call.caller.lease)
     release_media(x, leg)
+    agent_over(x, leg, now)
     call.agent = None
     call.talk_due = call.warn_due = None
+
+
+def agent_over(x: Exchange, leg: Leg, now: float) -> None:
+    """The part of an agent in a call is over; whose phone only rang for one from a queue had none."""
+    if not leg.agent_id:
+        return
+    if leg.purpose != "offer":
+        x.desk.call_over(leg.agent_id, leg.call_id, now)
+    elif leg.record.answered_us is not None:
+        x.desk.talk_ended(leg.call_id, leg.agent_id, now)
 
 
 def forget_lease(x: Exchange, leg: Leg) -> None:

@@ -15,8 +15,11 @@ from switchboard.calls.answering import ALLOW
 from switchboard.calls.attempts import leg_rang_out, leg_response, leg_unreached
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.capture import message_ended
-from switchboard.calls.causes import FAILED, MEDIA_SILENT, NO_ANSWER, SHUTDOWN, TOO_LONG, Cause
+from switchboard.calls.causes import FAILED, NO_ANSWER, SHUTDOWN, TOO_LONG, Cause
 from switchboard.calls.connecting import agent_response, agent_timeout, announce_end
+from switchboard.calls.control import ATTEMPTS
+from switchboard.calls.control.leaving import fell_silent
+from switchboard.calls.control.transfer import park_over
 from switchboard.calls.ending import end_call, finish, media_lost, media_released
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow import attempt_failed, flow_event, outcome_came, play_done, timer_due
@@ -58,7 +61,7 @@ class CallEngine:
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         exchange.deliver = self.deliver
-        exchange.attempts = {"offer": OFFER}
+        exchange.attempts = {"offer": OFFER, **ATTEMPTS}
 
     # --- SIP ---
 
@@ -174,7 +177,7 @@ class CallEngine:
         x = self.exchange
         if isinstance(event, Silence):
             if call.phase is Phase.TALKING:
-                end_call(x, call, MEDIA_SILENT, "switch", now)
+                fell_silent(x, call, leg, now)
         elif isinstance(event, Recorded):
             recorded(x, call, leg, event)
         elif leg is not call.caller:
@@ -255,6 +258,8 @@ class CallEngine:
             attempt_failed(x, call, NO_ANSWER, "switch", now)
         elif (call.others or call.control is not None) and (leg := call.ringing_due(now)) is not None:
             leg_rang_out(x, call, leg, now)
+        elif call.control is not None and call.control.park_due is not None and call.control.park_due <= now:
+            park_over(x, call, now)
         elif call.phase is Phase.TALKING:
             self._talk_due(call, now)
         else:

@@ -91,6 +91,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     groups: Mapping[str, Group] = {}
     services: Mapping[str, Service] = {}
     """By published number."""
+    hold_music: str = "music/hold"
+    auto_answer: tuple[str, ...] = ()
+    """Header lines that make a desk phone answer by itself, for calls its owner has asked for."""
+    park_slots: int = 20
+    """Calls are parked in the slots "1" to this."""
+    park_timeout: float = 120.0
+    survey: str = "survey"
+    """The flow that asks callers how it was."""
 
 
 class Routing(Protocol):
@@ -225,6 +233,9 @@ class Desk(Protocol):
     def next_due(self) -> float | None:
         """When the queue engine wants to be told that time has passed."""
 
+    def free_agent(self, group: str, now: float) -> str:
+        """An agent of the group who could be rung now, or ""."""
+
     def call_began(self, agent: str, call: str, now: float) -> None:
         """The agent is in a call that did not come from a queue: dialled, transferred, consulted."""
 
@@ -262,6 +273,10 @@ class NoDesk:
     def next_due(self) -> float | None:
         """Never."""
         return None
+
+    def free_agent(self, group: str, now: float) -> str:
+        """Nobody."""
+        return ""
 
     def call_began(self, agent: str, call: str, now: float) -> None:
         """Nobody is told."""

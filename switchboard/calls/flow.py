@@ -6,6 +6,7 @@ from ivr_flows import machine
 from ivr_flows.actions import Hangup
 from ivr_flows.events import Digit, Event, PlayDone, TimerDue, TransferEnded
 from ivr_flows.model import Flow
+from ivr_flows.position import Position
 from routing.masks.secret import Sealed
 from switchboard.calls.answering import answer_caller
 from switchboard.calls.call import Call, Phase
@@ -54,8 +55,22 @@ def begin_flow(x: Exchange, call: Call, now: float) -> None:
         secrets["caller"] = number
         if x.region_of is not None:
             variables["caller_province"], variables["caller_city"] = x.region_of(number)
+    before = call.position
     call.position, actions = machine.start(flow, variables, now, clock=x.clock, secrets=secrets)
+    if before is not None:
+        _carry_over(before, call.position)
     _go_on(x, call, flow, perform(x, call, actions, now), now)
+
+
+def _carry_over(before: Position, position: Position) -> None:
+    """What an earlier flow has learned of the caller stays the call's."""
+    position.trail[:0] = before.trail
+    position.path[:0] = before.path
+    position.survey = {**before.survey, **position.survey}
+    if position.identity.status == "not_asked":
+        position.identity = before.identity
+    if position.consent is None:
+        position.consent = before.consent
 
 
 def flow_of(x: Exchange, call: Call) -> Flow | None:

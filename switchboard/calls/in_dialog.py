@@ -9,8 +9,11 @@ from ivr_flows.events import Digit
 from media.sdp import SdpError
 from switchboard.calls.answering import ALLOW
 from switchboard.calls.call import Call, Phase
-from switchboard.calls.causes import CANCELLED, NO_ACK, NOT_ACCEPTABLE, cause_of_hangup
+from switchboard.calls.causes import CANCELLED, NO_ACK, NOT_ACCEPTABLE, Cause, cause_of_hangup
 from switchboard.calls.cdr import write_snapshot
+from switchboard.calls.control.digits import hearers_of
+from switchboard.calls.control.hold import hold_changed
+from switchboard.calls.control.leaving import party_left
 from switchboard.calls.ending import end_call, leg_over, part_from_agent
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow import agent_left, begin_flow, flow_event
@@ -18,6 +21,7 @@ from switchboard.calls.inbound import refuse
 from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.negotiation import open_media, renegotiate, reoffer, take_answer
 from switchboard.calls.subscribe import notified, subscribe_again
+from switchboard.calls.wiring import control_of, rewire
 from switchboard.sip.message import Request
 from switchboard.sip.transaction.server import ServerTransaction
 
@@ -43,6 +47,7 @@ def ack_received(x: Exchange, request: Request, tx: ServerTransaction | None, no
 
 def _late_answer(x: Exchange, call: Call, leg: Leg, request: Request, now: float) -> None:
     leg.offer_pending = False
+    held = leg.holds
     try:
         take_answer(leg, request.body)
     except SdpError:
@@ -51,6 +56,9 @@ def _late_answer(x: Exchange, call: Call, leg: Leg, request: Request, now: float
     open_media(x, leg)
     if call.phase is Phase.FLOW and call.position is None:
         begin_flow(x, call, now)
+        return
+    if call.control is not None or leg.holds is not held:
+        _described_anew(x, call, leg, held, now)
         return
     other = call.agent if leg is call.caller else call.caller
     if call.phase is Phase.TALKING and other is not None and other.lease is not None and leg.lease is not None:
@@ -102,6 +110,10 @@ def _bye(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Requ
     cause = cause_of_hangup(request.headers.getall("reason"))
     leg.record.cause = cause.word
     leg_over(x, leg)
+    if leg is not call.caller and (call.control is not None or leg is not call.agent):
+        _party_hung_up(x, call, leg, cause, now)
+        x.core.respond(tx, 200, "OK", now=now)
+        return
     if leg is call.agent and call.phase is Phase.TALKING and call.position is not None:
         part_from_agent(x, call, now)
         if agent_left(x, call, now):
@@ -112,6 +124,16 @@ def _bye(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Requ
     # The record is journalled by the hang-up, before the 200 that tells the peer.
     end_call(x, call, cause, leg.role, now)
     x.core.respond(tx, 200, "OK", now=now)
+
+
+def _party_hung_up(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> None:
+    """One of many hangs up, or the agent of a call that the call bar has touched."""
+    if leg is call.agent and call.phase is not Phase.TALKING:
+        end_call(x, call, cause, "agent", now)
+        return
+    party_left(x, call, leg, cause, "agent", now)
+    if call.id in x.calls and call.caller.talking:
+        write_snapshot(x, call)
 
 
 def _offer_in_dialog(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:
@@ -132,12 +154,24 @@ def _offer_in_dialog(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, r
     if request.content_type != "application/sdp":
         refuse(x, tx, 415, now, "Accept: application/sdp")
         return
+    held = leg.holds
     try:
         answer = renegotiate(x, leg, request.body)
     except SdpError:
         refuse(x, tx, 488, now)
         return
+    _described_anew(x, call, leg, held, now)
     x.core.respond(tx, 200, "OK", headers=(x.contact, ALLOW), body=answer, now=now)
+
+
+def _described_anew(x: Exchange, call: Call, leg: Leg, held: bool, now: float) -> None:
+    """A phone that holds gives the other party music; one that has changed its codec may need a mixer."""
+    if leg.holds is held:
+        rewire(x, call)
+        return
+    if call.phase is Phase.TALKING:
+        control_of(call)
+        hold_changed(x, call, leg, now)
 
 
 def _info(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:
@@ -158,9 +192,9 @@ def _info(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Req
         call.digit_at = now
         flow_event(x, call, Digit(digit), now)
     elif call.phase is Phase.TALKING:
-        other = call.agent if leg is call.caller else call.caller
-        if other is not None and other.lease is not None:
-            x.media.send_digits(other.lease, digit)
+        for other in hearers_of(call, leg):
+            if other.lease is not None:
+                x.media.send_digits(other.lease, digit)
 
 
 def _notify(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:

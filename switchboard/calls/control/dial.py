@@ -1,0 +1,155 @@
+"""Click to call: the agent's phone is rung first, then the other party; a call without an INVITE of its own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from routing.dialplan import NoRoute
+from routing.masks.shown import allowed
+from routing.masks.target import NumberTarget
+from switchboard.calls.attempts import Attempt, begin_talk, take_place
+from switchboard.calls.call import Call, Control, Phase
+from switchboard.calls.causes import CANCELLED, CONGESTION, Cause
+from switchboard.calls.cdr import leg_record, open_segment, record_caller, write_snapshot
+from switchboard.calls.commands import Actor, CommandError, Dial, Done
+from switchboard.calls.connecting import Destination, destination_of, send_invite
+from switchboard.calls.control.parties import over_all, tell
+from switchboard.calls.control.places import Party, call_party, find_party, find_place, refusal_of
+from switchboard.calls.ending import end_call
+from switchboard.calls.exchange import PHONES, Exchange
+from switchboard.calls.leg import Leg, LegState
+from switchboard.calls.negotiation import lease_media, make_offer, open_media
+from switchboard.calls.wiring import rewire
+from switchboard.store.records import CallRecord
+
+
+def dial(x: Exchange, cmd: Dial, actor: Actor, now: float) -> Done:
+    """Ring the agent's phone; when it answers the other party is called, who sees a number of ours."""
+    agent = cmd.agent or actor.agent
+    if agent != actor.agent and not over_all(actor):
+        raise CommandError("forbidden", "only supervisors may dial for others")
+    if x.draining or len(x.calls) >= x.settings.max_calls:
+        raise CommandError("congestion", "no more calls are taken just now")
+    phone = find_place(x, None, f"agent:{agent}", now)
+    assert isinstance(phone, Party)
+    party = find_party(x, None, cmd.to, now)
+    call = _new_call(x, party, _shown(x, party, cmd.shown), now)
+    x.calls[call.id] = call
+    x.started += 1
+    try:
+        leg = call_party(x, call, phone, "originate", now, auto_answer=True)
+    except CommandError:
+        # Nothing of it was written or sent.
+        del x.calls[call.id]
+        x.started -= 1
+        raise
+    x.log("call.opened", call_id=call.id, trunk=call.record.trunk, called=call.record.called)
+    tell(x, call, "opened", now, leg, "dial")
+    x.arm(call)
+    return Done(call.id, leg.id)
+
+
+def _shown(x: Exchange, party: Party, wanted: str) -> str:
+    """The number that the other party sees: one of ours, or what is configured where nobody asks for any."""
+    if not wanted:
+        return party.shown
+    known = any(not isinstance(x.routing.route(context, wanted), NoRoute) for context in (*x.trunks, PHONES))
+    if not known or not allowed(wanted):
+        raise CommandError("invalid", "not a number of ours that may be shown")
+    return wanted
+
+
+def _new_call(x: Exchange, party: Party, shown: str, now: float) -> Call:
+    number = party.target if isinstance(party.target, NumberTarget) else None
+    record = CallRecord(
+        id=x.new_id(),
+        trunk=number.trunk if number is not None else PHONES,
+        direction="out" if number is not None else "internal",
+        called=shown or (number.shown if number is not None else ""),
+        started_us=x.utc_us(now),
+    )
+    peer = leg_record(x, "caller", "", now, party.agent)
+    caller = Leg(
+        id=peer.id,
+        call_id=record.id,
+        role="caller",
+        local_tag=x.token(),
+        source=x.settings.local,
+        sdp_id=x.session_id(),
+        record=peer,
+        purpose="originate",
+        agent_id=party.agent,
+    )
+    call = Call(id=record.id, caller=caller, invited_at=now, record=record, control=Control())
+    found = destination_of(x, call, party.target, now, shown)
+    if isinstance(found, Cause):
+        raise refusal_of(found)
+    record.legs.append(peer)
+    if number is not None:
+        record_caller(x, call, x.secrets.open(number.secret))
+    else:
+        record.caller_masked = found.peer
+    _address(call, found)
+    call.enter(Phase.CONNECTING)
+    call.end_due = now + x.settings.call_duration
+    return call
+
+
+def _address(call: Call, found: Destination) -> None:
+    assert call.control is not None
+    call.control.dialled = (found.uri, found.to, found.shown)
+    call.caller.source, call.caller.nat, call.caller.record.peer = found.address, found.nat, found.peer
+
+
+def _answered(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
+    if call.phase is not Phase.CONNECTING:
+        return CANCELLED
+    open_media(x, leg)
+    return _both_talk(x, call, leg, now) if leg is call.caller else _call_other(x, call, leg, now)
+
+
+def _call_other(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
+    """The agent's phone has answered: now the other party is called."""
+    caller, control = call.caller, call.control
+    assert control is not None
+    if not lease_media(x, caller, leg):
+        return CONGESTION
+    take_place(call, leg)
+    caller.ring_due = now + x.settings.ring_timeout
+    open_segment(call, "ring", x.utc_us(now), "dial", agent=leg.agent_id)
+    uri, to, shown = control.dialled
+    found = Destination(uri, to, shown, caller.source, caller.record.peer, caller.nat)
+    offer = make_offer(x, caller, leg)
+    write_snapshot(x, call)
+    send_invite(x, call, caller, found, offer, now)
+    if caller.agent_id:
+        x.desk.call_began(caller.agent_id, call.id, now)
+    rewire(x, call)
+    return None
+
+
+def _both_talk(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
+    if call.agent is None:
+        return CANCELLED
+    call.enter(Phase.TALKING)
+    call.record.answered_us, call.record.sip_status = leg.record.answered_us, leg.record.sip_status
+    begin_talk(x, call, call.agent, now)
+    rewire(x, call)
+    write_snapshot(x, call)
+    return None
+
+
+def _rings(x: Exchange, call: Call, leg: Leg, now: float) -> None:
+    """What the network says before it answers is heard by the agent."""
+    if leg is call.caller and leg.agreement is not None and not leg.media_open:
+        open_media(x, leg)
+        rewire(x, call)
+
+
+def _failed(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> None:
+    if leg is call.caller:
+        call.record.sip_status = leg.record.sip_status
+    end_call(x, call, cause, leg.role if leg.state is LegState.ENDED else "switch", now)
+
+
+ORIGINATE: Final = Attempt(_answered, _failed, _rings)
