@@ -130,6 +130,8 @@ class Session(Speaker):
 
     def sit(self, seat: Seat | None) -> None:
         """Says from now on what it says into a room, or no more."""
+        if seat is not self.seat:
+            self._mixed_last = False
         self.seat = seat
         if seat is not None:
             seat.tune(self._codec)

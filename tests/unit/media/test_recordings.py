@@ -30,8 +30,7 @@ from media.control import (
     StopRecord,
 )
 from media.prompts import PromptStore
-from media.recorder.protocol import Audio, Begin, Done, End, Mark, ToRecorder
-from media.recorder.recording import Recording
+from media.recorder.protocol import Audio, Begin, Done, End
 from media.recorder.wav import sidecar_of
 from media.rtp.packet import Packet
 from media.worker.line import CHECKED_FOR
@@ -39,6 +38,7 @@ from media.worker.ports import pairs
 from media.worker.recordings import ANSWER, REST, REST_TONES
 from media.worker.sessions import Sessions
 from media.worker.tape import KEEP, TAIL
+from tests.support.desk import Desk
 from tests.support.media_worker import Phone, bind_pairs, opened
 
 FRAME = 160
@@ -52,65 +52,6 @@ def loud(n: int) -> bytes:
 def level(n: int, codec: g711.CodecName = "PCMA") -> int:
     """The sample of `loud(n)`."""
     return int.from_bytes(g711.decode(codec, loud(n)[:1]), "little", signed=True)
-
-
-class Desk:
-    """A recorder without a process: the messages go to recordings at once."""
-
-    def __init__(self) -> None:
-        self.connected = True
-        self.full = False
-        self.down = False
-        self.fails = ""
-        self.sessions: Sessions | None = None
-        self.told: list[ToRecorder] = []
-        self.answers: list[Done] = []
-        self.recordings: dict[int, Recording] = {}
-
-    def connect(self, now: float) -> None:
-        """Reaches the recorder unless it is down."""
-        if not self.connected and not self.down:
-            self.connected = True
-            assert self.sessions is not None
-            self.sessions.recordings.up()
-
-    def send(self, messages: Sequence[ToRecorder], force: bool = True) -> bool:
-        """Takes messages."""
-        assert self.connected
-        if self.full and not force:
-            return False
-        for message in messages:
-            self.told.append(message)
-            if isinstance(message, Begin):
-                if self.fails:
-                    self.answers.append(Done(message.key, 0.0, 0, 0, self.fails))
-                else:
-                    self.recordings[message.key] = Recording(message)
-                continue
-            recording = self.recordings.get(message.key)
-            if recording is None:
-                continue
-            if isinstance(message, Audio):
-                recording.audio(message)
-            elif isinstance(message, Mark):
-                recording.mark(message)
-            else:
-                self.answers.append(recording.end(message))
-                del self.recordings[message.key]
-        return True
-
-    def flush(self) -> None:
-        """Nothing waits."""
-
-    def crash(self) -> None:
-        """The recorder is killed; what it had not written is gone."""
-        self.connected = False
-        self.down = True
-        self.recordings.clear()
-
-    def named(self, kind: type[ToRecorder]) -> list[ToRecorder]:
-        """What was told of one kind."""
-        return [message for message in self.told if isinstance(message, kind)]
 
 
 class Bench:
