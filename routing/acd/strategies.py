@@ -108,14 +108,14 @@ def _rank(strategy: Strategy, after: Place, step: Step, random: Callable[[], flo
         return lambda one: (-log(1.0 - random()) * max(1, one.level), one.order, one.id)
     if strategy == "skill_best":
         return lambda one: (-step.mastery(one.skills), one.level, one.idle_since, one.order, one.id)
-    return _RANKS[strategy]
+    return RANKS[strategy]
 
 
 def _longest_idle(one: Seat) -> tuple[object, ...]:
     return one.level, one.idle_since, one.order, one.id
 
 
-_RANKS: Final[Mapping[Strategy, Rank]] = {
+RANKS: Final[Mapping[Strategy, Rank]] = {
     "longest_idle": _longest_idle,
     "ring_all": _longest_idle,
     "progressive": _longest_idle,
