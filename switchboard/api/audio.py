@@ -55,11 +55,9 @@ def read_range(text: str | None, size: int) -> Span | None:
 
 async def send_file(directory: Path, path: str, asked: str | None, name: str) -> Stream:
     """Stream a wav file below a directory; raises `ApiError` when it is not there."""
-    file = (directory / path).resolve()
-    if not file.is_relative_to(directory.resolve()):
-        raise ApiError("not-found", "The file is not there.")
+    file = directory / path
     try:
-        size = (await asyncio.to_thread(file.stat)).st_size
+        size = await asyncio.to_thread(_size, directory, file)
     except OSError:
         raise ApiError("not-found", "The file is not there; it may have been deleted.") from None
     span = read_range(asked, size)
@@ -73,6 +71,12 @@ async def send_file(directory: Path, path: str, asked: str | None, name: str) ->
     if not whole:
         headers["Content-Range"] = f"bytes {span.first}-{span.last}/{size}"
     return Stream(_pieces(file, span), status_code=200 if whole else 206, media_type="audio/wav", headers=headers)
+
+
+def _size(directory: Path, file: Path) -> int:
+    if not file.resolve().is_relative_to(directory.resolve()):
+        raise FileNotFoundError
+    return file.stat().st_size
 
 
 async def _pieces(file: Path, span: Span) -> AsyncIterator[bytes]:

@@ -27,6 +27,12 @@ class StateBody(Body, frozen=True, kw_only=True):
     lasts: Annotated[float, Meta(gt=0, le=86400)] | None = None
 
 
+class SignOutBody(Body, frozen=True, kw_only=True):
+    """Why an agent goes."""
+
+    reason: Text = ""
+
+
 class ReasonBody(Body, frozen=True, kw_only=True):
     """Why something is done."""
 

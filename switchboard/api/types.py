@@ -26,7 +26,7 @@ from switchboard.store.records import (
 T = TypeVar("T")
 
 Role: TypeAlias = Literal["agent", "supervisor", "admin", "auditor"]
-Phase: TypeAlias = Literal["routing", "flow", "queued", "connecting", "talking", "ending", "ended"]
+Phase: TypeAlias = Literal["routing", "flow", "queued", "connecting", "talking", "parked", "ending", "ended"]
 LegStateName: TypeAlias = Literal["invited", "early", "answered", "confirmed", "cancelling", "ended"]
 
 
@@ -73,6 +73,18 @@ class Band(View, frozen=True, kw_only=True):
 
     at_least: float
     at_most: float
+
+
+class EventView(View, frozen=True, kw_only=True):
+    """One message of the event stream; `seq` grows by one from event to event, also over those one may not see.
+
+    `type` is `snapshot`, `idle`, `call.STEP`, `agent.state`, `queue.STEP` or `alert`.
+    """
+
+    seq: int
+    at: datetime
+    type: str
+    data: object
 
 
 # --- accounts ---
@@ -194,8 +206,9 @@ class QueueEntryView(View, frozen=True, kw_only=True):
     caller: str = ""
     contact: str = ""
     region: Region | None = None
-    requirement: str = ""
     preferred: str = ""
+    attempts: int = 0
+    """Of a callback."""
     offered_to: list[str] = []
     estimate: Band | None = None
 
@@ -222,7 +235,10 @@ class LegView(View, frozen=True, kw_only=True):
     agent: str = ""
     state: LegStateName | None = None
     held: bool = False
+    """This party has put the others on hold."""
     muted: bool = False
+    mode: Literal["", "listen", "whisper", "barge"] = ""
+    """How a supervisor takes part."""
     invited: datetime | None = None
     ringing: datetime | None = None
     answered: datetime | None = None
@@ -301,6 +317,14 @@ class CallView(CallSummary, frozen=True, kw_only=True):
     seconds: float
     agents: list[str] = []
     """Everybody whose phone is in it."""
+    consulted: str = ""
+    """The leg of the party consulted, ringing or talking."""
+    transfer_to: str = ""
+    """The leg of a transfer's target while it rings."""
+    mixed: bool = False
+    """All parties hear each other: a conference."""
+    slot: str = ""
+    """Where it is parked."""
     legs: list[LegView] = []
     segments: list[SegmentView] = []
     trail: list[TrailView] = []

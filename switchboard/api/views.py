@@ -28,7 +28,7 @@ from switchboard.api.types import (
     SegmentView,
     TrailView,
 )
-from switchboard.calls.call import Call
+from switchboard.calls.call import Call, Control
 from switchboard.calls.leg import Leg
 from switchboard.store.call_history import LastCall
 from switchboard.store.callbacks import Request
@@ -41,6 +41,7 @@ RegionOf: TypeAlias = Callable[[bytes, bytes], Region | None]
 
 TALK: Final = frozenset({"talk", "conference"})
 QUEUE: Final = frozenset({"queue"})
+NO_CONTROL: Final = Control()
 
 
 def no_region(fingerprint: bytes, sealed: bytes) -> Region | None:
@@ -71,7 +72,7 @@ def seconds(began_us: int, ended_us: int | None) -> float:
 def call_view(call: Call, now_us: int, region_of: RegionOf = no_region) -> CallView:
     """A call that is up."""
     record = call.record
-    legs = [call.caller, *([call.agent] if call.agent is not None else []), *call.others]
+    legs, control = call.legs, call.control or NO_CONTROL
     here = {leg.id for leg in legs}
     gone = [leg_record_view(leg) for leg in record.legs if leg.id not in here]
     return CallView(
@@ -93,6 +94,10 @@ def call_view(call: Call, now_us: int, region_of: RegionOf = no_region) -> CallV
         phase=cast("Phase", call.phase.name.lower()),
         seconds=max(now_us - record.started_us, 0) / 1e6,
         agents=sorted({leg.agent_id for leg in legs if leg.agent_id}),
+        consulted=control.consulted,
+        transfer_to=control.target,
+        mixed=control.mixed,
+        slot=control.slot,
         legs=[*(leg_view(leg) for leg in legs), *gone],
         segments=segment_views(record.segments),
         trail=trail_views(record.trail),
@@ -109,6 +114,9 @@ def leg_view(leg: Leg) -> LegView:
         purpose="" if leg.role == "caller" else leg.purpose,
         agent=leg.agent_id,
         state=cast("LegStateName", leg.state.name.lower()),
+        held=leg.holds,
+        muted=leg.muted,
+        mode=leg.mode,
         invited=moment(record.invited_us),
         ringing=moment(record.ringing_us),
         answered=moment(record.answered_us),

@@ -16,7 +16,7 @@ from switchboard.api.resources.parts import Parts, Wired, actor_of
 from switchboard.api.types import CallView, Page
 from switchboard.api.types import Phase as PhaseName
 from switchboard.api.views import call_view
-from switchboard.calls.call import Call
+from switchboard.calls.call import Call, Phase
 from switchboard.calls.commands import (
     Add,
     Back,
@@ -65,14 +65,13 @@ def list_calls(
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[CallView]:
-    """Calls that are up, the oldest first. Agents see their own."""
+    """Calls that are up, the oldest first. Agents see their own, parked ones, and those that wait for their groups."""
     after = read_cursor(cursor, str) or ""
     x = parts.exchange
-    own = principal.agent if principal.role == "agent" else None
 
     def fits(call: Call) -> bool:
         return (
-            (own is None or (own != "" and own in agents_of(call)))
+            may_see(parts, principal, call)
             and (agent is None or agent in agents_of(call))
             and (group is None or call.record.group == group)
             and (phase is None or call.phase.name.lower() == phase)
@@ -102,8 +101,8 @@ def get_call(parts: Wired, principal: Caller, call: str) -> CallView:
         found = x.calls.get(call)
         if found is None:
             raise ApiError("no-call", "It has ended, or never was; ended calls are under /records.")
-        if not may_see(principal, found):
-            raise ApiError("not-yours", "Agents see the calls that their own phone is in.")
+        if not may_see(parts, principal, found):
+            raise ApiError("not-yours", "Agents see calls of their own, those parked, and those waiting for them.")
         return call_view(found, x.utc_us(now), parts.region_of)
 
     return parts.services.in_calls(read)
@@ -156,13 +155,21 @@ async def carry_out(
 
 def agents_of(call: Call) -> set[str]:
     """Everybody whose phone is in a call."""
-    legs = [call.caller, *([call.agent] if call.agent is not None else []), *call.others]
-    return {leg.agent_id for leg in legs if leg.agent_id}
+    return {leg.agent_id for leg in call.legs if leg.agent_id}
 
 
-def may_see(principal: Principal, call: Call) -> bool:
-    """Supervisors see all calls, agents their own."""
-    return principal.role != "agent" or (principal.agent != "" and principal.agent in agents_of(call))
+def may_see(parts: Parts, principal: Principal, call: Call) -> bool:
+    """Supervisors see all calls; agents their own, parked ones, and those that wait for one of their groups."""
+    if principal.role != "agent":
+        return True
+    agent = parts.desk.agents.get(principal.agent)
+    if agent is None:
+        return False
+    return (
+        agent.id in agents_of(call)
+        or call.phase is Phase.PARKED
+        or (call.phase is Phase.QUEUED and call.record.group in agent.groups)
+    )
 
 
 def _told(command: Command) -> str:

@@ -6,12 +6,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from litestar.di import NamedDependency
 
 from config.schema import Config
 from ivr_flows.model import Flow
+from routing.acd.engine import Engine
 from switchboard.api.audit_trail import AuditTrail
 from switchboard.api.gate import address_of
 from switchboard.api.once import Once
@@ -19,12 +20,10 @@ from switchboard.api.principal import ApiRequest, Principal
 from switchboard.api.services import Services
 from switchboard.api.views import RegionOf, no_region
 from switchboard.calls.commands import Actor, Command, Done
+from switchboard.calls.desk import Desk
 from switchboard.calls.exchange import Exchange
 from switchboard.ops.health import Health
 from switchboard.store.store import Store
-
-if TYPE_CHECKING:
-    from switchboard.calls.desk import Desk
 
 
 class Flows(Protocol):
@@ -49,6 +48,7 @@ class Parts:
     store: Store
     exchange: Exchange
     desk: Desk
+    engine: Engine
     command: CommandCall
     flows: Flows
     load_flows: Callable[[], Mapping[str, Flow]]

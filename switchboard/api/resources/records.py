@@ -251,15 +251,15 @@ async def _may_remark(parts: Parts, principal: Principal, call: str) -> None:
     live = parts.exchange.calls.get(call)
     if live is None:
         await asyncio.to_thread(_record, parts, principal, call)
-    elif not may_see(principal, live):
-        raise ApiError("not-yours", "Agents see the calls that their own phone is in.")
+    elif not may_see(parts, principal, live):
+        raise ApiError("not-yours", "Somebody else talks with this caller.")
 
 
 async def _fingerprint(parts: Parts, principal: Principal, contact: str) -> bytes:
     if len(contact) == 32 and all(digit in "0123456789abcdef" for digit in contact):
         return bytes.fromhex(contact)
     live = parts.exchange.calls.get(contact)
-    if live is not None and may_see(principal, live):
+    if live is not None and may_see(parts, principal, live):
         fingerprint = live.record.caller_fingerprint
     else:
         fingerprint = (await asyncio.to_thread(_record, parts, principal, contact)).caller_fingerprint

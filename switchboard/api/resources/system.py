@@ -1,0 +1,125 @@
+"""Flows, trunks, phones, and how the switch does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any, Final
+
+import msgspec
+from litestar import Router, get, post
+
+from config.errors import ConfigError
+from ivr_flows.errors import FlowError
+from switchboard.api.principal import ApiRequest, Caller
+from switchboard.api.resources.parts import Wired
+from switchboard.api.types import FlowChange, FlowView, RegistrationView, StatusView, TrunkView
+from switchboard.ops.masking import mask_text
+
+SHOWN_FAULTS: Final = 50
+
+
+@get("/flows", sync_to_thread=False, tags=["flows"])
+def list_flows(parts: Wired) -> list[FlowView]:
+    """The flows that are live, and older versions while calls are in them."""
+    return msgspec.convert(parts.flows.listing()["flows"], list[FlowView])
+
+
+@post("/flows/check", tags=["flows"], status_code=200)
+async def check_flows(parts: Wired) -> FlowChange:
+    """Read the files of all flows and tell what is wrong with them; nothing changes."""
+    try:
+        flows = await asyncio.to_thread(parts.load_flows)
+    except FlowError as error:
+        return FlowChange(ok=False, faults=[str(fault) for fault in error.all][:SHOWN_FAULTS])
+    except ConfigError as error:
+        return FlowChange(ok=False, faults=[str(error)])
+    live = {flow.flow: flow for flow in list_of(parts.flows.listing()) if flow.newest}
+    return FlowChange(
+        ok=True,
+        added=sorted(flows.keys() - live.keys()),
+        changed=sorted(name for name, flow in flows.items() if name in live and live[name].version != flow.version),
+        removed=sorted(live.keys() - flows.keys()),
+    )
+
+
+@post("/flows/activate", tags=["flows"], status_code=200)
+async def activate_flows(request: ApiRequest, parts: Wired, principal: Caller) -> FlowChange:
+    """Make the files live for new calls, all of them or, when one has a fault, none."""
+    done: dict[str, Any] = await parts.flows.reload()
+    faults = done.pop("refused", [])
+    change = msgspec.convert({"ok": not faults, "faults": faults, **done}, FlowChange)
+    told = ", ".join(sorted({*change.added, *change.changed, *change.removed}))
+    await parts.note(request, principal, "flows.activate", "", "ok" if change.ok else "faults", told)
+    return change
+
+
+@get("/trunks", sync_to_thread=False, tags=["system"])
+def list_trunks(parts: Wired) -> list[TrunkView]:
+    """Carriers, and how many calls each has up."""
+    x = parts.exchange
+    up = Counter(call.record.trunk for call in x.calls.values())
+    return [
+        TrunkView(
+            name=trunk.name,
+            to="" if trunk.to is None else f"{trunk.to[0]}:{trunk.to[1]}",
+            nat=trunk.nat,
+            landing=trunk.landing,
+            calls=up[trunk.name],
+        )
+        for trunk in sorted(x.trunks.values(), key=lambda trunk: trunk.name)
+    ]
+
+
+@get("/registrations", sync_to_thread=False, tags=["system"])
+def list_registrations(parts: Wired) -> list[RegistrationView]:
+    """Phones that are registered, by address-of-record."""
+    x = parts.exchange
+
+    def read(now: float) -> list[RegistrationView]:
+        found = []
+        for account in sorted(parts.config.accounts, key=lambda account: account.user):
+            aor = f"{account.user}@{x.settings.domain}"
+            agent = x.desk.agent_at(f"aor:{aor}")
+            found += [
+                RegistrationView(
+                    aor=aor,
+                    contact=mask_text(binding.contact),
+                    source=f"{binding.source[0]}:{binding.source[1]}",
+                    expires_in=round(binding.expires_at - now, 1),
+                    user_agent=binding.user_agent,
+                    agent=agent,
+                )
+                for binding in x.registrar.lookup(aor, now)
+            ]
+        return found
+
+    return parts.services.in_calls(read)
+
+
+@get("/status", sync_to_thread=False, tags=["system"])
+def show_status(parts: Wired) -> StatusView:
+    """How the switch does, and how much is going on."""
+    report = parts.health.report()
+    return StatusView(
+        status=report.status,
+        reasons=report.reasons,
+        uptime=report.uptime_seconds,
+        calls=len(parts.exchange.calls),
+        waiting=sum(len(group.line) for group in parts.engine.groups.values()),
+        agents_signed_in=sum(1 for agent in parts.engine.agents.values() if agent.signed_in),
+        facts=report.facts,
+    )
+
+
+def list_of(listing: dict[str, object]) -> list[FlowView]:
+    """A listing of flows in the words of the API."""
+    return msgspec.convert(listing["flows"], list[FlowView])
+
+
+system: Final = Router(
+    "/",
+    route_handlers=[
+        list_flows, check_flows, activate_flows, list_trunks, list_registrations, show_status,
+    ],
+)  # fmt: skip
