@@ -387,6 +387,8 @@ class TestComingAndGoing:
         audio = [packet for packet in b.packets if packet.payload_type == 8]
         # While keys go out in between, their own timestamps stand still.
         assert all(0 < (y.ts - x.ts) & 0xFFFFFFFF <= 25 * 160 for x, y in pairwise(audio))
+        assert bench.sessions.stats(0.0).rooms == 0
+        bench.join(c)
         assert bench.sessions.stats(0.0).rooms == 1
         bench.do(Leave(c.port, c.gen), Leave(c.port, c.gen))
         assert bench.sessions.stats(0.0).rooms == 0
