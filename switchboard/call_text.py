@@ -13,6 +13,7 @@ from switchboard.command_line import columns, local_time
 from switchboard.store.records import CallRecord, LegRecord, RecordingRecord
 
 _SEALED: Final = ("caller_sealed", "caller_fingerprint")
+_LENGTHS: Final = frozenset({"took", "post_dial_delay", "transfer_latency", "queued", "hold", "consult"})
 _PATH_WIDTH: Final = 100
 
 
@@ -51,6 +52,8 @@ def describe(found: Found) -> Iterator[str]:
             _since(record, segment.started_us),
             _lasted(segment.started_us, segment.ended_us),
             segment.detail,
+            f"by {segment.agent}" if segment.agent else "",
+            f"for {segment.group}" if segment.group else "",
         )
         for segment in record.segments
     ]
@@ -72,11 +75,14 @@ def _facts(found: Found) -> Iterator[tuple[str, str]]:
     record = found.record
     yield "called", f"{record.called} extension {record.extension}" if record.extension else record.called
     yield "caller", record.caller_masked
+    yield "region", " ".join(filter(None, (record.province, record.city, record.carrier)))
     yield "trunk", record.trunk and f"{record.trunk} ({record.direction})"
     yield "flow", f"{record.flow} version {record.flow_version}" if record.flow_version else record.flow
     yield "began", local_time(record.started_us)
     yield "answered", "no" if record.answered_us is None else _since(record, record.answered_us)
     yield "ended", _ending(record)
+    yield "group", f"{record.group}, waited {record.queued_us / 1e6:.1f} s" if record.group else ""
+    yield "agent", _agent(record)
     if record.post_dial_delay_us is not None:
         yield "post-dial delay", f"{record.post_dial_delay_us / 1e3:.1f} ms"
     if record.transfer_latency_us is not None:
@@ -95,6 +101,14 @@ def _ending(record: CallRecord) -> str:
     told = f" ({', '.join(codes)})" if codes else ""
     who = f" by {record.ended_by}" if record.ended_by else ""
     return f"{_since(record, record.ended_us)}{who}: {record.cause}{told}"
+
+
+def _agent(record: CallRecord) -> str:
+    words = [record.agent] if record.agent else []
+    words += [f"held {record.hold_us / 1e6:.1f} s"] if record.hold_us else []
+    words += [f"consulted {record.consult_us / 1e6:.1f} s"] if record.consult_us else []
+    words += [f"handed on {record.transfers} time{'s' if record.transfers > 1 else ''}"] if record.transfers else []
+    return ", ".join(words)
 
 
 def _identity(record: CallRecord) -> str:
@@ -185,6 +199,6 @@ def _field(name: str, value: Any) -> tuple[str, Any]:
     name = name.removesuffix("_us")
     if value is None:
         return name, None
-    if name in ("took", "post_dial_delay", "transfer_latency"):
+    if name in _LENGTHS:
         return name, value / 1e6
     return name, datetime.fromtimestamp(value / 1e6, UTC).isoformat()

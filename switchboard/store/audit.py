@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, delete, func, select
 
 from switchboard.ops.masking import clean_text
 from switchboard.store.database import Database
@@ -70,26 +70,8 @@ class AuditLog:
         self, wanted: AuditFilter = EVERYTHING, *, before: int | None = None, limit: int = 100
     ) -> list[AuditEntry]:
         """Lines that fit, newest first; `before` is the `id` of the last one of the page before."""
-        columns = audit_log.c
-        query = select(*(columns[name] for name in AuditEntry._fields))
-        for name in ("who", "subject", "outcome"):
-            value = getattr(wanted, name)
-            if value is not None:
-                query = query.where(columns[name] == _safe(value))
-        if wanted.action is not None:
-            start, star, _ = wanted.action.partition("*")
-            # A range, which the index serves; LIKE would not use it.
-            fits = columns.action.between(start, start + "\U0010ffff") if star else columns.action == start
-            query = query.where(fits)
-        if wanted.since_us is not None:
-            query = query.where(columns.at_us >= wanted.since_us)
-        if wanted.until_us is not None:
-            query = query.where(columns.at_us < wanted.until_us)
-        if before is not None:
-            query = query.where(columns.id < before)
         with self._database.reading() as connection:
-            rows = connection.execute(query.order_by(columns.id.desc()).limit(limit))
-            return [AuditEntry._make(row) for row in rows]
+            return [AuditEntry._make(row) for row in connection.execute(page_query(wanted, before, limit))]
 
     def prune(self, before_us: int, keep: int = MAX_ROWS) -> int:
         """Drop lines older than a time, and beyond the newest `keep`; by small transactions. How many."""
@@ -106,6 +88,28 @@ class AuditLog:
                 if count < _PIECE:
                     break
         return total
+
+
+def page_query(wanted: AuditFilter, before: int | None, limit: int) -> Select[Any]:
+    """The query of a page."""
+    columns = audit_log.c
+    query = select(*(columns[name] for name in AuditEntry._fields))
+    for name in ("who", "subject", "outcome"):
+        value = getattr(wanted, name)
+        if value is not None:
+            query = query.where(columns[name] == _safe(value))
+    if wanted.action is not None:
+        start, star, _ = wanted.action.partition("*")
+        # A range, which the index serves; LIKE would not use it.
+        fits = columns.action.between(start, start + "\U0010ffff") if star else columns.action == start
+        query = query.where(fits)
+    if wanted.since_us is not None:
+        query = query.where(columns.at_us >= wanted.since_us)
+    if wanted.until_us is not None:
+        query = query.where(columns.at_us < wanted.until_us)
+    if before is not None:
+        query = query.where(columns.id < before)
+    return query.order_by(columns.id.desc()).limit(limit)
 
 
 def _safe(text: str) -> str:

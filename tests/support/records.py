@@ -52,11 +52,19 @@ def call_record(number: int, *, ended: bool = True) -> CallRecord:
                 codec="PCMA",
                 media=MediaRecord(received=1500, sent=1490, lost=3, jitter_ms=1.25, strangers=1),
             ),
-            LegRecord(id=f"leg-{number}-b", role="agent", peer="alice", invited_us=began + 5, ended_us=end),
+            LegRecord(
+                id=f"leg-{number}-b",
+                role="agent",
+                peer="alice",
+                invited_us=began + 5,
+                answered_us=began + 6,
+                ended_us=end,
+                agent="1001",
+            ),
         ],
         segments=[
             SegmentRecord(kind="ivr", started_us=began, ended_us=began + 5, detail="extension"),
-            SegmentRecord(kind="talk", started_us=began + 5, ended_us=end),
+            SegmentRecord(kind="talk", started_us=began + 6, ended_us=end, agent="1001", group="support"),
         ],
         trail=[
             TrailRecord(flow="extension", node="main", key="2", at_us=began + 2),
@@ -71,6 +79,15 @@ def call_record(number: int, *, ended: bool = True) -> CallRecord:
         flow_version="v1",
         consent="given",
         path=["welcome", "main", "order"],
+        group="support",
+        agent="1001",
+        queued_us=4,
+        hold_us=3,
+        consult_us=2,
+        transfers=1,
+        province="江苏",
+        city="常州",
+        carrier="中国移动",
     )
 
 

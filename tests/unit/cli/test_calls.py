@@ -123,11 +123,14 @@ class TestShow:
         assert {name: text.strip() for name, text in facts.items()} == {
             "called": "4008001234 extension 123456",
             "caller": "139****1234",
+            "region": "江苏 常州 中国移动",
             "trunk": "carrier (in)",
             "flow": "extension version v1",
             "began": facts["began"].strip(),
             "answered": "+0.0 s",
             "ended": "+30.0 s by caller: normal (SIP 200, Q.850 16)",
+            "group": "support, waited 0.0 s",
+            "agent": "1001, held 0.0 s, consulted 0.0 s, handed on 1 time",
             "post-dial delay": "2000.0 ms",
             "transfer latency": "0.90 ms",
             "mask": "binding-1",
@@ -137,8 +140,8 @@ class TestShow:
         }
         text = "\n".join(" ".join(line.split()) for line in lines)
         assert "caller 139****1234 invited +0.0 s answered +0.0 s ended +30.0 s 200 normal PCMA received 1500" in text
-        assert "agent alice invited +0.0 s not answered ended +30.0 s" in text
-        assert "talk +0.0 s 30.0 s" in text
+        assert "agent alice invited +0.0 s answered +0.0 s ended +30.0 s" in text
+        assert "talk +0.0 s 30.0 s by 1001 for support" in text
         assert "keys\n+0.0 s extension/main 2\n+0.0 s extension/order 4 digits\n" in text
         assert "path\nwelcome → main → order\n" in text
         assert f"recordings\ncall +0.0 s 2.5 s {world.store}/recordings/a/7.wav file is gone" in text
@@ -177,6 +180,7 @@ class TestShow:
         assert shown["id"] == call_record(7).id
         assert shown["started"] == "2025-10-09T08:53:27+00:00"
         assert shown["post_dial_delay"] == 2.0
+        assert (shown["queued"], shown["hold"], shown["consult"], shown["transfers"]) == (4e-6, 3e-6, 2e-6, 1)
         assert shown["legs"][0]["media"]["received"] == 1500
         assert shown["trail"][1] == {
             "flow": "extension", "node": "order", "key": "4 digits", "at": "2025-10-09T08:53:27.000003+00:00",
@@ -190,7 +194,19 @@ class TestShow:
         record = CallRecord(id="00000000-0000-7000-8000-000000000001", called="4001", started_us=5)
         keep(world, record)
         output = world.run(app, "show", record.id).output
-        for word in ("identity", "survey", "keys", "path", "recordings", "consent", "mask", "None"):
+        for word in (
+            "region",
+            "group",
+            "agent",
+            "identity",
+            "survey",
+            "keys",
+            "path",
+            "recordings",
+            "consent",
+            "mask",
+            "None",
+        ):
             assert word not in output
         assert "legs\n  none\nstretches\n  none\n" in output
 

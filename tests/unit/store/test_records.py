@@ -9,14 +9,17 @@ import msgspec
 import pytest
 
 from switchboard.store.records import (
+    CallbackStateRecord,
     CallRecord,
+    decode_callback,
+    decode_callback_state,
     decode_record,
     decode_snapshot,
     encode_record,
     new_id,
     utc_us,
 )
-from tests.support.records import call_record
+from tests.support.records import call_record, callback_record
 
 BYTES = Path(__file__).with_name("journal_bytes")
 
@@ -38,12 +41,37 @@ def test_older_records_are_read() -> None:
 
 def as_version_1(*, ended: bool) -> CallRecord:
     """The record as a switch of version 1 knew it."""
-    record = call_record(7, ended=ended)
+    record = as_version_2(ended=ended)
     plain = CallRecord(id=record.id)
     for name in ("trail", "identity", "survey", "recordings", "binding", "flow_version", "consent", "path"):
         setattr(record, name, getattr(plain, name))
     record.version = 1
     return record
+
+
+def as_version_2(*, ended: bool) -> CallRecord:
+    """The record as a switch of version 2 knew it."""
+    record = call_record(7, ended=ended)
+    plain = CallRecord(id=record.id)
+    fields = CallRecord.__struct_fields__
+    for name in fields[fields.index("path") + 1 :]:
+        setattr(record, name, getattr(plain, name))
+    record.legs[1].agent, record.legs[1].answered_us = "", None
+    record.segments[1].agent = record.segments[1].group = ""
+    record.segments[1].started_us -= 1
+    record.version = 2
+    return record
+
+
+def test_bytes_of_version_2_are_read() -> None:
+    """So is what a switch of version 2 wrote, of callbacks too: it knew no agents and no places in queues."""
+    assert decode_record((BYTES / "call_version_2.msgpack").read_bytes()) == as_version_2(ended=True)
+    snapshot = decode_snapshot((BYTES / "snapshot_version_2.msgpack").read_bytes())
+    assert (snapshot.record, snapshot.state) == (as_version_2(ended=False), b"sealed")
+    request = decode_callback((BYTES / "callback_version_2.msgpack").read_bytes())
+    assert request == msgspec.structs.replace(callback_record(7), since_us=0, priority=0, vip=0, requirement="")
+    change = decode_callback_state((BYTES / "callback_state_version_2.msgpack").read_bytes())
+    assert change == CallbackStateRecord(id="request-7", state="calling", at_us=5, by="1001")
 
 
 def test_bytes_of_version_1_are_read() -> None:
