@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from switchboard.store import callbacks as module
-from switchboard.store.callbacks import CallbackRepository, Callbacks
+from switchboard.store.callbacks import OUTCOME_STATES, CallbackRepository, Callbacks
 from switchboard.store.database import Database
 from switchboard.store.journal import Journal
 from switchboard.store.loader import Loader
@@ -95,6 +96,76 @@ def test_a_restart_knows_what_was_not_loaded(tmp_path: Path, database: Database)
     answers = [again.add(callback_record(10 + person, person=person)) for person in (1, 2, 3)]
     assert answers == ["new", "known", "known"]
     journal.close()
+
+
+def test_the_way_of_a_request(callbacks: Callbacks, journal: Journal, database: Database) -> None:
+    """Attempts, the calls made for it, who changed it and why are kept; what is not said stays as it was."""
+    callbacks.add(callback_record(1))
+    assert callbacks.mark("request-1", "calling", 5, "rule", attempts=1, call_id="call-1")
+    assert callbacks.mark("request-1", "open", 6, "rule", reason="no_answer")
+    now = callbacks.get("request-1")
+    assert now is not None
+    assert (now.state, now.attempts, now.last_call_id, now.reason) == ("open", 1, "call-1", "no_answer")
+    load(journal, database)
+    assert CallbackRepository(database).get("request-1") == now
+    assert callbacks.mark("request-1", OUTCOME_STATES["attempts"], 9, "rule", reason="attempts", attempts=2)
+    load(journal, database)
+    over = CallbackRepository(database).get("request-1")
+    assert over is not None
+    assert (over.state, over.attempts, over.last_call_id, over.reason) == ("failed", 2, "call-1", "attempts")
+    assert callbacks.get("request-1") is None
+    assert CallbackRepository(database).get("request-2") is None
+
+
+def test_open_requests_are_in_order_of_waiting(callbacks: Callbacks) -> None:
+    """By when the waiting began, not by when the callback was asked for; one without place waits since it asked."""
+    callbacks.add(callback_record(1))
+    callbacks.add(msgspec.structs.replace(callback_record(2, person=2), since_us=1))
+    callbacks.add(msgspec.structs.replace(callback_record(3, person=3), since_us=0))
+    assert [request.record.id for request in callbacks.open_requests()] == ["request-2", "request-1", "request-3"]
+    found = callbacks.find((2).to_bytes(16, "big"), "support")
+    assert found is not None
+    assert found.record.id == "request-2"
+    assert callbacks.find((2).to_bytes(16, "big"), "sales") is None
+
+
+def test_a_restart_restores_places_and_attempts(tmp_path: Path, database: Database) -> None:
+    """What was half loaded at a kill is whole again: place, priority, requirement and attempts."""
+    journal = Journal(tmp_path / "journal")
+    callbacks = Callbacks(journal, CallbackRepository(database))
+    for person in (1, 2, 3):
+        callbacks.add(callback_record(person, person=person))
+    callbacks.mark("request-1", "calling", 5, attempts=1)
+    position = load(journal, database).position
+    callbacks.mark("request-2", "calling", 6, attempts=2, call_id="call-2")
+    callbacks.mark("request-3", "cancelled", 7, "alice", reason="withdrawn")
+    callbacks.add(callback_record(4, person=3))
+    again = Callbacks(journal, CallbackRepository(database), unloaded_records(journal.directory, position))
+    assert again.open_requests() == callbacks.open_requests()
+    assert [(request.record.id, request.state, request.attempts) for request in again.open_requests()] == [
+        ("request-1", "calling", 1),
+        ("request-2", "calling", 2),
+        ("request-4", "open", 0),
+    ]
+    assert again.open_requests()[0].record == callback_record(1)
+    journal.close()
+
+
+def test_pages_of_requests(callbacks: Callbacks, journal: Journal, database: Database) -> None:
+    """Behind the last one of the page before; by person too."""
+    for person in range(1, 6):
+        callbacks.add(callback_record(person // 2, person=person))
+        callbacks.add(msgspec.structs.replace(callback_record(person, person=person), id=f"r{person}", group="sales"))
+    load(journal, database)
+    repository = CallbackRepository(database)
+    seen: list[str] = []
+    after = None
+    while page := repository.list_requests(group="sales", after=after, limit=2):
+        seen += [request.record.id for request in page]
+        after = page[-1].record.asked_us, page[-1].record.id
+    assert seen == ["r1", "r2", "r3", "r4", "r5"]
+    (mine,) = repository.list_requests(group="sales", fingerprint=(4).to_bytes(16, "big"))
+    assert mine.record.id == "r4"
 
 
 def test_a_store_opens_with_its_requests(tmp_path: Path) -> None:

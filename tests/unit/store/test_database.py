@@ -18,7 +18,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, insert, select
 
 import switchboard.store.migrations
-from switchboard.store.calls import CallRepository
+from switchboard.store.callbacks import CallbackRepository
+from switchboard.store.calls import CallFilter, CallRepository
 from switchboard.store.database import Database, DatabaseError, stored_version
 from switchboard.store.schema import HEAD, key_checks, metadata
 
@@ -64,6 +65,41 @@ def test_a_database_of_version_1_keeps_its_calls(tmp_path: Path) -> None:
     assert call is not None
     assert (call.cause, call.segments[0].detail) == ("normal", "extension")
     assert (call.trail, call.identity, call.survey, call.recordings, call.path) == ([], None, {}, [], [])
+    with database.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    database.close()
+
+
+def test_a_database_of_version_3_keeps_its_calls_and_callbacks(tmp_path: Path) -> None:
+    """Talk is added up from the stretches, and a callback waits since it was asked for."""
+    path, config = tmp_path / "old.db", migrations()
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        connection.exec_driver_sql(
+            "INSERT INTO calls VALUES ('c1', 2, 'carrier', 'in', '4008001234', '', 'extension', '139****1234',"
+            " x'01', x'02', 5, NULL, 90, 'caller', 'normal', 200, 16, NULL, NULL, '', '', '', '[]')"
+        )
+        for place, kind, since, until in (
+            (0, "ivr", 5, 9),
+            (1, "talk", 9, 40),
+            (2, "hold", 40, 50),
+            (3, "talk", 50, 90),
+        ):
+            row = ("c1", place, kind, since, until, "")
+            connection.exec_driver_sql("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)", row)
+        connection.exec_driver_sql(
+            "INSERT INTO callback_requests VALUES ('r1', 'support', 77, '139****1234', x'01', x'02', 'c1', 'open',"
+            " NULL, '')"
+        )
+    engine.dispose()
+    database = Database(path)
+    calls = CallRepository(database)
+    assert [call.id for call in calls.search(CallFilter(min_talk_us=71), 5)] == ["c1"]
+    assert calls.search(CallFilter(min_talk_us=72), 5) == []
+    (request,) = CallbackRepository(database).list_requests()
+    assert (request.since_us, request.attempts, request.record.priority) == (77, 0, 0)
     with database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     database.close()

@@ -12,6 +12,7 @@ from switchboard.store.intake import Intake
 from switchboard.store.mask_editor import MaskEditor
 from switchboard.store.masks import MaskRepository
 from switchboard.store.rotation import reseal, sealed_under
+from switchboard.store.users import UserRepository, open_totp, seal_totp
 from tests.support.masks import line_row, number_row, open_row
 from tests.support.records import call_record, callback_record, message_record
 
@@ -72,3 +73,15 @@ def test_again_changes_nothing(database: Database) -> None:
     before = sorted(MaskRepository(database).rows())
     reseal(database, BOTH)
     assert sorted(MaskRepository(database).rows()) == before
+
+
+def test_second_factors_go_under_the_new_key(database: Database) -> None:
+    """Their secrets open with the new key alone; accounts without one stay as they are."""
+    users = UserRepository(database)
+    plain = users.create("plain", "admin", "hash", now_us=1)
+    guarded = users.create("guarded", "agent", "hash", now_us=1, totp_sealed=seal_totp(OLD, "JBSWY3DPEHPK3PXP"))
+    assert reseal(database, BOTH) == 1
+    row = users.get(guarded.id)
+    assert row is not None
+    assert open_totp(Vault({2: b"2" * 32}, b"i" * 32, os.urandom), row) == "JBSWY3DPEHPK3PXP"
+    assert users.get(plain.id) == plain
