@@ -159,10 +159,11 @@ def take_place(call: Call, leg: Leg) -> None:
     call.agent, leg.holding = leg, False
 
 
-def take_over(x: Exchange, call: Call, leg: Leg, now: float) -> None:
-    """One of `call.others` who talks already takes the place of the agent, who has left; `wiring` does the rest."""
+def take_over(call: Call, leg: Leg, now: float) -> None:
+    """One of `call.others` who talks already takes the place of the agent, who has left."""
     take_place(call, leg)
-    begin_talk(x, call, leg, now)
+    call.record.agent = leg.agent_id or call.record.agent
+    limit_talk(call, now)
 
 
 def begin_talk(x: Exchange, call: Call, leg: Leg, now: float) -> None:

@@ -33,7 +33,7 @@ def dial(x: Exchange, cmd: Dial, actor: Actor, now: float) -> Done:
     phone = find_place(x, None, f"agent:{agent}", now)
     assert isinstance(phone, Party)
     party = find_party(x, None, cmd.to, now)
-    call = _new_call(x, party, _shown(x, party, cmd.shown), now)
+    call = new_call(x, party, _shown(x, party, cmd.shown), now)
     x.calls[call.id] = call
     x.started += 1
     try:
@@ -59,7 +59,8 @@ def _shown(x: Exchange, party: Party, wanted: str) -> str:
     return wanted
 
 
-def _new_call(x: Exchange, party: Party, shown: str, now: float) -> Call:
+def new_call(x: Exchange, party: Party, shown: str, now: float) -> Call:
+    """A call that we begin: `party` is who will be called, and is not yet."""
     number = party.target if isinstance(party.target, NumberTarget) else None
     record = CallRecord(
         id=x.new_id(),
@@ -105,10 +106,10 @@ def _answered(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
     if call.phase is not Phase.CONNECTING:
         return CANCELLED
     open_media(x, leg)
-    return _both_talk(x, call, leg, now) if leg is call.caller else _call_other(x, call, leg, now)
+    return both_talk(x, call, leg, now) if leg is call.caller else call_other(x, call, leg, now)
 
 
-def _call_other(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
+def call_other(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
     """The agent's phone has answered: now the other party is called."""
     caller, control = call.caller, call.control
     assert control is not None
@@ -128,7 +129,8 @@ def _call_other(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
     return None
 
 
-def _both_talk(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
+def both_talk(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
+    """The party that was called last has answered; the agent waits for it."""
     if call.agent is None:
         return CANCELLED
     call.enter(Phase.TALKING)

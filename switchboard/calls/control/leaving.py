@@ -71,8 +71,6 @@ def _agent_left(x: Exchange, call: Call, leg: Leg, cause: Cause, by: EndedBy, no
         hand_to(x, call, asked, now)
     elif third is not None:
         hand_to(x, call, third, now)
-        _shrink(x, call, now)
-        rewire(x, call)
     else:
         without_agent(x, call, cause, by, now)
 
@@ -87,8 +85,11 @@ def hang_up_agent(x: Exchange, call: Call, cause: Cause, now: float) -> None:
 
 def hand_to(x: Exchange, call: Call, leg: Leg, now: float) -> None:
     """Another party, who talks already, takes the agent's place."""
-    take_over(x, call, leg, now)
+    control = control_of(call)
+    take_over(call, leg, now)
+    control.mixed = any(other.purpose == "invite" and other.talking for other in call.others)
     call.record.transfers += 1
+    open_stretch(x, call, now)
     rewire(x, call)
     tell(x, call, "transferred", now, leg, leg.id)
 

@@ -1,0 +1,285 @@
+"""A call from a queue, its agent, and others whose phones may ring: what each side hears and is sent can be asked."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from routing.acd.actions import Offer
+from routing.acd.events import CallerJoined, Event, Picked
+from routing.acd.model import Group
+from routing.dialplan import DialPlan, Entry
+from routing.trunks import Trunks
+from switchboard.calls.call import Call, Control
+from switchboard.calls.commands import Actor, Command, CommandError, Done
+from switchboard.calls.control import command
+from switchboard.calls.exchange import NoDesk
+from switchboard.calls.leg import Leg
+from switchboard.calls.news import CallNews, News
+from switchboard.calls.serving import PERFORM
+from switchboard.directory import Directory
+from switchboard.sip.outgoing import OutgoingRequest
+from switchboard.store.records import CallRecord, SegmentRecord
+from tests.support.exchange import NUMBER, SWITCH, Peer, World
+
+AGENTS = ("anna", "ben", "carl", "dora")
+BOSS = Actor("boss", "dora", "supervisor")
+SYSTEM = Actor("system", "", "system")
+
+
+class ScriptedDesk(NoDesk):
+    """Offers whoever joins to `ready`; keeps what it is told."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.ready = "anna"
+        self.told: list[tuple[str, str, str]] = []
+
+    def phone_of(self, agent: str) -> str | None:
+        """`sip:NAME@` the address of the peer of that name."""
+        peer = self.stage.phones.get(agent)
+        return f"sip:{agent}@{peer.address[0]}:{peer.address[1]}" if peer is not None else None
+
+    def group(self, name: str) -> Group | None:
+        """Two groups are known."""
+        return Group(name=name) if name in ("sales", "care") else None
+
+    def free_agent(self, group: str, now: float) -> str:
+        """Whoever is ready."""
+        return self.ready
+
+    def tell(self, event: Event, now: float) -> None:
+        """Who joins, or is picked, is offered."""
+        self.told.append((type(event).__name__, getattr(event, "agent", ""), getattr(event, "entry", "")))
+        agent = event.agent if isinstance(event, Picked) else self.ready
+        if isinstance(event, CallerJoined | Picked) and agent:
+            group = event.group if isinstance(event, CallerJoined) else "sales"
+            offer = Offer(entry=event.entry, agent=agent, group=group, timeout=15.0)
+            PERFORM[Offer](self.stage.x, offer, now)
+
+    def call_began(self, agent: str, call: str, now: float) -> None:
+        """Keep it."""
+        self.told.append(("began", agent, call))
+
+    def call_over(self, agent: str, call: str, now: float) -> None:
+        """Keep it."""
+        self.told.append(("over", agent, call))
+
+    def held(self, agent: str, call: str, held: bool, now: float) -> None:
+        """Keep it."""
+        self.told.append(("held" if held else "resumed", agent, call))
+
+    def talk_ended(self, entry: str, agent: str, now: float) -> None:
+        """Keep it."""
+        self.told.append(("talk_ended", agent, entry))
+
+
+class KeptFeed:
+    """Keeps the news."""
+
+    listening = True
+
+    def __init__(self) -> None:
+        self.news: list[News] = []
+
+    def publish(self, news: News) -> None:
+        """Keep it."""
+        self.news.append(news)
+
+    @property
+    def steps(self) -> list[str]:
+        """The steps of calls, in order."""
+        return [news.step for news in self.news if isinstance(news, CallNews)]
+
+
+class Stage:
+    """A world with agents' phones."""
+
+    def __init__(self, *, flow: str = "", workers: int = 1, ring_timeout: float = 20.0) -> None:
+        self.world = world = World(workers=workers, ring_timeout=ring_timeout)
+        self.x = x = world.exchange
+        self.phones = {name: Peer((f"127.0.1.{n}", 5190), world.token, name) for n, name in enumerate(AGENTS, 1)}
+        world.peers.update({peer.address: peer for peer in self.phones.values()})
+        self.desk = x.desk = ScriptedDesk(self)
+        self.feed = x.feed = KeptFeed()
+        plan = DialPlan([Entry(number="4003", group="sales"), Entry(number="02188880000", group="sales")])
+        x.routing = Directory(plan, Trunks({"bench": ["127.0.0.2"]}), world.masks)
+        self.out: OutgoingRequest | None = None
+
+    # --- how a call begins ---
+
+    def talk(self, peer: Peer | None = None) -> Call:
+        """The carrier's caller and anna talk."""
+        call = self.ring()
+        self.answers("anna")
+        return call
+
+    def ring(self) -> Call:
+        """Anna's phone rings for a caller who is answered."""
+        self.out, _ = self.world.dial("4003")
+        self.world.within(self.world.carrier, self.out, "ACK", 1)
+        return next(reversed(self.x.calls.values()))
+
+    # --- what peers do ---
+
+    def answers(self, name: str, codecs: tuple[str, ...] = ()) -> None:
+        """A phone answers the INVITE that it got last."""
+        self.world.agent_answers(self.peer(name))
+
+    def refuses(self, name: str, status: int = 486) -> None:
+        """A phone refuses the INVITE that it got last."""
+        peer = self.peer(name)
+        index = max(i for i, (_, request) in enumerate(peer.requests) if request.method == "INVITE")
+        self.world.reply(peer, status, index=index)
+
+    def hangs_up(self, name: str) -> None:
+        """A phone hangs up; the carrier's caller is "caller"."""
+        if name == "caller":
+            assert self.out is not None
+            self.world.within(self.world.carrier, self.out, "BYE", 9)
+        else:
+            self.world.hang_up(self.peer(name))
+
+    def describes(self, name: str, direction: str, *, method: str = "INVITE", address: str = "") -> bytes:
+        """A phone sends a new description within the dialog of its latest INVITE; what it is answered."""
+        peer = self.peer(name)
+        invite = peer.received("INVITE")[-1]
+        local = next(
+            data
+            for source, _, data in reversed(self.world.sent)
+            if source == peer.address and data.startswith(b"SIP/2.0 200") and b" INVITE" in data
+        )
+        to = next(line for line in local.decode().split("\r\n") if line.startswith("To:"))[3:].strip()
+        body = peer.sdp(41000).replace(b"a=sendrecv", f"a={direction}".encode())
+        if address:
+            body = body.replace(f"c=IN IP4 {peer.address[0]}".encode(), f"c=IN IP4 {address}".encode())
+        self.cseq = getattr(self, "cseq", 100) + 1
+        assert invite.contact is not None
+        out = OutgoingRequest(
+            method,
+            invite.contact.uri,
+            SWITCH,
+            from_=to,
+            to=invite.headers.get("from") or "",
+            call_id=invite.call_id,
+            cseq=self.cseq,
+            headers=(f"Contact: <sip:{name}@{peer.address[0]}:{peer.address[1]}>",),
+            body=body,
+        )
+        peer.core.request(out, self.world.now)
+        self.world.run()
+        if method == "INVITE":
+            ack = OutgoingRequest(
+                "ACK", out.uri, SWITCH, from_=out.from_, to=out.to, call_id=out.call_id, cseq=self.cseq
+            )
+            peer.core.send_ack(ack, self.world.now)
+            self.world.run()
+        return peer.responses[-1].body
+
+    def peer(self, name: str) -> Peer:
+        """The phone of an agent, or the far side of the trunk."""
+        return self.world.agent if name == "number" else self.phones[name]
+
+    # --- what the call bar does ---
+
+    def do(self, cmd: Command, actor: Actor | str = "anna") -> Done:
+        """A command, by an agent or another actor."""
+        who = Actor(actor, actor) if isinstance(actor, str) else actor
+        done = command(self.x, cmd, who, self.world.now)
+        self.world.run()
+        return done
+
+    def fault(self, cmd: Command, actor: Actor | str = "anna") -> str:
+        """The fault of a command that cannot be carried out; nothing has changed then."""
+        before = (self.state(), len(self.world.plane.commands), len(self.world.sent), len(self.feed.news))
+        try:
+            self.do(cmd, actor)
+        except CommandError as error:
+            assert error.detail
+            assert re.search(r"\d{5}", error.detail) is None
+            assert before == (self.state(), len(self.world.plane.commands), len(self.world.sent), len(self.feed.news))
+            return error.fault
+        return ""
+
+    def state(self) -> list[bytes]:
+        """What is known of all calls; a sign of any change."""
+        return [
+            msgspec.msgpack.encode((call.phase, call.legs, call.record, _made(call), call.deadline))
+            for call in self.x.calls.values()
+        ]
+
+    # --- what is heard ---
+
+    def hears(self, leg: Leg) -> str:
+        """What a leg hears, as the media plane has been told: "music", "ringback", "room:…", a leg's name, or ""."""
+        plane, lease = self.world.plane, leg.lease
+        assert lease is not None
+        if lease.port in plane.playing:
+            sound = plane.playing[lease.port][1][0]
+            return {"music/hold": "music", "tone:ringback": "ringback"}.get(sound, sound)
+        for room in plane.rooms.values():
+            if lease.port in room:
+                role, coached = room[lease.port]
+                return f"room:{role}" + (f":{self._name(coached)}" if coached is not None else "")
+        other = plane.bridges.get(lease.port)
+        return self._name(other) if other is not None else ""
+
+    def _name(self, port: int | None) -> str:
+        leg = next(leg for leg in self.x.media_legs.values() if leg.lease is not None and leg.lease.port == port)
+        return name_of(leg)
+
+    def heard(self) -> dict[str, str]:
+        """What every party of the only call hears."""
+        (call,) = self.x.calls.values()
+        return {name_of(leg): self.hears(leg) for leg in call.legs if leg.talking}
+
+    # --- the end ---
+
+    def finish(self) -> CallRecord:
+        """Everybody is hung up, nothing is left; the one record."""
+        self.world.engine.end_all(self.world.now)
+        return self.over()
+
+    def over(self) -> CallRecord:
+        """Nothing is left; the one record, whose segments follow one another without a gap."""
+        for _ in range(3):
+            for peer in (self.world.carrier, self.world.agent, *self.phones.values()):
+                for tx, request in peer.requests:
+                    if request.method in ("BYE", "NOTIFY") and tx.state.name == "TRYING":
+                        peer.core.respond(tx, 200, now=self.world.now)
+                for tx in peer.cancelled:
+                    if tx.state.name in ("TRYING", "PROCEEDING"):
+                        peer.core.respond(tx, 487, now=self.world.now)
+            self.world.advance(20)
+        assert self.world.leftovers() == {}
+        assert self.x.heap.next_deadline() is None
+        (record,) = self.world.journal.records
+        segments = record.segments
+        assert all(one.ended_us == following.started_us for one, following in zip(segments, segments[1:], strict=False))
+        assert all(leg.ended_us is not None for leg in record.legs)
+        return record
+
+
+def _made(call: Call) -> Control:
+    """The call's control but for who hears whom, of which the media plane is the witness."""
+    return msgspec.structs.replace(call.control or Control(), wired={})
+
+
+def name_of(leg: Leg) -> str:
+    """The agent of a leg, "caller", or "number"."""
+    return leg.agent_id or (leg.role if leg.role == "caller" else "number")
+
+
+def told(record: CallRecord) -> list[tuple[str, str]]:
+    """Kind and agent of each segment."""
+    return [(segment.kind, segment.agent) for segment in record.segments]
+
+
+def seconds(segment: SegmentRecord) -> float:
+    """How long a segment took."""
+    assert segment.ended_us is not None
+    return (segment.ended_us - segment.started_us) / 1e6
+
+
+__all__ = ["BOSS", "NUMBER", "SYSTEM", "Stage", "name_of", "seconds", "told"]
