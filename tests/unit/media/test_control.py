@@ -18,8 +18,11 @@ from media.control import (
     Event,
     FrameReader,
     Hello,
+    Join,
+    Leave,
     Message,
     MessageDone,
+    Mute,
     Open,
     PauseRecord,
     Ping,
@@ -63,6 +66,10 @@ COMMANDS: list[Command] = [
     Conceal(10000, 7, False, 12),
     Message(10000, 7, 2, "m2.wav", 120.0, 5.0, "#", 13),
     Message(10000, 7, 2, "m2.wav", 120.0),
+    Join(10000, 7, 1 << 40),
+    Join(10000, 7, 3, "coach", 10002, 8, 14),
+    Leave(10000, 7, 15),
+    Mute(10000, 7, True, 16),
 ]
 EVENTS: list[Event] = [
     Hello(0, "192.0.2.9", [10000, 10002], [(10000, 7)], "boot", "a1", 8, 7),
@@ -76,6 +83,7 @@ EVENTS: list[Event] = [
     Recorded(10000, 7, "r1", "r1.wav", 0.0, 0, 0, "full"),
     MessageDone(10000, 7, 2, 3.5, "digit"),
     WorkerStats(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1.5, 0.25),
+    WorkerStats(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1.5, 0.25, 12, 13),
 ]
 
 

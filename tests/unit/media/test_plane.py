@@ -21,8 +21,11 @@ from media.control import (
     Event,
     FrameReader,
     Hello,
+    Join,
+    Leave,
     Message,
     MessageDone,
+    Mute,
     Open,
     PauseRecord,
     Ping,
@@ -251,6 +254,28 @@ class TestLeases:
         with pytest.raises(ValueError, match="different workers"):
             two.plane.bridge(two.lease(), two.lease())
 
+    async def test_legs_of_different_workers_cannot_be_in_a_room(self, two: Setup) -> None:
+        """Nor can one be coached from another; who left, is bridged or released, or whose worker died is in none."""
+        a, b = two.lease(), two.lease()
+        c = two.lease(a)
+        assert (a.worker, b.worker, c.worker) == (0, 1, 0)
+        two.plane.join(a, 9)
+        for role, coached in (("party", None), ("coach", a)):
+            with pytest.raises(ValueError, match="different workers"):
+                two.plane.join(b, 9, role, coached)  # type: ignore[arg-type]
+        two.plane.leave(a)
+        two.plane.join(b, 9)
+        two.plane.release(b)
+        two.plane.join(a, 9)
+        two.plane.bridge(a, c)
+        d = two.lease(b)
+        two.plane.join(d, 9)
+        await two.workers[1].heard(Release)
+        await two.workers[1].stop()
+        assert isinstance(await two.event(), WorkerLost)
+        two.plane.join(d, 9)
+        two.plane.join(a, 9)
+
     async def test_added_ports_can_be_leased(self, one: Setup) -> None:
         """Each once, however often it is told."""
         leased = [one.lease() for _ in range(3)]
@@ -328,6 +353,10 @@ class TestCommands:
         one.plane.conceal(a, True)
         one.plane.stop_record(a)
         one.plane.message(a, 3, "m.wav", 60.0, 5.0, "#")
+        one.plane.join(a, 9)
+        one.plane.join(b, 9, "coach", a)
+        one.plane.mute(a, True)
+        one.plane.leave(a)
         one.plane.release(b)
         expected: list[Command] = [
             Open(10, a.gen, "192.0.2.1", 4000, "192.0.2.1", 8, "PCMA", 101),
@@ -343,6 +372,10 @@ class TestCommands:
             Conceal(10, a.gen, True),
             StopRecord(10, a.gen),
             Message(10, a.gen, 3, "m.wav", 60.0, 5.0, "#"),
+            Join(10, a.gen, 9),
+            Join(12, b.gen, 9, "coach", 10, a.gen),
+            Mute(10, a.gen, True),
+            Leave(10, a.gen),
             Release(12, b.gen),
         ]
         await one.workers[0].heard(Attach)
