@@ -19,7 +19,7 @@ from litestar.openapi.spec import Components, License, SecurityScheme
 from switchboard.api.docs_page import render_page
 from switchboard.api.problems import KINDS, PROBLEM_JSON
 from switchboard.api.roles import OPERATIONS
-from switchboard.api.types import Problem
+from switchboard.api.types import EventView, Problem
 
 VERSION: Final = "1"
 PATH: Final = "/docs"
@@ -81,8 +81,10 @@ def prepare(app: Litestar) -> None:
 def complete(document: dict[str, Any]) -> dict[str, Any]:
     """Add to Litestar's document what every operation has in common."""
     components = document.setdefault("components", {})
-    _, problem = msgspec.json.schema_components([Problem], ref_template="#/components/schemas/{name}")
-    components.setdefault("schemas", {}).update(problem)
+    _, shared = msgspec.json.schema_components(
+        [Problem, EventView], schema_hook=_any, ref_template="#/components/schemas/{name}"
+    )
+    components.setdefault("schemas", {}).update(shared)
     used: set[int] = set()
     for path, item in document.get("paths", {}).items():
         for method, operation in item.items():
@@ -124,6 +126,12 @@ def _problems(key: str, operation: dict[str, Any]) -> set[int]:
     if path.endswith(("/auth/login", "/auth/refresh")):
         statuses |= {401, 403}
     return statuses
+
+
+def _any(type_: type) -> dict[str, Any]:
+    if type_ is object:
+        return {"description": "Depends on `type`."}
+    raise NotImplementedError
 
 
 def _response(status: int) -> dict[str, Any]:
