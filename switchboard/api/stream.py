@@ -26,6 +26,7 @@ MOST_OF_ONE: Final = 20
 LINGER_US: Final = 120_000_000
 """How long news are still kept for a client that comes back when there is none at the moment."""
 MOST_CALLS: Final = 20_000
+REGROUP_US: Final = 1_000_000
 
 LEAVING: Final[frozenset[CallStep]] = frozenset({"ring_ended", "agent_left", "party_left", "supervision_ended"})
 """After these an agent hears no more of a call."""
@@ -113,6 +114,8 @@ class EventStream:
         self._clients: set[Subscription] = set()
         self._seers: dict[Subscription, None] = {}
         self._agents: dict[str, dict[Subscription, None]] = {}
+        self._groups: dict[str, list[Subscription]] = {}
+        self._grouped_until_us = 0
         self._of_account: dict[str, int] = {}
         self._parties: OrderedDict[str, set[str]] = OrderedDict()
 
@@ -148,10 +151,18 @@ class EventStream:
         for agent in entry.agents:
             found += self._agents.get(agent, ())
         if entry.group:
-            for agent, subscriptions in self._agents.items():
-                if agent not in entry.agents and entry.group in self._groups_of(agent):
-                    found += subscriptions
+            found += self._in_group(entry)
         return found
+
+    def _in_group(self, entry: Entry) -> list[Subscription]:
+        """The clients of a group's agents; who belongs to it is looked up once a second."""
+        if entry.news.at_us >= self._grouped_until_us:
+            self._grouped_until_us = entry.news.at_us + REGROUP_US
+            self._groups = {}
+            for agent, subscriptions in self._agents.items():
+                for group in self._groups_of(agent):
+                    self._groups.setdefault(group, []).extend(subscriptions)
+        return self._groups.get(entry.group, [])
 
     def _audience(self, news: News) -> tuple[frozenset[str], str]:
         """The agents an event concerns, and the group whose agents may see it."""
@@ -202,6 +213,7 @@ class EventStream:
             self._seers[subscription] = None
         elif principal.agent:
             self._agents.setdefault(principal.agent, {})[subscription] = None
+            self._grouped_until_us = 0
         self._of_account[account] = self._of_account.get(account, 0) + 1
         return subscription, missed
 
@@ -214,6 +226,7 @@ class EventStream:
         principal = subscription.principal
         mine = self._agents.get(principal.agent, {})
         mine.pop(subscription, None)
+        self._grouped_until_us = 0
         if not mine:
             self._agents.pop(principal.agent, None)
         left = self._of_account[principal.id] - 1

@@ -116,6 +116,19 @@ def test_agents_see_their_own_state_and_their_groups_queues(stream: EventStream)
     assert stream.counts()["stream_clients"] == 2
 
 
+def test_an_agent_who_changes_groups_sees_the_other_queue_within_a_second(utc_us: Clock) -> None:
+    """And no longer that of the old one."""
+    groups = {"zhang": ("sales",)}
+    stream = EventStream(utc_us, lambda agent: groups.get(agent, ()))
+    zhang, _ = stream.subscribe(ZHANG)
+    for second in (0, 2):
+        for group in ("sales", "help"):
+            at_us = BEGIN_US + second * 1_000_000
+            stream.publish(QueueNews(step="joined", group=group, entry="c1", waiting=1, at_us=at_us))
+        groups["zhang"] = ("help",)
+    assert [entry.news.group for entry in waiting(zhang) if isinstance(entry.news, QueueNews)] == ["sales", "help"]
+
+
 def test_who_is_in_a_call_that_began_unheard_is_asked(utc_us: Clock) -> None:
     """Nobody listened when the call came to the agent; its end is told to the agent all the same."""
     stream = EventStream(utc_us, parties_of=lambda number: {"c1": ("zhang",)}.get(number, ()))
