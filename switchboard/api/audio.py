@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
-from litestar.params import Parameter
+from litestar.params import HeaderParameter
 from litestar.response import Stream
 
 from switchboard.api.problems import ApiError
@@ -18,7 +18,7 @@ _RANGE: Final = re.compile(r"\s*bytes\s*=\s*([0-9]{0,15})\s*-\s*([0-9]{0,15})\s*
 
 RangeHeader = Annotated[
     str | None,
-    Parameter(header="Range", max_length=100, required=False, description="`bytes=0-65535`: only these octets."),
+    HeaderParameter(name="Range", max_length=100, required=False, description="`bytes=0-65535`: only these octets."),
 ]
 
 

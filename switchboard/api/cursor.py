@@ -7,7 +7,7 @@ import binascii
 from typing import Annotated, Final, TypeVar
 
 import msgspec
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from switchboard.api.problems import ApiError
 
@@ -16,8 +16,8 @@ T = TypeVar("T")
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 200
 
-Limit = Annotated[int, Parameter(ge=1, le=MAX_LIMIT, description="At most so many.")]
-Cursor = Annotated[str | None, Parameter(max_length=400, description="`next` of the page before.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="At most so many.")]
+Cursor = Annotated[str | None, QueryParameter(max_length=400, description="`next` of the page before.")]
 
 
 def write_cursor(place: object) -> str:

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import Annotated, Final, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
-from litestar.params import Parameter
+from litestar.params import HeaderParameter
 
 from switchboard.api.problems import ApiError
 from switchboard.calls.commands import CommandError
@@ -29,8 +29,8 @@ WAIT_SECONDS: Final = 10.0
 
 IdempotencyKey = Annotated[
     str | None,
-    Parameter(
-        header="Idempotency-Key", max_length=128, required=False,
+    HeaderParameter(
+        name="Idempotency-Key", max_length=128, required=False,
         description="Any text of the client's own; the same request with the same key is carried out once.",
     ),
 ]  # fmt: skip

@@ -358,6 +358,25 @@ class RecordView(RecordRow, frozen=True, kw_only=True):
     recordings: list[RecordingView] = []
 
 
+class RingView(CallSummary, frozen=True, kw_only=True):
+    """What an agent is told whose phone rings: who calls, what they keyed, and their last ten calls."""
+
+    trail: list[TrailView] = []
+    waited: float = 0.0
+    history: list[RecordRow] = []
+    remarks: list[RemarkView] = []
+
+
+class SnapshotView(View, frozen=True, kw_only=True):
+    """How things are, as far as who asks may see them: where an event stream begins."""
+
+    agents: list[AgentView]
+    groups: list[GroupView]
+    calls: list[CallView]
+    queues: Mapping[str, list[QueueEntryView]]
+    """By group, the first hundred of those who wait."""
+
+
 class Revealed(View, frozen=True, kw_only=True):
     """A number in clear; that it was shown, to whom and why stands in the audit log."""
 

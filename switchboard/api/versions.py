@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final
 
-from litestar.params import Parameter
+from litestar.params import HeaderParameter
 
 from switchboard.api.problems import ApiError
 
@@ -13,11 +13,11 @@ _TAG: Final = re.compile(r'(?:W/)?"([0-9]{1,15})"\Z')
 
 IfMatch = Annotated[
     str | None,
-    Parameter(header="If-Match", max_length=64, required=False, description="The ETag of what is to be changed."),
+    HeaderParameter(name="If-Match", max_length=64, required=False, description="The ETag of what is to be changed."),
 ]
 IfNoneMatch = Annotated[
     str | None,
-    Parameter(header="If-None-Match", max_length=64, required=False, description="`*` to make something new."),
+    HeaderParameter(name="If-None-Match", max_length=64, required=False, description="`*` to make something new."),
 ]
 
 

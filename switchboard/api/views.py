@@ -12,6 +12,7 @@ from typing import Final, TypeAlias, cast
 
 from switchboard.api.types import (
     CallbackView,
+    CallSummary,
     CallView,
     IdentityView,
     LastCallView,
@@ -25,6 +26,7 @@ from switchboard.api.types import (
     RecordView,
     Region,
     RemarkView,
+    RingView,
     SegmentView,
     TrailView,
 )
@@ -102,6 +104,18 @@ def call_view(call: Call, now_us: int, region_of: RegionOf = no_region) -> CallV
         segments=segment_views(record.segments),
         trail=trail_views(record.trail),
     )
+
+
+def ring_view(
+    call: Call, now_us: int, history: list[RecordRow], remarks: list[RemarkView], region_of: RegionOf = no_region
+) -> RingView:
+    """A call whose agent's phone rings."""
+    view = call_view(call, now_us, region_of)
+    shared = {name: getattr(view, name) for name in CallSummary.__struct_fields__}
+    waited = sum(
+        (segment.ended_us or now_us) - segment.started_us for segment in call.record.segments if segment.kind in QUEUE
+    )
+    return RingView(**shared, trail=view.trail, waited=waited / 1e6, history=history, remarks=remarks)
 
 
 def leg_view(leg: Leg) -> LegView:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Final, TypeVar
 
 from litestar import Response, Router, delete, get, patch, post
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from switchboard.api.bodies import UserBody, UserChange
 from switchboard.api.cursor import DEFAULT_LIMIT, Cursor, Limit, read_cursor, write_cursor
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @get("/users", tags=["accounts"])
 async def list_users(
-    parts: Wired, role: Role | None = None, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+    parts: Wired, role: FromQuery[Role | None] = None, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
 ) -> Page[UserView]:
     """Accounts, by name."""
     after = read_cursor(cursor, str) or ""
@@ -40,7 +40,7 @@ async def list_users(
 
 @post("/users", tags=["accounts"])
 async def add_user(
-    request: ApiRequest, parts: Wired, principal: Caller, data: UserBody, key: IdempotencyKey = None
+    request: ApiRequest, parts: Wired, principal: Caller, data: JSONBody[UserBody], key: IdempotencyKey = None
 ) -> NewUser:
     """A new account. Its password is drawn, answered this once, and must be changed at the first sign-in."""
 
@@ -59,7 +59,7 @@ async def add_user(
 
 
 @get("/users/{user:str}", tags=["accounts"])
-async def get_user(parts: Wired, user: str) -> Response[UserView]:
+async def get_user(parts: Wired, user: FromPath[str]) -> Response[UserView]:
     """One account, by its name."""
     row = await _user(parts, user)
     return Response(user_view(row, parts), headers=etag(row.version))
@@ -67,7 +67,12 @@ async def get_user(parts: Wired, user: str) -> Response[UserView]:
 
 @patch("/users/{user:str}", tags=["accounts"])
 async def change_user(
-    request: ApiRequest, parts: Wired, principal: Caller, user: str, data: UserChange, if_match: IfMatch = None
+    request: ApiRequest,
+    parts: Wired,
+    principal: Caller,
+    user: FromPath[str],
+    data: JSONBody[UserChange],
+    if_match: IfMatch = None,
 ) -> Response[UserView]:
     """Change an account; its sessions end when what it may do is another."""
     row = await _user(parts, user)
@@ -96,7 +101,7 @@ async def change_user(
 
 
 @delete("/users/{user:str}", tags=["accounts"])
-async def delete_user(request: ApiRequest, parts: Wired, principal: Caller, user: str) -> None:
+async def delete_user(request: ApiRequest, parts: Wired, principal: Caller, user: FromPath[str]) -> None:
     """Remove an account; what it did stays in the audit log. The last admin cannot be removed."""
     row = await _user(parts, user)
     await _change(lambda: parts.services.users.delete(row.id))
@@ -106,7 +111,7 @@ async def delete_user(request: ApiRequest, parts: Wired, principal: Caller, user
 
 @post("/users/{user:str}/password", tags=["accounts"], status_code=200)
 async def renew_password(
-    request: ApiRequest, parts: Wired, principal: Caller, user: str, key: IdempotencyKey = None
+    request: ApiRequest, parts: Wired, principal: Caller, user: FromPath[str], key: IdempotencyKey = None
 ) -> NewUser:
     """A new password, answered this once, to be changed at the next sign-in; the account's sessions end."""
     row = await _user(parts, user)
@@ -131,12 +136,12 @@ async def renew_password(
 @get("/audit", tags=["accounts"])
 async def read_audit(
     parts: Wired,
-    who: str | None = None,
-    action: Annotated[str | None, Parameter(description="`call.hold`, or `call.*` for all that begin so.")] = None,
-    subject: str | None = None,
-    outcome: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    who: FromQuery[str | None] = None,
+    action: Annotated[str | None, QueryParameter(description="`call.hold`, or `call.*` for all that begin so.")] = None,
+    subject: FromQuery[str | None] = None,
+    outcome: FromQuery[str | None] = None,
+    since: FromQuery[datetime | None] = None,
+    until: FromQuery[datetime | None] = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[AuditView]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from litestar import Router, delete, get, put
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from switchboard.api.audio import RangeHeader, send_file
@@ -30,9 +30,9 @@ WAV: Final = "audio/wav"
 @get("/recordings", tags=["recordings"])
 async def list_recordings(
     parts: Wired,
-    call: Annotated[str | None, Parameter(description="Those of one call.")] = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    call: Annotated[str | None, QueryParameter(description="Those of one call.")] = None,
+    since: FromQuery[datetime | None] = None,
+    until: FromQuery[datetime | None] = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[RecordingView]:
@@ -54,7 +54,7 @@ async def list_recordings(
 
 
 @get("/recordings/{recording:str}", tags=["recordings"])
-async def get_recording(parts: Wired, recording: str) -> RecordingView:
+async def get_recording(parts: Wired, recording: FromPath[str]) -> RecordingView:
     """One recording."""
 
     def read() -> RecordingView:
@@ -66,7 +66,7 @@ async def get_recording(parts: Wired, recording: str) -> RecordingView:
 
 @get("/recordings/{recording:str}/audio", tags=["recordings"], media_type=WAV)
 async def hear_recording(
-    request: ApiRequest, parts: Wired, principal: Caller, recording: str, asked: RangeHeader = None
+    request: ApiRequest, parts: Wired, principal: Caller, recording: FromPath[str], asked: RangeHeader = None
 ) -> Stream:
     """The audio: a wav file, in stereo the caller left and the agent right. Who hears it is logged."""
     found = await asyncio.to_thread(_recording, parts, recording)
@@ -80,8 +80,8 @@ async def delete_recording(
     request: ApiRequest,
     parts: Wired,
     principal: Caller,
-    recording: str,
-    reason: Annotated[str, Parameter(min_length=3, max_length=500, description="Why, for the log.")],
+    recording: FromPath[str],
+    reason: Annotated[str, QueryParameter(min_length=3, max_length=500, description="Why, for the log.")],
 ) -> None:
     """Delete the audio for good; the record of the call stays."""
     found = await asyncio.to_thread(_recording, parts, recording)
@@ -93,8 +93,8 @@ async def delete_recording(
 async def list_messages(
     parts: Wired,
     principal: Caller,
-    box: str | None = None,
-    state: Literal["new", "heard"] | None = None,
+    box: FromQuery[str | None] = None,
+    message_state: Annotated[Literal["new", "heard"] | None, QueryParameter(name="state")] = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[MessageView]:
@@ -107,7 +107,7 @@ async def list_messages(
     after = read_cursor(cursor, tuple[int, str])
 
     def read() -> Page[MessageView]:
-        found = parts.store.voicemail.messages.page(boxes, state=state, after=after, limit=limit + 1)
+        found = parts.store.voicemail.messages.page(boxes, state=message_state, after=after, limit=limit + 1)
         last = found[limit - 1].record if len(found) > limit else None
         following = None if last is None else write_cursor((last.left_us, last.id))
         return Page(items=[message_view(one) for one in found[:limit]], next=following)
@@ -116,14 +116,14 @@ async def list_messages(
 
 
 @get("/voicemail/{message:str}", tags=["voicemail"])
-async def get_message(parts: Wired, principal: Caller, message: str) -> MessageView:
+async def get_message(parts: Wired, principal: Caller, message: FromPath[str]) -> MessageView:
     """One message."""
     return message_view(await asyncio.to_thread(_message, parts, principal, message))
 
 
 @get("/voicemail/{message:str}/audio", tags=["voicemail"], media_type=WAV)
 async def hear_message(
-    request: ApiRequest, parts: Wired, principal: Caller, message: str, asked: RangeHeader = None
+    request: ApiRequest, parts: Wired, principal: Caller, message: FromPath[str], asked: RangeHeader = None
 ) -> Stream:
     """The audio of a message. It stays new until it is marked as heard."""
     found = await asyncio.to_thread(_message, parts, principal, message)
@@ -133,7 +133,9 @@ async def hear_message(
 
 
 @put("/voicemail/{message:str}/state", tags=["voicemail"])
-async def mark_message(parts: Wired, principal: Caller, message: str, data: MessageBody) -> MessageView:
+async def mark_message(
+    parts: Wired, principal: Caller, message: FromPath[str], data: JSONBody[MessageBody]
+) -> MessageView:
     """A message was heard, or is to be new again; the lamps of its box follow."""
     found = await asyncio.to_thread(_message, parts, principal, message)
     await _mark(parts, principal, found, data.state)
@@ -141,7 +143,7 @@ async def mark_message(parts: Wired, principal: Caller, message: str, data: Mess
 
 
 @delete("/voicemail/{message:str}", tags=["voicemail"])
-async def delete_message(request: ApiRequest, parts: Wired, principal: Caller, message: str) -> None:
+async def delete_message(request: ApiRequest, parts: Wired, principal: Caller, message: FromPath[str]) -> None:
     """Delete a message: its audio, and who left it, are gone for good."""
     found = await asyncio.to_thread(_message, parts, principal, message)
     await parts.note(request, principal, "voicemail.deleted", found.record.id, "ok", f"box {found.record.box}")

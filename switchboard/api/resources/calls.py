@@ -6,7 +6,7 @@ from typing import Annotated, Final, TypeAlias
 
 import msgspec
 from litestar import Router, get, post
-from litestar.params import Body, Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from switchboard.api.cursor import DEFAULT_LIMIT, Cursor, Limit, read_cursor, write_cursor
 from switchboard.api.once import IdempotencyKey
@@ -59,9 +59,9 @@ FOR_SUPERVISORS: Final = (Supervise, StopSupervising)
 def list_calls(
     parts: Wired,
     principal: Caller,
-    agent: Annotated[str | None, Parameter(description="Calls that this agent's phone is in.")] = None,
-    group: Annotated[str | None, Parameter(description="Calls for this group.")] = None,
-    phase: PhaseName | None = None,
+    agent: Annotated[str | None, QueryParameter(description="Calls that this agent's phone is in.")] = None,
+    group: Annotated[str | None, QueryParameter(description="Calls for this group.")] = None,
+    phase: FromQuery[PhaseName | None] = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[CallView]:
@@ -93,7 +93,7 @@ def list_calls(
 
 
 @get("/calls/{call:str}", sync_to_thread=False, tags=["calls"])
-def get_call(parts: Wired, principal: Caller, call: str) -> CallView:
+def get_call(parts: Wired, principal: Caller, call: FromPath[str]) -> CallView:
     """One call that is up."""
     x = parts.exchange
 
@@ -113,8 +113,8 @@ async def command_call(
     request: ApiRequest,
     parts: Wired,
     principal: Caller,
-    call: str,
-    data: Annotated[CallCommand, Body(description="The command; its name stands in `command`.")],
+    call: FromPath[str],
+    data: JSONBody[CallCommand],
     key: IdempotencyKey = None,
 ) -> Done:
     """Do something with a call: hold, transfer, consult, hang up … 202 says that it was begun; events tell the rest."""
@@ -127,7 +127,7 @@ async def command_call(
 
 @post("/calls", status_code=202, tags=["calls"])
 async def dial(
-    request: ApiRequest, parts: Wired, principal: Caller, data: Dial, key: IdempotencyKey = None
+    request: ApiRequest, parts: Wired, principal: Caller, data: JSONBody[Dial], key: IdempotencyKey = None
 ) -> Done:  # fmt: skip
     """Click to call: the agent's phone rings first, then `to` is called. The answer tells the new call."""
     if principal.role == "agent" and data.agent not in ("", principal.agent):

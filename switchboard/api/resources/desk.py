@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Annotated, Final
 
 from litestar import Response, Router, delete, get, post, put
-from litestar.params import Parameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from routing.acd.model import Agent, State
 from switchboard.api.bodies import SignOutBody, StateBody
@@ -26,8 +26,8 @@ from switchboard.store.desk_config import VersionError
 def list_agents(
     parts: Wired,
     principal: Caller,
-    group: Annotated[str | None, Parameter(description="Those of a group.")] = None,
-    agent_state: Annotated[State | None, Parameter(query="state")] = None,
+    group: Annotated[str | None, QueryParameter(description="Those of a group.")] = None,
+    agent_state: Annotated[State | None, QueryParameter(name="state")] = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[AgentView]:
@@ -49,13 +49,13 @@ def list_agents(
 
 
 @get("/agents/{agent:str}", sync_to_thread=False, tags=["agents"])
-def get_agent(parts: Wired, principal: Caller, agent: str) -> AgentView:
+def get_agent(parts: Wired, principal: Caller, agent: FromPath[str]) -> AgentView:
     """One agent now."""
     return parts.services.in_calls(lambda now: _view(parts, principal, agent))
 
 
 @post("/agents/{agent:str}/sign-in", status_code=200, tags=["agents"])
-async def sign_in(request: ApiRequest, parts: Wired, principal: Caller, agent: str) -> AgentView:
+async def sign_in(request: ApiRequest, parts: Wired, principal: Caller, agent: FromPath[str]) -> AgentView:
     """Begin to work. Agents do so for themselves, supervisors for all; once signed in it changes nothing."""
     return await _act(request, parts, principal, agent, "agent.sign_in", lambda now: parts.desk.sign_in(
         agent, principal.name, now
@@ -63,7 +63,9 @@ async def sign_in(request: ApiRequest, parts: Wired, principal: Caller, agent: s
 
 
 @post("/agents/{agent:str}/sign-out", status_code=200, tags=["agents"])
-async def sign_out(request: ApiRequest, parts: Wired, principal: Caller, agent: str, data: SignOutBody) -> AgentView:
+async def sign_out(
+    request: ApiRequest, parts: Wired, principal: Caller, agent: FromPath[str], data: JSONBody[SignOutBody]
+) -> AgentView:
     """Go home; a call that is up goes on."""
     return await _act(request, parts, principal, agent, "agent.sign_out", lambda now: parts.desk.sign_out(
         agent, principal.name, now, data.reason
@@ -71,7 +73,9 @@ async def sign_out(request: ApiRequest, parts: Wired, principal: Caller, agent: 
 
 
 @post("/agents/{agent:str}/state", status_code=200, tags=["agents"])
-async def set_state(request: ApiRequest, parts: Wired, principal: Caller, agent: str, data: StateBody) -> AgentView:
+async def set_state(
+    request: ApiRequest, parts: Wired, principal: Caller, agent: FromPath[str], data: JSONBody[StateBody]
+) -> AgentView:
     """Choose a state. While a call is up it counts from the call's end."""
 
     def choose(now: float) -> None:
@@ -83,7 +87,7 @@ async def set_state(request: ApiRequest, parts: Wired, principal: Caller, agent:
 
 
 @post("/agents/{agent:str}/wrap-up-done", status_code=200, tags=["agents"])
-async def wrap_up_done(request: ApiRequest, parts: Wired, principal: Caller, agent: str) -> AgentView:
+async def wrap_up_done(request: ApiRequest, parts: Wired, principal: Caller, agent: FromPath[str]) -> AgentView:
     """The work after the call is done; without any it changes nothing."""
     return await _act(request, parts, principal, agent, "agent.wrap_up_done", lambda now: parts.desk.wrap_up_done(
         agent, principal.name, now
@@ -91,7 +95,7 @@ async def wrap_up_done(request: ApiRequest, parts: Wired, principal: Caller, age
 
 
 @get("/agents/{agent:str}/settings", tags=["agents"])
-async def get_agent_settings(parts: Wired, agent: str) -> Response[AgentSettings]:
+async def get_agent_settings(parts: Wired, agent: FromPath[str]) -> Response[AgentSettings]:
     """How an agent is set up; the ETag is for changes."""
     return await _answer(parts, agent)
 
@@ -101,8 +105,8 @@ async def put_agent_settings(
     request: ApiRequest,
     parts: Wired,
     principal: Caller,
-    agent: str,
-    data: Agent,
+    agent: FromPath[str],
+    data: JSONBody[Agent],
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response[AgentSettings]:
@@ -126,7 +130,7 @@ async def put_agent_settings(
 
 @delete("/agents/{agent:str}/settings", tags=["agents"])
 async def delete_agent(
-    request: ApiRequest, parts: Wired, principal: Caller, agent: str, if_match: IfMatch = None
+    request: ApiRequest, parts: Wired, principal: Caller, agent: FromPath[str], if_match: IfMatch = None
 ) -> None:
     """Remove an agent, also one of the configuration; a call that is up goes on."""
     version = expected_version(if_match)

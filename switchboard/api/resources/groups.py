@@ -6,7 +6,7 @@ import asyncio
 from typing import Annotated, Final
 
 from litestar import Response, Router, delete, get, put
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from routing.acd.events import CallerGone
 from routing.acd.model import Group
@@ -38,14 +38,14 @@ def list_groups(parts: Wired, cursor: Cursor = None, limit: Limit = DEFAULT_LIMI
 
 
 @get("/groups/{group:str}", sync_to_thread=False, tags=["groups"])
-def get_group(parts: Wired, group: str) -> GroupView:
+def get_group(parts: Wired, group: FromPath[str]) -> GroupView:
     """One group now."""
     return parts.services.in_calls(lambda now: _view(parts, group, now))
 
 
 @get("/groups/{group:str}/queue", sync_to_thread=False, tags=["groups"])
 def show_queue(
-    parts: Wired, principal: Caller, group: str, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+    parts: Wired, principal: Caller, group: FromPath[str], cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
 ) -> Page[QueueEntryView]:
     """Who waits, in the order of service. Agents see the queues of their groups."""
     offset = max(read_cursor(cursor, int) or 0, 0)
@@ -57,7 +57,7 @@ def show_queue(
         entries = parts.engine.queue(group)
         x = parts.exchange
         items = [
-            entry_view(entry, place, parts.engine, _record(parts, entry.id), now, x.utc_us, parts.region_of)
+            entry_view(entry, place, parts.engine, record_of(parts, entry.id), now, x.utc_us, parts.region_of)
             for place, entry in enumerate(entries[offset : offset + limit], offset + 1)
         ]
         return Page(items=items, next=write_cursor(offset + limit) if len(entries) > offset + limit else None)
@@ -66,7 +66,7 @@ def show_queue(
 
 
 @get("/groups/{group:str}/settings", tags=["groups"])
-async def get_group_settings(parts: Wired, group: str) -> Response[GroupSettings]:
+async def get_group_settings(parts: Wired, group: FromPath[str]) -> Response[GroupSettings]:
     """How a group is set up; the ETag is for changes."""
     return await _answer(parts, group)
 
@@ -76,8 +76,8 @@ async def put_group_settings(
     request: ApiRequest,
     parts: Wired,
     principal: Caller,
-    group: str,
-    data: Group,
+    group: FromPath[str],
+    data: JSONBody[Group],
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response[GroupSettings]:
@@ -100,7 +100,7 @@ async def put_group_settings(
 
 @delete("/groups/{group:str}/settings", tags=["groups"])
 async def delete_group(
-    request: ApiRequest, parts: Wired, principal: Caller, group: str, if_match: IfMatch = None
+    request: ApiRequest, parts: Wired, principal: Caller, group: FromPath[str], if_match: IfMatch = None
 ) -> None:
     """Remove a group, also one of the configuration; those who wait in it leave."""
     version = expected_version(if_match)
@@ -116,8 +116,8 @@ async def delete_group(
 async def list_callbacks(
     parts: Wired,
     principal: Caller,
-    group: str | None = None,
-    everything: Annotated[bool, Parameter(query="all", description="Those that are over, too.")] = False,
+    group: FromQuery[str | None] = None,
+    everything: Annotated[bool, QueryParameter(name="all", description="Those that are over, too.")] = False,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[CallbackView]:
@@ -139,7 +139,7 @@ async def list_callbacks(
 
 
 @get("/callbacks/{callback:str}", tags=["groups"])
-async def get_callback(parts: Wired, principal: Caller, callback: str) -> CallbackView:
+async def get_callback(parts: Wired, principal: Caller, callback: FromPath[str]) -> CallbackView:
     """One request, whatever became of it."""
     found = await _callback(parts, callback)
     _may_see(parts, principal, found.record.group)
@@ -147,7 +147,7 @@ async def get_callback(parts: Wired, principal: Caller, callback: str) -> Callba
 
 
 @delete("/callbacks/{callback:str}", tags=["groups"])
-async def withdraw_callback(request: ApiRequest, parts: Wired, principal: Caller, callback: str) -> None:
+async def withdraw_callback(request: ApiRequest, parts: Wired, principal: Caller, callback: FromPath[str]) -> None:
     """Give a callback up: nobody will be called."""
     await _callback(parts, callback)
 
@@ -170,14 +170,21 @@ def _view(parts: Parts, group: str, now: float) -> GroupView:
     return group_view(status, parts.engine, parts.exchange.clock, now)
 
 
+def sees_group(parts: Parts, principal: Principal, group: str) -> bool:
+    """Whether somebody may see who waits in a group: agents in theirs."""
+    if principal.role != "agent":
+        return True
+    agent = parts.desk.agents.get(principal.agent)
+    return agent is not None and group in agent.groups
+
+
 def _may_see(parts: Parts, principal: Principal, group: str) -> None:
-    if principal.role == "agent":
-        agent = parts.desk.agents.get(principal.agent)
-        if agent is None or group not in agent.groups:
-            raise ApiError("not-yours", "Agents see the queues of their groups.")
+    if not sees_group(parts, principal, group):
+        raise ApiError("not-yours", "Agents see the queues of their groups.")
 
 
-def _record(parts: Parts, entry: str) -> CallRecord | CallbackRecord | None:
+def record_of(parts: Parts, entry: str) -> CallRecord | CallbackRecord | None:
+    """The record of one who waits."""
     call = parts.exchange.calls.get(entry)
     if call is not None:
         return call.record

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Annotated, Final, Literal, TypeVar
 
 from litestar import Router, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter, RawBody
 
 from routing.masks import ShownError
 from routing.masks.pool import ExhaustedError
@@ -33,14 +33,14 @@ SHOWN_FAULTS: Final = 20
 @get("/masks", tags=["masks"])
 async def list_masks(
     parts: Wired,
-    number: Annotated[str | None, Parameter(description="Bindings on this number.")] = None,
-    kind: Literal["extension", "axb", "axn", "axg", "ax"] | None = None,
+    number: Annotated[str | None, QueryParameter(description="Bindings on this number.")] = None,
+    kind: FromQuery[Literal["extension", "axb", "axn", "axg", "ax"] | None] = None,
     mask_state: Annotated[
         Literal["active", "disabled", "expired"] | None,
-        Parameter(query="state", description="Idle time is not looked at."),
+        QueryParameter(name="state", description="Idle time is not looked at."),
     ] = None,
     contact: Contact = None,
-    label: Annotated[str | None, Parameter(description="A part of the label.")] = None,
+    label: Annotated[str | None, QueryParameter(description="A part of the label.")] = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[MaskView]:
@@ -57,7 +57,7 @@ async def list_masks(
 
 
 @get("/masks/{binding:str}", tags=["masks"])
-async def get_mask(parts: Wired, binding: str) -> MaskView:
+async def get_mask(parts: Wired, binding: FromPath[str]) -> MaskView:
     """One binding: `4008001234,123456`, or the id of an X number's."""
     found = await asyncio.to_thread(_bindings(parts).get, binding)
     if found is None:
@@ -66,7 +66,7 @@ async def get_mask(parts: Wired, binding: str) -> MaskView:
 
 
 @post("/masks", tags=["masks"], status_code=200)
-async def bind(request: ApiRequest, parts: Wired, principal: Caller, data: MaskBody) -> MaskDone:
+async def bind(request: ApiRequest, parts: Wired, principal: Caller, data: JSONBody[MaskBody]) -> MaskDone:
     """Bind an extension or an X number; the same again changes nothing. The running switch follows at once."""
     done = await _change(lambda: _bindings(parts).bind(data, principal.name))
     await parts.note(request, principal, "mask.bind", ", ".join(done.ids))
@@ -78,8 +78,8 @@ async def import_masks(
     request: ApiRequest,
     parts: Wired,
     principal: Caller,
-    body: bytes,
-    replace: Annotated[bool, Parameter(description="Replace what is bound to something else.")] = False,
+    body: RawBody,
+    replace: Annotated[bool, QueryParameter(description="Replace what is bound to something else.")] = False,
 ) -> MaskDone:
     """Import a file of bindings, CSV or JSON lines as `switchboard masks import` takes: all of it or nothing."""
     done = await _change(lambda: _bindings(parts).load(body, principal.name, replace=replace))
@@ -89,7 +89,9 @@ async def import_masks(
 
 
 @post("/masks/{binding:str}/unbind", tags=["masks"], status_code=200)
-async def unbind(request: ApiRequest, parts: Wired, principal: Caller, binding: str, data: UnbindBody) -> MaskDone:
+async def unbind(
+    request: ApiRequest, parts: Wired, principal: Caller, binding: FromPath[str], data: JSONBody[UnbindBody]
+) -> MaskDone:
     """Take a binding away: a call that is up goes on, the next one fails."""
     if not await _change(lambda: _bindings(parts).unbind(binding, data, principal.name)):
         raise ApiError("not-found", "It is not bound.")
@@ -98,13 +100,17 @@ async def unbind(request: ApiRequest, parts: Wired, principal: Caller, binding: 
 
 
 @post("/masks/{binding:str}/disable", tags=["masks"], status_code=200)
-async def disable(request: ApiRequest, parts: Wired, principal: Caller, binding: str, data: ReasonBody) -> MaskDone:
+async def disable(
+    request: ApiRequest, parts: Wired, principal: Caller, binding: FromPath[str], data: JSONBody[ReasonBody]
+) -> MaskDone:
     """Disable a binding for the time being; calls to it hear that."""
     return await _switch(request, parts, principal, binding, data.reason, disabled=True)
 
 
 @post("/masks/{binding:str}/enable", tags=["masks"], status_code=200)
-async def enable(request: ApiRequest, parts: Wired, principal: Caller, binding: str, data: ReasonBody) -> MaskDone:
+async def enable(
+    request: ApiRequest, parts: Wired, principal: Caller, binding: FromPath[str], data: JSONBody[ReasonBody]
+) -> MaskDone:
     """Enable a disabled binding again."""
     return await _switch(request, parts, principal, binding, data.reason, disabled=False)
 
@@ -116,7 +122,7 @@ async def list_pools(parts: Wired) -> PoolsView:
 
 
 @get("/pools/{pool:str}", tags=["masks"])
-async def get_pool(parts: Wired, pool: str) -> list[PoolNumberView]:
+async def get_pool(parts: Wired, pool: FromPath[str]) -> list[PoolNumberView]:
     """The numbers of a pool."""
     found = await asyncio.to_thread(_bindings(parts).pool_numbers, pool)
     if found is None:
@@ -125,7 +131,9 @@ async def get_pool(parts: Wired, pool: str) -> list[PoolNumberView]:
 
 
 @post("/pools/{pool:str}/numbers", tags=["masks"], status_code=200)
-async def add_numbers(request: ApiRequest, parts: Wired, principal: Caller, pool: str, data: PoolBody) -> PoolsView:
+async def add_numbers(
+    request: ApiRequest, parts: Wired, principal: Caller, pool: FromPath[str], data: JSONBody[PoolBody]
+) -> PoolsView:
     """Put X numbers into a pool, which is made if there is none; the same again changes nothing."""
     added = await _change(lambda: _bindings(parts).add_numbers(pool, data, principal.name))
     await parts.note(request, principal, "pool.add", pool, "ok", f"{added} added")
@@ -133,7 +141,7 @@ async def add_numbers(request: ApiRequest, parts: Wired, principal: Caller, pool
 
 
 @post("/pools/retire", tags=["masks"], status_code=204)
-async def retire(request: ApiRequest, parts: Wired, principal: Caller, data: NumberBody) -> None:
+async def retire(request: ApiRequest, parts: Wired, principal: Caller, data: JSONBody[NumberBody]) -> None:
     """Give an X number out no more; what is bound on it stays."""
     if not await _change(lambda: _bindings(parts).retire(data.number, principal.name)):
         raise ApiError("not-found", "It is in no pool, or retired already.")

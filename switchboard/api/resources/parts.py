@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 
 from config.schema import Config
 from ivr_flows.model import Flow
@@ -72,7 +73,7 @@ class Parts:
         await self.trail.note(principal.name, principal.role, address, action, subject, outcome, detail)
 
 
-Wired: TypeAlias = NamedDependency[Parts]
+Wired: TypeAlias = NamedDependency[SkipValidation[Parts]]
 """Type of a handler's parameter `parts`."""
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Final, TypeAlias
 
 from litestar import Router, delete, get, post
 from litestar.di import NamedDependency, Provide
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter, SkipValidation
 from litestar.response import Stream
 
 from routing.masks.secret import RealNumber, Sealed, VaultError
@@ -45,23 +45,25 @@ COLUMNS: Final = (
     "city", "flow", "group", "agent", "seconds", "queued", "talked", "ended_by", "cause",
 )  # fmt: skip
 
-Since = Annotated[datetime | None, Parameter(description="Calls that began then or later.")]
-Until = Annotated[datetime | None, Parameter(description="Calls that began before.")]
-Contact = Annotated[str | None, Parameter(pattern=r"^[0-9a-f]{32}$", description="The caller, see /contacts/find.")]
+Since = Annotated[datetime | None, QueryParameter(description="Calls that began then or later.")]
+Until = Annotated[datetime | None, QueryParameter(description="Calls that began before.")]
+Contact = Annotated[
+    str | None, QueryParameter(pattern=r"^[0-9a-f]{32}$", description="The caller, see /contacts/find.")
+]
 
 
 def wanted_calls(
     principal: Caller,
     since: Since = None,
     until: Until = None,
-    agent: Annotated[str | None, Parameter(description="One of those who answered.")] = None,
-    group: Annotated[str | None, Parameter(description="The last group the caller waited for.")] = None,
+    agent: Annotated[str | None, QueryParameter(description="One of those who answered.")] = None,
+    group: Annotated[str | None, QueryParameter(description="The last group the caller waited for.")] = None,
     contact: Contact = None,
-    called: Annotated[str | None, Parameter(description="The number that was dialled.")] = None,
-    direction: Direction | None = None,
-    flow: str | None = None,
-    cause: Annotated[str | None, Parameter(description="What ended it, in the switch's own word.")] = None,
-    answered: Annotated[bool | None, Parameter(description="Whether anybody talked with the caller.")] = None,
+    called: Annotated[str | None, QueryParameter(description="The number that was dialled.")] = None,
+    direction: FromQuery[Direction | None] = None,
+    flow: FromQuery[str | None] = None,
+    cause: Annotated[str | None, QueryParameter(description="What ended it, in the switch's own word.")] = None,
+    answered: Annotated[bool | None, QueryParameter(description="Whether anybody talked with the caller.")] = None,
 ) -> CallFilter:
     """Which calls a request is about; agents see those they answered."""
     if principal.role == "agent":
@@ -82,7 +84,7 @@ def wanted_calls(
     )
 
 
-Wanted: TypeAlias = NamedDependency[CallFilter]
+Wanted: TypeAlias = NamedDependency[SkipValidation[CallFilter]]
 
 
 @get("/records", tags=["records"])
@@ -110,7 +112,7 @@ async def export_records(request: ApiRequest, parts: Wired, principal: Caller, w
 
 
 @get("/records/{call:str}", tags=["records"])
-async def get_record(parts: Wired, principal: Caller, call: str) -> RecordView:
+async def get_record(parts: Wired, principal: Caller, call: FromPath[str]) -> RecordView:
     """All that is kept of a call."""
 
     def read() -> RecordView:
@@ -120,7 +122,9 @@ async def get_record(parts: Wired, principal: Caller, call: str) -> RecordView:
 
 
 @post("/records/{call:str}/reveal", tags=["records"], status_code=200)
-async def reveal(request: ApiRequest, parts: Wired, principal: Caller, call: str, data: ReasonBody) -> Revealed:
+async def reveal(
+    request: ApiRequest, parts: Wired, principal: Caller, call: FromPath[str], data: JSONBody[ReasonBody]
+) -> Revealed:
     """The caller's number in clear; that it was shown, and why, is logged first."""
     record = await asyncio.to_thread(_record, parts, principal, call)
     if not record.caller_sealed:
@@ -134,7 +138,7 @@ async def reveal(request: ApiRequest, parts: Wired, principal: Caller, call: str
 
 
 @get("/records/{call:str}/remarks", tags=["records"])
-async def list_remarks(parts: Wired, principal: Caller, call: str) -> list[RemarkView]:
+async def list_remarks(parts: Wired, principal: Caller, call: FromPath[str]) -> list[RemarkView]:
     """What was written about a call, the first first."""
     await _may_remark(parts, principal, call)
     return [remark_view(remark) for remark in await asyncio.to_thread(parts.store.remarks.of_call, call)]
@@ -142,7 +146,12 @@ async def list_remarks(parts: Wired, principal: Caller, call: str) -> list[Remar
 
 @post("/records/{call:str}/remarks", tags=["records"])
 async def add_remark(
-    request: ApiRequest, parts: Wired, principal: Caller, call: str, data: RemarkBody, key: IdempotencyKey = None
+    request: ApiRequest,
+    parts: Wired,
+    principal: Caller,
+    call: FromPath[str],
+    data: JSONBody[RemarkBody],
+    key: IdempotencyKey = None,
 ) -> RemarkView:
     """Write something down about a call, also while it is up."""
     await _may_remark(parts, principal, call)
@@ -162,7 +171,9 @@ async def add_remark(
 
 
 @delete("/records/{call:str}/remarks/{remark:int}", tags=["records"])
-async def remove_remark(request: ApiRequest, parts: Wired, principal: Caller, call: str, remark: int) -> None:
+async def remove_remark(
+    request: ApiRequest, parts: Wired, principal: Caller, call: FromPath[str], remark: FromPath[int]
+) -> None:
     """Take a remark away; agents their own."""
     known = await asyncio.to_thread(parts.store.remarks.get, remark)
     if known is None or known.call_id != call:
@@ -174,7 +185,7 @@ async def remove_remark(request: ApiRequest, parts: Wired, principal: Caller, ca
 
 
 @post("/contacts/find", tags=["contacts"], status_code=200)
-async def find_contact(parts: Wired, data: NumberBody) -> ContactFound:
+async def find_contact(parts: Wired, data: JSONBody[NumberBody]) -> ContactFound:
     """The `contact` of a telephone number, to look for its calls and bindings; whether there are any is not said."""
     try:
         number = RealNumber(parse_number(data.number))
@@ -185,7 +196,7 @@ async def find_contact(parts: Wired, data: NumberBody) -> ContactFound:
 
 @get("/contacts/{contact:str}", tags=["contacts"])
 async def get_contact(
-    parts: Wired, principal: Caller, contact: str, cursor: Cursor = None, limit: Limit = 20
+    parts: Wired, principal: Caller, contact: FromPath[str], cursor: Cursor = None, limit: Limit = 20
 ) -> ContactView:  # fmt: skip
     """The history of a caller, by `contact`, or by the id of one of their calls, up or ended."""
     fingerprint = await _fingerprint(parts, principal, contact)
@@ -220,7 +231,7 @@ async def my_calls(parts: Wired, principal: Caller) -> list[LastCallView]:
 
 
 @delete("/my/calls/{call:str}", tags=["records"])
-async def hide_my_call(parts: Wired, principal: Caller, call: str) -> None:
+async def hide_my_call(parts: Wired, principal: Caller, call: FromPath[str]) -> None:
     """Take a call out of one's last ten, so that the next one comes up; its record stays."""
     agent, at_us = _own(principal), round(parts.services.utc() * 1e6)
     if not await asyncio.to_thread(parts.store.history.hide, agent, call, at_us):
