@@ -12,7 +12,9 @@ from switchboard.calls.leg import LegInput, LegState
 from switchboard.calls.negotiation import lease_media, make_answer, make_offer, open_media
 from switchboard.sip.dialog import Dialog
 
-ALLOW: Final = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE"
+ALLOW: Final = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REFER, SUBSCRIBE, NOTIFY"
+SUPPORTED: Final = "Supported: replaces, norefersub"
+"""RFC 3891, and REFER without the subscription (RFC 4488)."""
 
 
 def progress(x: Exchange, call: Call, status: int, now: float) -> None:
@@ -79,7 +81,9 @@ def answer_caller(x: Exchange, call: Call, now: float) -> bool:
     call.record.answered_us = caller.record.answered_us = x.utc_us(now)
     caller.record.sip_status = call.record.sip_status = 200
     write_snapshot(x, call)
-    x.core.respond(transaction, 200, "OK", to_tag=caller.local_tag, headers=(x.contact, ALLOW), body=body, now=now)
+    x.core.respond(
+        transaction, 200, "OK", to_tag=caller.local_tag, headers=(x.contact, ALLOW, SUPPORTED), body=body, now=now
+    )
     return True
 
 

@@ -12,7 +12,7 @@ from ivr_flows.events import Outcome
 from media.sdp import SdpError
 from routing.masks.shown import allowed
 from routing.masks.target import AorTarget, NumberTarget, SipTarget, Target
-from switchboard.calls.answering import ALLOW, answer_caller, progress
+from switchboard.calls.answering import ALLOW, SUPPORTED, answer_caller, progress
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.causes import (
     CANCELLED,
@@ -149,7 +149,7 @@ def send_invite(
         to=found.to,
         call_id=x.token(),
         cseq=1,
-        headers=(x.contact, ALLOW, *headers),
+        headers=(x.contact, ALLOW, SUPPORTED, *headers),
         body=offer,
         max_forwards=call.max_forwards,
     )

@@ -11,6 +11,7 @@ from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.negotiation import release_media
 from switchboard.calls.queueing import leave_queue
+from switchboard.calls.subscriptions import referral_over
 from switchboard.calls.wiring import unwire
 from switchboard.store.records import EndedBy, MediaRecord
 
@@ -37,6 +38,8 @@ def end_call(x: Exchange, call: Call, cause: Cause, by: EndedBy, now: float) -> 
             del x.slots[call.control.slot]
     position, call.position = call.position, None
     x.backends.cancel(call.id)
+    if call.id in x.subscriptions.about:
+        referral_over(x, call.id, now)
     for leg in call.legs:
         leg.ring_due = None
         end_leg(x, leg, cause, now)
@@ -99,8 +102,8 @@ def leg_over(x: Exchange, leg: Leg) -> None:
     leg.move(LegInput.END)
     x.invites_in.pop(leg.id, None)
     x.invites_out.pop(leg.id, None)
-    if leg.dialog is not None:
-        x.dialogs.pop((leg.dialog.call_id, leg.local_tag), None)
+    if leg.dialog is not None and x.dialogs.pop((leg.dialog.call_id, leg.local_tag), None) is not None:
+        x.past_dialogs.append((leg.dialog.call_id, leg.local_tag))
 
 
 def drop_agent(x: Exchange, call: Call, cause: Cause, now: float) -> None:

@@ -11,7 +11,7 @@ from media.control import Digit, MessageDone, PlayDone, Recorded, Released, Sile
 from media.plane import MediaEvent, WorkerLost
 from routing.acd.events import TimeDue
 from switchboard.calls.after import after_due
-from switchboard.calls.answering import ALLOW
+from switchboard.calls.answering import ALLOW, SUPPORTED
 from switchboard.calls.attempts import leg_rang_out, leg_response, leg_unreached
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.capture import message_ended
@@ -28,10 +28,12 @@ from switchboard.calls.inbound import new_invite, refuse, screen_any
 from switchboard.calls.leg import Leg
 from switchboard.calls.queue_sounds import announced
 from switchboard.calls.recording import recorded
+from switchboard.calls.referral import reported
 from switchboard.calls.registration import register
+from switchboard.calls.reinvite import Reinvite, reinvite_answered, reinvite_failed
 from switchboard.calls.serving import OFFER, key_pressed
 from switchboard.calls.sounds import Prepared
-from switchboard.calls.subscribe import notified, subscribe
+from switchboard.calls.subscribe import ALLOW_EVENTS, notified, subscribe
 from switchboard.calls.subscriptions import notify_answered, subscriptions_due
 from switchboard.sip.events import (
     AckMissing,
@@ -61,7 +63,7 @@ class CallEngine:
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         exchange.deliver = self.deliver
-        exchange.attempts = {"offer": OFFER, **ATTEMPTS}
+        exchange.attempts = {"offer": OFFER, **ATTEMPTS, "transfer": reported(ATTEMPTS["transfer"])}
 
     # --- SIP ---
 
@@ -72,6 +74,7 @@ class CallEngine:
         except Exception:
             # Half-done, the call could be stuck for ever; the driver's boundary reports what is raised on.
             leg = getattr(event.tx, "context", None)
+            leg = leg.leg if isinstance(leg, Reinvite) else leg
             call = self.exchange.call_of(leg) if isinstance(leg, Leg) else None
             if call is not None:
                 end_call(self.exchange, call, FAILED, "switch", now)
@@ -100,6 +103,8 @@ class CallEngine:
         if not isinstance(leg, Leg):
             if isinstance(leg, Subscription):
                 notify_answered(self.exchange, leg, event.response.status, now)
+            elif isinstance(leg, Reinvite):
+                reinvite_answered(self.exchange, leg, event.tx, event.response, now)
             return
         if leg.purpose != "connect":
             leg_response(self.exchange, event.tx, leg, event.response, now)
@@ -119,6 +124,8 @@ class CallEngine:
         if not isinstance(leg, Leg):
             if isinstance(leg, Subscription):
                 notify_answered(self.exchange, leg, 408, now)
+            elif isinstance(leg, Reinvite):
+                reinvite_failed(self.exchange, leg, 408, now)
             return
         failure = None
         if leg.purpose != "connect":
@@ -293,7 +300,7 @@ def _options(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
     if owed is not None:
         refuse(x, tx, owed[0], now, *owed[1])
         return
-    headers = (ALLOW, "Accept: application/sdp", x.contact)
+    headers = (ALLOW, SUPPORTED, ALLOW_EVENTS, "Accept: application/sdp", x.contact)
     x.core.respond(tx, 200, "OK", to_tag=x.token(), headers=headers, now=now)
 
 
@@ -301,6 +308,9 @@ def _not_taken(x: Exchange, tx: ServerTransaction, request: Request, now: float)
     """A request outside a dialog that makes sense only within one, or that nobody knows."""
     if request.method in ("BYE", "INFO", "UPDATE", "PRACK"):
         refuse(x, tx, 481, now)
+    elif request.method == "REFER":
+        # Nobody's program may have us call somebody; what is referred is a call.
+        refuse(x, tx, 403, now)
     else:
         refuse(x, tx, 405 if request.method in _KNOWN_METHODS else 501, now, ALLOW)
 

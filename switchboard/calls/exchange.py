@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 Address = tuple[str, int]
 
+PAST_DIALOGS: Final = 1000
+"""So many that have ended are told from those that never were (RFC 3891 §3)."""
 PHONES: Final = "phones"
 """The context of calls from registered softphones, in place of a trunk."""
 
@@ -366,6 +369,7 @@ class Exchange:
         self.ended = 0
         self.calls: dict[str, Call] = {}
         self.dialogs: dict[tuple[str, str], Leg] = {}
+        self.past_dialogs: deque[tuple[str, str]] = deque(maxlen=PAST_DIALOGS)
         self.media_legs: dict[tuple[int, int], Leg] = {}
         self.invites_in: dict[str, ServerTransaction] = {}
         self.invites_out: dict[str, ClientTransaction] = {}

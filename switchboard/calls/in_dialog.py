@@ -7,7 +7,7 @@ from typing import Final
 
 from ivr_flows.events import Digit
 from media.sdp import SdpError
-from switchboard.calls.answering import ALLOW
+from switchboard.calls.answering import ALLOW, SUPPORTED
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.causes import CANCELLED, NO_ACK, NOT_ACCEPTABLE, Cause, cause_of_hangup
 from switchboard.calls.cdr import write_snapshot
@@ -20,6 +20,7 @@ from switchboard.calls.flow import agent_left, begin_flow, flow_event
 from switchboard.calls.inbound import refuse
 from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.negotiation import open_media, renegotiate, reoffer, take_answer
+from switchboard.calls.refer import refer
 from switchboard.calls.subscribe import notified, subscribe_again
 from switchboard.calls.wiring import control_of, rewire
 from switchboard.sip.message import Request
@@ -97,7 +98,7 @@ def request_in_dialog(x: Exchange, tx: ServerTransaction, request: Request, now:
     tx.context = leg
     handler = _HANDLERS.get(request.method)
     if handler is None:
-        status = 405 if request.method in ("REFER", "MESSAGE", "PRACK") else 501
+        status = 405 if request.method in ("MESSAGE", "PRACK") else 501
         refuse(x, tx, status, now, ALLOW)
         return
     handler(x, call, leg, tx, request, now)
@@ -139,7 +140,7 @@ def _party_hung_up(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) 
 def _offer_in_dialog(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:
     """Re-INVITE or UPDATE: answered by this leg alone; the other side hears nothing of it."""
     invite = request.method == "INVITE"
-    unfinished = invite and leg.state is not LegState.CONFIRMED
+    unfinished = (invite and leg.state is not LegState.CONFIRMED) or leg.asked
     if unfinished or (leg.offer_pending and (invite or request.body)):
         # RFC 3261 §14.2, RFC 3311 §5.2: one offer at a time.
         refuse(x, tx, 491, now)
@@ -202,7 +203,7 @@ def _notify(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: R
 
 
 def _options(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:
-    x.core.respond(tx, 200, "OK", headers=(ALLOW, "Accept: application/sdp"), now=now)
+    x.core.respond(tx, 200, "OK", headers=(ALLOW, SUPPORTED, "Accept: application/sdp"), now=now)
 
 
 _HANDLERS: Final = {
@@ -212,4 +213,5 @@ _HANDLERS: Final = {
     "INFO": _info,
     "OPTIONS": _options,
     "NOTIFY": _notify,
+    "REFER": refer,
 }

@@ -12,6 +12,7 @@ from routing.masks.secret import RealNumber
 from routing.masks.target import TargetError, parse_open_target
 from routing.numbers import normalise
 from switchboard.calls.answering import answer_caller
+from switchboard.calls.attended import Declined
 from switchboard.calls.call import Call
 from switchboard.calls.causes import (
     CONGESTION,
@@ -31,11 +32,13 @@ from switchboard.calls.leg import Leg
 from switchboard.calls.masked import Found, ToGroup, cause_of_reason, find_masked
 from switchboard.calls.negotiation import read_offer
 from switchboard.calls.queueing import Wish, enqueue
+from switchboard.calls.replaces import replace_leg
 from switchboard.sip.errors import SipError
 from switchboard.sip.message import Request
 from switchboard.sip.transaction.server import ServerTransaction
 from switchboard.store.records import CallRecord
 
+_KNOWN_OPTIONS: Final = frozenset({"replaces", "norefersub"})
 _SCHEMES: Final = frozenset({"sip", "sips", "tel"})
 
 
@@ -46,10 +49,10 @@ def refuse(x: Exchange, tx: ServerTransaction, status: int, now: float, *headers
 
 
 def unsupported(request: Request) -> tuple[str, ...]:
-    """Option tags that the request requires; we know none (RFC 3261 §8.2.2.3)."""
+    """Option tags that the request requires and we do not know (RFC 3261 §8.2.2.3)."""
     if "require" not in request.headers.first:
         return ()
-    return tuple(tag for tag in request.headers.values("require") if tag)
+    return tuple(tag for tag in request.headers.values("require") if tag.lower() not in _KNOWN_OPTIONS)
 
 
 Owed = tuple[int, tuple[str, ...]]
@@ -98,6 +101,9 @@ def new_invite(x: Exchange, tx: ServerTransaction, request: Request, now: float)
     if known is None:
         return
     context, account = known
+    if "replaces" in request.headers.first:
+        _replace(x, tx, request, account, now)
+        return
     if x.draining or len(x.calls) >= x.settings.max_calls:
         cause = SHUTDOWN if x.draining else CONGESTION
         refuse(x, tx, 503, now, cause.reason_header, "Retry-After: 5")
@@ -126,6 +132,13 @@ def _context(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
     challenge = x.authenticator.challenge(now, stale=stale)
     refuse(x, tx, 407, now, *(f"Proxy-Authenticate: {value}" for value in challenge))
     return None
+
+
+def _replace(x: Exchange, tx: ServerTransaction, request: Request, account: str, now: float) -> None:
+    try:
+        replace_leg(x, tx, request, account, now)
+    except Declined as declined:
+        refuse(x, tx, declined.status, now)
 
 
 def _note_agent(x: Exchange, call: Call, account: str, now: float) -> None:

@@ -70,6 +70,7 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     it is, "" for anybody else; `ring_due` ends the attempt to reach a leg that is one of a call's `others`. `group` is
     the group whose caller the agent took. `holding` is True while this party has put the others on hold by a command
     (by its phone: `remote.held`), `muted` while nobody is to hear it; `mode` is how a supervisor takes part.
+    `asked` is True while a re-INVITE of ours is under way.
     """
 
     id: str
@@ -100,6 +101,7 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     holding: bool = False
     muted: bool = False
     mode: Literal["", "listen", "whisper", "barge"] = ""
+    asked: bool = False
 
     def move(self, moved_by: LegInput) -> bool:
         """Take the transition for `moved_by`; False and no change when the table has none."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from switchboard.sip.sipfrag import SIPFRAG
+from switchboard.sip.sipfrag import SIPFRAG, status_fragment
 from switchboard.sip.subscription import Event, Input, State, Subscription
 from switchboard.sip.timers import DeadlineHeap
 from switchboard.sip.transaction.table import Input as Letter
@@ -33,13 +33,14 @@ _Key = tuple[str, str, str, str]
 
 
 class Subscriptions:
-    """The living ones, found by dialog and event or by who subscribed."""
+    """The living ones, found by dialog and event, by who subscribed, or by the call that they are `about`."""
 
-    __slots__ = ("_by_dialog", "_by_owner", "heap")
+    __slots__ = ("_by_dialog", "_by_owner", "about", "heap")
 
     def __init__(self) -> None:
         self._by_dialog: dict[_Key, Subscription] = {}
         self._by_owner: dict[str, list[Subscription]] = {}
+        self.about: dict[str, Subscription] = {}
         self.heap: DeadlineHeap[Subscription] = DeadlineHeap()
 
     def __len__(self) -> int:
@@ -61,6 +62,8 @@ class Subscriptions:
         """Keep a new one until it ends."""
         self._by_dialog[_key(subscription)] = subscription
         self._by_owner.setdefault(subscription.owner, []).append(subscription)
+        if subscription.about:
+            self.about[subscription.about] = subscription
         self.arm(subscription)
 
     def arm(self, subscription: Subscription) -> None:
@@ -73,6 +76,8 @@ class Subscriptions:
             return
         del self._by_dialog[_key(subscription)]
         self.heap.cancel(subscription)
+        if self.about.get(subscription.about) is subscription:
+            del self.about[subscription.about]
         held = self._by_owner[subscription.owner]
         held.remove(subscription)
         if not held:
@@ -118,6 +123,13 @@ def notify_answered(x: Exchange, subscription: Subscription, status: int, now: f
         notify(x, subscription, Input.FAIL, now)
     elif subscription.changed:
         notify(x, subscription, Input.CHANGE, now)
+
+
+def referral_over(x: Exchange, call_id: str, now: float) -> None:
+    """The call that a phone wanted to hand on has ended before that: 487."""
+    subscription = x.subscriptions.about[call_id]
+    subscription.body = status_fragment(487, "Request Terminated")
+    notify(x, subscription, Input.FINISH, now)
 
 
 def subscriptions_due(x: Exchange, now: float) -> None:

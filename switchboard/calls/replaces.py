@@ -1,0 +1,94 @@
+"""INVITE with Replaces: a phone takes over a call from another phone of the same account (RFC 3891 §3).
+
+Whoever knows the dialog may not have it for that: it must be the same account, proved by digest.
+"""
+
+from __future__ import annotations
+
+from media.sdp import SdpError
+from switchboard.calls.answering import ALLOW, SUPPORTED
+from switchboard.calls.attended import Declined, replaced
+from switchboard.calls.call import Call, Phase
+from switchboard.calls.causes import NORMAL
+from switchboard.calls.cdr import add_leg, leg_record, write_snapshot
+from switchboard.calls.ending import end_leg
+from switchboard.calls.exchange import Exchange
+from switchboard.calls.leg import Leg, LegInput, LegState
+from switchboard.calls.negotiation import lease_media, make_answer, open_media, read_offer, release_media
+from switchboard.calls.owners import account_of
+from switchboard.calls.recording import command_recording, start_recording
+from switchboard.calls.wiring import control_of, rewire, unwire
+from switchboard.sip.dialog import Dialog
+from switchboard.sip.errors import ParseError
+from switchboard.sip.message import Request
+from switchboard.sip.replaces import parse_replaces
+from switchboard.sip.transaction.server import ServerTransaction
+
+
+def replace_leg(x: Exchange, tx: ServerTransaction, request: Request, account: str, now: float) -> None:
+    """Answer with 200 in place of the leg that is named, which is hung up; raises Declined, and nothing has changed.
+
+    `account` has proved itself; "" for a trunk, which replaces nobody.
+    """
+    if not account:
+        raise Declined(403)
+    if "join" in request.headers:
+        raise Declined(400)
+    try:
+        replaces = parse_replaces(request.headers.get("replaces") or "")
+    except ParseError as error:
+        raise Declined(error.status or 400) from error
+    leg, call = replaced(x, replaces)
+    if account_of(x, call, leg, now) != f"{account}@{x.settings.domain}":
+        raise Declined(403)
+    other = call.agent if leg is call.caller else call.caller
+    if call.phase is not Phase.TALKING or leg.state is not LegState.CONFIRMED or other is None or leg in call.others:
+        raise Declined(491)
+    new = _answering_leg(x, tx, request, leg, other, now)
+    _take_place(x, call, leg, new, now)
+    headers = (x.contact, ALLOW, SUPPORTED)
+    x.core.respond(tx, 200, "OK", to_tag=new.local_tag, headers=headers, body=new.local_sdp, now=now)
+    end_leg(x, leg, NORMAL, now)
+    x.arm(call)
+
+
+def _answering_leg(x: Exchange, tx: ServerTransaction, request: Request, old: Leg, other: Leg, now: float) -> Leg:
+    """The leg of the phone that takes over: what it offers is agreed on, and its dialog begun."""
+    record = leg_record(x, old.record.role, old.record.peer, now, old.agent_id)
+    new = Leg(
+        id=record.id, call_id=old.call_id, role=old.role, local_tag=x.token(), source=tx.source, nat=True,
+        sdp_id=x.session_id(), record=record, purpose=old.purpose, agent_id=old.agent_id, group=old.group,
+    )  # fmt: skip
+    try:
+        read_offer(x, new, request.body)
+    except SdpError as error:
+        raise Declined(error.status or 488) from error
+    if not lease_media(x, new, other):
+        raise Declined(503)
+    make_answer(x, new, other.agreement)
+    record.answered_us, record.sip_status = record.invited_us, 200
+    new.dialog = dialog = Dialog.as_server(request, new.local_tag, tx.source, nat=True)
+    x.dialogs[dialog.call_id, new.local_tag] = new
+    new.move(LegInput.ANSWER)
+    tx.context = new
+    return new
+
+
+def _take_place(x: Exchange, call: Call, old: Leg, new: Leg, now: float) -> None:
+    """The others hear the new phone; recording goes on in a file of its own."""
+    control_of(call)
+    unwire(x, call)
+    recorded = bool(call.recording) and old is call.caller
+    if recorded:
+        command_recording(x, call, "stop", now)
+    if old is call.caller:
+        call.caller = new
+    else:
+        call.agent = new
+    release_media(x, old)
+    add_leg(call, new.record)
+    open_media(x, new)
+    rewire(x, call)
+    if recorded:
+        start_recording(x, call, now)
+    write_snapshot(x, call)
