@@ -18,7 +18,7 @@ from routing.acd.entries import Callback, CallbackOutcome, Entry
 from routing.acd.events import CallbackAsked, CallbackEnded, CallbackRestored
 from routing.acd.floor import CALLBACK_REST, CALLING_LIMIT, CLEARING_LIMIT, OFFER_SLACK, Floor
 from routing.acd.groups import GroupStatus
-from routing.acd.presence import refresh, unring, withdraw
+from routing.acd.presence import hung_up, refresh, unring, withdraw
 from routing.acd.queueing import delist, end, enlist, register, require
 from routing.acd.requirement import Requirement, RequirementError, parse_requirement
 from routing.acd.score import key
@@ -237,7 +237,7 @@ def _let_go(x: Floor, entry: Entry, agent: AgentStatus, now: float) -> None:
     x.out.append(Withdraw(entry.id, agent.id))
     agent.talks.pop(entry.id, None)
     agent.held.discard(entry.id)
-    refresh(x, agent, now, "call")
+    hung_up(x, agent, now)
 
 
 def _attempt_failed(x: Floor, entry: Entry, now: float) -> None:

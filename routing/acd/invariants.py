@@ -40,6 +40,8 @@ def _agent(x: Floor, agent: AgentStatus, now: float) -> Iterator[str]:
     offers = [entry.id for entry in x.entries.values() if agent.id in entry.offers]
     if offers != ([agent.offer.id] if agent.offer is not None else []):
         yield f"{name} holds {agent.offered or 'no offer'}, but is rung for {offers}"
+    if agent.offer is not None and agent.calls:
+        yield f"{name} is rung for {agent.offer.id} in a call"
     if agent.deadline != agent.armed:
         yield f"{name} is due at {agent.deadline}, but armed for {agent.armed}"
     if agent.deadline <= now:

@@ -89,9 +89,6 @@ def settle_in(x: Floor, entry: Entry, now: float) -> None:
     entry.preferred = ""
     require(entry, group, now)
     enlist(x, entry)
-    if not group.present and not group.alerted:
-        group.alerted = True
-        x.out.append(Alert("no_agent", group.name))
 
 
 def set_limits(entry: Entry) -> None:
@@ -112,8 +109,11 @@ def next_overflow(entry: Entry) -> None:
 
 def begin_to_wait(x: Floor, entry: Entry, now: float) -> None:
     """Nobody was free: from now on it is said how long it takes."""
+    group = entry.group
+    if entry.callback is None and not group.present and not group.alerted:
+        group.alerted = True
+        x.out.append(Alert("no_agent", group.name))
     if entry.callback is None and entry.announcer is None:
-        group = entry.group
         entry.announcer = Announcer(group.group.announcements, entry.joined)
         if entry.said is None and (band := group.band(entry.position)) is not None:
             entry.said = band, now
@@ -131,13 +131,13 @@ def dismiss(x: Floor, entry: Entry, reason: LeaveReason, now: float) -> None:
                 return
             to = ""
         target = x.groups.get(name) if kind == "group" else None
-        if kind != "group" or target is None or name in seen:
+        if target is None or name in seen or _lately(entry, name, now):
             withdraw(x, entry, now)
             x.out.append(Leave(entry.id, reason, to if kind != "group" else ""))
             end(x, entry, reason)
             return
         seen.add(name)
-        refused = _lately(entry, name, now) or may_join(x, entry, target, now)
+        refused = may_join(x, entry, target, now)
         if refused is None:
             move(x, entry, target, now)
             return
@@ -160,9 +160,9 @@ def move(x: Floor, entry: Entry, target: GroupStatus, now: float) -> None:
     settle_in(x, entry, now)
 
 
-def _lately(entry: Entry, name: str, now: float) -> LeaveReason | None:
+def _lately(entry: Entry, name: str, now: float) -> bool:
     left = entry.passed.get(name)
-    return "overflow" if left is not None and left + BACK_AFTER > now else None
+    return left is not None and left + BACK_AFTER > now
 
 
 def overflow(x: Floor, entry: Entry, now: float) -> None:
