@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Literal
 
-from switchboard.api.types import CallView, ContactView, LastCallView, Page, RecordRow, RecordView, RemarkView, Revealed
+import msgspec
+
+from switchboard.api.types import (
+    CallView,
+    ContactFound,
+    ContactView,
+    LastCallView,
+    Page,
+    RecordRow,
+    RecordView,
+    RemarkView,
+    Revealed,
+)
 from switchboard.calls import commands
 from switchboard.calls.commands import Command, Done, Mode
 from switchboard.client.desk import segment
@@ -109,13 +120,14 @@ class Records:
         until: datetime | None = None,
         agent: str | None = None,
         group: str | None = None,
-        number: str | None = None,
-        outcome: str | None = None,
+        contact: str | None = None,
+        called: str | None = None,
+        answered: bool | None = None,
         cursor: str | None = None,
         limit: int | None = None,
     ) -> Page[RecordRow]:
         """Calls that have ended, newest first."""
-        asked = _conditions(since, until, agent, group, number, outcome)
+        asked = _conditions(since, until, agent, group, contact, called, answered)
         return await self._session.get("/records", Page[RecordRow], {**asked, "cursor": cursor, "limit": limit})
 
     async def all(
@@ -125,15 +137,17 @@ class Records:
         until: datetime | None = None,
         agent: str | None = None,
         group: str | None = None,
-        number: str | None = None,
-        outcome: str | None = None,
+        contact: str | None = None,
+        called: str | None = None,
+        answered: bool | None = None,
     ) -> AsyncIterator[RecordRow]:
         """All of them, page after page."""
         cursor: str | None = None
         while True:
             page = await self.search(
-                since=since, until=until, agent=agent, group=group, number=number, outcome=outcome, cursor=cursor
-            )
+                since=since, until=until, agent=agent, group=group, contact=contact, called=called,
+                answered=answered, cursor=cursor,
+            )  # fmt: skip
             for row in page.items:
                 yield row
             if page.next is None:
@@ -146,10 +160,10 @@ class Records:
 
     async def export(
         self, *, since: datetime | None = None, until: datetime | None = None, agent: str | None = None,
-        group: str | None = None, number: str | None = None, outcome: str | None = None,
+        group: str | None = None, contact: str | None = None, called: str | None = None, answered: bool | None = None,
     ) -> bytes:  # fmt: skip
         """The same as CSV in UTF-8."""
-        asked = _conditions(since, until, agent, group, number, outcome)
+        asked = _conditions(since, until, agent, group, contact, called, answered)
         return (await self._session.request("GET", "/records/export", parameters=asked)).body
 
     async def reveal(self, call: str, reason: str) -> str:
@@ -157,9 +171,18 @@ class Records:
         answer = await self._session.post(f"/records/{segment(call)}/reveal", Revealed, {"reason": reason})
         return answer.number
 
-    async def contact(self, contact: str) -> ContactView:
+    async def find_contact(self, number: str) -> ContactFound:
+        """What stands for somebody's number where calls and bindings are looked for."""
+        answer = await self._session.request("POST", "/contacts/find", body={"number": number})
+        return msgspec.json.decode(answer.body, type=ContactFound)
+
+    async def contact(self, contact: str, *, cursor: str | None = None) -> ContactView:
         """The history of a caller, by `contact` or by the id of one of their calls."""
-        return await self._session.get(f"/contacts/{segment(contact)}", ContactView)
+        return await self._session.get(f"/contacts/{segment(contact)}", ContactView, {"cursor": cursor})
+
+    async def remarks(self, call: str) -> list[RemarkView]:
+        """What was written about a call."""
+        return await self._session.get(f"/records/{segment(call)}/remarks", list[RemarkView])
 
     async def remark(self, call: str, text: str) -> RemarkView:
         """Write something down about a call; it stands in the caller's history."""
@@ -175,18 +198,16 @@ class Records:
         return await self.my_calls()
 
 
-Outcome = Literal["answered", "abandoned", "failed"]
-
-
 def _conditions(
-    since: datetime | None, until: datetime | None, agent: str | None, group: str | None, number: str | None,
-    outcome: str | None,
+    since: datetime | None, until: datetime | None, agent: str | None, group: str | None, contact: str | None,
+    called: str | None, answered: bool | None,
 ) -> Parameters:  # fmt: skip
     return {
         "since": None if since is None else since.isoformat(),
         "until": None if until is None else until.isoformat(),
         "agent": agent,
         "group": group,
-        "number": number,
-        "outcome": outcome,
+        "contact": contact,
+        "called": called,
+        "answered": answered,
     }

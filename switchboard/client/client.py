@@ -11,6 +11,7 @@ from typing import Self
 from switchboard.client.archive import Administration, Recordings, Voicemail
 from switchboard.client.calls import Calls, Records
 from switchboard.client.desk import Agents, Groups
+from switchboard.client.events import Events
 from switchboard.client.numbers import Masks, System
 from switchboard.client.session import TIMEOUT, Session, Tokens
 
@@ -44,6 +45,10 @@ class Client:
         self.masks = Masks(self.session)
         self.system = System(self.session)
         self.administration = Administration(self.session)
+
+    def events(self, since: int | None = None, *, give_up: float | None = None) -> Events:
+        """The event stream, behind the event `since`; it is opened again when the connection is lost."""
+        return Events(self.session, since, give_up=give_up)
 
     async def __aenter__(self) -> Self:
         return self

@@ -28,15 +28,14 @@ class Masks:
 
     async def search(
         self, *, number: str | None = None, kind: str | None = None, state: str | None = None,
-        person: str | None = None, label: str | None = None, cursor: str | None = None, limit: int | None = None,
+        contact: str | None = None, label: str | None = None, cursor: str | None = None, limit: int | None = None,
     ) -> Page[MaskView]:  # fmt: skip
-        """Bindings; `person` is somebody's number."""
-        asked = {"number": number, "kind": kind, "state": state, "label": label, "cursor": cursor, "limit": limit}
-        if person is None:
-            return await self._session.get("/masks", Page[MaskView], asked)
-        # A person's number belongs into no URL, which proxies log.
-        answer = await self._session.request("POST", "/masks/search", parameters=asked, body={"person": person})
-        return msgspec.json.decode(answer.body, type=Page[MaskView])
+        """Bindings; `contact` stands for somebody's number, see `Records.find_contact`."""
+        asked = {
+            "number": number, "kind": kind, "state": state, "contact": contact, "label": label, "cursor": cursor,
+            "limit": limit,
+        }  # fmt: skip
+        return await self._session.get("/masks", Page[MaskView], asked)
 
     async def get(self, binding: str) -> MaskView:
         """One binding: `4008001234,123456` or the id of an X number's."""
@@ -80,7 +79,7 @@ class Masks:
 
     async def retire(self, number: str) -> None:
         """Give a number out no more."""
-        await self._session.request("DELETE", f"/pools/numbers/{segment(number)}")
+        await self._session.request("POST", "/pools/retire", body={"number": number})
 
 
 class System:

@@ -55,6 +55,7 @@ class TokenAnswer(msgspec.Struct, frozen=True):
     access_token: str
     refresh_token: str
     expires_in: float
+    must_change: bool = False
 
     def __repr__(self) -> str:
         return "TokenAnswer(****)"
@@ -90,12 +91,14 @@ class Session:
     ) -> None:
         self.url = url.rstrip("/")
         self.tokens = tokens
+        self.must_change = False
+        """The password was given by somebody else: nothing is allowed but `change_password`."""
         self._name = name
         self._password = password
         self._code = code
         self._keep = keep
         self._timeout = timeout
-        self._sleep = sleep
+        self.sleep = sleep
         self._clock = clock
         self._renewing = asyncio.Lock()
         self._http: aiohttp.ClientSession | None = None
@@ -136,9 +139,16 @@ class Session:
     async def sign_out(self) -> None:
         """End the session at the switch."""
         if self.tokens is not None:
-            refresh = msgspec.json.encode({"refresh_token": self.tokens.refresh})
-            await self._send("POST", "/auth/logout", body=refresh, token=self.tokens.access, retry=False)
-            self._set(None)
+            try:
+                await self._send("POST", "/auth/logout", token=await self.token(), retry=False)
+            finally:
+                self._set(None)
+
+    async def change_password(self, current: str, new: str) -> None:
+        """Take another password; all other sessions of the account end."""
+        body = msgspec.json.encode({"current": current, "new": new})
+        self._password = new
+        self._take(await self._send("POST", "/auth/password", body=body, token=await self.token(), retry=False))
 
     async def token(self) -> str:
         """An access token that is still good for a while."""
@@ -146,6 +156,10 @@ class Session:
         if tokens is None or tokens.expires - EARLY <= self._clock():
             tokens = await self._renew(tokens)
         return tokens.access
+
+    def expires_within(self, seconds: float) -> bool:
+        """Whether the access token ends soon."""
+        return self.tokens is not None and self.tokens.expires - seconds <= self._clock()
 
     async def renew(self) -> str:
         """A new access token in place of the present one, which was refused."""
@@ -167,6 +181,7 @@ class Session:
 
     def _take(self, answer: Answer) -> Tokens:
         told = msgspec.json.decode(answer.body, type=TokenAnswer)
+        self.must_change = told.must_change
         tokens = Tokens(told.access_token, told.refresh_token, self._clock() + told.expires_in)
         self._set(tokens)
         return tokens
@@ -234,7 +249,7 @@ class Session:
             except (aiohttp.ClientError, TimeoutError) as error:
                 if not pauses:
                     raise NotReachedError(f"{self.url}: {_reason(error)}") from None
-                await self._sleep(pauses.pop(0))
+                await self.sleep(pauses.pop(0))
                 continue
             if answer.status >= 400:
                 raise error_of(answer.status, _problem(answer, content), answer.headers.get("Retry-After"))
