@@ -26,6 +26,7 @@ from switchboard.command_line import (
     show_json,
 )
 from switchboard.masks_cli.application import reached
+from switchboard.store.call_parts import agent_parts, talk_us
 from switchboard.store.callbacks import CallbackRepository
 from switchboard.store.calls import CallFilter, CallRepository
 from switchboard.store.masks import MaskRepository
@@ -52,6 +53,7 @@ Examples:
   switchboard calls list --since 2h --cause no_answer
   switchboard calls list --since "2026-11-01 09:00" --flow hotline --limit 100
   switchboard calls list --number 4008001234 --format json
+  switchboard calls list --group support --agent 1001 --talked 60
   switchboard calls list --open
 """
 
@@ -100,6 +102,18 @@ def list_calls(
         Optional[str],  # noqa: UP045
         typer.Option(metavar="CAUSE", help="How it ended: normal, busy, no_answer, …"),
     ] = None,
+    group: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="NAME", help="The group whose queue the caller was in."),
+    ] = None,
+    agent: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="ID", help="An agent who answered."),
+    ] = None,
+    talked: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(metavar="SECONDS", min=0, help="Talked at least so long; with --agent: that agent."),
+    ] = None,
     limit: LimitOption = 20,
     open_only: Annotated[
         bool, typer.Option("--open", help="Calls that are up now instead of those that ended.")
@@ -107,7 +121,15 @@ def list_calls(
     form: FormatOption = "text",
 ) -> None:
     """List calls, newest first."""
-    wanted = CallFilter(moment_us(since, "--since"), moment_us(until, "--until"), flow=flow, cause=cause)
+    wanted = CallFilter(
+        moment_us(since, "--since"),
+        moment_us(until, "--until"),
+        flow=flow,
+        cause=cause,
+        group=group,
+        agent=agent,
+        min_talk_us=None if talked is None else talked * 1_000_000,
+    )
     with opened(config) as store:
         if number is not None:
             wanted = wanted._replace(either=(canonical_number(number), _fingerprint(store, number)))
@@ -157,10 +179,12 @@ def callbacks(
             one.record.group or "-",
             one.record.number_masked,
             one.state,
+            str(one.attempts),
+            one.reason or "-",
         )
         for one in found
     ]
-    head = ("asked", "request", "group", "number", "state")
+    head = ("asked", "request", "group", "number", "state", "attempts", "reason")
     if form == "json":
         show_json([dict(zip(head, row, strict=True)) for row in rows])
         return
@@ -197,7 +221,17 @@ def _fits(record: CallRecord, wanted: CallFilter) -> bool:
         and (wanted.until_us is None or record.started_us < wanted.until_us)
         and wanted.flow in (None, record.flow)
         and wanted.cause in (None, record.cause)
+        and wanted.group in (None, record.group)
+        and _talked(record, wanted)
     )
+
+
+def _talked(record: CallRecord, wanted: CallFilter) -> bool:
+    """Whether the agent that is wanted has answered, and the talk so far is long enough."""
+    least = wanted.min_talk_us or 0
+    if wanted.agent is None:
+        return talk_us(record) >= least
+    return any(agent == wanted.agent and talked >= least for agent, _, _, _, _, talked, _ in agent_parts(record))
 
 
 def _find(store: Opened, call: str) -> CallRecord:
@@ -263,6 +297,8 @@ def _row(record: CallRecord) -> dict[str, object]:
         "called": record.called,
         "extension": record.extension,
         "flow": record.flow,
+        "group": record.group,
+        "agent": record.agent,
         "answered": record.answered_us is not None,
         "seconds": None if record.ended_us is None else (record.ended_us - record.started_us) / 1e6,
         "ended_by": record.ended_by,

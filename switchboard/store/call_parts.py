@@ -47,14 +47,26 @@ def talk_us(record: CallRecord) -> int:
     return sum(_length(record, segment) for segment in record.segments if segment.kind in _TALKING)
 
 
-def agent_rows(record: CallRecord) -> list[Values]:
-    """A row of `call_agents` for every agent who answered."""
+class AgentPart(NamedTuple):
+    """What one agent had of a call: a row of `call_agents`. Times are UTC microseconds."""
+
+    agent: str
+    started_us: int
+    call_id: str
+    group: str
+    answered_us: int
+    talk_us: int
+    hold_us: int
+
+
+def agent_parts(record: CallRecord) -> list[AgentPart]:
+    """The part of every agent who answered."""
     answered = {leg.agent: leg.answered_us for leg in reversed(record.legs) if leg.agent and leg.answered_us}
     own: dict[str, list[SegmentRecord]] = {}
     for segment in record.segments:
         if segment.agent and segment.kind in _TOGETHER:
             own.setdefault(segment.agent, []).append(segment)
-    rows: list[Values] = []
+    found: list[AgentPart] = []
     for agent in answered | own:
         parts = own.get(agent, [])
         began = [segment.started_us for segment in parts]
@@ -63,8 +75,8 @@ def agent_rows(record: CallRecord) -> list[Values]:
         talked = sum(_length(record, segment) for segment in parts if segment.kind in _TALKING)
         held = sum(_length(record, segment) for segment in parts if segment.kind == "hold")
         first = min(began if since is None else [*began, since])
-        rows.append((agent, record.started_us, record.id, group, first, talked, held))
-    return rows
+        found.append(AgentPart(agent, record.started_us, record.id, group, first, talked, held))
+    return found
 
 
 def _length(record: CallRecord, segment: SegmentRecord) -> int:

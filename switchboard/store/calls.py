@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, literal, or_, select, tuple_
 
-from switchboard.store.call_parts import PARTS, Values, agent_rows, talk_us
+from switchboard.store.call_parts import PARTS, Values, agent_parts, talk_us
 from switchboard.store.database import Database
 from switchboard.store.records import CallRecord, Direction
 from switchboard.store.schema import call_agents, calls
@@ -105,7 +105,7 @@ class CallRepository:
             (*_call_values(record), _encode_path(record.path), talk_us(record)) for record in new.values()
         ]
         connection.exec_driver_sql(self._insert_calls, rows)
-        for statement, rows_of in (*self._insert_parts, (self._insert_agents, agent_rows)):
+        for statement, rows_of in (*self._insert_parts, (self._insert_agents, agent_parts)):
             rows = [row for record in new.values() for row in rows_of(record)]
             if rows:
                 connection.exec_driver_sql(statement, rows)

@@ -70,6 +70,28 @@ class TestList:
         assert found(world, "--flow", "hotline") == [3]
         assert found(world, "--flow", "hotline", "--cause", "busy") == []
 
+    def test_by_group_agent_and_talk(self, world: World) -> None:
+        """The agent's own part counts; calls that are up are filtered alike."""
+        other, short = call_record(2), call_record(3)
+        other.group, other.legs[1].agent, other.segments[1].agent = "sales", "1002", "1002"
+        short.segments[1].ended_us = short.started_us + 5_000_000
+        keep(world, call_record(1), other, short)
+        assert found(world, "--group", "support") == [3, 1]
+        assert found(world, "--agent", "1002") == [2]
+        assert found(world, "--talked", "10") == [2, 1]
+        assert found(world, "--agent", "1001", "--talked", "10") == [1]
+        journal = Journal(world.store / "journal")
+        for number in (4, 5):
+            record = call_record(number, ended=False)
+            record.group = ("support", "sales")[number % 2]
+            record.segments[1].ended_us = record.started_us + 20_000_000
+            journal.append(Kind.OPENED, record.id, encode_snapshot(record, b"sealed"))
+        journal.close()
+        assert found(world, "--open", "--group", "sales") == [5]
+        assert found(world, "--open", "--agent", "1001", "--talked", "10") == [5, 4]
+        assert found(world, "--open", "--agent", "1001", "--talked", "30") == []
+        assert found(world, "--open", "--talked", "30") == []
+
     def test_by_number(self, world: World) -> None:
         """The called number, or the caller's in any spelling; neither is printed in clear."""
         mine, other = call_record(1), call_record(2)
@@ -264,9 +286,11 @@ class TestCallbacks:
             requests = CallbackRepository(world.database)
             requests.insert(connection, [callback_record(n, person=n, group="ab"[n % 2]) for n in range(3)])
             requests.change(connection, [CallbackStateRecord(id="request-2", state="done", at_us=5)])
+            requests.change(connection, [CallbackStateRecord(id="request-1", state="calling", at_us=5, attempts=2)])
         lines = world.run(app, "callbacks").output.splitlines()
         assert [line.split()[2:] for line in lines[1:]] == [
-            ["request-0", "a", "139****1234", "open"], ["request-1", "b", "139****1234", "open"],
+            ["request-0", "a", "139****1234", "open", "0", "-"],
+            ["request-1", "b", "139****1234", "calling", "2", "-"],
         ]  # fmt: skip
         shown = json.loads(world.run(app, "callbacks", "--group", "a", "--all", "--format", "json").output)
         assert [(one["request"], one["state"]) for one in shown] == [("request-0", "open"), ("request-2", "done")]

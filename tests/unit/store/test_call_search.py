@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Select
 
 from switchboard.store.call_history import last_calls_query
-from switchboard.store.call_parts import agent_rows, talk_us
+from switchboard.store.call_parts import agent_parts, talk_us
 from switchboard.store.calls import CallFilter, CallRepository, Cursor, search_query
 from switchboard.store.database import Database
 from switchboard.store.records import CallRecord, LegRecord, SegmentRecord
@@ -154,7 +154,7 @@ def test_everybodys_own_part() -> None:
             SegmentRecord(kind="talk", started_us=at + 40, agent="1002"),
         ],
     )
-    assert sorted(agent_rows(record)) == [
+    assert sorted(agent_parts(record)) == [
         ("1001", at, "c", "support", at + 10, 16, 4),
         ("1002", at, "c", "", at + 30, 30, 0),
         ("1003", at, "c", "", at + 59, 0, 0),
