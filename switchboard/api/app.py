@@ -33,12 +33,17 @@ def build_api(services: Services, routers: Sequence[Router], *, beside: Sequence
 
     Handlers get who asks as a parameter `principal: Caller`. Every operation needs its line in `roles`.
     """
+
+    async def count(message: Message, scope: Scope) -> None:
+        if message["type"] == "http.response.start":
+            services.answers[str(message["status"])] += 1
+
     app = Litestar(
         [Router(PREFIX, route_handlers=list(routers)), *beside],
         dependencies={"principal": Provide(principal_of, sync_to_thread=False)},
         middleware=[DefineMiddleware(Gate, services=services)],
         exception_handlers=EXCEPTION_HANDLERS,
-        before_send=[_add_headers],
+        before_send=[_add_headers, count],
         request_max_body_size=services.limits.body,
         openapi_config=openapi_config(),
         logging_config=None,

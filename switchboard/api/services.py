@@ -7,6 +7,7 @@ queues is read and done in the loop, by `in_calls`, in steps of less than a few 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
@@ -25,9 +26,9 @@ T = TypeVar("T")
 Step = Callable[[float], None]
 
 RATES: Final[dict[str, Rate]] = {
-    "user": Rate(each_second=50.0, burst=200.0),
-    "address": Rate(each_second=10.0, burst=50.0),
-    "login": Rate(each_second=2.0, burst=20.0),
+    "user": Rate(each_second=100.0, burst=500.0),
+    "address": Rate(each_second=20.0, burst=200.0),
+    "login": Rate(each_second=10.0, burst=200.0),
 }
 
 
@@ -62,6 +63,8 @@ class Services:
     utc: Callable[[], float] = time.time
     pace: Pace = field(default_factory=lambda: Pace(time.monotonic, RATES))
     limits: Limits = Limits()
+    answers: Counter[str] = field(default_factory=Counter)
+    """Answers by status."""
     failed: Callable[[], None] = lambda: None
     """Counts an exception that was answered with 500."""
 

@@ -24,6 +24,8 @@ BACKLOG: Final = 256
 LONGEST_MESSAGE: Final = 16 * 1024
 """Octets of a message from a WebSocket's client."""
 PING_SECONDS: Final = 20.0
+UNREAD_MILLISECONDS: Final = 30_000
+"""How long a client may leave what it was sent unread (TCP_USER_TIMEOUT, RFC 5482)."""
 
 BuildApi: TypeAlias = "Callable[[Router], Litestar]"
 """Makes the API with the pages for machines beside it; called in a thread."""
@@ -69,6 +71,8 @@ def _listen(settings: Http) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Those accepted inherit it: who stops reading holds neither memory nor a descriptor for longer.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MILLISECONDS)
         sock.bind((settings.host, settings.port))
         sock.listen(BACKLOG)
         sock.setblocking(False)

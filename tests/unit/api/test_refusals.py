@@ -14,15 +14,10 @@ from litestar.testing import TestClient
 
 from switchboard.api.access_tokens import LIFETIME, AccessTokens
 from switchboard.api.app import build_api
-from switchboard.api.auth import auth_router
-from switchboard.api.events import events_router
 from switchboard.api.principal import Principal
-from switchboard.api.resources import resource_router
 from switchboard.api.roles import OPERATIONS, WITH_GIVEN_PASSWORD
 from switchboard.api.services import Services
-from switchboard.api.sign_in import SignIn
-from switchboard.api.stream import EventStream
-from switchboard.api.telling import Teller
+from switchboard.api.serving import SwitchApi
 from switchboard.api.types import Role
 from switchboard.ops.health import Health
 from switchboard.ops.metrics import Metrics
@@ -32,21 +27,9 @@ from tests.support.api_switch import ApiSwitch, api_switch
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
-async def no_snapshot(principal: Principal) -> object:
-    """Nothing to see."""
-    return {}
-
-
 def whole_api(switch: ApiSwitch) -> Litestar:
     """All that is served on the port."""
-    sign_in = SignIn(switch.services, switch.parts.trail, wrong_seconds=0.0)
-    stream = EventStream(lambda: int(switch.clock() * 1e6))
-    routers = [
-        auth_router(sign_in),
-        events_router(switch.services, stream, Teller(), no_snapshot),
-        resource_router(switch.parts),
-    ]
-    return build_api(switch.services, routers, beside=[build_pages(Metrics(), Health())])
+    return SwitchApi(switch.parts, wrong_seconds=0.0).build(build_pages(Metrics(), Health()))
 
 
 @pytest.fixture(scope="module")
