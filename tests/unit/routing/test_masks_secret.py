@@ -286,3 +286,16 @@ class TestVault:
         assert safe.open_state(sealed) == b"state with 13956781234"
         with pytest.raises(VaultError, match="altered"):
             safe.open_state(sealed[:-1] + bytes([sealed[-1] ^ 1]))
+
+
+def test_keyed_hashes_are_of_one_purpose() -> None:
+    """Equal for equal data and purpose, of the key, apart from fingerprints, and taken over with new keys."""
+    keys = vault()
+    made = keys.keyed_hash(b"token", b"data")
+    assert (len(made), made) == (32, vault().keyed_hash(b"token", b"data"))
+    assert len({made, keys.keyed_hash(b"toke", b"ndata"), keys.keyed_hash(b"token"), keys.keyed_hash(b"data")}) == 4
+    assert made[:16] != keys.fingerprint(RealNumber("data"))
+    other = vault(hash_key=b"i" * 32)
+    assert other.keyed_hash(b"token", b"data") != made
+    keys.swap(other)
+    assert keys.keyed_hash(b"token", b"data") == other.keyed_hash(b"token", b"data")
