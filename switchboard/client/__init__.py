@@ -24,7 +24,7 @@ from switchboard.client.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from switchboard.client.session import Session, Tokens
+from switchboard.client.session import MemoryTokens, Session, Tokens, TokenStore
 
 __all__ = [
     "ApiError",
@@ -34,11 +34,13 @@ __all__ = [
     "ConflictError",
     "ForbiddenError",
     "InvalidError",
+    "MemoryTokens",
     "NotFoundError",
     "NotReachedError",
     "NotSignedInError",
     "Session",
     "StreamLostError",
+    "TokenStore",
     "Tokens",
     "TooManyError",
     "UnauthorizedError",

@@ -13,7 +13,7 @@ from switchboard.client.calls import Calls, Records
 from switchboard.client.desk import Agents, Groups
 from switchboard.client.events import Events
 from switchboard.client.numbers import Masks, System
-from switchboard.client.session import TIMEOUT, Session, Tokens
+from switchboard.client.session import TIMEOUT, Session, TokenStore
 
 
 class Client:
@@ -26,15 +26,13 @@ class Client:
         name: str = "",
         password: str = "",
         code: Callable[[], str] | None = None,
-        tokens: Tokens | None = None,
-        keep: Callable[[Tokens | None], None] | None = None,
+        store: TokenStore | None = None,
         timeout: float = TIMEOUT,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.session = Session(
-            url, name=name, password=password, code=code, tokens=tokens, keep=keep, timeout=timeout, sleep=sleep,
-            clock=clock,
+            url, name=name, password=password, code=code, store=store, timeout=timeout, sleep=sleep, clock=clock
         )  # fmt: skip
         self.agents = Agents(self.session)
         self.groups = Groups(self.session)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
-from typing import Final, NamedTuple, Self, TypeVar
+from typing import Final, NamedTuple, Protocol, Self, TypeVar
 
 import aiohttp
 import msgspec
 
-from switchboard.api.types import Problem
+from switchboard.api.types import Me, Problem
 from switchboard.client.errors import NotReachedError, NotSignedInError, UnauthorizedError, error_of
 
 T = TypeVar("T")
@@ -36,6 +37,39 @@ class Tokens(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return "Tokens(****)"
+
+
+class TokenStore(Protocol):
+    """Where tokens are kept. A refresh token serves once, and ends the session when it is used again."""
+
+    def exclusive(self) -> AbstractAsyncContextManager[None]:
+        """While tokens are renewed nobody else may do so."""
+
+    def load(self) -> Tokens | None:
+        """What is kept."""
+
+    def save(self, tokens: Tokens | None) -> None:
+        """Keep these, or forget."""
+
+
+class MemoryTokens:
+    """Keeps tokens for one session."""
+
+    def __init__(self, tokens: Tokens | None = None) -> None:
+        self._tokens = tokens
+
+    @asynccontextmanager
+    async def exclusive(self) -> AsyncIterator[None]:
+        """The session sees to it."""
+        yield
+
+    def load(self) -> Tokens | None:
+        """What is kept."""
+        return self._tokens
+
+    def save(self, tokens: Tokens | None) -> None:
+        """Keep these."""
+        self._tokens = tokens
 
 
 class SignIn(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -72,8 +106,7 @@ class Answer(NamedTuple):
 class Session:
     """One user's connection to one switch; use as `async with`. Several tasks may share it.
 
-    With `name` and `password` it signs in when it must; with `tokens` it goes on from an earlier one, and `keep` is
-    told of every change, so that a token file stays true (a refresh token is good for one use).
+    With `name` and `password` it signs in when it must; with `store` it goes on from an earlier session.
     """
 
     def __init__(
@@ -83,20 +116,19 @@ class Session:
         name: str = "",
         password: str = "",
         code: Callable[[], str] | None = None,
-        tokens: Tokens | None = None,
-        keep: Callable[[Tokens | None], None] | None = None,
+        store: TokenStore | None = None,
         timeout: float = TIMEOUT,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.url = url.rstrip("/")
-        self.tokens = tokens
+        self._store = store if store is not None else MemoryTokens()
+        self.tokens = self._store.load()
         self.must_change = False
         """The password was given by somebody else: nothing is allowed but `change_password`."""
         self._name = name
         self._password = password
         self._code = code
-        self._keep = keep
         self._timeout = timeout
         self.sleep = sleep
         self._clock = clock
@@ -150,6 +182,10 @@ class Session:
         self._password = new
         self._take(await self._send("POST", "/auth/password", body=body, token=await self.token(), retry=False))
 
+    async def me(self) -> Me:
+        """The account."""
+        return await self.get("/auth/me", Me)
+
     async def token(self) -> str:
         """An access token that is still good for a while."""
         tokens = self.tokens
@@ -166,8 +202,10 @@ class Session:
         return (await self._renew(self.tokens)).access
 
     async def _renew(self, stale: Tokens | None) -> Tokens:
-        async with self._renewing:
-            if self.tokens is not None and self.tokens is not stale:
+        async with self._renewing, self._store.exclusive():
+            # Another task, or another program with the same file, may have been first.
+            self.tokens = self._store.load()
+            if self.tokens is not None and self.tokens != stale:
                 return self.tokens
             if stale is not None:
                 try:
@@ -188,8 +226,7 @@ class Session:
 
     def _set(self, tokens: Tokens | None) -> None:
         self.tokens = tokens
-        if self._keep is not None:
-            self._keep(tokens)
+        self._store.save(tokens)
 
     # --- requests ---
 

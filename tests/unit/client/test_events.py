@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from switchboard.api.types import EventView
-from switchboard.client import Client, ForbiddenError, StreamLostError, Tokens
+from switchboard.client import Client, ForbiddenError, MemoryTokens, StreamLostError, Tokens
 from tests.unit.client.conftest import Pauses, Scripted
 
 
@@ -54,7 +54,8 @@ async def test_an_expired_token_is_renewed(scripted: Scripted, client: Client) -
 async def test_a_token_that_ends_soon_is_renewed_without_a_break(scripted: Scripted, pauses: Pauses) -> None:
     """The next token is sent on the open stream."""
     scripted.sockets = [[event(1), "hear", event(2)]]
-    async with Client(scripted.url, tokens=Tokens("a", "r", 1050.0), sleep=pauses, clock=lambda: 1000.0) as client:
+    store = MemoryTokens(Tokens("a", "r", 1050.0))
+    async with Client(scripted.url, store=store, sleep=pauses, clock=lambda: 1000.0) as client:
         assert [one.seq for one in await take(client, 2)] == [1, 2]
     assert scripted.heard == ['{"token":"a0.1"}']
     assert len(scripted.opened) == 1

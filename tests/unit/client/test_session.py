@@ -15,6 +15,7 @@ from switchboard.client import (
     ConflictError,
     ForbiddenError,
     InvalidError,
+    MemoryTokens,
     NotFoundError,
     NotReachedError,
     NotSignedInError,
@@ -58,19 +59,19 @@ async def test_without_a_good_refresh_token_the_password_serves(scripted: Script
 
 async def test_without_a_password_an_ended_session_is_told(scripted: Scripted, pauses: Pauses) -> None:
     """A token file whose session has ended: sign in again, and the file is told so."""
-    kept: list[Tokens | None] = []
+    store = MemoryTokens(Tokens("old", "old", 1.0))
     scripted.refresh_status = 401
-    tokens = Tokens("old", "old", 1.0)
-    async with Client(scripted.url, tokens=tokens, keep=kept.append, sleep=pauses, clock=lambda: 1000.0) as client:
+    async with Client(scripted.url, store=store, sleep=pauses, clock=lambda: 1000.0) as client:
         with pytest.raises(NotSignedInError):
             await client.agents.get("anna")
-    assert kept == [None]
+    assert store.load() is None
 
 
 async def test_many_tasks_renew_once(scripted: Scripted, pauses: Pauses) -> None:
     """A refresh token is good for one use, so tasks that need a new one at once share it."""
     scripted.reply(AGENT)
-    async with Client(scripted.url, tokens=Tokens("old", "r", 1010.0), sleep=pauses, clock=lambda: 1000.0) as client:
+    store = MemoryTokens(Tokens("old", "r", 1010.0))
+    async with Client(scripted.url, store=store, sleep=pauses, clock=lambda: 1000.0) as client:
         await asyncio.gather(*(client.agents.get("anna") for _ in range(8)))
     assert scripted.refreshes == 1
 
@@ -97,7 +98,8 @@ async def test_each_command_has_a_key_of_its_own(scripted: Scripted, client: Cli
 
 async def test_nobody_there_is_told_after_some_tries(pauses: Pauses, unused_tcp_port: int) -> None:
     """The error names the address and says what to look at, nothing of the request."""
-    async with Client(f"http://127.0.0.1:{unused_tcp_port}", tokens=Tokens("a", "r", 9e9), sleep=pauses) as client:
+    store = MemoryTokens(Tokens("a", "r", 9e9))
+    async with Client(f"http://127.0.0.1:{unused_tcp_port}", store=store, sleep=pauses) as client:
         with pytest.raises(NotReachedError, match="no switch answers there"):
             await client.agents.get("anna")
     assert pauses.slept == [0.1, 0.3, 0.9]
