@@ -52,6 +52,7 @@ class Blend:
             (self._parties + nth, own.index(parts[n].coached)) for nth, n in enumerate(coaches)
         ]  # rows of what is said and of who hears it
         self._silence = [bytes([SILENCE[part.codec]]) * FRAME for part in parts]
+        self._quiet = [self._silence[n] for n in self._talkers]
         self._said_laws = _column([parts[n].codec for n in self._talkers], 256)
         self._heard_laws = _column(rows, 1 << 16)
 
@@ -62,15 +63,15 @@ class Blend:
 
     def mix(self, frames: Sequence[bytes | None]) -> list[bytes]:
         """What each part hears while `talkers` say `frames`, in their order; None is silence."""
-        silent = [n for n, frame in enumerate(frames) if frame is None]
-        if len(silent) == len(frames):
+        # A-law's code of silence is no nought: those of many who are silent would add up.
+        said = [frame or silence for frame, silence in zip(frames, self._quiet, strict=True)]
+        silent = [n for n, silence in enumerate(self._quiet) if said[n] == silence]
+        if len(silent) == len(said):
             return self._silence
-        silence, talkers = self._silence, self._talkers
-        said = b"".join([frame or silence[talkers[n]] for n, frame in enumerate(frames)])
-        index = np.frombuffer(said, np.uint8).reshape(-1, FRAME) + self._said_laws
+        index = np.frombuffer(b"".join(said), np.uint8).reshape(-1, FRAME) + self._said_laws
         samples = _VALUES[index]
         if silent:
-            samples[silent] = 0  # the A-law code of silence is not quite
+            samples[silent] = 0
         parties = self._parties
         heard = np.empty((len(self._heard_laws), FRAME), np.int32)
         heard[:] = samples[:parties].sum(axis=0, dtype=np.int32)

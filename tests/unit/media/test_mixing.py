@@ -116,10 +116,10 @@ def test_who_says_nothing_adds_nothing() -> None:
     voice = sine(425, 0.02)
     frames: list[bytes | None] = [None] * 31
     assert blend.mix(frames) == [bytes([SILENCE[part.codec]]) * FRAME for part in parts]
-    frames[5] = voice
-    heard = blend.mix(frames)
-    assert heard[0] == voice
-    assert heard[5] == bytes([SILENCE["PCMA"]]) * FRAME
+    for others in (None, bytes([SILENCE["PCMA"]]) * FRAME):
+        heard = blend.mix([voice if n == 5 else others for n in range(31)])
+        assert heard[0] == voice
+        assert heard[5] == bytes([SILENCE["PCMA"]]) * FRAME
 
 
 def test_who_hears_the_same_shares_it() -> None:
