@@ -30,7 +30,7 @@ from switchboard.calls.queue_sounds import announced
 from switchboard.calls.recording import recorded
 from switchboard.calls.referral import reported
 from switchboard.calls.registration import register
-from switchboard.calls.reinvite import Reinvite, reinvite_answered, reinvite_failed
+from switchboard.calls.reinvite import Reinvite, reinvite_answered, reinvite_failed, reinvites_due
 from switchboard.calls.serving import OFFER, key_pressed
 from switchboard.calls.sounds import Prepared
 from switchboard.calls.subscribe import ALLOW_EVENTS, notified, subscribe
@@ -228,6 +228,7 @@ class CallEngine:
             x.heap.next_deadline(),
             x.registrar.next_deadline(),
             x.subscriptions.heap.next_deadline(),
+            x.reinvites.next_deadline(),
             x.after_heap.next_deadline(),
             x.desk.next_due(),
         )
@@ -242,6 +243,7 @@ class CallEngine:
         if due_at is not None and due_at <= now:
             x.desk.tell(TimeDue(), now)
         subscriptions_due(x, now)
+        reinvites_due(x, now)
         after_due(x, now)
         while (due := x.heap.pop_due(now)) is not None:
             call = due[0]

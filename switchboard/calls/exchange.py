@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from switchboard.calls.attempts import Attempt
     from switchboard.calls.call import Call
     from switchboard.calls.leg import Leg, Purpose
+    from switchboard.calls.reinvite import Reinvite
     from switchboard.calls.sounds import Prepared
     from switchboard.sip.core import SipCore
     from switchboard.sip.registrar import Registrar
@@ -344,6 +345,7 @@ class Exchange:
         self.registrar = registrar
         self.phones = PhoneSources(registrar)
         self.subscriptions = Subscriptions()
+        self.reinvites: DeadlineHeap[Reinvite] = DeadlineHeap()
         self.authenticator = authenticator
         self.journal = journal
         self.secrets = secrets
@@ -415,6 +417,7 @@ class Exchange:
             "call_timers": len(self.heap),
             "afterlives": len(self.afterlives),
             "subscriptions": len(self.subscriptions),
+            "reinvites": len(self.reinvites),
             "slots": len(self.slots),
         }
 

@@ -44,6 +44,9 @@ def replace_leg(x: Exchange, tx: ServerTransaction, request: Request, account: s
     other = call.agent if leg is call.caller else call.caller
     if call.phase is not Phase.TALKING or leg.state is not LegState.CONFIRMED or other is None or leg in call.others:
         raise Declined(491)
+    if not request.body:
+        # An offer of ours would be answered in its ACK, when the old phone is gone already.
+        raise Declined(488)
     new = _answering_leg(x, tx, request, leg, other, now)
     _take_place(x, call, leg, new, now)
     headers = (x.contact, ALLOW, SUPPORTED)

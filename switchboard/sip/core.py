@@ -283,8 +283,10 @@ class SipCore:
 
     def _cancel_invite(self, cancel: ServerTransaction, invite: ServerTransaction, now: float) -> None:
         """Answer a CANCEL, and tell the TU if it is not too late (RFC 3261 §9.2)."""
-        # The responses to CANCEL and INVITE should have the same tag; the TU may still choose another.
-        invite.to_tag = invite.to_tag or self._random_token()
+        # The responses to CANCEL and INVITE should have the same tag; the TU may still choose another. Within a
+        # dialog both bring it.
+        if cancel.request.to_tag is None:
+            invite.to_tag = invite.to_tag or self._random_token()
         self.respond(cancel, 200, to_tag=invite.to_tag, now=now)
         self._servers.step(invite, Input.CANCEL, None, now)
 

@@ -148,6 +148,18 @@ def test_a_tag_that_is_there_is_kept() -> None:
     assert response(rig.sent()[0]).to_tag == "given"
 
 
+def test_a_cancel_within_a_dialog_adds_no_second_tag() -> None:
+    """The INVITE it cancels has its To tag already."""
+    rig = Rig()
+    rig.receive(request(to_tag="given"))
+    tx = take(rig)
+    rig.receive(request("CANCEL", to_tag="given"))
+    rig.core.respond(tx, 487, now=0.0)
+    sent = [data for data in rig.sent() if b" 100 " not in data]
+    assert [(response(data).status, response(data).to_tag) for data in sent] == [(200, "given"), (487, "given")]
+    assert all(data.count(b"tag=given") == 1 and data.count(b";tag=") == 2 for data in sent)
+
+
 def test_all_responses_to_a_request_have_one_tag() -> None:
     """The tag is chosen once when the TU has no wish; 100 Trying has none."""
     rig = Rig()
