@@ -226,6 +226,8 @@ def past_due(x: Floor, entry: Entry, now: float) -> None:
             return
         if entry.overflows <= entry.leaves:
             overflow(x, entry, now)
+            if x.entries.get(entry.id) is entry and not entry.shown and not entry.offers:
+                look(x, entry)
         else:
             dismiss(x, entry, "timeout", now)
         return

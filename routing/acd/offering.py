@@ -122,7 +122,11 @@ def _fail(x: Floor, agent: AgentStatus, entry: Entry, why: OfferFailure, now: fl
     refresh(x, agent, now, by, why)
     if not entry.offers:
         entry.alone = None
-        look(x, entry)
+        if entry.callback is None and min(entry.overflows, entry.leaves) <= now:
+            # Patience ended while the phone rang: whoever is next would only ring on and on.
+            x.arm(entry)
+        else:
+            look(x, entry)
         if not entry.group.present:
             x.emptied[entry.group] = None
 

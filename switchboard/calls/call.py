@@ -34,7 +34,7 @@ PHASES: Final[dict[Phase, frozenset[Phase]]] = {
     Phase.ROUTING: frozenset({Phase.FLOW, Phase.QUEUED, Phase.CONNECTING, Phase.ENDING}),
     Phase.FLOW: frozenset({Phase.CONNECTING, Phase.QUEUED, Phase.ENDING}),
     Phase.QUEUED: frozenset({Phase.FLOW, Phase.QUEUED, Phase.TALKING, Phase.ENDING}),
-    Phase.CONNECTING: frozenset({Phase.FLOW, Phase.CONNECTING, Phase.TALKING, Phase.ENDING}),
+    Phase.CONNECTING: frozenset({Phase.FLOW, Phase.CONNECTING, Phase.QUEUED, Phase.TALKING, Phase.ENDING}),
     Phase.TALKING: frozenset({Phase.FLOW, Phase.QUEUED, Phase.PARKED, Phase.ENDING}),
     Phase.PARKED: frozenset({Phase.FLOW, Phase.QUEUED, Phase.TALKING, Phase.ENDING}),
     Phase.ENDING: frozenset({Phase.ENDED}),
@@ -100,7 +100,8 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     the caller talks: the flow goes on when the agent leaves. `speaking` is the play that waits for its speech.
     `talk_due` ends a talk, `warn_due` announces that end. `failed_flow` takes the call when nobody is reached.
     `others` are all legs beside the caller's and the agent's: agents that ring, a party consulted, supervisors.
-    `control` is what the call bar has made of it, `wait` the caller's place in a queue.
+    `control` is what the call bar has made of it, `wait` the caller's place in a queue. `entry` is
+    the callback that this call is an attempt of, `kept_agent` the agent and group kept while its caller is called.
     """
 
     record: CallRecord
@@ -140,6 +141,8 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     others: list[Leg] = []
     control: Control | None = None
     wait: Wait | None = None
+    entry: str = ""
+    kept_agent: tuple[str, str] | None = None
 
     def enter(self, phase: Phase) -> bool:
         """Move to `phase`; False and no change when `PHASES` does not allow it."""
@@ -147,6 +150,11 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
             return False
         self.phase = phase
         return True
+
+    @property
+    def entry_id(self) -> str:
+        """What the queue engine calls the one who waits: the callback that this is an attempt of, or this call."""
+        return self.entry or self.id
 
     @property
     def legs(self) -> list[Leg]:

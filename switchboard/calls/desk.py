@@ -6,10 +6,11 @@ An agent's state is never kept here: the engine derives it from the phone, the c
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable
+from typing import Final, cast
 
-from routing.acd.actions import Action, AgentChanged, Alert
+from routing.acd.actions import Action, AgentChanged, Alert, CallbackOver, CallbackTaken, Offer, Withdraw
+from routing.acd.engine import Engine
 from routing.acd.events import (
     AgentRemoved,
     AgentSet,
@@ -28,6 +29,7 @@ from routing.acd.events import (
 )
 from routing.acd.model import Agent, ChosenState, Group
 from routing.masks.target import AorTarget, TargetError, parse_open_target
+from switchboard.calls.calling_back import call_back, give_up, over, taken
 from switchboard.calls.causes import FAILED
 from switchboard.calls.ending import end_call
 from switchboard.calls.exchange import Exchange
@@ -38,20 +40,16 @@ MOST_EVENTS: Final = 100_000
 """Events handled one after the other before the engine is taken to run in circles."""
 
 
-class QueueEngine(Protocol):
-    """What the desk needs of `routing.acd`'s engine."""
-
-    def handle(self, event: Event, now: float) -> list[Action]:
-        """Take an event; what is to be done."""
-
-    def next_due(self) -> float | None:
-        """When time matters next."""
+_PERFORM: Final = cast(
+    "dict[type[Action], Callable[[Exchange, Action, float], None]]",
+    {**PERFORM, Withdraw: give_up, CallbackTaken: taken, CallbackOver: over},
+)
 
 
 class Desk:
     """Implements `calls.exchange.Desk`; all methods belong into the loop's order of events."""
 
-    def __init__(self, exchange: Exchange, engine: QueueEngine) -> None:
+    def __init__(self, exchange: Exchange, engine: Engine) -> None:
         """`exchange` is told where the desk is."""
         self.exchange = exchange
         self.engine = engine
@@ -93,7 +91,10 @@ class Desk:
                 )
         else:
             try:
-                PERFORM[type(action)](x, action, now)
+                if isinstance(action, Offer) and action.callback:
+                    call_back(x, action, now)
+                else:
+                    _PERFORM[type(action)](x, action, now)
             except Exception as error:  # noqa: BLE001 - one caller's fault must not be the ruin of the others'
                 entry = getattr(action, "entry", "")
                 x.log("queue.failed", call_id=entry, reason=type(error).__name__, exc_info=error)
@@ -191,6 +192,11 @@ class Desk:
         """A skill group."""
         return self.groups.get(name)
 
+    def free_agent(self, group: str, now: float) -> str:
+        """The agent of the group whose turn it is; "" when nobody is free."""
+        status = self.engine.groups.get(group)
+        return status.idle[0][1].id if status is not None and status.idle else ""
+
     def phone_of(self, agent: str) -> str | None:
         """The target of an agent's phone."""
         known = self.agents.get(agent)
@@ -246,16 +252,3 @@ class Desk:
     def talk_ended(self, entry: str, agent: str, now: float) -> None:
         """The agent's part in the talk with one from a queue is over."""
         self.tell(TalkEnded(entry, agent), now)
-
-
-def members(groups: Mapping[str, tuple[str, ...]]) -> list[Agent]:
-    """Agents who are always there, one for each phone that groups name as a member: its user is their id."""
-    found: dict[str, dict[str, int]] = {}
-    for name, phones in groups.items():
-        for place, phone in enumerate(phones):
-            found.setdefault(phone, {})[name] = place + 1
-    return [Agent(id=_user(phone), phone=phone, groups=levels, always=True) for phone, levels in found.items()]
-
-
-def _user(phone: str) -> str:
-    return phone.partition(":")[2].partition("@")[0].partition(";")[0]

@@ -112,6 +112,7 @@ def drop_agent(x: Exchange, call: Call, cause: Cause, now: float) -> None:
     if leg is None:
         return
     end_leg(x, leg, cause, now)
+    agent_over(x, leg, now)
     if release_media(x, leg):
         # Its counters are of no interest: nobody talked on it.
         forget_lease(x, leg)
@@ -134,14 +135,23 @@ def part_from_agent(x: Exchange, call: Call, now: float) -> None:
     call.talk_due = call.warn_due = None
 
 
+def agent_began(x: Exchange, leg: Leg, now: float) -> None:
+    """An agent is in a call that did not come from a queue: no other is offered meanwhile."""
+    if leg.agent_id and not leg.engaged:
+        leg.engaged = True
+        x.desk.call_began(leg.agent_id, leg.call_id, now)
+
+
 def agent_over(x: Exchange, leg: Leg, now: float) -> None:
     """The part of an agent in a call is over; whose phone only rang for one from a queue had none."""
     if not leg.agent_id:
         return
-    if leg.purpose != "offer":
+    if leg.engaged:
+        leg.engaged = False
         x.desk.call_over(leg.agent_id, leg.call_id, now)
-    elif leg.record.answered_us is not None:
-        x.desk.talk_ended(leg.call_id, leg.agent_id, now)
+    elif leg.purpose in ("offer", "callback") and leg.record.answered_us is not None:
+        call = x.call_of(leg)
+        x.desk.talk_ended(call.entry_id if call is not None else leg.call_id, leg.agent_id, now)
 
 
 def forget_lease(x: Exchange, leg: Leg) -> None:

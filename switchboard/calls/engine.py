@@ -14,6 +14,7 @@ from switchboard.calls.after import after_due
 from switchboard.calls.answering import ALLOW, SUPPORTED
 from switchboard.calls.attempts import leg_rang_out, leg_response, leg_unreached
 from switchboard.calls.call import Call, Phase
+from switchboard.calls.calling_back import CALLBACK
 from switchboard.calls.capture import message_ended
 from switchboard.calls.causes import FAILED, NO_ANSWER, SHUTDOWN, TOO_LONG, Cause
 from switchboard.calls.connecting import agent_response, agent_timeout, announce_end
@@ -63,7 +64,12 @@ class CallEngine:
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         exchange.deliver = self.deliver
-        exchange.attempts = {"offer": OFFER, **ATTEMPTS, "transfer": reported(ATTEMPTS["transfer"])}
+        exchange.attempts = {
+            "offer": OFFER,
+            "callback": CALLBACK,
+            **ATTEMPTS,
+            "transfer": reported(ATTEMPTS["transfer"]),
+        }
 
     # --- SIP ---
 

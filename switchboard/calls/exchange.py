@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from switchboard.sip.registrar import Registrar
     from switchboard.sip.transaction.client import ClientTransaction
     from switchboard.sip.transaction.server import ServerTransaction
-    from switchboard.store.records import CallbackRecord, MessageRecord
+    from switchboard.store.records import CallbackRecord, CallbackState, MessageRecord
 
 Address = tuple[str, int]
 
@@ -199,8 +199,40 @@ class Mailboxes(Protocol):
         """The new and the heard ones of a box."""
 
 
+class CallbackRequest(Protocol):
+    """One who wants to be called back, as it is stored."""
+
+    @property
+    def record(self) -> CallbackRecord:
+        """What was asked for."""
+
+    @property
+    def attempts(self) -> int:
+        """How often it was tried."""
+
+    @property
+    def since_us(self) -> int:
+        """Since when the person waits, UTC microseconds."""
+
+
 class CallbackRequests(Protocol):
-    """Who wants to be called back; a request added is durable."""
+    """Who wants to be called back; a request added is durable, as is what becomes of it."""
+
+    def get(self, request_id: str) -> CallbackRequest | None:
+        """An open request."""
+
+    def mark(
+        self,
+        request_id: str,
+        state: CallbackState,
+        at_us: int,
+        by: str = "",
+        *,
+        reason: str = "",
+        attempts: int | None = None,
+        call_id: str = "",
+    ) -> bool:
+        """A request went on; False when it is over, or not known."""
 
     def add(self, request: CallbackRecord) -> Literal["new", "known", "full"]:
         """Keep a request; one a number and group."""
@@ -377,9 +409,15 @@ class Exchange:
         self.invites_out: dict[str, ClientTransaction] = {}
         self.heap: DeadlineHeap[Call] = DeadlineHeap()
         self.afterlives: dict[str, Afterlife] = {}
+        self.called_back: dict[str, str] = {}
+        """By callback, the call that is the attempt at it."""
         self.after_heap: DeadlineHeap[Afterlife] = DeadlineHeap()
         host, port = settings.local
         self.contact = f"Contact: <sip:{host}:{port}>"
+
+    def call_waiting_as(self, entry: str) -> Call | None:
+        """The call that the queue engine knows by this name: its own id, or that of its callback."""
+        return self.calls.get(entry) or self.calls.get(self.called_back.get(entry, ""))
 
     def call_of(self, leg: Leg) -> Call | None:
         """The live call of a leg."""

@@ -54,9 +54,10 @@ TRANSITIONS: Final[dict[tuple[LegState, LegInput], LegState]] = {
 }
 
 
-Purpose = Literal["connect", "offer", "transfer", "consult", "invite", "supervise", "originate"]
+Purpose = Literal["connect", "offer", "transfer", "consult", "invite", "supervise", "originate", "callback"]
 """Why we call somebody: the called party, an agent for one who waits, the target of a transfer, a party consulted,
-one more for a conference, a supervisor who listens, the first party of a call that we begin."""
+one more for a conference, a supervisor who listens, the first party of a call that we begin,
+one who is called back and the agent for it."""
 
 
 class Leg(msgspec.Struct, kw_only=True, array_like=True):
@@ -70,7 +71,7 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     it is, "" for anybody else; `ring_due` ends the attempt to reach a leg that is one of a call's `others`. `group` is
     the group whose caller the agent took. `holding` is True while this party has put the others on hold by a command
     (by its phone: `remote.held`), `muted` while nobody is to hear it; `mode` is how a supervisor takes part.
-    `asked` is True while a re-INVITE of ours is under way.
+    `asked` is True while a re-INVITE of ours is under way, `engaged` while the desk knows the agent to be in this call.
     """
 
     id: str
@@ -102,6 +103,7 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     muted: bool = False
     mode: Literal["", "listen", "whisper", "barge"] = ""
     asked: bool = False
+    engaged: bool = False
 
     def move(self, moved_by: LegInput) -> bool:
         """Take the transition for `moved_by`; False and no change when the table has none."""

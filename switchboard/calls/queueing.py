@@ -50,6 +50,10 @@ def enqueue(x: Exchange, call: Call, group: str, now: float, wish: Wish = NO_WIS
         group=group,
         music=wish.music if wish.music is not None else known.announcements.music,
         callback_key=wish.callback_key or ("1" if known.announcements.callback_offer is not None else ""),
+        since_us=x.utc_us(wish.since if wish.since is not None else now),
+        priority=wish.priority,
+        vip=wish.vip,
+        requirement=wish.requirement,
     )
     record = call.record
     record.group = group
@@ -59,7 +63,7 @@ def enqueue(x: Exchange, call: Call, group: str, now: float, wish: Wish = NO_WIS
     take_keys(x, call.caller)
     wait.joining = True
     joined = CallerJoined(
-        entry=call.id,
+        entry=call.entry_id,
         group=group,
         priority=wish.priority,
         vip=wish.vip,
@@ -82,7 +86,7 @@ def leave_queue(x: Exchange, call: Call, now: float, why: GoneReason = "hung_up"
         return
     silence(x, call)
     call.wait = None
-    x.desk.tell(CallerGone(call.id, why), now)
+    x.desk.tell(CallerGone(call.entry_id, why), now)
 
 
 def outcome_for(call: Call, reason: LeaveReason) -> QueueEnded | TransferEnded:

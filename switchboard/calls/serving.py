@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, cast
 
-from routing.acd.actions import Action, Announce, CallbackTaken, Leave, Moved, Offer, Withdraw
+from routing.acd.actions import Action, Announce, Leave, Moved, Offer, Withdraw
 from routing.acd.events import CallbackAsked, OfferAccepted, OfferFailed
 from routing.acd.model import LeaveReason, OfferFailure
 from routing.masks.target import Target, TargetError, parse_open_target
@@ -41,10 +41,18 @@ _CAUSES: Final[dict[LeaveReason, Cause]] = {
 
 def offer(x: Exchange, action: Offer, now: float) -> None:
     """Ring an agent for one who waits."""
-    call = x.calls.get(action.entry)
-    target = _target(x.desk.phone_of(action.agent))
+    call = x.call_waiting_as(action.entry)
+    if call is None or call.phase is not Phase.QUEUED:
+        x.desk.tell(OfferFailed(action.entry, action.agent, "unreachable"), now)
+    else:
+        ring_agent(x, call, action, now)
+
+
+def ring_agent(x: Exchange, call: Call, action: Offer, now: float) -> None:
+    """Call the agent of an offer; the engine learns at once when that is not possible."""
+    target = phone_target(x, action.agent)
     found: Leg | Cause = UNKNOWN
-    if call is not None and call.phase is Phase.QUEUED and target is not None:
+    if target is not None:
         found = invite_leg(
             x,
             call,
@@ -55,18 +63,24 @@ def offer(x: Exchange, action: Offer, now: float) -> None:
             agent_id=action.agent,
             group=action.group,
         )
-    if call is None or isinstance(found, Cause):
-        x.desk.tell(OfferFailed(action.entry, action.agent, "unreachable"), now)
+    if isinstance(found, Cause):
+        x.desk.tell(OfferFailed(action.entry, action.agent, offer_failure(found)), now)
         return
     open_segment(call, "ring", x.utc_us(now), agent=action.agent, group=action.group)
     x.arm(call)
 
 
-def _target(phone: str | None) -> Target | None:
+def phone_target(x: Exchange, agent: str) -> Target | None:
+    """The phone of an agent as something that can be called."""
     try:
-        return parse_open_target(phone or "")
+        return parse_open_target(x.desk.phone_of(agent) or "")
     except TargetError:
         return None
+
+
+def offer_failure(cause: Cause) -> OfferFailure:
+    """Why an agent did not take a call, in the engine's words."""
+    return _FAILURES.get(cause.word, "unreachable")
 
 
 def _rings(x: Exchange, call: Call, leg: Leg, now: float) -> None:
@@ -82,13 +96,13 @@ def _answered(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
     failure = promote(x, call, leg, now)
     if failure is None:
         call.wait = None
-        x.desk.tell(OfferAccepted(call.id, leg.agent_id), now)
+        x.desk.tell(OfferAccepted(call.entry_id, leg.agent_id), now)
     return failure
 
 
 def _failed(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> None:
     _wait_on(x, call, now)
-    x.desk.tell(OfferFailed(call.id, leg.agent_id, _FAILURES.get(cause.word, "unreachable")), now)
+    x.desk.tell(OfferFailed(call.entry_id, leg.agent_id, offer_failure(cause)), now)
 
 
 OFFER: Final = Attempt(_answered, _failed, _rings)
@@ -100,8 +114,9 @@ def _wait_on(x: Exchange, call: Call, now: float) -> None:
         open_segment(call, "queue", x.utc_us(now), call.wait.group, group=call.wait.group)
 
 
-def _withdraw(x: Exchange, action: Withdraw, now: float) -> None:
-    call = x.calls.get(action.entry)
+def withdraw(x: Exchange, action: Withdraw, now: float) -> None:
+    """The phone of an agent rings no more for one who waits."""
+    call = x.call_waiting_as(action.entry)
     for leg in list(call.others) if call is not None else ():
         if call is not None and leg.purpose == "offer" and leg.agent_id == action.agent:
             abandon_leg(x, call, leg, CANCELLED, now)
@@ -110,11 +125,14 @@ def _withdraw(x: Exchange, action: Withdraw, now: float) -> None:
 
 def _leave(x: Exchange, action: Leave, now: float) -> None:
     """The waiting is over without an agent: on in the flow, or where the group's rule says."""
-    call = x.calls.get(action.entry)
+    call = x.call_waiting_as(action.entry)
     if call is None or call.wait is None:
         return
     silence(x, call)
     wait, call.wait = call.wait, None
+    if action.reason == "callback":
+        # A callback that was taken has left the queue before: this one could not be kept.
+        action = Leave(action.entry, "failed")
     over = outcome_for(call, action.reason)
     if wait.joining and call.position is not None and not action.to:
         # Whoever let the caller join tells the flow.
@@ -146,7 +164,7 @@ def _go_on(x: Exchange, call: Call, action: Leave, now: float) -> None:
 
 
 def _moved(x: Exchange, action: Moved, now: float) -> None:
-    call = x.calls.get(action.entry)
+    call = x.call_waiting_as(action.entry)
     if call is None or call.wait is None:
         return
     call.wait.group = call.record.group = action.group
@@ -154,7 +172,7 @@ def _moved(x: Exchange, action: Moved, now: float) -> None:
 
 
 def _announce(x: Exchange, action: Announce, now: float) -> None:
-    call = x.calls.get(action.entry)
+    call = x.call_waiting_as(action.entry)
     if call is not None and call.wait is not None:
         announce(x, call, action, _language(call))
 
@@ -168,20 +186,17 @@ def key_pressed(x: Exchange, call: Call, digit: str, now: float) -> None:
     """A key of one who waits: that for being called back is the only one that means anything."""
     wait = call.wait
     fingerprint = call.record.caller_fingerprint
-    if wait is None or not digit or digit != wait.callback_key or wait.callback or not fingerprint:
+    if wait is None or not digit or digit != wait.callback_key or wait.callback:
+        return
+    if not fingerprint or x.settings.outbound is None:
+        x.log("callback.impossible", call_id=call.id, reason="no number" if not fingerprint else "no outbound trunk")
         return
     wait.callback = x.new_id()
-    x.desk.tell(CallbackAsked(call.id, wait.callback, fingerprint), now)
+    x.desk.tell(CallbackAsked(call.entry_id, wait.callback, fingerprint), now)
 
 
-def _callback_taken(x: Exchange, action: CallbackTaken, now: float) -> None:
-    """The place is kept, which is durable before the caller hears of it; or the caller waits on."""
-    call = x.calls.get(action.entry)
-    if call is None or call.wait is None:
-        return
-    if not action.accepted:
-        call.wait.callback = ""
-        return
+def taken_back(x: Exchange, call: Call, now: float) -> None:
+    """The caller will be called back: on in the flow, or a good-bye."""
     silence(x, call)
     call.wait = None
     _go_on(x, call, Leave(call.id, "callback"), now)
@@ -193,11 +208,10 @@ PERFORM: Final = cast(
     "dict[type[Action], Callable[[Exchange, Action, float], None]]",
     {
         Offer: offer,
-        Withdraw: _withdraw,
+        Withdraw: withdraw,
         Leave: _leave,
         Moved: _moved,
         Announce: _announce,
-        CallbackTaken: _callback_taken,
     },
 )
 """What is done on calls; each function takes the very action its key names."""

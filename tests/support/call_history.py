@@ -18,13 +18,13 @@ from routing.masks.secret import RealNumber
 from routing.masks.target import SipTarget
 from routing.trunks import Trunks
 from switchboard.calls.call import Call, Phase
-from switchboard.calls.exchange import Group, Service
+from switchboard.calls.exchange import Service
 from switchboard.directory import Directory
 from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.sip.transaction.client import ClientTransaction
 from switchboard.sip.transaction.server import ServerTransaction
 from switchboard.sip.transaction.table import State
-from tests.support.exchange import AGENT, SWITCH, Peer, World
+from tests.support.exchange import AGENT, SWITCH, Peer, Team, World
 from tests.support.history_flows import flows
 
 PIN: Final = "73918264"
@@ -64,14 +64,14 @@ class History:
     """Takes steps; each is a method that does nothing where it makes no sense."""
 
     def __init__(self, *, ports: int = 100, members: int = 2, copies: int = 1) -> None:
-        groups = {"one": Group("one", _MEMBERS[:1], 5.0), "two": Group("two", _MEMBERS[:members], 6.0)}
-        groups["far"] = Group("far", ("aor:alice", "sip:nobody@nowhere.invalid", _MEMBERS[0]), 4.0)
+        teams = [Team("one", _MEMBERS[:1], 5.0), Team("two", _MEMBERS[:members], 6.0)]
+        teams.append(Team("far", ("aor:alice", "sip:nobody@nowhere.invalid", _MEMBERS[0]), 4.0))
         services = {
             "4006": Service(failed="notice", record=True),
             "4001": Service(failed="box"),
             "4008": Service(record=True),
         }
-        self.world = world = World(flows(), ports=ports, workers=2, copies=copies, groups=groups, services=services)
+        self.world = world = World(flows(), ports=ports, workers=2, copies=copies, teams=teams, services=services)
         x = world.exchange
         x.settings = msgspec.structs.replace(x.settings, call_duration=20000.0)
         plan = DialPlan(

@@ -6,8 +6,8 @@ Time is virtual; datagrams are carried by hand, so that a test may lose or repea
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 from ivr_flows.actions import Http
 from ivr_flows.clock import LocalTime
@@ -15,14 +15,17 @@ from ivr_flows.events import HttpDone
 from ivr_flows.loader import LIBRARY, load_library
 from ivr_flows.model import Flow
 from media.offer_answer import PCMA, PCMU, build_answer, build_offer, read_remote
+from routing.acd import model as acd
+from routing.acd.engine import Engine
 from routing.dialplan import DialPlan, Entry
 from routing.masks.secret import RealNumber, Vault
 from routing.masks.table import MaskTable
 from routing.masks.target import AorTarget, NumberTarget, SipTarget
 from routing.trunks import Trunks
 from switchboard.accounts import Accounts
+from switchboard.calls.desk import Desk
 from switchboard.calls.engine import CallEngine
-from switchboard.calls.exchange import Address, Exchange, Group, Service, Settings, Trunk
+from switchboard.calls.exchange import Address, Exchange, Service, Settings, Trunk
 from switchboard.calls.flow_shelf import FlowShelf
 from switchboard.directory import Directory
 from switchboard.sip.core import SipCore
@@ -39,7 +42,16 @@ from switchboard.sip.registrar import Registrar
 from switchboard.sip.timers import Timers
 from switchboard.sip.transaction.client import ClientTransaction
 from switchboard.sip.transaction.server import ServerTransaction
-from switchboard.store.records import CallbackRecord, CallRecord, MessageRecord, decode_record, new_id
+from switchboard.store.callbacks import Request as CallbackRequest
+from switchboard.store.records import (
+    CallbackRecord,
+    CallbackState,
+    CallbackStateRecord,
+    CallRecord,
+    MessageRecord,
+    decode_record,
+    new_id,
+)
 from switchboard.store.segments import Kind
 from tests.support.media_plane import FakePlane
 
@@ -178,11 +190,42 @@ class MemoryCallbacks:
 
     def __init__(self) -> None:
         self.requests: list[CallbackRecord] = []
+        self.open: dict[str, CallbackRequest] = {}
+        self.changes: list[CallbackStateRecord] = []
 
     def add(self, request: CallbackRecord) -> Literal["new", "known", "full"]:
         """Keep it."""
         self.requests.append(request)
+        self.open[request.id] = CallbackRequest(request)
         return "new"
+
+    def get(self, request_id: str) -> CallbackRequest | None:
+        """One that is open."""
+        return self.open.get(request_id)
+
+    def mark(
+        self,
+        request_id: str,
+        state: CallbackState,
+        at_us: int,
+        by: str = "",
+        *,
+        reason: str = "",
+        attempts: int | None = None,
+        call_id: str = "",
+    ) -> bool:
+        """Note what became of it."""
+        change = CallbackStateRecord(
+            id=request_id, state=state, at_us=at_us, by=by, reason=reason, attempts=attempts, call_id=call_id
+        )
+        self.changes.append(change)
+        if request_id not in self.open:
+            return False
+        if state in ("open", "calling"):
+            self.open[request_id] = self.open[request_id].changed(change)
+        else:
+            del self.open[request_id]
+        return True
 
 
 class Peer:
@@ -246,6 +289,42 @@ class Peer:
         return [request for _, request in self.requests if request.method == method]
 
 
+class Team(NamedTuple):
+    """A group whose members are rung in turn, the first one first, and who are there whenever their phones are."""
+
+    name: str
+    members: tuple[str, ...]
+    ring_timeout: float = 20.0
+
+    def group(self) -> acd.Group:
+        """The group, in the words of the queue engine."""
+        return acd.Group(
+            name=self.name,
+            strategy="top_down",
+            ring_timeout=self.ring_timeout,
+            refuse_pause=2.0,
+            no_answer_state="idle",
+            announcements=acd.Announcements(music=()),
+        )
+
+
+def staff(teams: Iterable[Team]) -> list[acd.Agent]:
+    """The members of all teams, each phone one agent."""
+    levels: dict[str, dict[str, int]] = {}
+    for team in teams:
+        for phone in team.members:
+            levels.setdefault(phone, {})[team.name] = 1
+    return [
+        acd.Agent(id=agent_id(phone), phone=phone, groups=groups, order=order, always=True)
+        for order, (phone, groups) in enumerate(levels.items())
+    ]
+
+
+def agent_id(phone: str) -> str:
+    """What an agent with this phone is called here."""
+    return phone.partition(":")[2].partition("@")[0]
+
+
 class World:
     """The switch, a carrier, an agent and a phone, joined by a network that the test may disturb."""
 
@@ -258,7 +337,9 @@ class World:
         max_calls: int = 100,
         copies: int = 1,
         ring_timeout: float = 20.0,
-        groups: Mapping[str, Group] | None = None,
+        teams: Sequence[Team] = (),
+        groups: Sequence[acd.Group] = (),
+        agents: Sequence[acd.Agent] = (),
         services: Mapping[str, Service] | None = None,
     ) -> None:
         self.now = 1000.0
@@ -303,7 +384,6 @@ class World:
                 ring_timeout=ring_timeout,
                 recordings="/recordings",
                 outbound=("bench", "01088880000"),
-                groups=groups or {},
                 services=services or {},
             ),
             core=self.core,
@@ -328,6 +408,9 @@ class World:
             callbacks=self.callbacks,
         )
         self.engine = CallEngine(self.exchange)
+        self.queues = Engine(lambda: 0.5, self.clock.local, watch=True)
+        self.desk = Desk(self.exchange, self.queues)
+        self.desk.load([*staff(teams), *agents], [*(team.group() for team in teams), *groups], self.now)
         self.plane.on_event = lambda event: self.engine.on_media(event, self.now)
         self.carrier = Peer(CARRIER, self.token, "carrier")
         self.agent = Peer(AGENT, self.token, "agent")

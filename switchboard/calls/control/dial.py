@@ -15,7 +15,7 @@ from switchboard.calls.commands import Actor, CommandError, Dial, Done
 from switchboard.calls.connecting import Destination, destination_of, send_invite
 from switchboard.calls.control.parties import over_all, tell
 from switchboard.calls.control.places import Party, call_party, find_party, find_place, refusal_of
-from switchboard.calls.ending import end_call
+from switchboard.calls.ending import agent_began, end_call
 from switchboard.calls.exchange import PHONES, Exchange
 from switchboard.calls.leg import Leg, LegState
 from switchboard.calls.negotiation import lease_media, make_offer, open_media
@@ -33,6 +33,8 @@ def dial(x: Exchange, cmd: Dial, actor: Actor, now: float) -> Done:
     phone = find_place(x, None, f"agent:{agent}", now)
     assert isinstance(phone, Party)
     party = find_party(x, None, cmd.to, now)
+    if party.agent == agent:
+        raise CommandError("wrong_state", "nobody calls themselves")
     call = new_call(x, party, _shown(x, party, cmd.shown), now)
     x.calls[call.id] = call
     x.started += 1
@@ -43,6 +45,7 @@ def dial(x: Exchange, cmd: Dial, actor: Actor, now: float) -> Done:
         del x.calls[call.id]
         x.started -= 1
         raise
+    agent_began(x, call.caller, now)
     x.log("call.opened", call_id=call.id, trunk=call.record.trunk, called=call.record.called)
     tell(x, call, "opened", now, leg, "dial")
     x.arm(call)
@@ -123,8 +126,6 @@ def call_other(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
     offer = make_offer(x, caller, leg)
     write_snapshot(x, call)
     send_invite(x, call, caller, found, offer, now)
-    if caller.agent_id:
-        x.desk.call_began(caller.agent_id, call.id, now)
     rewire(x, call)
     return None
 

@@ -9,8 +9,8 @@ import pytest
 from ivr_flows.loader import parse_flow
 from routing.masks.binding import Binding
 from switchboard.calls.cdr import MAX_LEGS, MAX_SEGMENTS
-from switchboard.calls.exchange import Group, Service
-from tests.support.exchange import AGENT, NUMBER, World
+from switchboard.calls.exchange import Service
+from tests.support.exchange import AGENT, NUMBER, Team, World
 
 MEMBERS = tuple(f"sip:{name}@{AGENT[0]}:{AGENT[1]}" for name in ("one", "two"))
 
@@ -62,8 +62,8 @@ nodes:
 
 def queued(text: str = QUEUED, members: tuple[str, ...] = MEMBERS, *, slow: bool = False) -> World:
     """A caller who waits for somebody of a group of two."""
-    groups = {"shop": Group("shop", members, 10.0)}
-    world = World({"extension": parse_flow(text, "extension.yaml")}, groups=groups)
+    teams = (Team("shop", members, 10.0),)
+    world = World({"extension": parse_flow(text, "extension.yaml")}, teams=teams)
     world.voice.slow = slow
     world.masks.add(Binding(number="4006", id="shop", kind="axg", group="shop"))
     out, _ = world.dial(NUMBER)

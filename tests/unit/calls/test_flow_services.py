@@ -7,11 +7,11 @@ import pytest
 
 from ivr_flows.loader import parse_flow
 from media.control import Digit
-from switchboard.calls.exchange import Group, Service
+from switchboard.calls.exchange import Service
 from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.store.records import decode_snapshot
 from switchboard.store.segments import Kind
-from tests.support.exchange import AGENT, NUMBER, World
+from tests.support.exchange import AGENT, NUMBER, Team, World
 
 MEMBERS = (f"sip:one@{AGENT[0]}:{AGENT[1]}", f"sip:two@{AGENT[0]}:{AGENT[1]}")
 
@@ -201,14 +201,14 @@ nodes:
 """
 
 
-def service(*members: str) -> dict[str, Group]:
+def service(*members: str) -> tuple[Team, ...]:
     """A group of that name."""
-    return {"service": Group("service", members, 10.0)}
+    return (Team("service", members, 10.0),)
 
 
 def test_members_ring_one_after_the_other_and_the_music_plays_on() -> None:
     """One is busy, the next answers; after the talk the caller is asked for a score."""
-    world = world_of(QUEUED, groups=service(*MEMBERS))
+    world = world_of(QUEUED, teams=service(*MEMBERS))
     out = dialled(world)
     assert [request.uri for request in world.agent.received("INVITE")] == [MEMBERS[0]]
     world.reply(world.agent, 486)
@@ -232,7 +232,7 @@ def test_members_ring_one_after_the_other_and_the_music_plays_on() -> None:
 
 def test_everybody_busy_is_tried_again_until_the_wait_is_over() -> None:
     """Rounds follow each other; then the flow goes on."""
-    world = world_of(QUEUED, groups=service(MEMBERS[0]))
+    world = world_of(QUEUED, teams=service(MEMBERS[0]))
     dialled(world)
     for _ in range(40):
         if world.agent.requests[-1][0].state.name in ("TRYING", "PROCEEDING"):
@@ -246,7 +246,7 @@ def test_everybody_busy_is_tried_again_until_the_wait_is_over() -> None:
 
 def test_a_group_of_nobody_is_told_at_once() -> None:
     """No phone is registered."""
-    world = world_of(QUEUED, groups=service("aor:alice"))
+    world = world_of(QUEUED, teams=service("aor:alice"))
     dialled(world)
     assert played(world)[-1] == "zh/unavailable"
     finish_prompt(world)
@@ -255,7 +255,7 @@ def test_a_group_of_nobody_is_told_at_once() -> None:
 
 def test_a_caller_who_leaves_while_a_member_rings() -> None:
     """The member's phone stops ringing, and nobody else's begins."""
-    world = world_of(QUEUED, groups=service(*MEMBERS))
+    world = world_of(QUEUED, teams=service(*MEMBERS))
     out = dialled(world)
     world.reply(world.agent, 180)
     hang_up(world, out)

@@ -9,10 +9,10 @@ from routing.masks.binding import Binding
 from routing.masks.policy import CallbackRule, Policy
 from routing.masks.secret import RealNumber
 from switchboard.calls.call import Call
-from switchboard.calls.exchange import PHONES, Group, Service, Trunk
+from switchboard.calls.exchange import PHONES, Service, Trunk
 from switchboard.calls.masked import find_masked
 from switchboard.store.segments import Kind
-from tests.support.exchange import AGENT, NUMBER, PHONE, World
+from tests.support.exchange import AGENT, NUMBER, PHONE, Team, World
 
 X = "01088880001"
 A, B, STRANGER = "13900000001", "13900000002", "13900000003"
@@ -114,15 +114,19 @@ def test_a_failure_is_said_by_a_flow(caller: str, prompt: str) -> None:
 
 
 def test_a_group_answers_for_its_number() -> None:
-    """AXG: its members ring one after the other."""
+    """AXG: its members ring one after the other, again and again, for as long as the caller would let a phone ring."""
     members = tuple(f"sip:{name}@{AGENT[0]}:{AGENT[1]}" for name in ("one", "two"))
-    world = World(groups={"shop": Group("shop", members, 5.0)})
+    world = World(teams=(Team("shop", members, 5.0),))
     bound(world, "axg", a=A, group="shop")
     world.dial(MASK, caller=A)
     world.reply(world.agent, 486)
     assert [request.uri for request in world.agent.received("INVITE")] == list(members)
     world.reply(world.agent, 486)
-    assert world.carrier.statuses[-1] == 486
+    world.advance(2.5)
+    assert [request.uri for request in world.agent.received("INVITE")] == [*members, members[0]]
+    world.reply(world.agent, 486)
+    world.advance(30)
+    assert world.carrier.statuses[-1] == 480
     ends_clean(world)
 
 
@@ -224,8 +228,8 @@ nodes:
 
 def test_the_terms_of_a_mask_end_where_the_flow_leads_elsewhere() -> None:
     """Who is busy behind X lends neither number, limit nor recording to the group that answers instead."""
-    groups = {"shop": Group("shop", (f"sip:one@{AGENT[0]}:{AGENT[1]}",), 10.0)}
-    world = World({"extension": parse_flow(ELSEWHERE, "extension.yaml")}, groups=groups)
+    teams = (Team("shop", (f"sip:one@{AGENT[0]}:{AGENT[1]}",), 10.0),)
+    world = World({"extension": parse_flow(ELSEWHERE, "extension.yaml")}, teams=teams)
     terms = {"shown_to_b": X, "limit": 90.0, "warn": True, "record": True}
     bound(world, "axb", a=A, b=B, policy=terms)
     world.dial(NUMBER, caller=A)

@@ -1,0 +1,246 @@
+"""Calling back those who asked for it while they waited: when their turn comes, agent first or caller first.
+
+A request is durable before the caller hears that it was taken, and each attempt is noted before its INVITE. The turn,
+the pace and the number of attempts are the queue engine's; here is one call for one attempt.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from routing.acd.actions import CallbackOver, CallbackTaken, Offer, Withdraw
+from routing.acd.events import CallbackEnded, CallbackRestored, CallerGone, OfferAccepted, OfferFailed
+from routing.masks.secret import RealNumber, Sealed
+from routing.masks.target import NumberTarget
+from switchboard.calls.attempts import Attempt, invite_leg
+from switchboard.calls.call import Call, Phase
+from switchboard.calls.causes import CANCELLED, CONGESTION, Cause
+from switchboard.calls.cdr import open_segment, write_snapshot
+from switchboard.calls.connecting import Destination, send_invite
+from switchboard.calls.control.dial import both_talk, call_other, new_call
+from switchboard.calls.control.places import Party
+from switchboard.calls.ending import end_call
+from switchboard.calls.exchange import CallbackRequest, Exchange
+from switchboard.calls.leg import Leg, LegState
+from switchboard.calls.negotiation import lease_media, make_offer, open_media
+from switchboard.calls.queue_sounds import begin_music
+from switchboard.calls.serving import offer_failure, phone_target, ring_agent, taken_back, withdraw
+from switchboard.calls.wait import Wait
+from switchboard.store.records import CallbackRecord, CallbackState
+
+_STATES: Final[dict[str, CallbackState]] = {
+    "reached": "done",
+    "attempts": "failed",
+    "expired": "failed",
+    "failed": "failed",
+    "withdrawn": "cancelled",
+}
+
+
+# --- asking, and being done ---
+
+
+def taken(x: Exchange, action: CallbackTaken, now: float) -> None:
+    """The place is kept, which is durable before the caller hears of it; or the caller waits on."""
+    call = x.call_waiting_as(action.entry)
+    if call is None or call.wait is None:
+        # The caller has hung up meanwhile: nobody was told, so nobody expects a call.
+        if action.accepted:
+            x.desk.tell(CallerGone(action.callback, "withdrawn"), now)
+    elif action.accepted and keep_request(x, call, action, now):
+        taken_back(x, call, now)
+    else:
+        call.wait.callback = ""
+
+
+def keep_request(x: Exchange, call: Call, action: CallbackTaken, now: float) -> bool:
+    """Make a place that the engine keeps durable; False when there is no room, and the place is given up."""
+    record, wait = call.record, call.wait
+    if action.replaced:
+        x.callbacks.mark(action.replaced, "cancelled", x.utc_us(now), reason="asked again")
+    number = x.secrets.open(Sealed(record.caller_sealed))
+    request = callback_record(x, call, action.callback, number, action.group, now)
+    request.since_us = wait.since_us if wait is not None else request.asked_us
+    if wait is not None:
+        request.priority, request.vip, request.requirement = wait.priority, wait.vip, wait.requirement
+    if x.callbacks.add(request) == "new":
+        x.log("callback.requested", call_id=call.id, group=action.group, callback=action.callback)
+        return True
+    x.desk.tell(CallerGone(action.callback, "withdrawn"), now)
+    return False
+
+
+def callback_record(
+    x: Exchange, call: Call, callback: str, number: RealNumber, group: str, now: float
+) -> CallbackRecord:
+    """A request to be called back at a number, as it is stored."""
+    return CallbackRecord(
+        id=callback,
+        group=group,
+        asked_us=x.utc_us(now),
+        number_masked=str(number),
+        number_sealed=x.secrets.seal(number),
+        number_fingerprint=x.secrets.fingerprint(number),
+        call_id=call.id,
+    )
+
+
+def restore(x: Exchange, request: CallbackRequest, now: float) -> None:
+    """A request that is open takes its place in the queue."""
+    record = request.record
+    waited = (x.utc_us(now) - request.since_us) / 1e6
+    restored = CallbackRestored(
+        callback=record.id,
+        group=record.group,
+        caller=record.number_fingerprint,
+        since=now - waited,
+        priority=record.priority,
+        vip=record.vip,
+        requirement=record.requirement,
+        attempts=request.attempts,
+    )
+    x.desk.tell(restored, now)
+
+
+def over(x: Exchange, action: CallbackOver, now: float) -> None:
+    """A callback has come to its one end."""
+    x.callbacks.mark(action.callback, _STATES[action.outcome], x.utc_us(now), reason=action.outcome)
+    x.log("callback.over", callback=action.callback, outcome=action.outcome)
+
+
+def give_up(x: Exchange, action: Withdraw, now: float) -> None:
+    """The engine lets an agent go: the attempt ends, or the phone of one who waits rings no more."""
+    call = x.call_waiting_as(action.entry)
+    if call is not None and call.entry and call.phase is Phase.CONNECTING:
+        end_call(x, call, CANCELLED, "switch", now)
+    else:
+        withdraw(x, action, now)
+
+
+# --- one attempt ---
+
+
+def call_back(x: Exchange, action: Offer, now: float) -> None:
+    """Begin an attempt: ring the agent, or with the caller first call the caller while the agent is kept."""
+    request = x.callbacks.get(action.entry)
+    outbound = x.settings.outbound
+    if request is None or outbound is None:
+        x.desk.tell(CallerGone(action.entry, "withdrawn"), now)
+        return
+    trunk, shown = outbound
+    number = NumberTarget(Sealed(request.record.number_sealed), trunk, shown)
+    call = new_call(x, Party(number), "", now)
+    call.entry, call.record.group = action.entry, action.group
+    x.calls[call.id] = call
+    x.called_back[action.entry] = call.id
+    x.started += 1
+    attempts = request.attempts + 1
+    x.callbacks.mark(action.entry, "calling", x.utc_us(now), by=action.agent, attempts=attempts, call_id=call.id)
+    x.log("call.opened", call_id=call.id, trunk=call.record.trunk, called=call.record.called)
+    failure = _call_caller(x, call, action, now) if action.caller_first else _ring_agent(x, call, action, now)
+    if failure is not None:
+        end_call(x, call, failure, "switch", now)
+        _tell_failure(x, action.entry, action.agent, failure, now, caller=action.caller_first)
+    else:
+        x.arm(call)
+
+
+def _ring_agent(x: Exchange, call: Call, action: Offer, now: float) -> Cause | None:
+    target = phone_target(x, action.agent)
+    if target is None:
+        return CANCELLED
+    leg = invite_leg(
+        x,
+        call,
+        target,
+        purpose="callback",
+        ring_timeout=action.timeout,
+        now=now,
+        agent_id=action.agent,
+        group=action.group,
+        shown=call.record.called,
+    )
+    if isinstance(leg, Cause):
+        return leg
+    open_segment(call, "ring", x.utc_us(now), agent=action.agent, group=action.group)
+    return None
+
+
+def _call_caller(x: Exchange, call: Call, action: Offer, now: float) -> Cause | None:
+    caller, control = call.caller, call.control
+    assert control is not None
+    if not lease_media(x, caller):
+        return CONGESTION
+    caller.purpose = "callback"
+    caller.ring_due = now + x.settings.ring_timeout
+    call.kept_agent = (action.agent, action.group)
+    open_segment(call, "ring", x.utc_us(now), "callback", group=action.group)
+    uri, to, shown = control.dialled
+    found = Destination(uri, to, shown, caller.source, caller.record.peer, caller.nat)
+    offer = make_offer(x, caller, None)
+    write_snapshot(x, call)
+    send_invite(x, call, caller, found, offer, now)
+    return None
+
+
+def _answered(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
+    if call.phase is not Phase.CONNECTING:
+        return CANCELLED
+    if leg is not call.caller:
+        return _agent_answered(x, call, leg, now)
+    open_media(x, leg)
+    if call.kept_agent is not None:
+        return _caller_waits(x, call, leg, now)
+    failure = both_talk(x, call, leg, now)
+    if failure is None:
+        x.desk.tell(CallbackEnded(call.entry_id, reached=True), now)
+    return failure
+
+
+def _agent_answered(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
+    open_media(x, leg)
+    call.caller.purpose = "callback"
+    failure = call_other(x, call, leg, now)
+    if failure is None:
+        x.desk.tell(OfferAccepted(call.entry_id, leg.agent_id), now)
+    return failure
+
+
+def _caller_waits(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
+    """The caller is on the line: they wait like any other now, and the agent who was kept is rung."""
+    assert call.kept_agent is not None
+    agent, group = call.kept_agent
+    known = x.desk.group(group)
+    if known is None or not call.enter(Phase.QUEUED):
+        return CANCELLED
+    call.wait = Wait(group=group, music=known.announcements.music, since_us=x.utc_us(now))
+    call.kept_agent = None
+    call.record.answered_us, call.record.sip_status = leg.record.answered_us, leg.record.sip_status
+    write_snapshot(x, call)
+    x.desk.tell(CallbackEnded(call.entry_id, reached=True), now)
+    begin_music(x, call, now)
+    if call.phase is Phase.QUEUED:
+        ring_agent(x, call, Offer(call.entry_id, agent, group, known.ring_timeout), now)
+    return None
+
+
+def _failed(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> None:
+    if leg is call.caller:
+        call.record.sip_status = leg.record.sip_status
+    agent = leg.agent_id
+    end_call(x, call, cause, leg.role if leg.state is LegState.ENDED else "switch", now)
+    _tell_failure(x, call.entry_id, agent, cause, now, caller=leg is call.caller)
+
+
+def _tell_failure(x: Exchange, entry: str, agent: str, cause: Cause, now: float, *, caller: bool) -> None:
+    if caller:
+        x.desk.tell(CallbackEnded(entry, reached=False), now)
+    else:
+        x.desk.tell(OfferFailed(entry, agent, offer_failure(cause)), now)
+
+
+def _rings(x: Exchange, call: Call, leg: Leg, now: float) -> None:
+    """Ringing tells nothing new: nobody but the agent, who hears ringback already, is on the line."""
+
+
+CALLBACK: Final = Attempt(_answered, _failed, _rings)
