@@ -32,7 +32,7 @@ from switchboard.calls.connecting import (
     send_invite,
     take_dialog,
 )
-from switchboard.calls.ending import agent_over, end_leg, forget_lease, leg_over
+from switchboard.calls.ending import agent_began, agent_over, end_leg, forget_lease, leg_over
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState, Purpose
 from switchboard.calls.masked import note_put_through
@@ -87,8 +87,8 @@ def invite_leg(
     if not lease_media(x, leg, call.caller):
         return CONGESTION
     call.others.append(leg)
-    if agent_id and purpose != "offer":
-        x.desk.call_began(agent_id, call.id, now)
+    if purpose not in ("offer", "callback"):
+        agent_began(x, leg, now)
     _begin(x, call, leg, found, ring_timeout, headers, now)
     return leg
 

@@ -16,7 +16,7 @@ from switchboard.calls.cdr import add_leg, leg_record, write_snapshot
 from switchboard.calls.commands import CommandError
 from switchboard.calls.control.leaving import hand_to, hang_up_agent
 from switchboard.calls.control.parties import undisturbed
-from switchboard.calls.ending import end_call
+from switchboard.calls.ending import agent_began, end_call
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.negotiation import open_media, release_media
@@ -141,9 +141,8 @@ def _join(x: Exchange, joining: Joining, new: Leg | None, now: float) -> None:
     unwire(x, gone)
     leg = _new_leg(x, stays, moved, new, now)
     _leave_behind(x, moved, new, now)
-    if leg.agent_id:
-        # Before its part in the other call is over: in between it would be free for a third.
-        x.desk.call_began(leg.agent_id, stays.id, now)
+    # Before its part in the other call is over: in between it would be free for a third.
+    agent_began(x, leg, now)
     stays.others.append(leg)
     add_leg(stays, leg.record)
     end_call(x, gone, NORMAL, "caller" if moved is gone.agent else "agent", now)
@@ -161,7 +160,7 @@ def _new_leg(x: Exchange, stays: Call, moved: Leg, new: Leg | None, now: float) 
     source = new or moved
     leg = msgspec.structs.replace(
         source, id=record.id, call_id=stays.id, role="agent", record=record, purpose="consult",
-        group="", holding=False, muted=False, mode="", digits=False, asked=False,
+        group="", holding=False, muted=False, mode="", digits=False, asked=False, engaged=False,
     )  # fmt: skip
     assert leg.dialog is not None
     assert leg.lease is not None

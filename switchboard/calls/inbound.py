@@ -25,7 +25,7 @@ from switchboard.calls.causes import (
 )
 from switchboard.calls.cdr import leg_record, record_caller
 from switchboard.calls.connecting import invite_agent, outcome_of
-from switchboard.calls.ending import end_call
+from switchboard.calls.ending import agent_began, end_call
 from switchboard.calls.exchange import PHONES, Exchange
 from switchboard.calls.flow import nobody, start_flow
 from switchboard.calls.leg import Leg
@@ -146,7 +146,7 @@ def _note_agent(x: Exchange, call: Call, account: str, now: float) -> None:
     agent = x.desk.agent_at(f"aor:{account}")
     if agent:
         call.caller.agent_id = call.caller.record.agent = agent
-        x.desk.call_began(agent, call.id, now)
+        agent_began(x, call.caller, now)
 
 
 def _open_call(x: Exchange, tx: ServerTransaction, request: Request, context: str, now: float) -> Call | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import msgspec
@@ -19,6 +20,7 @@ from switchboard.calls.leg import Leg
 from switchboard.calls.news import CallNews, News
 from switchboard.calls.serving import PERFORM
 from switchboard.directory import Directory
+from switchboard.sip.message import Response
 from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.store.records import CallRecord, SegmentRecord
 from tests.support.exchange import NUMBER, SWITCH, Peer, World
@@ -141,6 +143,17 @@ class Stage:
         else:
             self.world.hang_up(self.peer(name))
 
+    def hangs_up_caller_of(self, out: OutgoingRequest, answer: Response) -> None:
+        """The caller of this INVITE, answered so, hangs up."""
+        assert answer.contact is not None
+        self.cseq = getattr(self, "cseq", 100) + 1
+        bye = OutgoingRequest(
+            "BYE", answer.contact.uri, SWITCH, from_=out.from_, to=answer.headers.get("to") or "", call_id=out.call_id,
+            cseq=self.cseq,
+        )  # fmt: skip
+        self.world.carrier.core.request(bye, self.world.now)
+        self.world.run()
+
     def describes(self, name: str, direction: str, *, method: str = "INVITE", address: str = "") -> bytes:
         """A phone sends a new description within the dialog of its latest INVITE; what it is answered."""
         peer = self.peer(name)
@@ -192,15 +205,20 @@ class Stage:
 
     def fault(self, cmd: Command, actor: Actor | str = "anna") -> str:
         """The fault of a command that cannot be carried out; nothing has changed then."""
-        before = (self.state(), len(self.world.plane.commands), len(self.world.sent), len(self.feed.news))
+        before = self._all()
         try:
             self.do(cmd, actor)
         except CommandError as error:
-            assert error.detail
-            assert re.search(r"\d{5}", error.detail) is None
-            assert before == (self.state(), len(self.world.plane.commands), len(self.world.sent), len(self.feed.news))
-            return error.fault
-        return ""
+            fault, detail = error.fault, error.detail
+        else:
+            return ""
+        assert detail
+        assert re.search(r"\d{5}", detail) is None
+        assert self._all() == before
+        return fault
+
+    def _all(self) -> tuple[list[bytes], int, int, int]:
+        return self.state(), len(self.world.plane.commands), len(self.world.sent), len(self.feed.news)
 
     def state(self) -> list[bytes]:
         """What is known of all calls; a sign of any change."""
@@ -256,7 +274,7 @@ class Stage:
         assert self.x.heap.next_deadline() is None
         (record,) = self.world.journal.records
         segments = record.segments
-        assert all(one.ended_us == following.started_us for one, following in zip(segments, segments[1:], strict=False))
+        assert all(one.ended_us == following.started_us for one, following in itertools.pairwise(segments))
         assert all(leg.ended_us is not None for leg in record.legs)
         return record
 

@@ -136,6 +136,7 @@ def test_what_is_not_dialled() -> None:
     assert stage.fault(dial, "nobody") == "no_target"
     assert stage.fault(Dial(to="flow:survey")) == "invalid"
     assert stage.fault(Dial(to="agent:nobody")) == "no_target"
+    assert stage.fault(Dial(to="agent:anna")) == "wrong_state"
     assert stage.fault(msgspec.structs.replace(dial, shown="02155556666")) == "invalid"
     while stage.world.plane.lease() is not None:
         pass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from switchboard.calls.call import Phase
@@ -101,8 +103,9 @@ def test_an_agent_records_the_talk() -> None:
     """Start, pause, resume, stop; each only where it makes sense, and not against the caller's will."""
     stage = Stage()
     call = stage.talk()
-    for do in ("stop", "pause", "resume"):
-        assert stage.fault(RecordTalk(call=call.id, do=do)) == "wrong_state"  # type: ignore[arg-type]
+    refused: tuple[Literal["stop", "pause", "resume"], ...] = ("stop", "pause", "resume")
+    for do in refused:
+        assert stage.fault(RecordTalk(call=call.id, do=do)) == "wrong_state"
     stage.do(RecordTalk(call=call.id, do="start"))
     assert stage.fault(RecordTalk(call=call.id, do="start")) == "wrong_state"
     stage.do(RecordTalk(call=call.id, do="pause"))
