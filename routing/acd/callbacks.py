@@ -132,7 +132,7 @@ def wake(x: Floor, entry: Entry, now: float) -> None:
     callback, group = entry.callback, entry.group
     assert callback is not None
     callback.rests_until, callback.closed = inf, False
-    if not group.calls_back(x.clock, now):
+    if not group.calls_back(x.clock, now, afresh=True):
         close(x, entry, now)
         return
     require(entry, group, now)
@@ -142,10 +142,13 @@ def wake(x: Floor, entry: Entry, now: float) -> None:
 
 def close(x: Floor, entry: Entry, now: float) -> None:
     """Let a callback rest until the hours begin."""
-    change = entry.group.callback_hours.next_change(x.clock, now)
+    group = entry.group
     assert entry.callback is not None
     entry.callback.closed = True
-    _rest(x, entry, max(now + 1.0, min(change if change is not None else now + LONGEST_SLEEP, now + LONGEST_SLEEP)))
+    change: float | None = now
+    if not group.calls_back(x.clock, now, afresh=True):
+        change = group.callback_hours.next_change(x.clock, now)
+    _rest(x, entry, min(max(now + 1.0, change if change is not None else inf), now + LONGEST_SLEEP))
 
 
 def agent_ready(x: Floor, entry: Entry, agent: AgentStatus, now: float) -> bool:

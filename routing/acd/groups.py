@@ -25,7 +25,7 @@ from routing.acd.model import Group, Overflow
 from routing.acd.requirement import ANYBODY, Requirement, Step, parse_requirement
 
 EMPTY_BUCKETS: Final = 64
-"""Buckets that nobody is in are kept up to this many, for what they know of agents."""
+"""Up to this many buckets those that nobody is in are kept, for what they know of agents."""
 HOURS_HOLD: Final = 1.0
 """For so many seconds the answer whether a group is open is not asked for again."""
 DRAWN: Final = ("random", "skill_best")
@@ -116,11 +116,11 @@ class GroupStatus(msgspec.Struct, eq=False):
             self._asked_open = (now, self.hours.open_by(clock, now))
         return self._asked_open[1]
 
-    def calls_back(self, clock: LocalClock, now: float) -> bool:
+    def calls_back(self, clock: LocalClock, now: float, *, afresh: bool = False) -> bool:
         """Whether callers may be called back."""
         if not self.callback_hours.entries:
             return True
-        if not 0.0 <= now - self._asked_callback[0] < HOURS_HOLD:
+        if afresh or not 0.0 <= now - self._asked_callback[0] < HOURS_HOLD:
             self._asked_callback = (now, self.callback_hours.open_by(clock, now))
         return self._asked_callback[1]
 
@@ -160,10 +160,15 @@ class GroupStatus(msgspec.Struct, eq=False):
         """Where those look for an agent who require that."""
         found = self.buckets.get(id(step))
         if found is None:
-            if len(self.buckets) - self.looking > EMPTY_BUCKETS:
-                self.buckets = {key: one for key, one in self.buckets.items() if one.places}
             found = self.buckets[id(step)] = Bucket(step)
         return found
+
+    def leave_bucket(self, bucket: Bucket, place: Place) -> None:
+        """One looks no more; a bucket that nobody is in any more is kept only while there are few."""
+        del bucket.places[bisect_left(bucket.places, place)]
+        self.looking -= 1
+        if not bucket.places and len(self.buckets) > EMPTY_BUCKETS:
+            del self.buckets[id(bucket.step)]
 
     def forget(self, agent: str) -> None:
         """The agent's skills are others."""

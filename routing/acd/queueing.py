@@ -56,8 +56,7 @@ def hide(entry: Entry) -> None:
     if entry.alone is not None:
         _take(entry.alone.wanted, entry.place)
     elif entry.bucket is not None:
-        _take(entry.bucket.places, entry.place)
-        entry.group.looking -= 1
+        entry.group.leave_bucket(entry.bucket, entry.place)
 
 
 def more_rings(entry: Entry) -> None:

@@ -130,7 +130,8 @@ class Room:
 
     def after(self, seconds: float) -> list[Action]:
         """Let time pass, from one deadline to the next."""
-        end, out = self.now + seconds, []
+        end = self.now + seconds
+        out: list[Action] = []
         while (due := self.engine.next_due()) is not None and due <= end:
             assert due > self.now or not out, "time stands still"
             self.now = max(self.now, due)

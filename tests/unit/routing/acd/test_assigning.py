@@ -50,7 +50,7 @@ def test_a_freed_agent_takes_who_came_first() -> None:
     ],
 )
 def test_the_score_weighs_age_priority_and_vip_rank(
-    first: dict[str, int], second: dict[str, int], apart: float, served: str
+    first: dict[str, Any], second: dict[str, Any], apart: float, served: str
 ) -> None:
     """A step of priority is worth a minute of waiting, a VIP rank two."""
     room = Room(agents="ann")
