@@ -12,13 +12,18 @@ from typing import Any, Final
 import msgspec
 from litestar import Litestar, Request
 from litestar.enums import MediaType
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.openapi.spec import Components, License, SecurityScheme
+from litestar.types import Method
+from litestar.types.internal_types import PathParameterDefinition
 
 from switchboard.api.docs_page import render_page
+from switchboard.api.examples import add_examples
 from switchboard.api.problems import KINDS, PROBLEM_JSON
 from switchboard.api.roles import OPERATIONS
+from switchboard.api.schemas import exact_types
 from switchboard.api.types import EventView, Problem
 
 VERSION: Final = "1"
@@ -60,6 +65,7 @@ def openapi_config() -> OpenAPIConfig:
         components=Components(
             security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
         ),
+        operation_id_creator=_operation_id,
         path=PATH,
         render_plugins=[
             _Made(path="/", media_type=MediaType.HTML),
@@ -70,7 +76,10 @@ def openapi_config() -> OpenAPIConfig:
 
 def prepare(app: Litestar) -> None:
     """Make the document and the page of an application that is complete."""
-    document = complete(app.openapi_schema.to_schema())
+    document = app.openapi_schema.to_schema()
+    exact_types(app, document, [Problem, EventView])
+    complete(document)
+    add_examples(document)
     assert app.openapi_config is not None
     for plugin in app.openapi_config.render_plugins:
         assert isinstance(plugin, _Made)
@@ -80,11 +89,6 @@ def prepare(app: Litestar) -> None:
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
     """Add to Litestar's document what every operation has in common."""
-    components = document.setdefault("components", {})
-    _, shared = msgspec.json.schema_components(
-        [Problem, EventView], schema_hook=_any, ref_template="#/components/schemas/{name}"
-    )
-    components.setdefault("schemas", {}).update(shared)
     used: set[int] = set()
     for path, item in document.get("paths", {}).items():
         for method, operation in item.items():
@@ -95,7 +99,8 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
             own = {code: answer for code, answer in operation["responses"].items() if int(code) < 400}
             problems = {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
             operation["responses"] = own | problems
-    components["responses"] = {str(status): _response(status) for status in sorted(used)}
+            _name(operation)
+    document["components"]["responses"] = {str(status): _response(status) for status in sorted(used)}
     return document
 
 
@@ -128,10 +133,15 @@ def _problems(key: str, operation: dict[str, Any]) -> set[int]:
     return statuses
 
 
-def _any(type_: type) -> dict[str, Any]:
-    if type_ is object:
-        return {"description": "Depends on `type`."}
-    raise NotImplementedError
+def _name(operation: dict[str, Any]) -> None:
+    """The first sentence of a description says in short what an operation does, where nothing else does."""
+    if operation.get("summary", "").replace("_", "").lower() == operation["operationId"].replace("_", ""):
+        first = operation.get("description", "").partition("\n")[0].partition(". ")[0]
+        operation["summary"] = first.partition("; ")[0].rstrip(".")
+
+
+def _operation_id(handler: HTTPRouteHandler, method: Method, path: list[str | PathParameterDefinition]) -> str:
+    return handler.handler_name
 
 
 def _response(status: int) -> dict[str, Any]:

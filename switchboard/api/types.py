@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Annotated, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from routing.acd.model import Agent, Group, State
 from switchboard.store.records import (
@@ -24,6 +25,9 @@ from switchboard.store.records import (
 )
 
 T = TypeVar("T")
+
+Moment: TypeAlias = Annotated[datetime, Meta(tz=True)]
+"""RFC 3339 in UTC."""
 
 Role: TypeAlias = Literal["agent", "supervisor", "admin", "auditor"]
 Phase: TypeAlias = Literal["routing", "flow", "queued", "connecting", "talking", "parked", "ending", "ended"]
@@ -82,7 +86,7 @@ class EventView(View, frozen=True, kw_only=True):
     """
 
     seq: int
-    at: datetime
+    at: Moment
     type: str
     data: object
 
@@ -124,7 +128,7 @@ class Me(View, frozen=True, kw_only=True):
     agent: str = ""
     must_change: bool = False
     totp: bool = False
-    expires: datetime
+    expires: Moment
 
 
 # --- agents and groups ---
@@ -136,7 +140,7 @@ class AgentView(View, frozen=True, kw_only=True):
     id: str
     name: str
     state: State
-    since: datetime | None = None
+    since: Moment | None = None
     reason: str = ""
     by: str = ""
     signed_in: bool = False
@@ -172,7 +176,7 @@ class GroupView(View, frozen=True, kw_only=True):
     answered: int = 0
     abandoned: int = 0
     service_level: float | None = None
-    """The share answered within the group's time, 0 to 1; None before the first call."""
+    """Of those answered or lost, the share answered within the group's time, 0 to 1; None before the first."""
     service_level_seconds: float = 20.0
     open: bool = True
 
@@ -199,7 +203,7 @@ class QueueEntryView(View, frozen=True, kw_only=True):
     group: str
     kind: Literal["call", "callback"] = "call"
     position: int
-    since: datetime
+    since: Moment
     waited: float
     priority: int = 0
     vip: int = 0
@@ -239,10 +243,10 @@ class LegView(View, frozen=True, kw_only=True):
     muted: bool = False
     mode: Literal["", "listen", "whisper", "barge"] = ""
     """How a supervisor takes part."""
-    invited: datetime | None = None
-    ringing: datetime | None = None
-    answered: datetime | None = None
-    ended: datetime | None = None
+    invited: Moment | None = None
+    ringing: Moment | None = None
+    answered: Moment | None = None
+    ended: Moment | None = None
     sip_status: int | None = None
     cause: str = ""
     codec: str = ""
@@ -253,8 +257,8 @@ class SegmentView(View, frozen=True, kw_only=True):
     """One stretch of a call."""
 
     kind: str
-    started: datetime
-    ended: datetime | None = None
+    started: Moment
+    ended: Moment | None = None
     seconds: float | None = None
     detail: str = ""
     agent: str = ""
@@ -267,7 +271,7 @@ class TrailView(View, frozen=True, kw_only=True):
     flow: str
     node: str
     key: str
-    at: datetime
+    at: Moment
 
 
 class IdentityView(View, frozen=True, kw_only=True):
@@ -285,7 +289,7 @@ class RecordingView(View, frozen=True, kw_only=True):
     id: str
     call: str
     kind: RecordingKind
-    started: datetime
+    started: Moment
     seconds: float
     there: bool = True
 
@@ -304,8 +308,8 @@ class CallSummary(View, frozen=True, kw_only=True):
     flow: str = ""
     group: str = ""
     agent: str = ""
-    started: datetime
-    answered: datetime | None = None
+    started: Moment
+    answered: Moment | None = None
     identity: IdentityView | None = None
     binding: str = ""
 
@@ -333,7 +337,7 @@ class CallView(CallSummary, frozen=True, kw_only=True):
 class RecordRow(CallSummary, frozen=True, kw_only=True):
     """One line of a list of calls that have ended."""
 
-    ended: datetime | None = None
+    ended: Moment | None = None
     ended_by: EndedBy = ""
     cause: str = ""
     seconds: float = 0.0
@@ -390,7 +394,7 @@ class RemarkView(View, frozen=True, kw_only=True):
     call: str
     text: str
     by: str
-    at: datetime
+    at: Moment
 
 
 class LastCallView(View, frozen=True, kw_only=True):
@@ -399,7 +403,7 @@ class LastCallView(View, frozen=True, kw_only=True):
     call: str
     number: str
     contact: str = ""
-    answered: datetime
+    answered: Moment
     seconds: float = 0.0
     region: Region | None = None
     group: str = ""
@@ -432,11 +436,11 @@ class CallbackView(View, frozen=True, kw_only=True):
     group: str
     number: str
     contact: str
-    asked: datetime
+    asked: Moment
     state: CallbackState
     call: str = ""
     attempts: int = 0
-    changed: datetime | None = None
+    changed: Moment | None = None
     changed_by: str = ""
 
 
@@ -445,7 +449,7 @@ class MessageView(View, frozen=True, kw_only=True):
 
     id: str
     box: str
-    left: datetime
+    left: Moment
     seconds: float
     caller: str = ""
     contact: str = ""
@@ -466,11 +470,11 @@ class MaskView(View, frozen=True, kw_only=True):
     leads_to: str
     group: str = ""
     state: str
-    expires: datetime | None = None
+    expires: Moment | None = None
     label: str = ""
     policy: Mapping[str, object] = {}
-    created: datetime | None = None
-    updated: datetime | None = None
+    created: Moment | None = None
+    updated: Moment | None = None
 
 
 class MaskDone(View, frozen=True, kw_only=True):
@@ -583,12 +587,12 @@ class UserView(View, frozen=True, kw_only=True):
     agent: str = ""
     locked: bool = False
     """By an administrator, until unlocked."""
-    locked_until: datetime | None = None
+    locked_until: Moment | None = None
     """By wrong passwords."""
     totp: bool = False
     must_change: bool = False
     """The password must be changed at the next sign-in."""
-    signed_in: datetime | None = None
+    signed_in: Moment | None = None
     version: int = 1
 
 
@@ -603,7 +607,7 @@ class AuditView(View, frozen=True, kw_only=True):
     """One line of the audit log."""
 
     id: int
-    at: datetime
+    at: Moment
     who: str
     role: str
     action: str
