@@ -264,4 +264,6 @@ def over(x: Floor, entry: Entry, outcome: CallbackOutcome, now: float) -> None:
     withdraw(x, entry, now)
     entry.group.callbacks.pop(entry.caller, None)
     x.out.append(CallbackOver(entry.id, outcome))
+    if outcome == "reached":
+        entry.group.note_served(now - entry.since)
     end(x, entry, outcome)

@@ -91,6 +91,8 @@ class GroupStatus(msgspec.Struct, eq=False):
     """All open callbacks by caller, also those outside of the queue."""
     joined: int = 0
     outcomes: Counter[Outcome | Literal["moved"]] = msgspec.field(default_factory=Counter)
+    in_time: int = 0
+    """How many were answered or called back within the time of the service level."""
     estimator: Estimator = msgspec.field(default_factory=Estimator)
     _asked_open: tuple[float, bool] = (-inf, True)
     _asked_callback: tuple[float, bool] = (-inf, True)
@@ -182,6 +184,10 @@ class GroupStatus(msgspec.Struct, eq=False):
     def band(self, position: int, *, free: bool = False) -> Band | None:
         """How long somebody at that position will wait; None when nothing is known."""
         return self.estimator.band(position, self.capacity, free=free)
+
+    def note_served(self, waited: float) -> None:
+        """Somebody has got what they waited for."""
+        self.in_time += waited <= self.group.service_level
 
     def census(self, is_open: bool, band: Band | None) -> Census:
         """What joining depends on."""

@@ -78,6 +78,7 @@ def accepted(x: Floor, event: OfferAccepted, now: float) -> None:
         return
     agent.taken += 1
     _settle(entry, group, now)
+    group.note_served(now - entry.since)
     end(x, entry, "answered")
 
 

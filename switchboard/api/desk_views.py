@@ -48,6 +48,8 @@ def group_view(status: GroupStatus, engine: Engine, clock: Clock, now: float) ->
     entries = engine.queue(status.name)
     states: Counter[str] = Counter(seat.agent.state for seat in status.seats.values())
     outcomes: Mapping[str, int] = {str(name): count for name, count in status.outcomes.items()}
+    answered, abandoned = _sum(outcomes, SERVED), _sum(outcomes, ABANDONED)
+    ended = answered + abandoned
     return GroupView(
         name=status.name,
         strategy=status.group.strategy,
@@ -59,8 +61,9 @@ def group_view(status: GroupStatus, engine: Engine, clock: Clock, now: float) ->
         signed_in=status.signed_in,
         idle=states["idle"],
         states=dict(states),
-        answered=_sum(outcomes, SERVED),
-        abandoned=_sum(outcomes, ABANDONED),
+        answered=answered,
+        abandoned=abandoned,
+        service_level=round(status.in_time / ended, 4) if ended else None,
         service_level_seconds=status.group.service_level,
         open=status.is_open(clock.local, now),
     )

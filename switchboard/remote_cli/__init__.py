@@ -1,0 +1,1 @@
+"""Commands that ask the running switch over its API: login, agents, queues, live calls, transfer, top."""
