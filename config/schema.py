@@ -157,6 +157,13 @@ class Recording(Section, frozen=True):
     """``recordings`` below ``store.directory`` when it is left out."""
 
 
+class Regions(Section, frozen=True):
+    """Where numbers are from (归属地)."""
+
+    overrides: str | None = None
+    """A CSV file, ``prefix,province,city,carrier``, whose lines win over the built-in data."""
+
+
 class Store(Section, frozen=True):
     """Where the database, the journal, the keys and the control socket live."""
 
@@ -200,6 +207,7 @@ class Config(Section, frozen=True):
     calendar: Calendar = Calendar()
     speech: Speech = Speech()
     recording: Recording = Recording()
+    regions: Regions = Regions()
     flows: tuple[str, ...] = ()
     """Directories or files with flows, beside the packaged library."""
     store: Store = Store()

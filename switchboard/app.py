@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -30,7 +30,7 @@ from switchboard.accounts import Accounts
 from switchboard.backends import Backends
 from switchboard.calendar import Calendar
 from switchboard.calls.engine import CallEngine
-from switchboard.calls.exchange import Exchange, Group, Service, Settings, Trunk
+from switchboard.calls.exchange import Exchange, Service, Settings, Trunk
 from switchboard.calls.flow_shelf import FlowShelf
 from switchboard.calls.message_waiting import tell_waiting
 from switchboard.directory import Directory, build_plan
@@ -42,6 +42,9 @@ from switchboard.ops.log import get_logger, lines_dropped
 from switchboard.ops.loop_lag import LoopLag
 from switchboard.ops.metrics import Metrics
 from switchboard.prompt_names import PromptNames
+from switchboard.queues import open_desk, staff
+from switchboard.region_file import RegionFileError
+from switchboard.regions import Regions
 from switchboard.sip.core import SipCore
 from switchboard.sip.registrar import Registrar
 from switchboard.sip.timers import Timers
@@ -52,14 +55,17 @@ from switchboard.tokens import TokenPool
 from switchboard.voice import CachedVoice
 
 # Rest of the reloading thread every few hundred bindings, so that the loop is never kept waiting for long.
+if TYPE_CHECKING:
+    from litestar import Litestar, Router
+
+    from switchboard.api.serving import SwitchApi
+
 MASK_REST: Final = 0.001
 MADE: Final = "prompts"
 """Below the store's directory: prompts made because their files are missing."""
 
 FAULTS: Final = frozenset({"recording.failed", "voicemail.failed"})
 """What a call tells of itself that is an error, and logged whatever the level."""
-
-REGION_VARIABLES: Final = frozenset({"caller_province", "caller_city"})
 
 
 def load_flows(config: Config, file: Path | None = None) -> dict[str, Flow]:
@@ -129,6 +135,8 @@ class Switch:
         )
         self.directory.masks.lines.set_groups(_members(config, store))
         domain = config.sip.domain.lower()
+        calendar = Calendar(config.calendar.zone, utc_us, config.calendar.holidays, frozenset(config.calendar.workdays))
+        self.regions = Regions(Path(config.regions.overrides) if config.regions.overrides else None)
         self.exchange = Exchange(
             settings=Settings(
                 local=(host, port),
@@ -139,7 +147,6 @@ class Switch:
                 ring_timeout=config.limits.ring_timeout,
                 call_duration=config.limits.call_duration,
                 recordings=str(_recordings(config)),
-                groups={one.name: Group(one.name, one.members, float(one.ring_timeout)) for one in config.groups},
                 services=_services(config),
                 outbound=(config.outbound.trunk, config.outbound.shown) if config.outbound is not None else None,
             ),
@@ -163,19 +170,35 @@ class Switch:
             utc_us=utc_us,
             log=self._log_call if config.log.level in ("debug", "info") else self._log_fault,
             run=lambda work: self.driver.run(work),
-            clock=Calendar(config.calendar.zone, utc_us, config.calendar.holidays, frozenset(config.calendar.workdays)),
+            clock=calendar,
             backends=self.backends,
             voice=self.voice,
             mailboxes=store.voicemail,
             callbacks=store.callbacks,
-            region_of=_regions() if _ask_regions(flows) else None,
+            region_of=self.regions.lookup,
         )
+        self.desk = open_desk(config, self.exchange, calendar.local)
         self.engine = CallEngine(self.exchange)
         self.flow_reload = FlowReload(self.exchange, lambda: load_flows(config, file), flow_paths(config))
         self.driver = Driver(sock, self.core, self.engine, self._on_error, ledgers=(store.journal, self.plane))
+        self.api: SwitchApi | None = None
         self.health = Health()
         self.lag = LoopLag()
+        self._load_flows = lambda: load_flows(config, file)
         self._measure()
+
+    def build_api(self, pages: Router) -> Litestar:
+        """The REST and WebSocket API with the pages for machines; takes a second, so in a thread."""
+        from switchboard.api_parts import build_switch_api
+
+        self.api = build_switch_api(
+            self,
+            recordings=_recordings(self.config),
+            load_flows=self._load_flows,
+            apply_masks=lambda bindings: self._change_masks({"bindings": bindings}),
+            light_lamp=self._light_lamp,
+        )
+        return self.api.build(pages)
 
     def counts(self) -> dict[str, int]:
         """Everything that calls hold; read at each scrape, and by tests that look for what is left behind."""
@@ -192,10 +215,12 @@ class Switch:
         """Begin to take calls."""
         self.driver.start(loop)
         self.lag.start(loop)
+        self.driver.run(lambda now: staff(self.desk, self.config, self.store, now))
 
     async def make_ready(self) -> None:
         """What need not be there for the first call, but is better there soon: HTTP client, voice, missing prompts."""
         await self.backends.open()
+        await self._load_regions()
         await self.speech.prepare()
         if missing := self.speech.unavailable():
             self.log.warning("speech.unavailable", reason=missing)
@@ -205,6 +230,14 @@ class Switch:
             self.log.warning("prompts.notice", notice=notice)
         if made.spoken or made.toned:
             self.log.info("prompts.made", spoken=len(made.spoken), toned=len(made.toned))
+
+    async def _load_regions(self) -> None:
+        try:
+            await asyncio.to_thread(self.regions.load)
+        except RegionFileError as error:
+            self.log.error("regions.refused", reason=str(error))
+        for fault in self.regions.faults:
+            self.log.warning("regions.incomplete", reason=fault)
 
     def stop(self) -> None:
         """Close the SIP socket."""
@@ -222,6 +255,7 @@ class Switch:
             "reload-masks": self._reload_masks,
             "masks-changed": self._change_masks,
             "voicemail-changed": self._change_voicemail,
+            "users-changed": self._change_users,
             "counts": lambda request: self.counts(),
             "status": lambda request: self.health.report(),
             "flows": lambda request: self.flow_reload.listing(),
@@ -254,6 +288,14 @@ class Switch:
         for box in boxes:
             self._light_lamp(box)
         return {"boxes": len(boxes)}
+
+    def _change_users(self, request: Mapping[str, object]) -> dict[str, int]:
+        """Accounts were changed or removed: their tokens are good no more."""
+        users = msgspec.convert(request.get("users", []), list[str])
+        if self.api is not None:
+            for user in users:
+                self.api.parts.services.tokens.withdraw(user)
+        return {"users": len(users)}
 
     def _light_lamp(self, box: str) -> None:
         waiting = self.store.voicemail.waiting(box)
@@ -342,18 +384,6 @@ def _members(config: Config, store: Store) -> dict[str, list[bytes]]:
 def _recordings(config: Config) -> Path:
     directory = config.recording.directory
     return Path(directory).absolute() if directory else Path(config.store.directory, "recordings").absolute()
-
-
-def _ask_regions(flows: dict[str, Flow]) -> bool:
-    """Whether any flow names a region; their texts say so without a walk over all expressions."""
-    texts = (Path(flow.file).read_text(encoding="utf-8-sig") for flow in flows.values())
-    return any(variable in text for text in texts for variable in REGION_VARIABLES)
-
-
-def _regions() -> Callable[[str], tuple[str, str]]:
-    from switchboard.regions import region_of  # its data cost half a second and 60 MB
-
-    return region_of
 
 
 def _address(text: str | None) -> tuple[str, int] | None:

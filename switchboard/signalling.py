@@ -19,6 +19,7 @@ from config.loader import load_config
 from config.schema import Config
 from ivr_flows.errors import FlowError
 from switchboard.app import Switch, load_flows
+from switchboard.first_admin import first_admin
 from switchboard.ops.control import ControlServer
 from switchboard.ops.http import serve_http
 from switchboard.ops.log import setup_log
@@ -92,8 +93,9 @@ async def serve(config: Config, switch: Switch, orders: Orders, began: float) ->
     gc.freeze()
     # Calls leave no cycles behind; with thousands of transactions alive the usual thresholds only cost time.
     gc.set_threshold(50_000, 20, 100)
-    orders.say(ready=True, seconds=time.monotonic() - began)
-    http = loop.create_task(serve_http(config.http, switch.metrics, switch.health))
+    admin = first_admin(switch.store) if config.http.enabled else None
+    orders.say(ready=True, seconds=time.monotonic() - began, admin=admin or "")
+    http = loop.create_task(serve_http(config.http, switch.metrics, switch.health, switch.build_api))
     reporter = loop.create_task(_report(switch, orders))
     flows = loop.create_task(switch.flow_reload.watch())
     prompts = loop.create_task(switch.make_ready())

@@ -87,6 +87,9 @@ def record_caller(x: Exchange, call: Call, number: RealNumber | None) -> None:
     call.record.caller_masked = str(number)
     call.record.caller_sealed = x.secrets.seal(number)
     call.record.caller_fingerprint = x.secrets.fingerprint(number)
+    if x.region_of is not None:
+        region = x.region_of(number.reveal("region"))
+        call.record.province, call.record.city, call.record.carrier = region
 
 
 def note_flow(x: Exchange, call: Call) -> None:

@@ -57,14 +57,6 @@ class Trunk(msgspec.Struct, frozen=True):
     """Landing numbers and the published ones they stand for."""
 
 
-class Group(msgspec.Struct, frozen=True):
-    """Agents who answer for each other: `members` are targets, rung in turn for `ring_timeout` seconds each."""
-
-    name: str
-    members: tuple[str, ...]
-    ring_timeout: float = 20.0
-
-
 class Service(msgspec.Struct, frozen=True):
     """What a published number brings to its calls beside the place where they go."""
 
@@ -92,7 +84,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where recordings are written."""
     outbound: tuple[str, str] | None = None
     """The trunk by which flows dial public numbers, and the number shown there."""
-    groups: Mapping[str, Group] = {}
     services: Mapping[str, Service] = {}
     """By published number."""
     hold_music: str = "music/hold"
@@ -359,7 +350,7 @@ class Exchange:
         voice: Voice,
         mailboxes: Mailboxes,
         callbacks: CallbackRequests,
-        region_of: Callable[[str], tuple[str, str]] | None = None,
+        region_of: Callable[[str], tuple[str, str, str]] | None = None,
         feed: Feed = NO_FEED,
         desk: Desk = NO_DESK,
     ) -> None:

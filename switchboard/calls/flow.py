@@ -53,8 +53,7 @@ def begin_flow(x: Exchange, call: Call, now: float) -> None:
         sealed = Sealed(call.record.caller_sealed)
         number = x.secrets.open(sealed).reveal("what the flow's conditions and backends are asked")
         secrets["caller"] = number
-        if x.region_of is not None:
-            variables["caller_province"], variables["caller_city"] = x.region_of(number)
+        variables["caller_province"], variables["caller_city"] = call.record.province, call.record.city
     before = call.position
     call.position, actions = machine.start(flow, variables, now, clock=x.clock, secrets=secrets)
     if before is not None:

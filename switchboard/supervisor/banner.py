@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from config.schema import Config, Mask
 
 
-def greeting(config: Config, seconds: float) -> Iterator[str]:
-    """The lines printed when everything is ready."""
+def greeting(config: Config, seconds: float, admin: str = "") -> Iterator[str]:
+    """The lines printed when everything is ready; `admin` is the password of an administrator made at this start."""
     yield f"switchboard is ready ({seconds:.1f} s); Ctrl-C stops it"
     listens = ", ".join(f"{one.host}:{one.port}/{one.transport}" for one in config.sip.listen)
     yield f"  SIP         {listens}"
     if config.http.enabled:
         yield f"  state       http://{config.http.host}:{config.http.port}/health and /metrics"
+        yield f"  API         http://{config.http.host}:{config.http.port}/docs"
+    if admin:
+        yield f"  account     admin  password {admin}  shown this once; it is to be changed at the first sign-in"
     if config.demo:
         yield from _samples(config)
 

@@ -82,6 +82,7 @@ class Supervisor:
         self._phase = Phase.STARTING
         self._status = 0
         self._active = 0
+        self._admin = ""
         self._greeted = False
         self._exhausted = False
         self._began = time.monotonic()
@@ -167,6 +168,7 @@ class Supervisor:
                 self._fail()
         if message.get("ready"):
             self._signalling.ready = True
+            self._admin = str(message.get("admin") or "")
             self._greet()
         if message.get("drained") and self._phase is Phase.DRAINING:
             self._stop()
@@ -185,7 +187,7 @@ class Supervisor:
         self._phase = Phase.RUNNING
         if not self._greeted:
             self._greeted = True
-            for line in greeting(self._config, time.monotonic() - self._began):
+            for line in greeting(self._config, time.monotonic() - self._began, self._admin):
                 say(line)
 
     # --- ports ---
