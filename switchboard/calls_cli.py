@@ -26,6 +26,7 @@ from switchboard.command_line import (
     show_json,
 )
 from switchboard.masks_cli.application import reached
+from switchboard.remote_cli.commands import add_to
 from switchboard.store.call_parts import agent_parts, talk_us
 from switchboard.store.callbacks import CallbackRepository
 from switchboard.store.calls import CallFilter, CallRepository
@@ -39,11 +40,12 @@ SHORTEST_ID: Final = 4
 
 app = typer.Typer(
     name="calls",
-    help="The calls that were: who called, what happened, where the time went.",
+    help="Calls: those that were, and what can be done with those that are up.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+add_to(app)
 
 _LIST_HELP: Final = """List calls, newest first; numbers are masked.
 

@@ -63,6 +63,7 @@ def check(config: ConfigOption = None) -> None:
 
 # Each is read only when it is asked for; `run` starts quicker without them.
 GROUPS: Final = {
+    "agents": "switchboard.remote_cli.agents",
     "calls": "switchboard.calls_cli",
     "flows": "switchboard.flows_cli",
     "masks": "switchboard.masks_cli",
@@ -70,10 +71,23 @@ GROUPS: Final = {
     "voicemail": "switchboard.voicemail_cli",
 }
 
+COMMANDS: Final = {
+    "login": ("switchboard.remote_cli.login", "LOGIN_HELP"),
+    "logout": ("switchboard.remote_cli.login", "LOGOUT_HELP"),
+    "queues": ("switchboard.remote_cli.queues", "HELP"),
+    "top": ("switchboard.remote_cli.top", "HELP"),
+    "transfer": ("switchboard.remote_cli.commands", "TRANSFER_HELP"),
+}
+"""Single commands: the module that has the function of that name, and its help."""
+
 
 def main() -> None:
     """Entry point of the `switchboard` command."""
     asked = sys.argv[1:2] or ["--help"]
+    for name, (place, text) in COMMANDS.items():
+        if asked[0] in (name, "--help"):
+            found = importlib.import_module(place)
+            app.command(name=name, help=getattr(found, text))(getattr(found, name))
     for name, module in GROUPS.items():
         if asked[0] in (name, "--help"):
             app.add_typer(importlib.import_module(module).app, name=name)

@@ -71,7 +71,7 @@ def told(address: str, work: Callable[[], T]) -> T:
     except NotReachedError as error:
         refuse(f"{error}; is it running there? (switchboard run, --url)")
     except NotSignedInError:
-        refuse(f"not logged in at {address}; run: switchboard login" + (f" --url {address}" if address else ""))
+        refuse(f"not logged in at {address}; run: switchboard login NAME --url {address}")
     except UnauthorizedError as error:
         refuse(f"{error}")
     except ForbiddenError as error:
