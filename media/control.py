@@ -12,17 +12,14 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from media.framing import MAX_FRAME as MAX_FRAME
+from media.framing import ControlError as ControlError
+from media.framing import FrameReader as FrameReader
+
 Role: TypeAlias = Literal["party", "listener", "coach"]
 """What a session is in a room."""
 MAX_IN_ROOM: Final = 32
 """Parties, listeners and coaches of one room together."""
-
-MAX_FRAME: Final = 1 << 20
-"""Octets of one frame: the largest is a Hello with every port of a machine, about 100 KiB."""
-
-
-class ControlError(Exception):
-    """The peer's bytes are not this protocol; the connection is of no further use."""
 
 
 class _Message(msgspec.Struct, array_like=True, gc=False):
@@ -232,7 +229,10 @@ Command: TypeAlias = (
 
 
 class StreamStats(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What one session counted from Open to Release; times are monotonic, None when nothing came."""
+    """What one session counted from Open to Release; times are monotonic, None when nothing came.
+
+    `concealed` and `skipped` are frames of 20 ms that rooms had to make up, or left out, of what it said.
+    """
 
     received: int = 0
     received_octets: int = 0
@@ -247,6 +247,8 @@ class StreamStats(msgspec.Struct, array_like=True, frozen=True, gc=False):
     send_errors: int = 0
     first_at: float | None = None
     last_at: float | None = None
+    concealed: int = 0
+    skipped: int = 0
 
 
 class Hello(_Message, tag=1):
@@ -394,29 +396,3 @@ def decode_events(body: bytes | memoryview) -> list[Event]:
         return _events.decode(body)
     except msgspec.MsgspecError as error:
         raise ControlError(f"not a list of events: {error}") from error
-
-
-class FrameReader:
-    """Cuts a byte stream into frame bodies."""
-
-    __slots__ = ("_buffer",)
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """The bodies completed by `data`; raises ControlError for a length beyond MAX_FRAME."""
-        buffer = self._buffer
-        buffer += data
-        bodies = []
-        at = 0
-        while len(buffer) - at >= 4:
-            length = int.from_bytes(buffer[at : at + 4], "big")
-            if length > MAX_FRAME:
-                raise ControlError(f"frame of {length} octets, more than {MAX_FRAME}")
-            if len(buffer) - at - 4 < length:
-                break
-            bodies.append(bytes(buffer[at + 4 : at + 4 + length]))
-            at += 4 + length
-        del buffer[:at]
-        return bodies

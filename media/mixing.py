@@ -10,11 +10,13 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from media.control import Role
-from media.g711 import FRAME, SILENCE, CodecName, decode, encode
+from media.g711 import ALAW_TO_ULAW, FRAME, SILENCE, ULAW_TO_ALAW, CodecName, decode, encode
 
 NOBODY: Final = -1
 
 _LAWS: Final[tuple[CodecName, ...]] = ("PCMA", "PCMU")
+_OTHER: Final[dict[CodecName, CodecName]] = {"PCMA": "PCMU", "PCMU": "PCMA"}
+_TO_OTHER: Final = {"PCMA": ALAW_TO_ULAW, "PCMU": ULAW_TO_ALAW}
 _VALUES: Final = np.concatenate(
     [np.frombuffer(decode(law, bytes(range(256))), "<i2").astype(np.int32) for law in _LAWS]
 )
@@ -51,6 +53,9 @@ class Blend:
         self._coached = [
             (self._parties + nth, own.index(parts[n].coached)) for nth, n in enumerate(coaches)
         ]  # rows of what is said and of who hears it
+        self._codecs = [part.codec for part in parts]
+        self._heard_by = [[place for place in range(len(parts)) if place != n] for n in parties]
+        self._heard_by += [[parts[n].coached] for n in coaches]
         self._silence = [bytes([SILENCE[part.codec]]) * FRAME for part in parts]
         self._quiet = [self._silence[n] for n in self._talkers]
         self._said_laws = _column([parts[n].codec for n in self._talkers], 256)
@@ -66,8 +71,8 @@ class Blend:
         # A-law's code of silence is no nought: those of many who are silent would add up.
         said = [frame or silence for frame, silence in zip(frames, self._quiet, strict=True)]
         silent = [n for n, silence in enumerate(self._quiet) if said[n] == silence]
-        if len(silent) == len(said):
-            return self._silence
+        if len(said) - len(silent) < 2:
+            return self._alone(said, silent)
         index = np.frombuffer(b"".join(said), np.uint8).reshape(-1, FRAME) + self._said_laws
         samples = _VALUES[index]
         if silent:
@@ -83,6 +88,16 @@ class Blend:
         heard += self._heard_laws
         codes = _CODES[heard].tobytes()
         return [codes[row * FRAME : row * FRAME + FRAME] for row in self._row]
+
+    def _alone(self, said: Sequence[bytes], silent: Sequence[int]) -> list[bytes]:
+        """What is heard while one at most says anything: that, as it was said."""
+        heard = self._silence.copy()
+        for n in set(range(len(said))).difference(silent):
+            law = self._codecs[self._talkers[n]]
+            frames = {law: said[n], _OTHER[law]: said[n].translate(_TO_OTHER[law])}
+            for place in self._heard_by[n]:
+                heard[place] = frames[self._codecs[place]]
+        return heard
 
 
 def _column(codecs: Sequence[CodecName], size: int) -> NDArray[np.int32]:

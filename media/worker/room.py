@@ -35,10 +35,16 @@ class Seat:
     def tune(self, codec: str) -> None:
         """The session has another codec; of one that cannot be mixed nothing is heard, nor is it sent anything."""
         if codec != self.codec:
+            self.count()
             self.codec = codec
             if codec in SILENCE:
                 self.buffer = JitterBuffer(cast(CodecName, codec))
             self.room.changed()
+
+    def count(self) -> None:
+        """Lets the session know what was wrong with what it said; before the buffer goes."""
+        self.session.concealed += self.buffer.concealed
+        self.session.skipped += self.buffer.dropped
 
 
 class Room:
@@ -135,6 +141,7 @@ class RoomTable:
         seat = session.seat
         if seat is not None:
             session.sit(None)
+            seat.count()
             seat.room.leave(session)
             if not seat.room:
                 for number in [number for number, room in self._rooms.items() if room is seat.room]:

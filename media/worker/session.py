@@ -39,8 +39,8 @@ class Session(Speaker):
     __slots__ = ("_fed_ssrc", "_feeder", "_flooding", "_forward", "_in_event_pt", "_in_pt", "_listens", "_mark",
                  "_muffled", "_octets", "_peer", "_peer_pt", "_peer_ssrc", "_put", "_receiver", "_receives",
                  "_reception", "_relayed_at", "_relayed_seq", "_relayed_ssrc", "_relayed_ts", "_rewrite", "_seen",
-                 "_seq_offset", "_shifted", "_silence_told", "_table", "_ts_offset", "_waits_since",
-                 "digits", "dropped", "hidden_until", "muted", "seat", "tape", "tones")  # fmt: skip
+                 "_seq_offset", "_shifted", "_silence_told", "_table", "_ts_offset", "_waits_since", "concealed",
+                 "digits", "dropped", "hidden_until", "muted", "seat", "skipped", "tape", "tones")  # fmt: skip
 
     def __init__(self, port: Port, gen: int, host: Host, now: float, previous: Address | None = None) -> None:
         super().__init__(port, gen, host, now, previous)
@@ -70,6 +70,7 @@ class Session(Speaker):
         self.muted = False
         self._put: Put | None = None
         self._muffled: Session | None = None
+        self.concealed = self.skipped = 0
         # Keys that come as tones, what records the session, until when it must not hear.
         self.tones: ToneReader | None = None
         self.tape: Tape | None = None
@@ -163,6 +164,8 @@ class Session(Speaker):
             send_errors=self.send_errors,
             first_at=self.first_at,
             last_at=None if self.first_at is None else self.last_at,
+            concealed=self.concealed,
+            skipped=self.skipped,
         )
 
     def quiet_for(self, now: float) -> float:

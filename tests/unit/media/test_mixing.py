@@ -126,3 +126,21 @@ def test_who_hears_the_same_shares_it() -> None:
     """Listeners of one law get one frame, whatever their number."""
     blend = Blend([Part("PCMA"), Part("PCMA"), *[Part("PCMA", "listener")] * 10, *[Part("PCMU", "listener")] * 10])
     assert len(blend._heard_laws) == 4
+
+
+@pytest.mark.parametrize("name", MATRIX)
+def test_while_one_speaks_the_others_hear_just_that(name: str) -> None:
+    """As it was said, where the law is the same; by the tables of G.711 where it is not."""
+    parts, heard = MATRIX[name]
+    blend = Blend(parts)
+    for nth, speaker in enumerate(blend.talkers):
+        law = parts[speaker].codec
+        voice = sine(TONES[speaker], 0.02, law, LEVEL)
+        said = [voice if n == nth else None for n in range(len(blend.talkers))]
+        for n, frame in enumerate(blend.mix(said)):
+            if str(speaker) not in heard[n]:
+                assert frame == bytes([SILENCE[parts[n].codec]]) * FRAME
+            elif parts[n].codec == law:
+                assert frame == voice
+            else:
+                assert np.abs(samples(parts[n].codec, frame) - samples(law, voice)).max() <= 128

@@ -462,6 +462,30 @@ class TestComingAndGoing:
         assert bench.sessions.stats(0.0).ignored == 5
         assert bench.sessions.open[late.port].seat is None
 
+    def test_what_was_wrong_with_a_stream_is_counted(self, bench: Bench) -> None:
+        """Frames that were made up, also in an earlier room and codec; those left out of a burst."""
+        a, b, _ = three(bench)
+        for law in ("PCMU", "PCMA"):
+            a.use(law)
+            bench.do(a.open())
+            bench.talk(20)
+            a.speaks = False
+            bench.talk(1)
+            a.phone.seq += 1
+            a.speaks = True
+            bench.talk(20)
+            bench.join(a, room=8)
+            bench.join(a)
+        for _ in range(20):
+            b.turn()
+        bench.talk(20)
+        bench.do(Release(a.port, a.gen), Release(b.port, b.gen))
+        of_a, of_b = [event.stats for event in bench.events() if isinstance(event, Released)]
+        assert 2 <= of_a.concealed <= 8
+        assert of_a.lost == 2
+        assert of_a.skipped == 0
+        assert of_b.skipped >= 10
+
 
 class TestPlaying:
     """What plays to one in a room."""

@@ -1,0 +1,38 @@
+"""Frames on a byte stream: a big-endian length of four octets, then that many."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_FRAME: Final = 1 << 20
+"""Octets of one frame: the largest is a Hello with every port of a machine, about 100 KiB."""
+
+
+class ControlError(Exception):
+    """The peer's bytes are not this protocol; the connection is of no further use."""
+
+
+class FrameReader:
+    """Cuts a byte stream into frame bodies."""
+
+    __slots__ = ("_buffer",)
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The bodies completed by `data`; raises ControlError for a length beyond MAX_FRAME."""
+        buffer = self._buffer
+        buffer += data
+        bodies = []
+        at = 0
+        while len(buffer) - at >= 4:
+            length = int.from_bytes(buffer[at : at + 4], "big")
+            if length > MAX_FRAME:
+                raise ControlError(f"frame of {length} octets, more than {MAX_FRAME}")
+            if len(buffer) - at - 4 < length:
+                break
+            bodies.append(bytes(buffer[at + 4 : at + 4 + length]))
+            at += 4 + length
+        del buffer[:at]
+        return bodies
