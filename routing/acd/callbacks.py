@@ -32,16 +32,15 @@ def asked(x: Floor, event: CallbackAsked, now: float) -> None:
     entry = x.entries.get(event.entry)
     if entry is None or entry.callback is not None:
         x.out.append(CallbackTaken(event.entry, event.callback, "", False, reason="unknown"))
-    else:
-        take(x, entry, entry.group, event.callback, event.caller, now)
+    elif refused := take(x, entry, entry.group, event.callback, event.caller, now):
+        x.out.append(CallbackTaken(entry.id, event.callback, entry.group.name, False, reason=refused))
 
 
-def take(x: Floor, entry: Entry, group: GroupStatus, callback: str, caller: bytes, now: float) -> bool:
-    """Keep the caller's place under another id, or say why not; whether it is kept."""
+def take(x: Floor, entry: Entry, group: GroupStatus, callback: str, caller: bytes, now: float) -> str:
+    """Keep the caller's place under another id; why not, or an empty text when it is kept."""
     older = group.callbacks.get(caller)
     if refused := _refusal(x, entry, group, callback, caller, older):
-        x.out.append(CallbackTaken(entry.id, callback, group.name, False, reason=refused))
-        return False
+        return refused
     since, place = entry.since, entry.place
     if older is not None:
         since, place = min(since, older.since), min(place, older.place)
@@ -64,7 +63,7 @@ def take(x: Floor, entry: Entry, group: GroupStatus, callback: str, caller: byte
     x.out.append(CallbackTaken(entry.id, callback, group.name, True, replaced))
     x.out.append(Leave(entry.id, "callback"))
     _open(x, kept, now, rests_until=now + CALLBACK_REST)
-    return True
+    return ""
 
 
 def _refusal(x: Floor, entry: Entry, group: GroupStatus, callback: str, caller: bytes, older: Entry | None) -> str:
@@ -101,7 +100,7 @@ def restored(x: Floor, event: CallbackRestored, now: float) -> None:
         caller=event.caller,
         callback=Callback(event.attempts, expires=event.since + group.group.callbacks.expire),
     )
-    _open(x, kept, now, rests_until=now)
+    _open(x, kept, now, rests_until=now + event.rest)
 
 
 def own_requirement(x: Floor, entry: str, text: str) -> Requirement | None:
@@ -157,7 +156,7 @@ def agent_ready(x: Floor, entry: Entry, agent: AgentStatus, now: float) -> bool:
     if callback is None:
         return False
     if callback.caller_first:
-        _reached(x, entry)
+        _reached(x, entry, now)
         return False
     delist(entry)
     agent.talks[entry.id].counts = False
@@ -202,7 +201,7 @@ def not_reached(x: Floor, entry: Entry, now: float) -> None:
 
 
 def _now_on_the_line(x: Floor, entry: Entry, now: float) -> None:
-    _reached(x, entry)
+    _reached(x, entry, now)
     for agent in entry.offers.values():
         ring = agent.agent.ring_timeout
         agent.offer_until = now + OFFER_SLACK + (entry.group.group.ring_timeout if ring is None else ring)
@@ -210,9 +209,9 @@ def _now_on_the_line(x: Floor, entry: Entry, now: float) -> None:
     x.arm(entry)
 
 
-def _reached(x: Floor, entry: Entry) -> None:
+def _reached(x: Floor, entry: Entry, now: float) -> None:
     """With the caller first: the caller has answered, and from now on waits like any other."""
-    entry.callback = None
+    entry.callback, entry.joined = None, now
     entry.group.callers += 1
     entry.group.callbacks.pop(entry.caller, None)
     x.out.append(CallbackOver(entry.id, "reached"))

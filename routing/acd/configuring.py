@@ -6,12 +6,11 @@ from routing.acd import callbacks
 from routing.acd.actions import Leave
 from routing.acd.agents import AgentStatus, Seat
 from routing.acd.entries import Entry
-from routing.acd.events import AgentRemoved, AgentSet, GroupRemoved, GroupSet
+from routing.acd.events import AgentRemoved, AgentSet, GroupRemoved, GroupSet, SignedIn
 from routing.acd.floor import Floor
 from routing.acd.groups import GroupStatus
-from routing.acd.leaving import next_overflow, set_limits
-from routing.acd.presence import forget_removed, leave, refresh, set_free, uncount, withdraw
-from routing.acd.queueing import end, look, require
+from routing.acd.presence import forget_removed, leave, refresh, set_free, sign_in, uncount, withdraw
+from routing.acd.queueing import end, look, next_overflow, require, set_limits
 
 
 def set_group(x: Floor, event: GroupSet, now: float) -> None:
@@ -74,8 +73,11 @@ def set_agent(x: Floor, event: AgentSet, now: float) -> None:
         agent = x.agents[event.agent.id] = AgentStatus(event.agent, x.numbers, since=now)
     else:
         _stand_up(x, agent)
+    newly_always = event.agent.always and not agent.agent.always
     agent.agent, agent.removed = event.agent, False
     _sit_down(x, agent, now)
+    if newly_always and agent.phone_up:
+        sign_in(x, SignedIn(agent.id, by="rule"), now)
 
 
 def remove_agent(x: Floor, event: AgentRemoved, now: float) -> None:

@@ -18,11 +18,22 @@ from routing.acd.entries import Entry
 from routing.acd.events import CallerGone, CallerJoined
 from routing.acd.floor import Floor
 from routing.acd.groups import GroupStatus
-from routing.acd.joining import destination, dismissal, longest_wait, overflow_on, refusal
+from routing.acd.joining import destination, dismissal, overflow_on, refusal
 from routing.acd.model import LeaveReason
 from routing.acd.offering import one_more
 from routing.acd.presence import withdraw
-from routing.acd.queueing import delist, end, enlist, look, note_waiting, register, release, require
+from routing.acd.queueing import (
+    delist,
+    end,
+    enlist,
+    look,
+    next_overflow,
+    note_waiting,
+    register,
+    release,
+    require,
+    set_limits,
+)
 from routing.acd.score import key
 
 BACK_AFTER: Final = 1.0
@@ -91,22 +102,6 @@ def settle_in(x: Floor, entry: Entry, now: float) -> None:
     enlist(x, entry)
 
 
-def set_limits(entry: Entry) -> None:
-    """Take the limits of the group, counted from when it was joined."""
-    limit = longest_wait(entry.group.group, entry.max_wait)
-    entry.leaves = entry.joined + limit if limit is not None else inf
-    entry.overflow_next = -1
-    next_overflow(entry)
-
-
-def next_overflow(entry: Entry) -> None:
-    """Arm the next of the overflow rules that hold after some waiting."""
-    entry.overflow_next += 1
-    rules = entry.group.overflow
-    after = rules[entry.overflow_next].after if entry.overflow_next < len(rules) else None
-    entry.overflows = entry.joined + after if after is not None else inf
-
-
 def begin_to_wait(x: Floor, entry: Entry, now: float) -> None:
     """Nobody was free: from now on it is said how long it takes."""
     group = entry.group
@@ -127,7 +122,7 @@ def dismiss(x: Floor, entry: Entry, reason: LeaveReason, now: float) -> None:
         to = overflow_on(group.group, reason)
         kind, name = destination(to)
         if kind == "callback":
-            if callbacks.take(x, entry, group, entry.id, entry.caller, now):
+            if not callbacks.take(x, entry, group, entry.id, entry.caller, now):
                 return
             to = ""
         target = x.groups.get(name) if kind == "group" else None

@@ -11,6 +11,7 @@ from math import inf
 from routing.acd.entries import Entry, Outcome, Place
 from routing.acd.floor import Floor
 from routing.acd.groups import GroupStatus
+from routing.acd.joining import longest_wait
 
 
 def enlist(x: Floor, entry: Entry) -> None:
@@ -98,6 +99,22 @@ def require(entry: Entry, group: GroupStatus, now: float) -> None:
     entry.requirement = own if own is not None else group.requirement
     entry.waited = 0.0
     note_waiting(entry, now)
+
+
+def set_limits(entry: Entry) -> None:
+    """Take the limits of the group, counted from when it was joined."""
+    limit = longest_wait(entry.group.group, entry.max_wait)
+    entry.leaves = entry.joined + limit if limit is not None else inf
+    entry.overflow_next = -1
+    next_overflow(entry)
+
+
+def next_overflow(entry: Entry) -> None:
+    """Arm the next of the overflow rules that hold after some waiting."""
+    entry.overflow_next += 1
+    rules = entry.group.overflow
+    after = rules[entry.overflow_next].after if entry.overflow_next < len(rules) else None
+    entry.overflows = entry.joined + after if after is not None else inf
 
 
 def register(x: Floor, entry: Entry) -> None:
