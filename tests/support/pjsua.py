@@ -65,7 +65,12 @@ class Softphone:
         file = self.recording.with_name(f"{self.recording.stem}-ear{self.ears}.wav")
         self.tell(f"listen:{call} {round(seconds * 1000)} {file}")
         await self.event("listened", call=call)
-        return read_wav(file)[:, 0]
+        # The library closes the file a little later, in a thread of its own.
+        async with asyncio.timeout(2):
+            while True:
+                with contextlib.suppress(wave.Error, EOFError):
+                    return read_wav(file)[:, 0]
+                await asyncio.sleep(0.02)
 
     def tell(self, command: str) -> None:
         """Give it a command; the list is in its program."""
