@@ -119,7 +119,7 @@ def _problems(key: str, operation: dict[str, Any]) -> set[int]:
     if "{" in path:
         statuses |= {400, 404}
     if parameters:
-        statuses.add(400)
+        statuses |= {400, 422}
     if "requestBody" in operation:
         statuses |= {400, 413, 415}
     if method.lower() in _WRITING:

@@ -11,7 +11,7 @@ from typing import Annotated, Final, TypeAlias
 
 from litestar import Router, delete, get, post
 from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter, SkipValidation
+from litestar.params import FromPath, FromQuery, JSONBody, PathParameter, QueryParameter, SkipValidation
 from litestar.response import Stream
 
 from routing.masks.secret import RealNumber, Sealed, VaultError
@@ -47,6 +47,7 @@ COLUMNS: Final = (
 
 Since = Annotated[datetime | None, QueryParameter(description="Calls that began then or later.")]
 Until = Annotated[datetime | None, QueryParameter(description="Calls that began before.")]
+RemarkId = Annotated[int, PathParameter(ge=1, le=2**53)]
 Contact = Annotated[
     str | None, QueryParameter(pattern=r"^[0-9a-f]{32}$", description="The caller, see /contacts/find.")
 ]
@@ -172,7 +173,7 @@ async def add_remark(
 
 @delete("/records/{call:str}/remarks/{remark:int}", tags=["records"])
 async def remove_remark(
-    request: ApiRequest, parts: Wired, principal: Caller, call: FromPath[str], remark: FromPath[int]
+    request: ApiRequest, parts: Wired, principal: Caller, call: FromPath[str], remark: RemarkId
 ) -> None:
     """Take a remark away; agents their own."""
     known = await asyncio.to_thread(parts.store.remarks.get, remark)
