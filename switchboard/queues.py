@@ -9,7 +9,7 @@ from config.schema import Config
 from routing.acd.engine import Engine
 from routing.acd.hours import LocalClock
 from routing.acd.model import Agent, Group
-from switchboard.calls.calling_back import restore
+from switchboard.calls.callback_request import restore
 from switchboard.calls.desk import Desk
 from switchboard.calls.exchange import Exchange
 from switchboard.store.store import Store

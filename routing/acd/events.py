@@ -170,6 +170,8 @@ class CallbackRestored(msgspec.Struct, frozen=True, kw_only=True):
     vip: int = 0
     requirement: str = ""
     attempts: int = 0
+    rest: float = 0.0
+    """Nobody is called for so many seconds."""
 
 
 class CallbackEnded(msgspec.Struct, frozen=True):

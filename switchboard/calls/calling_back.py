@@ -9,24 +9,25 @@ from __future__ import annotations
 from typing import Final
 
 from routing.acd.actions import CallbackOver, CallbackTaken, Offer, Withdraw
-from routing.acd.events import CallbackEnded, CallbackRestored, CallerGone, OfferAccepted, OfferFailed
-from routing.masks.secret import RealNumber, Sealed
+from routing.acd.events import CallbackEnded, CallerGone, OfferAccepted, OfferFailed
+from routing.masks.secret import Sealed
 from routing.masks.target import NumberTarget
 from switchboard.calls.attempts import Attempt, invite_leg
 from switchboard.calls.call import Call, Phase
+from switchboard.calls.callback_request import keep_request
 from switchboard.calls.causes import CANCELLED, CONGESTION, Cause
 from switchboard.calls.cdr import open_segment, write_snapshot
 from switchboard.calls.connecting import Destination, send_invite
 from switchboard.calls.control.dial import both_talk, call_other, new_call
 from switchboard.calls.control.places import Party
 from switchboard.calls.ending import end_call
-from switchboard.calls.exchange import CallbackRequest, Exchange
+from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegState
 from switchboard.calls.negotiation import lease_media, make_offer, open_media
 from switchboard.calls.queue_sounds import begin_music
 from switchboard.calls.serving import offer_failure, phone_target, ring_agent, taken_back, withdraw
 from switchboard.calls.wait import Wait
-from switchboard.store.records import CallbackRecord, CallbackState
+from switchboard.store.records import CallbackState
 
 _STATES: Final[dict[str, CallbackState]] = {
     "reached": "done",
@@ -51,55 +52,6 @@ def taken(x: Exchange, action: CallbackTaken, now: float) -> None:
         taken_back(x, call, now)
     else:
         call.wait.callback = ""
-
-
-def keep_request(x: Exchange, call: Call, action: CallbackTaken, now: float) -> bool:
-    """Make a place that the engine keeps durable; False when there is no room, and the place is given up."""
-    record, wait = call.record, call.wait
-    if action.replaced:
-        x.callbacks.mark(action.replaced, "cancelled", x.utc_us(now), reason="asked again")
-    number = x.secrets.open(Sealed(record.caller_sealed))
-    request = callback_record(x, call, action.callback, number, action.group, now)
-    request.since_us = wait.since_us if wait is not None else request.asked_us
-    if wait is not None:
-        request.priority, request.vip, request.requirement = wait.priority, wait.vip, wait.requirement
-    if x.callbacks.add(request) == "new":
-        x.log("callback.requested", call_id=call.id, group=action.group, callback=action.callback)
-        return True
-    x.desk.tell(CallerGone(action.callback, "withdrawn"), now)
-    return False
-
-
-def callback_record(
-    x: Exchange, call: Call, callback: str, number: RealNumber, group: str, now: float
-) -> CallbackRecord:
-    """A request to be called back at a number, as it is stored."""
-    return CallbackRecord(
-        id=callback,
-        group=group,
-        asked_us=x.utc_us(now),
-        number_masked=str(number),
-        number_sealed=x.secrets.seal(number),
-        number_fingerprint=x.secrets.fingerprint(number),
-        call_id=call.id,
-    )
-
-
-def restore(x: Exchange, request: CallbackRequest, now: float) -> None:
-    """A request that is open takes its place in the queue."""
-    record = request.record
-    waited = (x.utc_us(now) - request.since_us) / 1e6
-    restored = CallbackRestored(
-        callback=record.id,
-        group=record.group,
-        caller=record.number_fingerprint,
-        since=now - waited,
-        priority=record.priority,
-        vip=record.vip,
-        requirement=record.requirement,
-        attempts=request.attempts,
-    )
-    x.desk.tell(restored, now)
 
 
 def over(x: Exchange, action: CallbackOver, now: float) -> None:

@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, cast
 
-from routing.acd.actions import Action, AgentChanged, Alert, CallbackOver, CallbackTaken, Offer, Withdraw
+from routing.acd.actions import Action, AgentChanged, Alert, CallbackOver, CallbackTaken, Leave, Moved, Offer, Withdraw
 from routing.acd.engine import Engine
 from routing.acd.events import (
     AgentRemoved,
     AgentSet,
     CallBegan,
+    CallerGone,
     CallOver,
     Event,
     GroupRemoved,
@@ -33,7 +34,7 @@ from switchboard.calls.calling_back import call_back, give_up, over, taken
 from switchboard.calls.causes import FAILED
 from switchboard.calls.ending import end_call
 from switchboard.calls.exchange import Exchange
-from switchboard.calls.news import AgentNews, AlertNews
+from switchboard.calls.news import AgentNews, AlertNews, QueueNews, QueueStep
 from switchboard.calls.serving import PERFORM
 
 MOST_EVENTS: Final = 100_000
@@ -73,12 +74,47 @@ class Desk:
             for _ in range(MOST_EVENTS):
                 if not self._events:
                     return
-                for action in self.engine.handle(self._events.popleft(), now):
-                    self._perform(action, now)
+                self._handle(self._events.popleft(), now)
             self._events.clear()
             self.exchange.log("queue.failed", reason="events in circles")
         finally:
             self._busy = False
+
+    def _handle(self, event: Event, now: float) -> None:
+        listening = self.exchange.feed.listening
+        entry = self.engine.entries.get(getattr(event, "entry", "")) if listening else None
+        before = entry.group.name if entry is not None and entry.queued else ""
+        actions = self.engine.handle(event, now)
+        if listening:
+            self._tell_queue(event, before, actions, now)
+        for action in actions:
+            self._perform(action, now)
+
+    def _tell_queue(self, event: Event, before: str, actions: list[Action], now: float) -> None:
+        """What has happened to the queues, for whoever listens."""
+        entry = getattr(event, "entry", "")
+        known = self.engine.entries.get(entry)
+        after = known.group.name if known is not None and known.queued else ""
+        if after and not before:
+            self._publish("joined", after, entry, now)
+        for action in actions:
+            if isinstance(action, Moved):
+                self._publish("moved", action.group, action.entry, now, action.before)
+            elif isinstance(action, Leave):
+                self._publish("left", before, action.entry, now, action.to or action.reason)
+            elif isinstance(action, CallbackTaken) and action.accepted:
+                self._publish("callback", action.group, action.callback, now, action.entry)
+            elif isinstance(action, CallbackOver):
+                self._publish("callback_over", "", action.callback, now, action.outcome)
+        if before and not after and not any(isinstance(action, Leave) for action in actions):
+            detail = event.why if isinstance(event, CallerGone) else "answered"
+            self._publish("left", before, entry, now, detail)
+
+    def _publish(self, step: QueueStep, group: str, entry: str, now: float, detail: str = "") -> None:
+        x, waiting = self.exchange, self.engine.waiting(group)
+        x.feed.publish(
+            QueueNews(step=step, group=group, entry=entry, waiting=waiting, at_us=x.utc_us(now), detail=detail)
+        )
 
     def _perform(self, action: Action, now: float) -> None:
         x = self.exchange

@@ -41,6 +41,9 @@ CallStep = Literal[
 ]
 
 
+QueueStep = Literal["joined", "left", "moved", "callback", "callback_over"]
+
+
 class CallNews(msgspec.Struct, frozen=True, kw_only=True, tag="call", gc=False):
     """A step of a call. `agent` is whom it concerns, "" for none; `detail` a leg id, place, mode or cause."""
 
@@ -66,7 +69,7 @@ class AgentNews(msgspec.Struct, frozen=True, kw_only=True, tag="agent", gc=False
 class QueueNews(msgspec.Struct, frozen=True, kw_only=True, tag="queue", gc=False):
     """Somebody joined or left a group's queue; `waiting` is its length afterwards."""
 
-    step: Literal["joined", "left", "moved", "callback", "callback_over"]
+    step: QueueStep
     group: str
     entry: str
     waiting: int
