@@ -19,7 +19,7 @@ from routing.acd.events import CallbackAsked, CallbackEnded, CallbackRestored
 from routing.acd.floor import CALLBACK_REST, CALLING_LIMIT, CLEARING_LIMIT, OFFER_SLACK, Floor
 from routing.acd.groups import GroupStatus
 from routing.acd.presence import hung_up, refresh, unring, withdraw
-from routing.acd.queueing import delist, end, enlist, register, require
+from routing.acd.queueing import delist, end, enlist, register, require, set_limits
 from routing.acd.requirement import Requirement, RequirementError, parse_requirement
 from routing.acd.score import key
 
@@ -212,6 +212,7 @@ def _now_on_the_line(x: Floor, entry: Entry, now: float) -> None:
 def _reached(x: Floor, entry: Entry, now: float) -> None:
     """With the caller first: the caller has answered, and from now on waits like any other."""
     entry.callback, entry.joined = None, now
+    set_limits(entry)
     entry.group.callers += 1
     entry.group.callbacks.pop(entry.caller, None)
     x.out.append(CallbackOver(entry.id, "reached"))

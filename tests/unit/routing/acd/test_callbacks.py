@@ -12,6 +12,7 @@ from routing.acd.events import (
     CallbackEnded,
     CallbackRestored,
     CallerGone,
+    GroupSet,
     OfferAccepted,
     Picked,
     TalkEnded,
@@ -487,3 +488,68 @@ def test_events_about_no_callback_change_nothing() -> None:
     room.answers("ann")
     assert room.say(CallbackAsked("c1", "b1", b"number"))[0] == CallbackTaken("c1", "b1", "", False, reason="unknown")
     assert room.say(OfferAccepted("b1", "ann")) == [Withdraw("b1", "ann")]
+
+
+def test_caller_first_patience_begins_when_the_caller_has_answered() -> None:
+    """The waiting of before has been the switch's, and does not throw out who was called back."""
+    rules = CallbackRules(first="caller")
+    room = Room(group(callbacks=rules, max_wait=60.0, refuse_pause=30.0), agents="ann")
+    room.busy("ann")
+    room.joins("c1")
+    room.asks_back("c1", "b1")
+    room.after(600.0)
+    room.hangs_up("ann")
+    room.called("b1", reached=True)
+    room.fails("ann")
+    assert room.queue() == ["b1"]
+    room.after(30.0)
+    assert room.offered("ann") == "b1"
+    room.signs_out("ann")
+    room.after(30.0)
+    assert room.left() == [("b1", "timeout", "")]
+
+
+def test_hours_that_change_are_looked_at_at_once() -> None:
+    """The callback had to rest until tomorrow."""
+    room = _room(hours="07:00-08:00")
+    room.busy("ann")
+    room.joins("c1")
+    room.asks_back("c1", "b1")
+    room.after(60.0)
+    room.hangs_up("ann")
+    assert room.offered("ann") == ""
+    room.say(GroupSet(group()))
+    assert room.offered("ann") == "b1"
+
+
+def test_hours_that_end_while_a_callback_waits_let_it_rest() -> None:
+    """Looked at when its turn comes, and the agent takes the next one."""
+    room = _room(hours="08:00-09:01")
+    _waiting_callback(room)
+    room.joins("c2")
+    room.after(60.0)
+    room.hangs_up("ann")
+    assert room.offered("ann") == "c2"
+    assert room.engine.callbacks("sales")[0].resting
+
+
+def test_an_id_that_is_taken_cannot_be_that_of_a_callback() -> None:
+    """The caller goes on waiting."""
+    room = _room()
+    _waiting_callback(room)
+    room.joins("c2")
+    room.asks_back("c2", "b1", b"other")
+    assert [(one.accepted, one.reason) for one in room.all(CallbackTaken)] == [(False, "known")]
+    assert room.queue() == ["b1", "c2"]
+
+
+@pytest.mark.parametrize("caller", [b"number", b""])
+def test_an_overflow_by_time_into_a_callback(caller: bytes) -> None:
+    """Whose number is not known waits on, and nobody is told of a callback."""
+    room = Room(group(overflow=(Overflow("callback", after=30.0),)), agents="ann")
+    room.busy("ann")
+    room.joins("c1", caller=caller)
+    room.after(30.0)
+    assert room.left() == ([("c1", "callback", "")] if caller else [])
+    assert len(room.all(CallbackTaken)) == bool(caller)
+    assert room.queue() == ([] if caller else ["c1"])

@@ -289,3 +289,13 @@ def test_the_views_of_the_engine() -> None:
     assert engine.agents["ann"].groups == {"sales": 1}
     assert engine.snapshot().agents["ann"].offered == "c1"
     assert engine.snapshot().entries["c1"].offers == ("ann",)
+
+
+@pytest.mark.parametrize(("periodic", "said"), [(("one",), [Announce("c1", "periodic", 0, None, ("one",))]), ((), [])])
+def test_a_wait_that_is_not_known_is_not_said(periodic: tuple[str, ...], said: list[Announce]) -> None:
+    """The periodic text comes alone, or nothing."""
+    room = Room(group(announcements=Announcements(wait=True, periodic=periodic)), agents="ann")
+    room.busy("ann")
+    room.joins("c1")
+    room.after(10.0)
+    assert room.said() == said

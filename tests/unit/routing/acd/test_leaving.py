@@ -383,3 +383,46 @@ def test_a_group_may_come_after_its_agents() -> None:
     room.say(GroupSet(group("late")))
     room.joins("c1", "late")
     assert room.offered("ann") == "c1"
+
+
+def test_nobody_is_rung_for_beyond_their_patience() -> None:
+    """A refusal after the limit ends the waiting, though another agent is idle."""
+    room = Room(group(max_wait=10.0), agents="ann bob")
+    room.joins("c1")
+    room.after(15.0)
+    room.fails("ann")
+    assert room.left() == [("c1", "timeout", "")]
+    assert room.rung() == []
+
+
+def test_an_overflow_that_fails_after_a_refusal_lets_the_caller_look_again() -> None:
+    """Its time came while a phone rang, and its target is not there."""
+    room = Room(group(overflow=(Overflow("group:nowhere", after=10.0),)), agents="ann bob")
+    room.joins("c1")
+    room.after(15.0)
+    room.fails("ann")
+    assert room.left() == []
+    assert room.offered("bob") == "c1"
+
+
+def test_the_last_agents_failure_empties_the_queue_where_the_group_says_so() -> None:
+    """The caller was rung for by one of another group, and nobody of their own is there."""
+    room = Room(group("sales", leave_empty=True, join_empty="always"), group("help"))
+    room.agent("ann", groups={"help": 1})
+    room.joins("c1", "sales", preferred="ann")
+    assert room.offered("ann") == "c1"
+    room.fails("ann")
+    assert room.left() == [("c1", "empty", "")]
+
+
+def test_an_agents_rest_and_a_callers_patience_that_end_at_once_bring_them_together() -> None:
+    """Whoever is free may take them first."""
+    room = Room(group(refuse_pause=10.0, max_wait=10.0), agents="ann")
+    room.joins("c1")
+    room.gives_up("c1")
+    room.joins("c2")
+    room.fails("ann")
+    room.gives_up("c2")
+    room.joins("c3")
+    room.after(10.0)
+    assert room.offered("ann") == "c3"

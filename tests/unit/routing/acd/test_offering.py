@@ -7,7 +7,8 @@ import pytest
 from routing.acd.actions import Withdraw
 from routing.acd.events import CallBegan, OfferAccepted, OfferFailed, PhoneChanged, Picked, SignedOut
 from routing.acd.floor import OFFER_SLACK
-from routing.acd.model import OfferFailure
+from routing.acd.model import CallbackRules, OfferFailure
+from routing.acd.strategies import MOST_AT_ONCE
 
 from .room import Room, group
 
@@ -301,3 +302,37 @@ def test_picking_ends_the_rest_after_a_failed_offer() -> None:
     room.fails("ann")
     room.say(Picked("c1", "ann"))
     assert room.offered("ann") == "c1"
+
+
+def test_with_ring_all_a_bounded_number_of_phones_rings() -> None:
+    """Others stay free for the next caller."""
+    room = Room(group(strategy="ring_all"), agents=" ".join(f"a{number:02}" for number in range(40)))
+    room.joins("c1")
+    assert len(room.rung()) == MOST_AT_ONCE
+    room.joins("c2")
+    assert len(room.rung()) == 40 - MOST_AT_ONCE
+
+
+def test_phones_ring_beside_others_only_for_whom_the_agent_fits() -> None:
+    """The requirement holds for each of them."""
+    for strategy in "ring_all", "progressive":
+        room = Room(group(strategy=strategy, requirement="en", progressive_step=1.0))
+        room.agent("ann", skills={"en": 1})
+        room.joins("c1")
+        room.after(2.0)
+        room.agent("bob")
+        assert room.offered("bob") == ""
+        room.agent("cat", skills={"en": 1})
+        assert room.offered("cat") == "c1"
+
+
+def test_a_callback_that_calls_the_caller_first_keeps_one_agent() -> None:
+    """Also where all would ring."""
+    room = Room(group(strategy="ring_all", callbacks=CallbackRules(first="caller")), agents="ann bob")
+    room.busy("ann", "bob")
+    room.joins("c1")
+    room.asks_back("c1", "b1")
+    room.after(60.0)
+    room.hangs_up("ann")
+    room.hangs_up("bob")
+    assert (room.offered("ann"), room.offered("bob")) == ("b1", "")
