@@ -109,7 +109,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     requirement: str = ""
     """`en>=3 then en>=1 after 30s then any after 60s`."""
     refuse_pause: float = 10.0
-    """An offer that failed is not made to the same agent again for this long."""
+    """Who has not taken an offer gets none for this long, a second at least."""
     no_answer_state: ChosenState = "break"
     """What an agent becomes who has not answered `no_answer_limit` offers in a row; `idle`: stays as is."""
     no_answer_limit: int = 1

@@ -553,3 +553,13 @@ def test_an_overflow_by_time_into_a_callback(caller: bytes) -> None:
     assert room.left() == ([("c1", "callback", "")] if caller else [])
     assert len(room.all(CallbackTaken)) == bool(caller)
     assert room.queue() == ([] if caller else ["c1"])
+
+
+def test_a_restored_callback_may_have_to_rest() -> None:
+    """An attempt was made shortly before the restart."""
+    room = _room()
+    room.say(CallbackRestored(callback="b1", group="sales", caller=b"one", since=room.now - 60.0, rest=200.0))
+    room.after(199.9)
+    assert room.offered("ann") == ""
+    room.after(0.1)
+    assert room.offered("ann") == "b1"
