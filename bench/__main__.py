@@ -14,7 +14,7 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import call, extension, ivr, masks, prompts, recording, relay, report, signalling
+from bench import acd, call, extension, ivr, masks, prompts, recording, relay, report, signalling
 from bench.errors import BenchError
 from bench.load import Calls, Load, Result, loading, wide
 from bench.own import CONFIG, own_switch
@@ -108,6 +108,9 @@ def parser() -> argparse.ArgumentParser:
     table = commands.add_parser("masks", help="a million masked numbers: memory, look-ups", description=masks.__doc__)
     masks.add_arguments(table)
     table.set_defaults(run=masks.run)
+    queues = commands.add_parser("acd", help="the queue engine: the time of an event, memory", description=acd.__doc__)
+    acd.add_arguments(queues)
+    queues.set_defaults(run=acd.run)
     server = commands.add_parser("backend", help="the server that flows ask in demonstrations and tests")
     _add_backend(server)
     server.set_defaults(run=_backend)

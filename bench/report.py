@@ -131,6 +131,12 @@ LINES: Final = (
     Line("masks", "axb_mb", "masks, pairs alone: resident memory", "MB", 600),
     Line("masks", "axb_us", "masks, pairs alone: CPU of a look-up", "µs", goal=2),
     Line("masks", "axb_bind_us", "masks, pairs alone: CPU of a binding", "µs"),
+    Line("acd", "median_us", "queues: an event, median", "µs"),
+    Line("acd", "p99_us", "queues: an event, p99", "µs"),
+    Line("acd", "slowest_median_us", "queues: the slowest kind of event, median", "µs", 200),
+    Line("acd", "slowest_p99_us", "queues: the slowest kind of event, p99", "µs"),
+    Line("acd", "cpu_us", "queues: CPU of an event and of making it up", "µs"),
+    Line("acd", "mb", "queues: resident memory", "MB"),
 )
 
 
