@@ -61,6 +61,7 @@ def _answering_leg(x: Exchange, tx: ServerTransaction, request: Request, old: Le
     new = Leg(
         id=record.id, call_id=old.call_id, role=old.role, local_tag=x.token(), source=tx.source, nat=True,
         sdp_id=x.session_id(), record=record, purpose=old.purpose, agent_id=old.agent_id, group=old.group,
+        holding=old.holding, engaged=old.engaged,
     )  # fmt: skip
     try:
         read_offer(x, new, request.body)
@@ -88,6 +89,7 @@ def _take_place(x: Exchange, call: Call, old: Leg, new: Leg, now: float) -> None
         call.caller = new
     else:
         call.agent = new
+    old.engaged = False
     release_media(x, old)
     add_leg(call, new.record)
     open_media(x, new)
