@@ -91,8 +91,8 @@ def call_back(x: Exchange, action: Offer, now: float) -> None:
     x.log("call.opened", call_id=call.id, trunk=call.record.trunk, called=call.record.called)
     failure = _call_caller(x, call, action, now) if action.caller_first else _ring_agent(x, call, action, now)
     if failure is not None:
-        end_call(x, call, failure, "switch", now)
         _tell_failure(x, action.entry, action.agent, failure, now, caller=action.caller_first)
+        end_call(x, call, failure, "switch", now)
     else:
         x.arm(call)
 
@@ -179,9 +179,10 @@ def _caller_waits(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None
 def _failed(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> None:
     if leg is call.caller:
         call.record.sip_status = leg.record.sip_status
-    agent = leg.agent_id
-    end_call(x, call, cause, leg.role if leg.state is LegState.ENDED else "switch", now)
-    _tell_failure(x, call.entry_id, agent, cause, now, caller=leg is call.caller)
+    by = leg.role if leg.state is LegState.ENDED else "switch"
+    # Told first that the caller was not reached, the engine knows why the agent is hung up.
+    _tell_failure(x, call.entry_id, leg.agent_id, cause, now, caller=leg is call.caller)
+    end_call(x, call, cause, by, now)
 
 
 def _tell_failure(x: Exchange, entry: str, agent: str, cause: Cause, now: float, *, caller: bool) -> None:

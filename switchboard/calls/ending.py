@@ -198,6 +198,8 @@ def finish(x: Exchange, call: Call, now: float) -> None:
     x.disarm(call)
     write_ended(x, call)
     del x.calls[call.id]
+    if call.entry and x.called_back.get(call.entry) == call.id:
+        del x.called_back[call.entry]
     x.ended += 1
     x.meter.call_ended(call.record.cause)
     x.log("call.ended", call_id=call.id, cause=call.record.cause, ended_by=call.record.ended_by)

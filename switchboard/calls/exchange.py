@@ -445,6 +445,7 @@ class Exchange:
             "invites_out": len(self.invites_out),
             "call_timers": len(self.heap),
             "afterlives": len(self.afterlives),
+            "called_back": len(self.called_back),
             "subscriptions": len(self.subscriptions),
             "reinvites": len(self.reinvites),
             "slots": len(self.slots),
