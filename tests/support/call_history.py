@@ -344,6 +344,9 @@ class History:
         world.copies = 1
         self.free_ports()
         self._answer_requests()
+        # Else who asked to be called back would keep phones ringing that nobody answers any more.
+        for agent in world.queues.agents:
+            world.desk.sign_out(agent, "test", world.now)
         for _ in range(60):
             world.advance(70)
             self._answer_requests()
