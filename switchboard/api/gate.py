@@ -32,7 +32,7 @@ class Gate:
             scope["user"] = None
             await self._app(scope, receive, send)
             return
-        operation = f"{scope['method']} {_template(scope)}"
+        operation = f"{scope['method']} {scope.get('path_template')}"
         address = address_of(scope)
         roles = OPERATIONS.get(operation)
         if roles is None:
@@ -79,13 +79,6 @@ def address_of(scope: Scope) -> str:
     """The client's address; what a proxy says in a header is not believed."""
     client = scope.get("client")
     return client[0] if client else ""
-
-
-def _template(scope: Scope) -> str:
-    template = scope.get("path_template") or scope["path"]
-    return "/".join(
-        f"{{{part[1:-1].partition(':')[0]}}}" if part.startswith("{") else part for part in template.split("/")
-    )
 
 
 def _check_media_type(scope: Scope) -> None:

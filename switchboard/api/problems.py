@@ -165,6 +165,8 @@ def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Respon
 
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    if isinstance(error, RecursionError) and "deserializing" in str(error):
+        return problem_response(ApiError("invalid-request", "The body is nested too deeply."))
     get_logger().error("api.failed", method=request.method, route=str(request.scope.get("path_template", "")),
                        exc_info=error)  # fmt: skip
     failed: Any = getattr(request.app.state, "failed", None)
@@ -185,11 +187,8 @@ def _fault(entry: Mapping[str, Any]) -> Fault:
 
 def _pointer(key: str) -> str:
     """`legs[0].state` as `/legs/0/state`; a member of a mapping, which has no name here, ends the pointer."""
-    steps: list[str] = []
-    for step in _STEP.findall("" if key == "data" else key):
-        if step == "...":
-            break
-        steps.append(step.replace("~", "~0").replace("/", "~1"))
+    named = "" if key == "data" else key.partition("[...]")[0]
+    steps = (step.replace("~", "~0").replace("/", "~1") for step in _STEP.findall(named))
     return "".join(f"/{step}" for step in steps)
 
 
