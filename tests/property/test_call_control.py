@@ -65,15 +65,38 @@ def step(name: str, *values: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]:
     return st.tuples(st.just(name), *values)
 
 
+_actors = st.sampled_from([*["own"] * 9, *AGENTS, "boss", "boss", "system"])
+"""`own` is the agent who leads the call."""
+
+
 def cmd(kind: type[Command], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]:
     """A command of this type about some call, by somebody."""
-    return step("command", which, st.builds(kind, **fields), st.sampled_from([*AGENTS, "boss", "system"]))
+    return step("command", which, st.builds(kind, **fields), _actors, st.booleans())
 
 
 modes = st.sampled_from(["listen", "whisper", "barge"])
+_phones = st.sampled_from(["agent:ben", "agent:carl", f"number:{REAL}"])
+_FIRST: Final = st.one_of(
+    st.builds(Consult, to=_phones),
+    st.builds(Consult, to=_phones),
+    st.builds(Transfer, to=_phones, blind=st.booleans()),
+    st.builds(Add, to=_phones),
+    st.builds(Park),
+    st.builds(Hold),
+    st.builds(Supervise, mode=modes),
+)
+_SECOND: Final = st.one_of(
+    *[st.builds(kind) for kind in (Complete, Back, Merge, CancelTransfer, Resume, Unpark, HangUp, StopSupervising)],
+    st.builds(Drop, leg=st.just("0")),
+    st.builds(Supervise, mode=modes),
+    st.builds(Transfer, to=places, blind=st.booleans()),
+)
+
 steps = st.one_of(
+    *[step("both", _FIRST, _SECOND, st.booleans()) for _ in range(5)],
     step("dial", st.sampled_from(["", "anna", "ben", "carl"])),
-    step("answers", which, st.sampled_from([180, 200, 200, 200, 200, 486, 480, 183])),
+    *[step("answers", which, st.just(200)) for _ in range(4)],
+    step("answers", which, st.sampled_from([180, 183, 486, 480])),
     step("hangs_up", which),
     step("describes", which, st.sampled_from(["sendonly", "inactive", "sendrecv", "sendrecv"])),
     step("caller_leaves", which),
@@ -155,6 +178,12 @@ class History:
             body = peer.answer(peer.requests[index][1].body) if status in (183, 200) else b""
             self.world.reply(peer, status, body=body, index=index)
 
+    def _answers(self, call_id: str) -> None:
+        for peer in (*self.stage.phones.values(), self.world.agent):
+            for index, (tx, request) in enumerate(peer.requests):
+                if request.method == "INVITE" and request.call_id == call_id and tx.state in _OPEN:
+                    self.world.reply(peer, 200, body=peer.answer(request.body), index=index)
+
     def _talking(self) -> list[str]:
         return [name for name, peer in self.stage.phones.items() if peer.acks]
 
@@ -212,11 +241,25 @@ class History:
             self.held.clear()
             self.world.run()
 
-    def command(self, number: int, cmd: Command, actor: str) -> None:
-        """Somebody commands something; what cannot be done changes nothing."""
+    def both(self, first: Command, second: Command, answered: bool) -> None:
+        """One command after the other on a call that is up, by who leads it, or the supervisor."""
+        talks = [number for number, call in enumerate(self.x.calls.values()) if call.phase is Phase.TALKING]
+        for cmd in (first, second):
+            actor = "boss" if isinstance(cmd, Supervise | StopSupervising) else "own"
+            self.command(talks[0] if talks else 0, cmd, actor, answered)
+            self.check()
+
+    def command(self, number: int, cmd: Command, actor: str, answered: bool) -> None:
+        """Somebody commands something, and who is called by it may answer; what cannot be done changes nothing."""
+        if not self.x.calls:
+            self.dial("anna")
+            self.answers(0, 200)
         call = self._call(number)
+        leader = call.agent.agent_id if call is not None and call.agent is not None else ""
+        actor = (leader or AGENTS[number % len(AGENTS)]) if actor == "own" else actor
         roles = {"boss": Actor("boss", "dora", "supervisor"), "system": Actor("system", "", "system")}
-        leg = call.legs[number % len(call.legs)].id if call is not None else ""
+        others = call.others or call.legs if call is not None else []
+        leg = others[number % len(others)].id if others else ""
         fields: dict[str, Any] = {name: getattr(cmd, name) for name in type(cmd).__struct_fields__}
         fields["call"] = call.id if call is not None else "none"
         if isinstance(cmd, Unpark) and cmd.slot:
@@ -226,7 +269,10 @@ class History:
         asked = type(cmd)(**fields)
         before = self.stage.state(), len(self.world.plane.commands), len(self.stage.feed.news)
         try:
-            command(self.x, asked, roles.get(actor, Actor(actor, actor)), self.world.now)
+            done = command(self.x, asked, roles.get(actor, Actor(actor, actor)), self.world.now)
+            self.world.run()
+            if answered and done.leg in self.x.invites_out:
+                self._answers(self.x.invites_out[done.leg].request.call_id)
         except CommandError:
             assert (self.stage.state(), len(self.world.plane.commands), len(self.stage.feed.news)) == before
         self.world.run()

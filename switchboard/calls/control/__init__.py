@@ -1,4 +1,124 @@
-"""The call bar: what people and their programs may do with calls. One function a command, all by `command`."""
+"""The call bar: what people and their programs may do with calls. One function a command, all by `command`.
+
+A command is carried out at once or refused with a `CommandError`, and then nothing has changed; of two that do not go
+together the second finds `wrong_state`. "Led" means that caller and agent talk and that the actor is that agent; a
+supervisor, or the system, who is not in the call acts for the agent. The caller's hang-up ends every call for all.
+
+===============  ================  ===============  ===============  ===========  =======================  =============
+command          when              caller hears     agent hears      others       what may go wrong, and   record
+                                                                                  who has the caller then
+===============  ================  ===============  ===============  ===========  =======================  =============
+hold, resume     own leg talks;    music            nothing          of a         agent hangs up: as from  hold,
+                 no transfer or                                      conference   a talk                   agent's;
+                 consultation                                        talk on                               `hold_us`
+
+a phone's own    any talk          music, where     music, where     the same     a silent phone that      hold, by whom
+hold                               the agent holds  the caller does               holds is not lost
+
+mute             own leg talks     silence from     all              all          -                        -
+                                   the muted
+
+send_digits      led, or one of a  keys             nothing          keys         nobody hears:            -
+                 conference                                                       wrong_state
+
+transfer to an   led, alone with   music, then the  ringback, then   -            refused, no answer,      ring of the
+agent            the caller        target           a BYE                         phone lost, cancelled:   target, talk
+                                                                                  back with the agent;     of the
+                                                                                  agent hangs up: waits    target;
+                                                                                  on for the target        `transfers`
+
+transfer, blind  the same          ringback, then   a BYE at once    -            refused, no answer: the  ring
+or to a number,                    the target                                     agent is rung again,     transfer,
+extension,                                                                        then the flow goes on    ring recall
+account                                                                           or the call ends
+
+transfer to a    the same          the queue        a BYE at once    -            as any who waits         queue, talk
+group                                                                                                      of whoever
+                                                                                                           serves
+
+transfer to a    the same          the flow         a BYE at once    -            -                        ivr;
+flow                                                                                                       variables,
+                                                                                                           keys,
+                                                                                                           identity stay
+
+cancel_transfer  by whom began     as before it     as before it     target:      an answer that crosses:  talk goes on
+                 it, or a                                            CANCEL       ACK and BYE
+                 supervisor
+
+consult          led               music; in a      ringback, then   -            refused, no answer,      consult,
+                                   conference each  the party                     hung up: back with the   agent's;
+                                   other                                          agent                    `consult_us`
+
+complete         a consultation    the party;       a BYE            -            rings and refuses: the   talk of the
+                                   ringback while                                 agent is rung again      party
+                                   it rings
+
+back             a consultation    the agent        the caller       party: BYE   -                        talk goes on
+                                                                     or CANCEL
+
+merge            the party         all              all              all          agent hangs up: the      conference,
+                 consulted talks                                                  party has the caller;    agent's
+                                                                                  the party does: a plain
+                                                                                  talk
+
+- agent hangs    -                 the party who    -                CANCEL       -                        talk of the
+up in a                            talks, else as                    while it                              party
+consultation                       after any hang-                   rings
+                                   up
+
+add              led               the talk goes    the same         all          refused, no answer:      conference,
+                                   on, then all                                   nothing changes          of who leads
+
+drop             led               the others       the others       BYE or       the last two: a plain    talk
+                                                                     CANCEL       talk
+
+supervise,       supervisor;       no supervisor    no supervisor    both         refused: nothing;        no stretch of
+listen           caller and agent                                                 caller and agent part:   its own
+                 talk                                                             BYE
+
+supervise,       the same, also    no supervisor    both             both         the same                 the same
+whisper          to change how
+
+supervise,       the same          both             both             both         the same                 the same
+barge
+
+park             led, alone with   music            a BYE            -            time over: the agent is  park, with
+                 the caller                                                       rung again, then the     its slot
+                                                                                  flow goes on or the
+                                                                                  call ends
+
+unpark           parked, nobody    ringback, then   -                -            the taker does not       ring unpark,
+                 else takes it     the taker                                      answer: parked on        talk of the
+                                                                                                           taker
+
+pick             waits in a queue  as for any       rings            -            as for any offer         ring, talk
+                                   offer
+
+survey           led, no           the flow         a BYE            BYE          -                        ivr; answers
+                 consultation                                                                              in `survey`
+
+rate             led               the talk goes    the same         -            caller hangs up first:   ivr after the
+                                   on; after it                                   not asked                talk
+                                   the flow
+
+hang_up          own leg talks;    as when the      a BYE            the same     -                        ended_by
+                 of a supervisor   phone hangs up
+                 or system the
+                 call
+
+dial             a phone is        rings second     rings first,     -            either refuses or does   out or
+                 known, a number                    then ringback                 not answer, the agent    internal;
+                 of ours is shown                   or early media                hangs up: the call ends  ring, talk
+
+verified         own leg talks     -                -                -            -                        identity
+
+record           led, or one of a  -                -                -            the caller has not       recordings
+                 conference                                                       agreed: forbidden
+===============  ================  ===============  ===============  ===========  =======================  =============
+
+By a command nothing is said by SIP to a party whose call goes on: audio is anchored here, and only its way changes. A
+media worker that dies ends all calls it carries. Nobody is ever sent another party's number, address or Call-ID.
+"""
 
 from __future__ import annotations
 

@@ -108,6 +108,7 @@ class Stage:
         plan = DialPlan([Entry(number="4003", group="sales"), Entry(number="02188880000", group="sales")])
         x.routing = Directory(plan, Trunks({"bench": ["127.0.0.2"]}), world.masks)
         self.out: OutgoingRequest | None = None
+        self.cseq = 100
 
     # --- how a call begins ---
 
@@ -141,12 +142,12 @@ class Stage:
             assert self.out is not None
             self.world.within(self.world.carrier, self.out, "BYE", 9)
         else:
-            self.world.hang_up(self.peer(name))
+            self._within(name, "BYE")
 
     def hangs_up_caller_of(self, out: OutgoingRequest, answer: Response) -> None:
         """The caller of this INVITE, answered so, hangs up."""
         assert answer.contact is not None
-        self.cseq = getattr(self, "cseq", 100) + 1
+        self.cseq += 1
         bye = OutgoingRequest(
             "BYE", answer.contact.uri, SWITCH, from_=out.from_, to=answer.headers.get("to") or "", call_id=out.call_id,
             cseq=self.cseq,
@@ -155,25 +156,35 @@ class Stage:
         self.world.run()
 
     def describes(self, name: str, direction: str, *, method: str = "INVITE", address: str = "") -> bytes:
-        """A phone sends a new description within the dialog of its latest INVITE; what it is answered."""
+        """A phone sends a new description within its latest dialog; what it is answered."""
         peer = self.peer(name)
-        invite = peer.received("INVITE")[-1]
-        local = next(
-            data
-            for source, _, data in reversed(self.world.sent)
-            if source == peer.address and data.startswith(b"SIP/2.0 200") and b" INVITE" in data
-        )
-        to = next(line for line in local.decode().split("\r\n") if line.startswith("To:"))[3:].strip()
         body = peer.sdp(41000).replace(b"a=sendrecv", f"a={direction}".encode())
         if address:
             body = body.replace(f"c=IN IP4 {peer.address[0]}".encode(), f"c=IN IP4 {address}".encode())
-        self.cseq = getattr(self, "cseq", 100) + 1
+        out = self._within(name, method, body)
+        if out is None:
+            return b""
+        if method == "INVITE":
+            ack = OutgoingRequest(
+                "ACK", out.uri, SWITCH, from_=out.from_, to=out.to, call_id=out.call_id, cseq=out.cseq
+            )
+            peer.core.send_ack(ack, self.world.now)
+            self.world.run()
+        return peer.responses[-1].body if peer.responses else b""
+
+    def _within(self, name: str, method: str, body: bytes = b"") -> OutgoingRequest | None:
+        """A request of a phone within the latest dialog in which it answered."""
+        peer = self.peer(name)
+        dialogs = [(tx, one) for tx, one in peer.requests if one.method == "INVITE" and one.to_tag is None]
+        answered = {one.call_id for one in peer.acks}
+        tx, invite = next((tx, one) for tx, one in reversed(dialogs) if one.call_id in answered)
         assert invite.contact is not None
+        self.cseq += 1
         out = OutgoingRequest(
             method,
             invite.contact.uri,
             SWITCH,
-            from_=to,
+            from_=f"{invite.headers.get('to')};tag={tx.to_tag}",
             to=invite.headers.get("from") or "",
             call_id=invite.call_id,
             cseq=self.cseq,
@@ -182,13 +193,7 @@ class Stage:
         )
         peer.core.request(out, self.world.now)
         self.world.run()
-        if method == "INVITE":
-            ack = OutgoingRequest(
-                "ACK", out.uri, SWITCH, from_=out.from_, to=out.to, call_id=out.call_id, cseq=self.cseq
-            )
-            peer.core.send_ack(ack, self.world.now)
-            self.world.run()
-        return peer.responses[-1].body
+        return out
 
     def peer(self, name: str) -> Peer:
         """The phone of an agent, or the far side of the trunk."""
