@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -24,6 +26,8 @@ BACKLOG: Final = 256
 LONGEST_MESSAGE: Final = 16 * 1024
 """Octets of a message from a WebSocket's client."""
 PING_SECONDS: Final = 20.0
+SHORT_TURN: Final = 0.0005
+"""How long the building thread may keep the loop from running, in seconds."""
 UNREAD_MILLISECONDS: Final = 30_000
 """How long a client may leave what it was sent unread (TCP_USER_TIMEOUT, RFC 5482)."""
 
@@ -48,8 +52,8 @@ async def serve_http(settings: Http, metrics: Metrics, health: Health, api: Buil
         return
     with sock:
         try:
-            # a second of imports: in a thread, for calls may be up already
-            server = await asyncio.to_thread(_build, settings, metrics, health, api)
+            # two seconds of imports: in a thread, for calls may be up already
+            server = await asyncio.to_thread(_build_aside, settings, metrics, health, api)
             await _serve(server, sock)
         except Exception as problem:  # the boundary: calls go on without a web server
             log.error("http.failed", address=address, exc_info=problem)
@@ -80,6 +84,17 @@ def _listen(settings: Http) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _build_aside(settings: Http, metrics: Metrics, health: Health, api: BuildApi | None) -> uvicorn.Server:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(SHORT_TURN)
+    try:
+        return _build(settings, metrics, health, api)
+    finally:
+        sys.setswitchinterval(interval)
+        # What was made here stays, and would be walked through whenever the loop collects garbage.
+        gc.freeze()
 
 
 def _build(settings: Http, metrics: Metrics, health: Health, api: BuildApi | None) -> uvicorn.Server:
