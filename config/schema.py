@@ -40,6 +40,8 @@ class Sip(Section, frozen=True):
     domain: str = "switchboard.local"
     timers: SipTimers = SipTimers()
     user_agent: str = "switchboard"
+    auto_answer: tuple[Literal["answer-mode", "call-info", "alert-info"], ...] = ()
+    """How desk phones are made to answer calls that their owner has asked for (click to call); none: they ring."""
 
 
 class Media(Section, frozen=True):

@@ -29,6 +29,7 @@ from routing.trunks import Trunks
 from switchboard.accounts import Accounts
 from switchboard.backends import Backends
 from switchboard.calendar import Calendar
+from switchboard.calls.auto_answer import auto_answer_lines
 from switchboard.calls.engine import CallEngine
 from switchboard.calls.exchange import Exchange, Service, Settings, Trunk
 from switchboard.calls.flow_shelf import FlowShelf
@@ -42,6 +43,7 @@ from switchboard.ops.log import get_logger, lines_dropped
 from switchboard.ops.loop_lag import LoopLag
 from switchboard.ops.metrics import Metrics
 from switchboard.prompt_names import PromptNames
+from switchboard.queue_metrics import measure_queues
 from switchboard.queues import open_desk, staff
 from switchboard.region_file import RegionFileError
 from switchboard.regions import Regions
@@ -145,6 +147,7 @@ class Switch:
                 codecs=config.media.codecs,
                 max_calls=config.limits.calls,
                 ring_timeout=config.limits.ring_timeout,
+                auto_answer=auto_answer_lines(config.sip.auto_answer, domain),
                 call_duration=config.limits.call_duration,
                 recordings=str(_recordings(config)),
                 services=_services(config),
@@ -333,6 +336,7 @@ class Switch:
             "Longest time one datagram took.",
             lambda: self.driver.longest_callback,
         )
+        measure_queues(metrics, self.desk.engine)
         self.health.check("media", self._media_fault)
         self.health.check("journal", lambda: "records cannot be written" if journal.failing else None)
         self.health.fact("calls", lambda: len(self.exchange.calls))

@@ -22,7 +22,7 @@ from bench.phone import Answer, Phone
 from switchboard.calls.commands import Back, Complete, Consult, InviteRating, Merge, Supervise
 from switchboard.client import ApiError, Client
 from tests.support.pjsua import Softphone, need_pjsua, softphone
-from tests.support.sounds import strength
+from tests.support.sounds import Sound, strength
 from tests.support.switch import PROJECT, RunningSwitch, free_port, running_switch
 
 TONES = {"anna": 880, "ben": 620, "dora": 1180}
@@ -57,6 +57,7 @@ def settings(carrier_port: int) -> dict[str, object]:
             {"id": "ben", "always": True},
             {"id": "dora", "always": True},
         ],
+        "sip": {"auto_answer": ["call-info"]},
         "limits": {"ring_timeout": "8s", "drain": "1s"},
     }
 
@@ -117,16 +118,16 @@ async def talk(phone: Phone, anna: Softphone, bar: Client) -> tuple[Call, str]:
     return call, view.id
 
 
-def loud(samples: np.ndarray, hertz: int) -> bool:  # type: ignore[type-arg]
+def loud(samples: Sound, hertz: int) -> bool:
     """Whether a tone is in most of the samples."""
-    return float(np.median(strength(np.asarray(samples, np.float64), hertz, 0.1))) > LOUD
+    return float(np.median(strength(samples, hertz, 0.1))) > LOUD
 
 
 async def tones(call: Call) -> set[int]:
     """The tones of agents that a carrier's phone hears in the next second."""
     call.rtp.received.clear()
     await asyncio.sleep(1.0)
-    heard = np.array(call.rtp.heard(0.6))
+    heard = np.array(call.rtp.heard(0.6), np.float64)
     return {hertz for hertz in TONES.values() if len(heard) and loud(heard, hertz)}
 
 
@@ -204,7 +205,9 @@ async def test_blind_transfer(site: Site, tmp_path: Path) -> None:
         call, call_id = await talk(phone, anna, bar)
         await bar.calls.transfer(call_id, "agent:ben", blind=True)
         assert (await anna.event("ended"))["status"] == 200
-        assert phone.user not in await answers(ben)
+        invite = await answers(ben)
+        assert phone.user not in invite
+        assert "answer-after" not in invite, "only who has asked for a call has it answered unasked"
         await hears(call, TONES["ben"])
         await listens(ben, {CUSTOMER})
         ben.tell("hangup")
@@ -329,7 +332,7 @@ async def test_click_to_call(site: Site, tmp_path: Path) -> None:
         desk(site, tmp_path, "anna") as anna, carrier(site) as phone, at_the_bar(site, "anna") as bar
     ):  # fmt: skip
         done = await bar.calls.dial("number:13911113333")
-        await answers(anna)
+        assert "Call-Info: <sip:switchboard.local>;answer-after=0" in await answers(anna)
         call = await phone.next_call()
         invite = str(phone.received("INVITE")[-1])
         assert SHOWN in invite

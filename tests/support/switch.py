@@ -59,7 +59,7 @@ class RunningSwitch:
     """One switch: its supervisor's process, its configuration, and what can be seen of it from outside."""
 
     def __init__(self, directory: Path, *, timers: dict[str, float] = SHORT_TIMERS, **changes: Any) -> None:
-        """Start it; `changes` replace whole sections of the test configuration."""
+        """Start it; `changes` replace whole sections of the test configuration, but of `sip` only what they name."""
         self.directory = directory
         self.timers = timers
         self.sip_port = free_port()
@@ -67,7 +67,8 @@ class RunningSwitch:
         self.store = directory / "store"
         self.pid_file = directory / "switch.pid"
         self.output = directory / "output.log"
-        self.config = {**self._defaults(), **changes}
+        defaults = self._defaults()
+        self.config = {**defaults, **changes, "sip": {**defaults["sip"], **changes.get("sip", {})}}
         self.config_file = directory / "switch.yaml"
         self.config_file.write_text(yaml.safe_dump(self.config, allow_unicode=True))
         self.idle_tasks = 0.0

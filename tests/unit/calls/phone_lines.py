@@ -168,7 +168,7 @@ class Office(World):
         super().__init__(workers=workers, ring_timeout=ring_timeout)
         self.alice = Phone(self, self.phone, "alice").register()
         self.bob = Phone(self, Peer(BOB, self.token, "bob"), "bob").register()
-        self.desk = Phone(self, Peer(DESK, self.token, "desk"), "alice")
+        self.second = Phone(self, Peer(DESK, self.token, "desk"), "alice")
 
     def talk(self) -> tuple[OutgoingRequest, Line]:
         """A customer of the carrier talks to alice: the INVITE, and her line."""

@@ -314,9 +314,9 @@ def take(world: World, phone: Phone, value: str, *lines: str, body: bytes | None
 def registered_desk(world: Office) -> Phone:
     """Alice's other phone, known beside the first."""
     other = world.exchange.registrar.lookup("alice@switchboard.local", world.now)
-    world.desk.register()
+    world.second.register()
     assert len(world.exchange.registrar.lookup("alice@switchboard.local", world.now)) == len(other) + 1
-    return world.desk
+    return world.second
 
 
 def test_a_phone_takes_the_call_of_another_of_its_account() -> None:

@@ -213,7 +213,10 @@ def test_numbers_of_the_dial_plan_are_reached_as_a_phone_dials_them() -> None:
     """A target, and an extension behind a mask."""
     world = Office()
     world.masks.bind("4006", "100001", SipTarget(f"sip:100001@{AGENT[0]}:{AGENT[1]}"))
-    for target, uri in (("sip:4001@127.0.0.1:5060", "sip:agent@"), ("sip:4006,100001@switchboard.local", "sip:100001@")):
+    for target, uri in (
+        ("sip:4001@127.0.0.1:5060", "sip:agent@"),
+        ("sip:4006,100001@switchboard.local", "sip:100001@"),
+    ):
         _, line = world.talk()
         assert line.refer(target) == 202
         assert world.agent.received("INVITE")[-1].uri.startswith(uri)
