@@ -81,14 +81,22 @@ COMMANDS: Final = {
 """Single commands: the module that has the function of that name, and its help."""
 
 
-def main() -> None:
-    """Entry point of the `switchboard` command."""
-    asked = sys.argv[1:2] or ["--help"]
+ALL: Final = "--help"
+"""Asks for every command."""
+
+
+def application(asked: str) -> typer.Typer:
+    """The command line with what was asked for."""
     for name, (place, text) in COMMANDS.items():
-        if asked[0] in (name, "--help"):
+        if asked in (name, ALL):
             found = importlib.import_module(place)
             app.command(name=name, help=getattr(found, text))(getattr(found, name))
     for name, module in GROUPS.items():
-        if asked[0] in (name, "--help"):
+        if asked in (name, ALL):
             app.add_typer(importlib.import_module(module).app, name=name)
-    app()
+    return app
+
+
+def main() -> None:
+    """Entry point of the `switchboard` command."""
+    application(sys.argv[1] if len(sys.argv) > 1 else ALL)()

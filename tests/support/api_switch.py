@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import random
+import socket
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import uvicorn
 from litestar import Litestar
 from litestar.testing import TestClient
 
@@ -20,12 +23,12 @@ from routing.dialplan import DialPlan, Entry
 from routing.masks.table import MaskTable
 from routing.trunks import Trunks
 from switchboard.api.access_tokens import AccessTokens
-from switchboard.api.app import build_api
 from switchboard.api.audit_trail import AuditTrail
 from switchboard.api.pace import Pace, Rate
 from switchboard.api.principal import Principal
-from switchboard.api.resources import Parts, resource_router
+from switchboard.api.resources import Parts
 from switchboard.api.services import Services
+from switchboard.api.serving import SwitchApi
 from switchboard.api.types import Role
 from switchboard.calls.call import Call
 from switchboard.calls.control import command
@@ -33,6 +36,9 @@ from switchboard.calls.desk import Desk
 from switchboard.directory import Directory
 from switchboard.flow_reload import FlowReload
 from switchboard.ops.health import Health
+from switchboard.ops.metrics import Metrics
+from switchboard.ops.web import build_pages
+from switchboard.passwords import hash_password
 from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.store.masks import apply_changes
 from switchboard.store.records import CallRecord
@@ -121,7 +127,8 @@ class ApiSwitch:
             light_lamp=self.lamps.append,
             trail=AuditTrail(self.store.audit, self.clock),
         )
-        self.app = build_api(self.services, [resource_router(self.parts)])
+        self.api = SwitchApi(self.parts, wrong_seconds=0.0)
+        self.app = self.api.build(build_pages(Metrics(), Health()))
 
     def close(self) -> None:
         """Close the store."""
@@ -150,6 +157,15 @@ class ApiSwitch:
     def headers(self, role: Role, agent: str = "") -> dict[str, str]:
         """What a client of a role sends."""
         return {"Authorization": f"Bearer {self.token(role, agent)}"}
+
+    def account(self, name: str, role: Role, agent: str = "", *, must_change: bool = False) -> str:
+        """An account that can sign in; its password."""
+        password = f"password of {name}"
+        now_us = int(self.clock() * 1e6)
+        self.store.users.create(
+            name, role, hash_password(password), now_us=now_us, agent=agent, must_change=must_change
+        )
+        return password
 
     # --- what happens ---
 
@@ -194,6 +210,24 @@ class Client:
         if "json" in self.answer.headers.get("content-type", ""):
             return self.answer.json()
         return self.answer.content
+
+
+@contextlib.contextmanager
+def served(app: Litestar) -> Iterator[str]:
+    """The address of an application on a socket, served by a thread of its own."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        settings = uvicorn.Config(app, log_config=None, lifespan="off", ws="websockets-sansio", http="h11")
+        server = uvicorn.Server(settings)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
+        thread.start()
+        until = time.monotonic() + 10
+        while not server.started:
+            assert time.monotonic() < until, "the server did not start"
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+        server.should_exit = server.force_exit = True
+        thread.join(10)
 
 
 @contextlib.contextmanager
