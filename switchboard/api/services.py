@@ -47,6 +47,7 @@ class Limits:
     refresh_lifetime: float = 14 * 86400.0
     session_lifetime: float = 90 * 86400.0
     """After so long a password is asked for again, however often tokens were refreshed."""
+    audit_kept: float = 400 * 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple, NoReturn, TypeVar
 import pyotp
 
 from switchboard.api.audit_trail import AuditTrail
+from switchboard.api.housekeeping import Housekeeping
 from switchboard.api.lockout import Lockout
 from switchboard.api.principal import Principal
 from switchboard.api.problems import ApiError
@@ -57,6 +58,7 @@ class SignIn:
         self._trail = trail
         self._wrong_seconds = wrong_seconds
         self.lockout = Lockout(services.clock)
+        self._housekeeping = Housekeeping(services)
         self._hashing = 0
         self._hasher = ThreadPoolExecutor(1, thread_name_prefix="argon2")
         self._enrolling: OrderedDict[str, tuple[str, float]] = OrderedDict()
@@ -93,6 +95,7 @@ class SignIn:
             newer = await self._hash(password)
             await asyncio.to_thread(self._services.users.rehash, user.id, user.password_hash, newer)
         await self._note(user, address, "auth.login")
+        await self._housekeeping.when_due()
         return await self._grant(user)
 
     async def refresh(self, token: str, address: str) -> Granted:
@@ -112,6 +115,7 @@ class SignIn:
         if user.locked or now_us - rotation.begun_us > limits.session_lifetime * 1e6:
             await asyncio.to_thread(self._services.refresh_tokens.revoke_family, rotation.family)
             raise ApiError("token-expired", "The session has ended; sign in again.")
+        await self._housekeeping.when_due()
         return self._access(user, rotation.family, following)
 
     async def logout(self, principal: Principal, address: str) -> None:

@@ -227,3 +227,21 @@ def test_passwords_and_tokens_are_not_printed(client: Client, user: UserRow) -> 
         repr(TokenView(access_token=PASSWORD, refresh_token=PASSWORD, expires_in=1.0, role="agent")),
     )
     assert not any(PASSWORD in text for text in texts)
+
+
+def test_what_has_expired_is_cleared_away_by_the_way(
+    client: Client, services: Services, clock: FakeClock, user: UserRow
+) -> None:
+    """Once an hour: refresh tokens that have expired, and lines of the log older than 400 days."""
+    old = login(client).json()["refresh_token"]
+    clock.now += 401 * 86400
+    assert login(client).status_code == 200
+    assert len(services.audit.page()) == 1
+    rotation = services.refresh_tokens.rotate(old, "x", now_us=0, expires_us=1)
+    assert rotation.verdict == "unknown"
+    clock.now += 15 * 86400
+    services.refresh_tokens.issue(user.id, "expires soon", now_us=0, expires_us=int((clock.now + 60) * 1e6))
+    assert login(client).status_code == 200
+    clock.now += 120
+    assert login(client).status_code == 200
+    assert services.refresh_tokens.rotate("expires soon", "x", now_us=0, expires_us=1).verdict == "ok", "not yet due"
