@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import httpx
+import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+
+from switchboard.api.app import build_api
+from switchboard.api.services import Services
+from switchboard.ops.health import Health
+from switchboard.ops.metrics import Metrics
+from switchboard.ops.web import build_pages
 
 
 def test_what_is_not_there_is_a_problem(client: TestClient[Litestar]) -> None:
@@ -15,3 +23,27 @@ def test_what_is_not_there_is_a_problem(client: TestClient[Litestar]) -> None:
     answer = client.post("/health")
     assert (answer.status_code, answer.json()["type"]) == (405, "/docs#method-not-allowed")
     assert set(answer.headers["allow"].split(", ")) == {"GET", "OPTIONS"}
+
+
+@pytest.mark.parametrize(
+    ("host", "sent", "status"),
+    [
+        ("127.0.0.1", "", 200),
+        ("::1", "", 200),
+        ("10.0.0.7", "", 403),
+        ("10.0.0.7", "Bearer wrong", 403),
+        ("10.0.0.7", "Bearer scraper", 200),
+    ],
+)
+async def test_metrics_are_for_this_host_and_for_the_token(
+    services: Services, host: str, sent: str, status: int
+) -> None:
+    """Without a token in the configuration nobody else gets them, whatever they send; health is open."""
+    headers = {"Authorization": sent} if sent else {}
+    for token in ("scraper", ""):
+        app = build_api(services, [], beside=[build_pages(Metrics(), Health(), token)])
+        transport = httpx.ASGITransport(app=app, client=(host, 5))  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://switch") as client:
+            expected = status if token or host != "10.0.0.7" else 403
+            assert (await client.get("/metrics", headers=headers)).status_code == expected
+            assert (await client.get("/health")).status_code == 200
