@@ -194,7 +194,13 @@ def switch(
             {"number": COUNTER, "flow": "counter", "record": True, "variables": variables},
             {"number": TONES, "flow": "counter", "record": True, "variables": variables | {"group": "later"}},
         ],
-        groups=[{"name": name, "members": [f"sip:{name}@{AGENT_HOST}:{ports['agent']}"]} for name in ("desk", "later")],
+        groups=[
+            {
+                "name": name,
+                "members": [f"sip:{name}{seat}@{AGENT_HOST}:{ports['agent']}" for seat in range(len(SECRETS))],
+            }
+            for name in ("desk", "later")
+        ],
         flows=[str(flows)],
         masks=[],
     ) as running:
@@ -412,7 +418,7 @@ async def keys_by_info(switch: RunningSwitch, secret: Secret) -> None:
 
 async def the_desk_answers(agent: Phone, count: int) -> list[Call]:
     """Everybody who gets through is heard to the end."""
-    agent.behaviour = lambda invite: Answer(after=0.6 if "sip:later@" in invite.uri else 0.0)
+    agent.behaviour = lambda invite: Answer(after=0.6 if "sip:later" in invite.uri else 0.0)
     calls = [await agent.next_call(within=60) for _ in range(count)]
     for call in calls:
         await call.ended(within=60)
