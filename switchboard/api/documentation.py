@@ -91,6 +91,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     """Add to Litestar's document what every operation has in common."""
     used: set[int] = set()
     for path, item in document.get("paths", {}).items():
+        _say_not_modified(item)
         for method, operation in item.items():
             if not isinstance(operation, dict) or "responses" not in operation:
                 continue
@@ -131,6 +132,17 @@ def _problems(key: str, operation: dict[str, Any]) -> set[int]:
     if path.endswith(("/auth/login", "/auth/refresh")):
         statuses |= {401, 403}
     return statuses
+
+
+def _say_not_modified(item: dict[str, Any]) -> None:
+    """What is changed with If-Match is read with its ETag, and need not be sent twice."""
+    changing = [item[method] for method in _WRITING if method in item]
+    tagged = any(one["name"] == "If-Match" for operation in changing for one in operation.get("parameters", ()))
+    if tagged and "get" in item:
+        header = {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}, "required": False}
+        item["get"].setdefault("parameters", []).append({**header, "description": "The ETag of what is known."})
+        item["get"]["responses"]["200"]["headers"] = {"ETag": {"schema": {"type": "string"}}}
+        item["get"]["responses"]["304"] = {"description": "It is what the client knows."}
 
 
 def _name(operation: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from switchboard.api.not_modified import unless_known
 from switchboard.api.principal import Principal
 from switchboard.api.problems import ApiError
 from switchboard.api.roles import OPERATIONS, WITH_GIVEN_PASSWORD
@@ -46,7 +47,7 @@ class Gate:
             admit(principal, operation)
             self._services.pace.admit(f"user {principal.id}")
         _check_media_type(scope)
-        await self._app(scope, receive, send)
+        await self._app(scope, receive, unless_known(scope, send))
 
     def _principal(self, scope: Scope, address: str) -> Principal:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx
 import pytest
 from litestar import Litestar
@@ -12,6 +14,8 @@ from switchboard.api.services import Services
 from switchboard.ops.health import Health
 from switchboard.ops.metrics import Metrics
 from switchboard.ops.web import build_pages
+from tests.support.api_switch import api_switch
+from tests.unit.api.test_refusals import whole_api
 
 
 def test_what_is_not_there_is_a_problem(client: TestClient[Litestar]) -> None:
@@ -47,3 +51,20 @@ async def test_metrics_are_for_this_host_and_for_the_token(
             expected = status if token or host != "10.0.0.7" else 403
             assert (await client.get("/metrics", headers=headers)).status_code == expected
             assert (await client.get("/health")).status_code == 200
+
+
+def test_what_a_client_knows_is_not_sent_again(tmp_path: Path) -> None:
+    """304 without a body for the ETag of an object of the configuration, until it has changed."""
+    with api_switch(tmp_path) as switch, TestClient(whole_api(switch)) as client:
+        headers = switch.headers("admin")
+        path = "/api/v1/groups/sales/settings"
+        first = client.get(path, headers=headers)
+        for tags in (first.headers["etag"], f'"x", W/{first.headers["etag"]}'):
+            again = client.get(path, headers={**headers, "If-None-Match": tags})
+            assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+        changed = {**first.json()["group"], "wrap_up": 9.0}
+        put = client.put(path, json=changed, headers={**headers, "If-Match": first.headers["etag"]})
+        assert put.status_code == 200, put.text
+        again = client.get(path, headers={**headers, "If-None-Match": first.headers["etag"]})
+        assert (again.status_code, again.json()["group"]["wrap_up"]) == (200, 9.0)
+        assert client.get("/api/v1/status", headers={**headers, "If-None-Match": '"1"'}).status_code == 200
