@@ -39,7 +39,7 @@ from switchboard.calls.masked import note_put_through
 from switchboard.calls.negotiation import lease_media, make_offer, release_media, take_answer
 from switchboard.calls.news import CallNews
 from switchboard.calls.recording import talk_begins
-from switchboard.calls.wiring import note_pair, rewire, unwire
+from switchboard.calls.wiring import settle, unwire
 from switchboard.sip.message import Response
 from switchboard.sip.transaction.client import ClientTransaction
 
@@ -144,9 +144,7 @@ def promote(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
     begin_talk(x, call, leg, now)
     if first:
         note_put_through(x, call, now)
-    if call.control is not None:
-        note_pair(call)
-        rewire(x, call)
+    settle(x, call)
     if call.caller.talking:
         write_snapshot(x, call)
     answer_caller(x, call, now)

@@ -25,12 +25,13 @@ from switchboard.calls.causes import (
     cause_of_response,
 )
 from switchboard.calls.cdr import add_leg, leg_record, open_segment, write_snapshot
-from switchboard.calls.ending import drop_agent, leg_over
+from switchboard.calls.ending import agent_began, drop_agent, leg_over
 from switchboard.calls.exchange import Address, Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.masked import note_put_through
 from switchboard.calls.negotiation import lease_media, make_answer, make_offer, open_media, take_answer
 from switchboard.calls.recording import talk_begins
+from switchboard.calls.wiring import settle
 from switchboard.sip.dialog import Dialog
 from switchboard.sip.errors import SipError
 from switchboard.sip.message import Response
@@ -122,15 +123,18 @@ def invite_agent(x: Exchange, call: Call, target: Target, ring_timeout: float, n
     found = destination_of(x, call, target, now)
     if isinstance(found, Cause):
         return found
-    agent = leg_to(x, call, found, now)
+    agent_id = x.desk.agent_at(f"aor:{target.aor}") if isinstance(target, AorTarget) else ""
+    agent = leg_to(x, call, found, now, agent_id)
     if not lease_media(x, agent, call.caller):
         return CONGESTION
     call.agent = agent
+    if agent_id:
+        agent_began(x, agent, now)
     call.attempts += 1
     add_leg(call, agent.record)
     call.enter(Phase.CONNECTING)
     call.ring_due = now + ring_timeout
-    open_segment(call, "ring", x.utc_us(now))
+    open_segment(call, "ring", x.utc_us(now), agent=agent_id)
     offer = make_offer(x, agent, call.caller)
     write_snapshot(x, call)
     send_invite(x, call, agent, found, offer, now)
@@ -270,7 +274,9 @@ def _agent_answered(
     join(x, call, leg)
     call.ring_due = None
     call.enter(Phase.TALKING)
-    open_segment(call, "talk", x.utc_us(now))
+    settle(x, call)
+    open_segment(call, "talk", x.utc_us(now), agent=leg.agent_id)
+    call.record.agent = leg.agent_id or call.record.agent
     limit_talk(call, now)
     talk_begins(x, call, now)
     note_put_through(x, call, now)

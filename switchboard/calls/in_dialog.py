@@ -166,7 +166,7 @@ def _offer_in_dialog(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, r
 
 
 def _described_anew(x: Exchange, call: Call, leg: Leg, held: bool, now: float) -> None:
-    """A phone that holds gives the other party music; one that has changed its codec may need a mixer."""
+    """A phone that holds gives the other party music."""
     if leg.holds is held:
         rewire(x, call)
         return

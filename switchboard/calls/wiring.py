@@ -3,7 +3,7 @@
 A plain talk of two is bridged where it begins (`connecting.join`) and needs none of this; a call has a plan from the
 first command on, or from the first phone that puts somebody on hold.
 
-* Who talks together is bridged when there are two of one codec, and else in a room that mixes. A supervisor who
+* Who talks together is bridged when there are two, and else in a room that mixes. A supervisor who
   barges in counts; one who listens or whispers makes it a room, and is heard by nobody or by the agent alone.
 * Who holds the others hears nothing. Who is left alone, because others hold or are away, hears music.
 * While the agent consults, or waits for the target of a transfer, the others hear music or each other; the agent
@@ -41,6 +41,13 @@ def note_pair(call: Call) -> None:
             call.caller.id: Hears("bridge", call.agent.id),
             call.agent.id: Hears("bridge", call.caller.id),
         }
+
+
+def settle(x: Exchange, call: Call) -> None:
+    """Caller and agent have just been bridged; a call that the call bar has touched goes on by its plan."""
+    if call.control is not None:
+        note_pair(call)
+        rewire(x, call)
 
 
 def plan(call: Call, music: str) -> dict[str, Hears]:
@@ -93,7 +100,7 @@ def _group(
     quiet = [leg for leg in supervisors if leg.mode != "barge"]
     if len(active) < 2:
         return {}
-    if len(active) == 2 and not quiet and _codec(active[0]) == _codec(active[1]):
+    if len(active) == 2 and not quiet:
         one, other = active
         return {one.id: Hears("bridge", other.id), other.id: Hears("bridge", one.id)}
     room = active[0].lease.gen if active[0].lease is not None else 0
@@ -102,10 +109,6 @@ def _group(
         coaches = leg.mode == "whisper" and agent is not None and agent in active
         hears[leg.id] = Hears("room", agent.id if coaches and agent else "", room, "coach" if coaches else "listener")
     return hears
-
-
-def _codec(leg: Leg) -> str:
-    return leg.agreement.codec if leg.agreement is not None else ""
 
 
 def rewire(x: Exchange, call: Call) -> None:

@@ -133,6 +133,7 @@ def to_flow(x: Exchange, call: Call, flow: str, now: float) -> None:
     known = {**call.variables, **(position.variables if position is not None else {})}
     variables = {name: value for name, value in known.items() if isinstance(value, str | int)}
     call.agent_left = True
+    control_of(call).rating = ""
     note_flow(x, call)
     start_flow(x, call, flow, variables, now)
     tell(x, call, "to_flow", now, None, flow)

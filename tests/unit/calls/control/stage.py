@@ -7,6 +7,8 @@ import re
 
 import msgspec
 
+from ivr_flows.linking import link
+from ivr_flows.loader import LIBRARY, load_library, parse_flow
 from routing.acd.actions import Offer
 from routing.acd.events import CallerJoined, Event, Picked
 from routing.acd.model import Group
@@ -22,6 +24,7 @@ from switchboard.calls.serving import PERFORM
 from switchboard.directory import Directory
 from switchboard.sip.message import Response
 from switchboard.sip.outgoing import OutgoingRequest
+from switchboard.sip.registrar import Binding, Registrar
 from switchboard.store.records import CallRecord, SegmentRecord
 from tests.support.exchange import NUMBER, SWITCH, Peer, World
 
@@ -42,6 +45,11 @@ class ScriptedDesk(NoDesk):
         """`sip:NAME@` the address of the peer of that name."""
         peer = self.stage.phones.get(agent)
         return f"sip:{agent}@{peer.address[0]}:{peer.address[1]}" if peer is not None else None
+
+    def agent_at(self, phone: str) -> str:
+        """`aor:NAME` is that of the agent of this name."""
+        name = phone.removeprefix("aor:")
+        return name if name in self.stage.phones else ""
 
     def group(self, name: str) -> Group | None:
         """Two groups are known."""
@@ -77,6 +85,23 @@ class ScriptedDesk(NoDesk):
         self.told.append(("talk_ended", agent, entry))
 
 
+class Registered(Registrar):
+    """Every agent's phone is registered."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self.stage = stage
+
+    def lookup(self, aor: str, now: float) -> list[Binding]:
+        """Where the phone of the agent of this name is."""
+        name = aor.partition("@")[0]
+        peer = self.stage.phones.get(name)
+        if peer is None:
+            return []
+        contact = f"sip:{name}@{peer.address[0]}:{peer.address[1]}"
+        return [Binding(contact, peer.address, 1.0, now + 60, "r", 1, "", {})]
+
+
 class KeptFeed:
     """Keeps the news."""
 
@@ -98,35 +123,48 @@ class KeptFeed:
 class Stage:
     """A world with agents' phones."""
 
-    def __init__(self, *, flow: str = "", workers: int = 1, ring_timeout: float = 20.0) -> None:
-        self.world = world = World(workers=workers, ring_timeout=ring_timeout)
+    def __init__(self, *, ring_timeout: float = 20.0, flow: str = "") -> None:
+        """`flow` is the text of one more flow, called `own`, which 4008 leads to."""
+        flows = load_library([LIBRARY])
+        if flow:
+            flows |= link({"own": parse_flow(f"flow: own\n{flow}", "own.yaml")})
+        self.world = world = World(flows, ring_timeout=ring_timeout)
         self.x = x = world.exchange
         self.phones = {name: Peer((f"127.0.1.{n}", 5190), world.token, name) for n, name in enumerate(AGENTS, 1)}
         world.peers.update({peer.address: peer for peer in self.phones.values()})
         self.desk = x.desk = ScriptedDesk(self)
         self.feed = x.feed = KeptFeed()
-        plan = DialPlan([Entry(number="4003", group="sales"), Entry(number="02188880000", group="sales")])
+        entries = [
+            Entry(number="4003", group="sales"),
+            Entry(number="4011", target="aor:anna"),
+            Entry(number="02188880000", group="sales"),
+        ]
+        plan = DialPlan([*entries, Entry(number="4008", flow="own")] if flow else entries)
         x.routing = Directory(plan, Trunks({"bench": ["127.0.0.2"]}), world.masks)
+        x.registrar = Registered(self)
         self.out: OutgoingRequest | None = None
         self.cseq = 100
 
     # --- how a call begins ---
 
-    def talk(self, peer: Peer | None = None) -> Call:
+    def talk(self, number: str = "4003") -> Call:
         """The carrier's caller and anna talk."""
-        call = self.ring()
+        call = self.ring(number)
         self.answers("anna")
+        assert self.out is not None
+        self.world.within(self.world.carrier, self.out, "ACK", 1)
         return call
 
-    def ring(self) -> Call:
-        """Anna's phone rings for a caller who is answered."""
-        self.out, _ = self.world.dial("4003")
-        self.world.within(self.world.carrier, self.out, "ACK", 1)
+    def ring(self, number: str = "4003") -> Call:
+        """Anna's phone rings for a caller, who is answered if the number does so."""
+        self.out, _ = self.world.dial(number)
+        if 200 in self.world.carrier.statuses:
+            self.world.within(self.world.carrier, self.out, "ACK", 1)
         return next(reversed(self.x.calls.values()))
 
     # --- what peers do ---
 
-    def answers(self, name: str, codecs: tuple[str, ...] = ()) -> None:
+    def answers(self, name: str) -> None:
         """A phone answers the INVITE that it got last."""
         self.world.agent_answers(self.peer(name))
 

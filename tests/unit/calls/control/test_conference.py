@@ -148,20 +148,6 @@ def test_a_room_takes_thirty_two() -> None:
     stage.finish()
 
 
-def test_two_who_do_not_share_a_codec_are_mixed() -> None:
-    """The relay does not translate; the mixer does."""
-    stage = Stage()
-    call = stage.talk()
-    stage.do(Transfer(call=call.id, to="agent:ben"))
-    ben = stage.peer("ben")
-    invite = ben.received("INVITE")[-1]
-    body = ben.answer(invite.body)
-    body = body.replace(b"RTP/AVP 8", b"RTP/AVP 0").replace(b"rtpmap:8 PCMA", b"rtpmap:0 PCMU")
-    stage.world.reply(ben, 200, body=body, index=len(ben.requests) - 1)
-    assert stage.heard() == {"caller": "room:party", "ben": "room:party"}
-    stage.finish()
-
-
 @pytest.mark.parametrize(
     ("mode", "boss", "others"),
     [("listen", "room:listener", "room:party"), ("whisper", "room:coach:anna", "room:party"),

@@ -10,10 +10,13 @@ from switchboard.calls.call import Phase
 from switchboard.calls.commands import (
     Consult,
     HangUp,
+    Hold,
     InviteRating,
     Pick,
     RecordTalk,
+    Resume,
     ToSurvey,
+    Transfer,
     Verified,
 )
 from tests.unit.calls.control.stage import BOSS, SYSTEM, Stage, told
@@ -132,3 +135,53 @@ def test_one_who_waits_is_taken_out_of_turn() -> None:
     assert stage.heard() == {"caller": "carl", "carl": "caller"}
     assert stage.fault(Pick(call=call.id), "ben") == "wrong_state"
     stage.finish()
+
+
+FLOW = """
+start: line
+nodes:
+  line: {type: queue, group: sales, prompts: [music/hold], max_wait: 60s, next: rate, on: {other: bye}}
+  rate: {type: survey, questions: [{name: score, prompts: [zh/survey_satisfied], keys: "12345"}], timeout: 5s,
+         next: party, on_none: bye}
+  party: {type: dial, target: "sip:agent@127.0.0.3:5190", ring_timeout: 9s, next: bye, on: {other: bye}}
+  bye: {type: hangup, prompts: [zh/goodbye]}
+"""
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_the_flow_goes_on_when_the_agent_leaves(held: bool) -> None:
+    """As after any talk, also of one on hold; whom it calls next talks to the caller as if nothing had been."""
+    stage = Stage(flow=FLOW)
+    call = stage.talk("4008")
+    assert stage.heard() == {"caller": "anna", "anna": "caller"}
+    stage.do(Hold(call=call.id))
+    if not held:
+        stage.do(Resume(call=call.id))
+    stage.do(HangUp(call=call.id))
+    assert stage.heard() == {"caller": "zh/survey_satisfied"}
+    stage.world.keys("3")
+    stage.answers("number")
+    assert stage.heard() == {"caller": "number", "number": "caller"}
+    assert call.agent is not None
+    stage.world.hang_up(stage.world.agent)
+    assert stage.heard() == {"caller": "zh/goodbye"}
+    stage.hangs_up("caller")
+    record = stage.over()
+    assert record.survey == {"score": "3"}
+    assert [kind for kind, _ in told(record)][-3:] == ["ring", "talk", "ivr"]
+
+
+def test_what_earlier_flows_have_learned_stays_in_the_record() -> None:
+    """A transfer to a flow keeps way, keys and answers of the one before."""
+    stage = Stage(flow=FLOW)
+    call = stage.talk("4008")
+    stage.do(HangUp(call=call.id))
+    stage.world.keys("3")
+    stage.answers("number")
+    stage.do(Transfer(call=call.id, to="flow:survey"), SYSTEM)
+    stage.world.keys("5")
+    stage.hangs_up("caller")
+    record = stage.over()
+    assert record.survey == {"score": "3", "satisfied": "5"}
+    assert record.path[:3] == ["line", "rate", "party"]
+    assert "ask" in record.path[3:]

@@ -298,3 +298,25 @@ def test_a_media_worker_that_dies_ends_all_of_a_call() -> None:
     assert len(stage.peer("anna").received("BYE")) == 1
     assert len(stage.peer("ben").cancelled) == 1
     assert stage.over().cause == "media_lost"
+
+
+def test_an_agent_who_was_called_directly_commands_the_call_too() -> None:
+    """The desk knows them to be in a call from the first ring to the end, answered or not."""
+    stage = Stage()
+    call = stage.talk("4011")
+    assert ("began", "anna", call.id) in stage.desk.told
+    assert stage.heard() == {"caller": "anna", "anna": "caller"}
+    stage.do(Transfer(call=call.id, to="aor:ben"))
+    assert stage.heard() == {"caller": "ringback"}
+    stage.answers("ben")
+    assert [what for what in stage.desk.told if what[0] in ("began", "over")] == [
+        ("began", "anna", call.id),
+        ("began", "ben", call.id),
+        ("over", "anna", call.id),
+    ]
+    assert told(stage.finish()) == [("ring", "anna"), ("talk", "anna"), ("ring", "ben"), ("talk", "ben")]
+    stage = Stage()
+    call = stage.ring("4011")
+    stage.refuses("anna")
+    assert stage.desk.told == [("began", "anna", call.id), ("over", "anna", call.id)]
+    stage.over()
