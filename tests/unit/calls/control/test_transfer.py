@@ -307,7 +307,7 @@ def test_an_agent_who_was_called_directly_commands_the_call_too() -> None:
     assert ("began", "anna", call.id) in stage.desk.told
     assert stage.heard() == {"caller": "anna", "anna": "caller"}
     stage.do(Transfer(call=call.id, to="aor:ben"))
-    assert stage.heard() == {"caller": "ringback"}
+    assert stage.heard() == {"caller": "music", "anna": "ringback"}
     stage.answers("ben")
     assert [what for what in stage.desk.told if what[0] in ("began", "over")] == [
         ("began", "anna", call.id),
