@@ -12,6 +12,8 @@ def check_order(entry: SeenEntry, agent: SeenAgent, waiting: Iterable[SeenEntry]
     for other in waiting:
         if other is entry or other.offers or other.place >= entry.place or not other.fits(agent, now):
             continue
+        if other.preferred not in ("", agent.agent.id) and now < other.patient_until:
+            continue  # may wait for the preferred agent alone
         raise AssertionError(f"{agent.agent.id} is offered to {entry.id} before {other.id}")
 
 

@@ -239,7 +239,7 @@ class Watch:
                 callback=True,
                 status="resting",
                 attempts=event.attempts,
-                rests_until=self.now,
+                rests_until=self.now + event.rest,
             )
         )
 
@@ -408,7 +408,10 @@ class Watch:
         entry = self.entries[action.entry]
         assert entry.group.name == action.before
         assert not entry.offers
-        entry.group, entry.joined, entry.preferred = self.groups[action.group], self.now, ""
+        entry.group = self.groups[action.group]
+        if self.now > entry.joined:
+            entry.preferred = ""
+        entry.joined, entry.patient_until = self.now, self.now + entry.group.preferred_patience
 
     def _AgentChanged_done(self, action: act.AgentChanged) -> None:
         agent = self.agents[action.agent]
@@ -482,9 +485,10 @@ class Watch:
             self._check_agent(agent)
         for entry in self.entries.values():
             self._check_entry(entry)
+        callable_now = [one for one in self.waiting if not one.callback or self._open(one, 0.0)]
         for entry, agent in self._offered:
             if agent.offer is entry and entry.id != self._picked:
-                check_order(entry, agent, self.waiting, self.now)
+                check_order(entry, agent, callable_now, self.now)
         if len(self._offered) == 1 and isinstance(event, ev.CallerJoined):
             entry, agent = self._offered[0]
             if not entry.preferred:
