@@ -13,33 +13,48 @@ from typing import Final, cast
 
 from msgspec import structs
 
-from routing.masks.binding import UNBOUND, Binding, Difference, Reason, Resolution, failed, reached
+from routing.masks.binding import UNBOUND, Binding, Difference, Reason, Resolution, failed
 from routing.masks.callbacks import Callbacks
 from routing.masks.policy import Way
-from routing.masks.record import AOR, BODY, FIRST, HEAD, NUMBER, SECOND, Record, key_of, pack, record_of, unpack
+from routing.masks.record import (
+    AOR,
+    BODY,
+    FIRST,
+    HEAD,
+    KEY_BYTES,
+    KEY_MASK,
+    NUMBER,
+    SECOND,
+    Record,
+    pack,
+    record_of,
+    unpack,
+)
 from routing.masks.secret import Party, Sealed
-from routing.masks.sense import CALLS_BACK, TakenError, check, owns
-from routing.masks.shown import shown_for
+from routing.masks.sense import TakenError, check, owns
 from routing.masks.target import AorTarget, NumberTarget, SipTarget, Target
 from routing.masks.terms import TermsTable
 from routing.numbers import canonical_number
 
 DROPPED_AT_ONCE: Final = 2000
-_sealed = cast("Callable[[bytes], Sealed]", bytes)  # `Sealed` itself is a call in Python
+_head: Final = HEAD.unpack_from
+_sealed: Final = cast("Callable[[bytes], Sealed]", bytes)  # `Sealed` itself is a call in Python
 
 
 class Lines:
     """Bindings of X numbers by number and caller, and by id; times are UTC seconds."""
 
-    __slots__ = ("_callers", "_groups", "_members", "_owners", "_records", "_terms", "_touched", "callbacks")
+    __slots__ = ("_groups", "_members", "_owners", "_pairs", "_records", "_shared", "_terms", "_touched", "callbacks")
 
     def __init__(self) -> None:
         self.callbacks = Callbacks()
         self._records: dict[str, bytes] = {}
         self._owners: dict[str, bytes] = {}
         """The bindings that have a number for themselves, by number."""
-        self._callers: dict[str, dict[int, bytes]] = {}
-        """The others, by number and party."""
+        self._pairs: dict[int, bytes] = {}
+        """The others, by `key_of` number and party: one table for all numbers, so that few reads leave the caches."""
+        self._shared: dict[str, set[str]] = {}
+        """Their ids, by number."""
         self._groups: dict[str, dict[str, str]] = {}
         """Of these, the ids of the bindings with a group, by number and group."""
         self._members: dict[bytes, tuple[str, ...]] = {}
@@ -52,12 +67,13 @@ class Lines:
         if packed is None:
             canonical = canonical_number(x)
             return UNBOUND if canonical == x else self.resolve(canonical, caller, now)
-        place, until, idle_until, first, second, name, number, form = HEAD.unpack_from(packed)
+        place, until, idle_until, first, second, name, number, form = _head(packed)
         terms = self._terms.items[place]
-        policy, kind = terms.policy, terms.kind
-        end = BODY + first + second
-        binding = packed[end : end + name].decode()
-        label = packed[end + name + number :].decode()
+        policy = terms.policy
+        a = BODY + name + number
+        b = a + first
+        binding = packed[BODY : BODY + name].decode()
+        label = packed[b + second :].decode()
         target: Target | None = None
         group, shown = "", ""
         reason: Reason = "ok"
@@ -68,43 +84,44 @@ class Lines:
         elif way not in terms.open:
             reason = "direction"
         else:
-            shown = shown_for(way, policy, x) or ""
+            # No service number: `check` let no binding in whose open ways would show one.
+            shown = (policy.shown_to_a if way == "b_to_a" else policy.shown_to_b) or x
             if way == "b_to_a":
                 if form == NUMBER:
-                    target = NumberTarget(_sealed(packed[BODY : BODY + first]), policy.trunk, shown)
+                    target = NumberTarget(_sealed(packed[a:b]), policy.trunk, shown)
                 else:
-                    text = packed[BODY : BODY + first].decode()
+                    text = packed[a:b].decode()
                     target = AorTarget(text) if form == AOR else SipTarget(text)
             elif second:
-                target = NumberTarget(_sealed(packed[BODY + first : end]), policy.trunk, shown)
+                target = NumberTarget(_sealed(packed[b : b + second]), policy.trunk, shown)
             else:
                 group = terms.group
                 reason = "ok" if group else "unbound"
-            if caller is not None and reason == "ok" and CALLS_BACK.get(kind) == way:
-                customer = packed[FIRST:SECOND] if kind == "axg" else packed[SECOND:BODY]
+            if way == terms.back and caller is not None and reason == "ok":
+                customer = packed[FIRST:SECOND] if terms.kind == "axg" else packed[SECOND:BODY]
                 reason = self.callbacks.permit(binding, policy.callback, customer, caller, now)
         if reason != "ok":
             return failed(reason, policy, binding, label, way)
-        return reached(target, shown, policy, binding, label, way, group)
+        return Resolution(
+            target, "ok", shown, policy.limit, policy.warn, policy.record, policy.consent,
+            binding, label, way, group, policy.city, policy.store,
+        )  # fmt: skip
 
     def _find(self, x: str, caller: bytes | None) -> tuple[bytes | None, Way]:
         """The binding that a call is of, and its way."""
-        callers = self._callers.get(x)
-        if callers is None:
-            packed = self._owners.get(x)
-            if packed is not None and self._terms.items[HEAD.unpack_from(packed)[0]].kind == "axg":
-                return packed, "a_to_b"
-            own = packed is not None and packed[FIRST:SECOND] == caller
-            return packed, "a_to_b" if own else "b_to_a"
-        if caller is None:
-            return None, "a_to_b"
-        packed = callers.get(key_of(caller))
+        if caller is not None:
+            packed = self._pairs.get(int.from_bytes(caller[:KEY_BYTES], "big") ^ hash(x) & KEY_MASK)  # as by `key_of`
+            if packed is not None:
+                if packed[FIRST:SECOND] == caller:
+                    return packed, "a_to_b"
+                if packed[SECOND:BODY] == caller:
+                    return packed, "b_to_a"
+        packed = self._owners.get(x)
         if packed is not None:
-            if packed[FIRST:SECOND] == caller:
+            if self._terms.items[_head(packed)[0]].kind == "axg":
                 return packed, "a_to_b"
-            if packed[SECOND:BODY] == caller:
-                return packed, "b_to_a"
-        if self._members:
+            return packed, "a_to_b" if packed[FIRST:SECOND] == caller else "b_to_a"
+        if self._members and caller is not None:
             groups = self._groups.get(x, {})
             for group in self._members.get(caller, ()):
                 if group in groups:
@@ -122,7 +139,8 @@ class Lines:
         if owns(binding):
             self._owners[record.x] = packed
         else:
-            self._callers.setdefault(record.x, {}).update(dict.fromkeys(record.found_by(), packed))
+            self._pairs.update(dict.fromkeys(record.found_by(), packed))
+            self._shared.setdefault(record.x, set()).add(record.id)
             if binding.group:
                 self._groups.setdefault(record.x, {})[binding.group] = record.id
         self._records[record.id] = packed
@@ -131,15 +149,13 @@ class Lines:
 
     def _check_free(self, binding: Binding, record: Record) -> None:
         """`TakenError` when the number, or a party on it, has a binding other than the one that is replaced."""
-        x, callers = binding.number, self._callers.get(binding.number, {})
-        others = [self._owners.get(x)]
+        x, owner = binding.number, self._owners.get(binding.number)
+        others = {self._unpack(owner).id} if owner is not None else set()
         if owns(binding):
-            # The binding that is replaced has two parties at most, so of three one is another's.
-            others += islice(callers.values(), 3)
-        for packed in others:
-            if packed is not None and (other := self._unpack(packed).id) != binding.id:
-                raise TakenError(f"{x} has another binding", other)
-        for packed in map(callers.get, record.found_by()):
+            others.update(islice(self._shared.get(x, ()), 2))
+        for other in others - {binding.id}:
+            raise TakenError(f"{x} has another binding", other)
+        for packed in map(self._pairs.get, record.found_by()):
             if packed is not None and (other := self._unpack(packed).id) != binding.id:
                 raise TakenError(f"one of the parties has another binding on {x}", other)
         other = self._groups.get(x, {}).get(binding.group, binding.id)
@@ -155,12 +171,13 @@ class Lines:
         if record.x in self._owners:
             del self._owners[record.x]
         else:
-            callers, groups = self._callers[record.x], self._groups.get(record.x, {})
+            shared, groups = self._shared[record.x], self._groups.get(record.x, {})
             for key in record.found_by():
-                del callers[key]
+                del self._pairs[key]
             groups.pop(record.terms.group, None)
-            if not callers:
-                del self._callers[record.x]
+            shared.discard(binding)
+            if not shared:
+                del self._shared[record.x]
             if not groups:
                 self._groups.pop(record.x, None)
         self._terms.drop(HEAD.unpack_from(packed)[0])
@@ -190,7 +207,7 @@ class Lines:
         record = self._record(binding)
         if record is None:
             return False
-        back, policy = CALLS_BACK.get(record.terms.kind) == way, record.terms.policy
+        back, policy = record.terms.back == way, record.terms.policy
         changed = record.touched(now, None if back else caller)
         if changed != record:
             self._change(changed)
@@ -216,7 +233,7 @@ class Lines:
 
     def numbers(self) -> tuple[str, ...]:
         """The X numbers that have bindings."""
-        return (*self._owners, *self._callers)
+        return (*self._owners, *self._shared)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -243,14 +260,16 @@ class Lines:
         self._touched.intersection_update(new._records)
         self._owners = new._owners
         self._records, new._records = new._records, self._records
-        self._callers, new._callers = new._callers, self._callers
+        self._pairs, new._pairs = new._pairs, self._pairs
+        self._shared, new._shared = new._shared, self._shared
         self._groups, self._terms = new._groups, new._terms
         self.callbacks.adopt(new.callbacks)
 
     def dissolve(self, rest: Callable[[], None]) -> None:
         """Give the memory of bindings that nobody uses any more back bit by bit; `rest` is called now and then."""
         self._owners, self._groups = {}, {}
-        for held in (self._callers, self._records):
+        held: dict[int, bytes] | dict[str, bytes] | dict[str, set[str]]
+        for held in (self._pairs, self._shared, self._records):
             while held:
                 for _ in range(min(len(held), DROPPED_AT_ONCE)):
                     held.popitem()
@@ -263,7 +282,7 @@ class Lines:
         if record.x in self._owners:
             self._owners[record.x] = packed
         else:
-            self._callers[record.x].update(dict.fromkeys(record.found_by(), packed))
+            self._pairs.update(dict.fromkeys(record.found_by(), packed))
         self._terms.drop(HEAD.unpack_from(before)[0])
 
     def _record(self, binding: str) -> Record | None:
@@ -276,7 +295,7 @@ class Lines:
     def _in_one_form(self, binding: Binding) -> Binding:
         """The binding with its numbers in their one form."""
         x, policy = binding.number, binding.policy
-        if x not in self._callers:
+        if x not in self._shared:
             x = canonical_number(x)
         if policy.shown_to_a or policy.shown_to_b:
             shown_to_a, shown_to_b = canonical_number(policy.shown_to_a), canonical_number(policy.shown_to_b)

@@ -1,7 +1,7 @@
 """A binding of an X number as the table keeps it: in one run of bytes, so that a look-up waits for memory once.
 
-The head tells where things are; then come the fingerprints of A and of B or N (zeros where there is none), A
-sealed (or the target that stands for A), B or N sealed, the id, X, and the label.
+The head tells where things are; then come the fingerprints of A and of B or N (zeros where there is none), the id,
+X, A sealed (or the target that stands for A), B or N sealed, and the label: what each look-up reads is near the front.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ BODY: Final = SECOND + FINGERPRINT_BYTES
 NUMBER, SIP, AOR = 0, 1, 2
 NOBODY: Final = bytes(FINGERPRINT_BYTES)
 MAX_SEALED: Final = 255
-_KEY_BYTES: Final = 7
+KEY_BYTES: Final = 7
+KEY_MASK: Final = (1 << 8 * KEY_BYTES) - 1
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -44,7 +45,7 @@ class Record(msgspec.Struct, frozen=True):
 
     def found_by(self) -> list[int]:
         """The keys under which its parties are looked up."""
-        return [key_of(party.fingerprint) for party in (self.a, self.other) if party is not None]
+        return [key_of(self.x, party.fingerprint) for party in (self.a, self.other) if party is not None]
 
     def touched(self, now: float, caller: Party | None) -> Record:
         """The same after a call; `caller` is kept where the latest one is to be called back."""
@@ -118,33 +119,33 @@ def pack(record: Record, terms: int) -> bytes:
     name, x = record.id.encode(), record.x.encode()
     head = HEAD.pack(terms, record.until, record.idle_until, len(first), len(second), len(name), len(x), form)
     prints = (_print(record.a) or NOBODY) + (_print(record.other) or NOBODY)
-    return b"".join((head, prints, first, second, name, x, record.label.encode()))
+    return b"".join((head, prints, name, x, first, second, record.label.encode()))
 
 
 def unpack(packed: bytes, terms: list[Terms]) -> Record:
     """What was packed."""
     index, until, idle_until, a, b, name, x, form = HEAD.unpack_from(packed)
-    first, second = packed[BODY : BODY + a], packed[BODY + a : BODY + a + b]
-    at = BODY + a + b
+    at = BODY + name + x
+    first, second = packed[at : at + a], packed[at + a : at + a + b]
     owner: SipTarget | AorTarget | None = None
     if form != NUMBER:
         owner = SipTarget(first.decode()) if form == SIP else AorTarget(first.decode())
     return Record(
-        packed[at : at + name].decode(),
-        packed[at + name : at + name + x].decode(),
+        packed[BODY : BODY + name].decode(),
+        packed[BODY + name : at].decode(),
         terms[index],
         until,
         idle_until,
-        packed[at + name + x :].decode(),
+        packed[at + a + b :].decode(),
         Party(Sealed(first), packed[FIRST:SECOND]) if a and form == NUMBER else None,
         Party(Sealed(second), packed[SECOND:BODY]) if b else None,
         owner,
     )
 
 
-def key_of(fingerprint: bytes) -> int:
-    """A small number to look a fingerprint up by; what is found must still be compared with the whole."""
-    return int.from_bytes(fingerprint[:_KEY_BYTES], "big")
+def key_of(x: str, fingerprint: bytes) -> int:
+    """A small number to look a party of X up by; what is found must still be compared with the whole fingerprint."""
+    return int.from_bytes(fingerprint[:KEY_BYTES], "big") ^ hash(x) & KEY_MASK
 
 
 def _print(party: Party | None) -> bytes:

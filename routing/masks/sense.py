@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from routing.masks.binding import Binding, Kind
+from routing.masks.binding import Binding
 from routing.masks.policy import Way
 from routing.masks.record import MAX_SEALED
 from routing.masks.secret import FINGERPRINT_BYTES, Party
@@ -13,8 +13,6 @@ from routing.masks.target import NumberTarget
 
 MAX_ID_LENGTH: Final = 64
 MAX_LABEL_LENGTH: Final = 256
-CALLS_BACK: Final[dict[Kind, Way]] = {"axb": "a_to_b", "axn": "a_to_b", "axg": "b_to_a"}
-"""The way of the agent's calls; a call the other way opens the window in which they may be made."""
 
 
 class BindingError(ValueError):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from routing.masks.binding import Binding, Kind
 from routing.masks.policy import Policy, Way
+
+CALLS_BACK: Final[dict[Kind, Way]] = {"axb": "a_to_b", "axn": "a_to_b", "axg": "b_to_a"}
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -17,6 +21,8 @@ class Terms(msgspec.Struct, frozen=True):
     group: str = ""
     open: tuple[Way, ...] = ()
     """The ways in which calls go."""
+    back: Way | None = None
+    """The way of the agent's calls; a call the other way opens the window in which they may be made."""
 
 
 def terms_of(binding: Binding) -> Terms:
@@ -24,7 +30,7 @@ def terms_of(binding: Binding) -> Terms:
     policy, kind = binding.policy, binding.kind
     ways: tuple[Way, ...] = ("b_to_a",) if kind == "ax" else ("a_to_b", "b_to_a")
     ways = tuple(way for way in ways if policy.direction in ("both", way))
-    return Terms(kind, policy, binding.disabled, binding.group, ways)
+    return Terms(kind, policy, binding.disabled, binding.group, ways, CALLS_BACK.get(kind))
 
 
 NONE = Terms("ax", Policy())
