@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ivr_flows.model import Flow
-from routing.masks.secret import Sealed
+from routing.masks.secret import Sealed, VaultError
 from switchboard.api.audit_trail import AuditTrail
 from switchboard.api.resources.parts import Parts
 from switchboard.api.services import Services
@@ -41,7 +41,11 @@ def build_switch_api(
     def region_of(fingerprint: bytes, sealed: bytes) -> Region | None:
         if not sealed:
             return None
-        found = switch.regions.lookup(store.vault.open(Sealed(sealed)).reveal("region"))
+        try:
+            found = switch.regions.lookup(store.vault.open(Sealed(sealed)).reveal("region"))
+        except VaultError:
+            # The key of an old record is not here any more; the record is shown all the same.
+            return None
         return Region(province=found.province, city=found.city, carrier=found.carrier)
 
     parts = Parts(

@@ -61,6 +61,10 @@ class Voicemail:
         asked = {"box": box, "state": state, "cursor": cursor, "limit": limit}
         return await self._session.get("/voicemail", Page[MessageView], asked)
 
+    async def get(self, message: str) -> MessageView:
+        """One message."""
+        return await self._session.get(f"/voicemail/{segment(message)}", MessageView)
+
     async def audio(self, message: str) -> bytes:
         """The wav file."""
         return (await self._session.request("GET", f"/voicemail/{segment(message)}/audio")).body

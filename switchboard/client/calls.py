@@ -188,6 +188,10 @@ class Records:
         """Write something down about a call; it stands in the caller's history."""
         return await self._session.post(f"/records/{segment(call)}/remarks", RemarkView, {"text": text})
 
+    async def remove_remark(self, call: str, remark: int) -> None:
+        """Take a remark away."""
+        await self._session.request("DELETE", f"/records/{segment(call)}/remarks/{remark}")
+
     async def my_calls(self) -> list[LastCallView]:
         """One's own last ten calls."""
         return await self._session.get("/my/calls", list[LastCallView])

@@ -122,6 +122,10 @@ class Groups:
         asked = {"group": group, "all": everything or None, "cursor": cursor, "limit": limit}
         return await self._session.get("/callbacks", Page[CallbackView], asked)
 
+    async def callback(self, callback: str) -> CallbackView:
+        """One request, whatever became of it."""
+        return await self._session.get(f"/callbacks/{segment(callback)}", CallbackView)
+
     async def withdraw_callback(self, callback: str) -> None:
         """Give up a callback."""
         await self._session.request("DELETE", f"/callbacks/{segment(callback)}")
