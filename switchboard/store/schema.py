@@ -26,7 +26,7 @@ from switchboard.store.desk_tables import refresh_tokens as refresh_tokens
 from switchboard.store.desk_tables import users as users
 from switchboard.store.metadata import metadata as metadata
 
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 """The newest migration; a test holds it equal to the one in `migrations/versions`."""
 
 calls: Final = Table(
@@ -172,6 +172,8 @@ call_recordings: Final = Table(
     Column("kind", String, nullable=False),
     sqlite_with_rowid=False,
 )
+Index(None, call_recordings.c.id)
+Index(None, call_recordings.c.started_us, call_recordings.c.id)
 
 # A message is journalled before the call that left it has ended, so these refer to no row of calls.
 voicemail_messages: Final = Table(

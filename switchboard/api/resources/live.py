@@ -17,7 +17,7 @@ from switchboard.calls.news import CallNews
 
 T = TypeVar("T")
 
-PIECE: Final = 100
+PIECE: Final = 25
 """Views made before the loop goes on with calls."""
 QUEUE_SHOWN: Final = 100
 HISTORY: Final = 10
