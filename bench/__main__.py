@@ -14,7 +14,7 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import acd, call, extension, ivr, masks, prompts, recording, relay, report, signalling
+from bench import acd, call, extension, ivr, masks, prompts, queues, recording, relay, report, signalling
 from bench.errors import BenchError
 from bench.load import Calls, Load, Result, loading, wide
 from bench.own import CONFIG, own_switch
@@ -32,8 +32,9 @@ examples:
   python -m bench backend --behaviour slow --seconds 5       the server that library/hotline.yaml asks
 
 The server under load must send 4001 to sip:agent@127.0.0.1:5190 and 4008001234 with six digits (RFC 4733,
-100000-299999) to sip:DIGITS@127.0.0.1:5190; 4002 plays a prompt and leads to the agent after four digits, 4005 is
-4001 recorded, 4006 plays, takes the last four digits of the caller's number, and hangs up with Reason: Q.850;cause=16.
+100000-299999) to sip:DIGITS@127.0.0.1:5190; 4002 plays a prompt and leads to the agent after four digits, 4003 is a
+queue of 200 agents at that address, 4005 is 4001 recorded, 4006 plays, takes the last four digits of the caller's
+number, and hangs up with Reason: Q.850;cause=16.
 The load takes UDP 5190-5192 and 30000-32767; all but `signalling` and `prompts` need root to capture packets on lo or
 to send audio. --pid is the server's main process: its children count too.
 """
@@ -68,6 +69,11 @@ def _prompts(load: Load, options: argparse.Namespace) -> Result:
     return prompts.measure(load, Calls(callers, rate, _or(options.hold, callers / rate + 21.0)))
 
 
+def _queue(load: Load, options: argparse.Namespace) -> Result:
+    rate = options.rate or 50
+    return queues.measure(load, Calls(options.calls or rate * 20, rate, _or(options.hold, 3.0)))
+
+
 def _recording(load: Load, options: argparse.Namespace) -> Result:
     directory = options.recordings or (recording.recordings_in(options.config) if options.self else None)
     calls = Calls(options.calls or 100, options.rate or 20, _or(options.hold, 15.0))
@@ -85,6 +91,7 @@ MEASURES: Final[dict[str, Measure]] = {
     "ivr": _ivr,
     "prompts": _prompts,
     "recording": _recording,
+    "queue": _queue,
 }
 _HELP: Final = {
     "signalling": "masked calls to 4001 without audio: CPU a call, failures, retransmissions",
@@ -93,6 +100,7 @@ _HELP: Final = {
     "ivr": "calls to 4002 that hear a prompt, key four digits and reach the agent: CPU a call, digits lost, latency",
     "prompts": "500 callers at once inside a flow that plays to them: cadence, packets and digits lost, CPU",
     "recording": "calls to 4005, recorded in stereo: CPU a second of call, packets lost, recordings read back",
+    "queue": "calls to 4003, a group of 200 agents: CPU a call, failures, from a caller's INVITE to the agent's",
     "all": "all of them, one after the other",
 }
 

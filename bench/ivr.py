@@ -88,11 +88,12 @@ def _phase(
     return list(capture.packets())
 
 
-def invited(packets: Iterable[Packet]) -> list[float]:
-    """When the first INVITE of each call reached the agent."""
+def invited(packets: Iterable[Packet], port: int | None = None) -> list[float]:
+    """When the first INVITE of each call reached a port, that of the agent unless another is given."""
     times: dict[bytes, float] = {}
+    port = AGENT_PORT if port is None else port
     for packet in packets:
-        if packet.destination[1] == AGENT_PORT and packet.payload.startswith(b"INVITE "):
+        if packet.destination[1] == port and packet.payload.startswith(b"INVITE "):
             found = re.search(rb"\r\n(?:Call-ID|i) *: *([^\r\n]+)", packet.payload, re.IGNORECASE)
             if found:
                 times.setdefault(found[1], packet.at)

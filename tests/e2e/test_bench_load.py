@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench import ivr, prompts, recording, relay, signalling
+from bench import ivr, prompts, queues, recording, relay, signalling
 from bench import load as loads
 from bench.load import Calls, Load, Result
 from bench.phone import Answer, Phone, Refuse
@@ -93,15 +93,21 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
     flow(flows, "bench/flows/listening.yaml", "deaf", "part(caller, 8, 4)", "part(caller, 1, 4)")
     numbers = [{"number": "4002", "flow": "four"}, {"number": "4005", "target": AGENT, "record": True}]
     numbers += [{"number": "4006", "flow": "listening"}, {"number": "4007", "flow": "deaf"}]
+    numbers += [{"number": "4003", "group": "bench"}]
+    groups = [{"name": "bench", "announcements": {"music": []}}]
+    agents = [{"id": "bench", "phone": AGENT, "count": 20, "groups": {"bench": 1}, "always": True}]
     sources = [str(flows), str(PROJECT / "bench/flows")]
-    with running_switch(directory, numbers=numbers, masks=[], flows=sources) as running:
+    sections = {"numbers": numbers, "groups": groups, "agents": agents}
+    with running_switch(directory, masks=[], flows=sources, **sections) as running:
         yield running
 
 
 @pytest.fixture
 def beside(load: Load, switch: RunningSwitch, monkeypatch: pytest.MonkeyPatch) -> Load:
     """A load upon that switch."""
-    monkeypatch.setattr(ivr, "AGENT_PORT", 5690)
+    for module in (ivr, queues):
+        monkeypatch.setattr(module, "AGENT_PORT", 5690)
+    monkeypatch.setattr(queues, "CALLER_PORT", 5691)
     load.target = Target(switch.target, (switch.process.pid,))
     return load
 
@@ -119,6 +125,16 @@ def test_ivr_calls_key_and_reach_the_agent(beside: Load) -> None:
     assert figures(result, "failed", "digits_lost", "calls") == {"failed": 0, "digits_lost": 0, "calls": 8}
     assert 0 < (result.figures["from_first_p50_ms"] or 0) < 200
     assert (result.figures["from_last_p50_ms"] or 0) < (result.figures["from_first_p50_ms"] or 0)
+    assert 0 < (result.figures["cpu_ms_per_call"] or 0) < 500
+
+
+@root
+def test_callers_of_a_group_reach_its_free_agents(beside: Load) -> None:
+    """None fails, each agent's INVITE follows its caller's, and the CPU of a call is known."""
+    result = queues.measure(beside, Calls(20, 20, 0.4))
+    assert result.notes == []
+    assert figures(result, "failed", "calls") == {"failed": 0, "calls": 20}
+    assert 0 < (result.figures["invite_p50_ms"] or 0) <= (result.figures["invite_max_ms"] or 0) < 1000
     assert 0 < (result.figures["cpu_ms_per_call"] or 0) < 500
 
 
