@@ -22,6 +22,7 @@ from routing.acd.engine import Engine
 from routing.acd.model import Agent, Announcements, CallbackRules, Group, Overflow, Strategy
 from tests.support.queue_watch import Watch
 
+pytestmark = pytest.mark.timeout(36_000 if os.environ.get("SWITCHBOARD_LONG") else 300)
 LONG = bool(os.environ.get("SWITCHBOARD_LONG"))
 MONDAY = datetime(2026, 9, 21, 8, 58, tzinfo=UTC)
 NAMES = ("a", "b", "c")
