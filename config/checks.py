@@ -154,8 +154,9 @@ def _numbers(config: Config) -> Iterator[Finding]:
     yield from duplicates("numbers", "number", [entry.number for entry in config.numbers])
     for index, entry in enumerate(config.numbers):
         path = f"numbers[{index}]"
-        if not DIGITS.fullmatch(entry.number):
-            yield f"{path}.number", f"'{entry.number}' is not a number of 3 to 20 digits", None
+        if not DIGITS.fullmatch(entry.number.removesuffix("*")):
+            message = f"'{entry.number}' is not a number of 3 to 20 digits, nor such a beginning of numbers and *"
+            yield f"{path}.number", message, None
         if sum((entry.flow is not None, entry.target is not None, entry.mask, entry.group is not None)) != 1:
             message = f"number {entry.number} needs exactly one of flow, target, group and mask: true"
             yield path, message, "e.g. flow: extension"
@@ -169,10 +170,11 @@ def _numbers(config: Config) -> Iterator[Finding]:
 
 def _masks(config: Config) -> Iterator[Finding]:
     numbers = {entry.number for entry in config.numbers}
+    beginnings = [number.removesuffix("*") for number in numbers if number.endswith("*")]
     spans: dict[tuple[str, int], list[tuple[int, int, int]]] = {}
     for index, mask in enumerate(config.masks):
         path = f"masks[{index}]"
-        if mask.number not in numbers:
+        if mask.number not in numbers and not any(mask.number.startswith(one) for one in beginnings):
             yield f"{path}.number", f"number {mask.number} is not under numbers", "add it there or correct it"
         if (mask.extension is None) == (mask.extensions is None):
             yield path, "a mask needs either extension or extensions", None

@@ -96,6 +96,7 @@ class Number(Section, frozen=True):
     """What a called number does: exactly one of flow, target, mask and group."""
 
     number: str
+    """In full, or the beginning of many: ``0108888*``. The longest that fits counts."""
     flow: str | None = None
     target: str | None = None
     mask: bool = False

@@ -64,6 +64,7 @@ class NoRoute(msgspec.Struct, frozen=True, gc=False):
 
 Route = ToFlow | ToMask | ToQueue | ToTarget | NoRoute
 NOT_FOUND = NoRoute(404, "Not Found")
+_POOLED = Entry(number="", mask=True)
 
 
 class _Table:
@@ -90,16 +91,18 @@ class _Table:
 class DialPlan:
     """Finds a route by exact number at once, else by the longest beginning.
 
-    An entry of the caller's own context wins over one for all contexts that is as long.
+    An entry of the caller's own context wins over one for all contexts that is as long. X numbers of pools are served
+    as masks wherever no entry names them and none of their beginnings is one of masks already.
     """
 
-    __slots__ = ("_area", "_common", "_contexts", "_country")
+    __slots__ = ("_area", "_common", "_contexts", "_country", "_pooled")
 
     def __init__(self, entries: Iterable[Entry], *, country: str = "86", area: str = "") -> None:
         self._country = country
         self._area = area
         self._common = _Table()
         self._contexts: dict[str, _Table] = {}
+        self._pooled: frozenset[str] = frozenset()
         for entry in entries:
             self._add(entry)
         for table in (self._common, *self._contexts.values()):
@@ -116,6 +119,14 @@ class DialPlan:
         entry = self._find(own, number)
         return NOT_FOUND if entry is None else _route(entry, number.number, number.extension, context)
 
+    def serve(self, pooled: Iterable[str]) -> None:
+        """Take these X numbers, in their one form, as those of the pools."""
+        self._pooled = frozenset(pooled)
+
+    def entry(self, number: str) -> Entry | None:
+        """The entry for all contexts that a number in its one form is served by."""
+        return self._common.exact.get(number) or self._find(None, normalise(number, country=self._country))
+
     def _find(self, own: _Table | None, number: Number) -> Entry | None:
         value = number.number
         entry = own.exact.get(value) if own else None
@@ -126,7 +137,8 @@ class DialPlan:
             return entry  # a beginning of digits says nothing of a name
         own_length, own_entry = own.longest(number) if own else (-1, None)
         length, entry = self._common.longest(number)
-        return entry if length > own_length else own_entry
+        entry = entry if length > own_length else own_entry
+        return _POOLED if value in self._pooled and not (entry is not None and entry.mask) else entry
 
     def _add(self, entry: Entry) -> None:
         if [bool(entry.flow), bool(entry.target), entry.mask, bool(entry.group)].count(True) != 1:

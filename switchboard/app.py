@@ -22,19 +22,19 @@ from media.plane import MediaEvent, WorkerPlane
 from media.speech import EspeakSynthesiser, NoSynthesiser, SpeechCache
 from media.supply import supply
 from routing.masks.binding import Difference
+from routing.masks.check_digit import Check
 from routing.masks.secret import RealNumber
 from routing.masks.table import MaskTable
-from routing.numbers import normalise
 from routing.trunks import Trunks
 from switchboard.accounts import Accounts
 from switchboard.backends import Backends
 from switchboard.calendar import Calendar
 from switchboard.calls.auto_answer import auto_answer_lines
 from switchboard.calls.engine import CallEngine
-from switchboard.calls.exchange import Exchange, Service, Settings, Trunk
+from switchboard.calls.exchange import Exchange, Settings, Trunk
 from switchboard.calls.flow_shelf import FlowShelf
 from switchboard.calls.message_waiting import tell_waiting
-from switchboard.directory import Directory, build_plan
+from switchboard.directory import Directory, Services, build_plan
 from switchboard.flow_reload import FlowReload
 from switchboard.net.driver import Driver
 from switchboard.ops.control import Command
@@ -130,11 +130,13 @@ class Switch:
         synthesiser = EspeakSynthesiser() if config.speech.engine == "espeak" else NoSynthesiser()
         self.speech = SpeechCache(store.directory / "speech", synthesiser, cache_bytes=config.speech.megabytes << 20)
         self.voice = CachedVoice(self.speech)
+        plan = build_plan(config)
         self.directory = Directory(
-            build_plan(config),
+            plan,
             Trunks({trunk.name: trunk.from_ for trunk in config.trunks}),
             store.load_masks(config.masks),
         )
+        self._set_pools(*store.read_pools())
         self.directory.masks.lines.set_groups(_members(config, store))
         domain = config.sip.domain.lower()
         calendar = Calendar(config.calendar.zone, utc_us, config.calendar.holidays, frozenset(config.calendar.workdays))
@@ -150,7 +152,7 @@ class Switch:
                 auto_answer=auto_answer_lines(config.sip.auto_answer, domain),
                 call_duration=config.limits.call_duration,
                 recordings=str(_recordings(config)),
-                services=_services(config),
+                services=Services(config, plan),
                 outbound=(config.outbound.trunk, config.outbound.shown) if config.outbound is not None else None,
             ),
             core=self.core,
@@ -198,7 +200,7 @@ class Switch:
             self,
             recordings=_recordings(self.config),
             load_flows=self._load_flows,
-            apply_masks=lambda bindings: self._change_masks({"bindings": bindings}),
+            apply_masks=lambda bindings: self._change_masks({"bindings": bindings, "pools": not bindings}),
             light_lamp=self._light_lamp,
         )
         return self.api.build(pages)
@@ -268,7 +270,9 @@ class Switch:
     async def _reload_masks(self, request: object) -> dict[str, int]:
         """Build a whole new table in a thread, then take it over; calls never see half of it."""
         table, difference = await asyncio.to_thread(self._new_masks)
+        pools = await asyncio.to_thread(self.store.read_pools)
         self.directory.masks.swap(table)
+        self._set_pools(*pools)
         # All at once, the loop would stand still while 200,000 old bindings are given back.
         await asyncio.to_thread(table.dissolve, _rest)
         self.log.info(
@@ -277,12 +281,18 @@ class Switch:
         return {"bindings": len(self.directory.masks)}
 
     async def _change_masks(self, request: Mapping[str, object]) -> dict[str, int]:
-        """Bring a few bindings up to date."""
+        """Bring a few bindings up to date, and with `pools` what is given out."""
         wanted = msgspec.convert(request.get("bindings", []), list[str])
         changes = await asyncio.to_thread(self.store.read_mask_changes, wanted, self.config.masks)
         count = apply_changes(self.directory.masks, changes)
+        if request.get("pools") is True:
+            self._set_pools(*await asyncio.to_thread(self.store.read_pools))
         self.log.info("masks.changed", changed=len(wanted), bindings=count)
         return {"bindings": count}
+
+    def _set_pools(self, numbers: Sequence[str], checks: Mapping[str, Check]) -> None:
+        for fault in self.directory.set_pools(numbers, checks):
+            self.log.error("masks.no_check_digit", reason=fault)
 
     def _change_voicemail(self, request: Mapping[str, object]) -> dict[str, int]:
         """Messages were heard or deleted: their owners' lamps are told."""
@@ -366,15 +376,6 @@ class Switch:
 
 def _rest() -> None:
     time.sleep(MASK_REST)
-
-
-def _services(config: Config) -> dict[str, Service]:
-    """By number in its one form, what a number brings to its calls."""
-    return {
-        normalise(entry.number).number: Service(entry.variables, entry.failed or "", entry.record)
-        for entry in config.numbers
-        if entry.variables or entry.failed or entry.record
-    }
 
 
 def _members(config: Config, store: Store) -> dict[str, list[bytes]]:

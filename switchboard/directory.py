@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from config.schema import Config
 from routing.dialplan import DialPlan, Entry, Route
 from routing.masks.binding import Resolution
+from routing.masks.check_digit import Check
 from routing.masks.secret import Party
 from routing.masks.table import MaskTable
 from routing.trunks import Trunks
+from switchboard.calls.exchange import NO_SERVICE, Service
 
 
 class Directory:
@@ -38,6 +42,18 @@ class Directory:
         """A call through a binding was put through."""
         self.masks.touch(binding, now, "a_to_b" if way == "a_to_b" else "b_to_a", caller)
 
+    def set_pools(self, numbers: Iterable[str], checks: Mapping[str, Check]) -> list[str]:
+        """Serve the X numbers of the pools, and demand the check digits of main numbers; the faults, in words."""
+        self._plan.serve(numbers)
+        faults = []
+        for number, check in checks.items():
+            try:
+                if self.masks.check_of(number) != check:
+                    self.masks.set_check(number, check)
+            except ValueError as error:
+                faults.append(str(error))
+        return faults
+
     def refuse(self, customer: bytes, withdrawn: bool) -> None:
         """A customer wants no calls back any more, or takes that back."""
         callbacks = self.masks.lines.callbacks
@@ -47,9 +63,32 @@ class Directory:
             callbacks.refuse(customer)
 
 
+class Services:
+    """What a called number brings to its calls: that of the line of the configuration that serves it."""
+
+    def __init__(self, config: Config, plan: DialPlan) -> None:
+        self._plan = plan
+        self._services = {
+            entry.number: Service(entry.variables, entry.failed or "", entry.record)
+            for entry in config.numbers
+            if entry.variables or entry.failed or entry.record
+        }
+
+    def get(self, number: str, default: Service = NO_SERVICE, /) -> Service:
+        """The service of a number in its one form."""
+        entry = self._plan.entry(number) if self._services else None
+        return default if entry is None else self._services.get(entry.number, default)
+
+
 def build_plan(config: Config) -> DialPlan:
     """The dial plan of the configuration."""
     return DialPlan(
-        Entry(number=entry.number, flow=entry.flow or "", target=entry.target or "", mask=entry.mask, group=entry.group or "")
+        Entry(
+            number=entry.number,
+            flow=entry.flow or "",
+            target=entry.target or "",
+            mask=entry.mask,
+            group=entry.group or "",
+        )
         for entry in config.numbers
     )

@@ -144,6 +144,11 @@ class MaskTable:
             raise ValueError(f"{number} has extensions already; say before which check digit they end with")
         entries.check = check
 
+    def check_of(self, number: str) -> Check:
+        """Which check digit ends the extensions of a number."""
+        entries = self._numbers.get(number)
+        return entries.check if entries is not None else "none"
+
     def bind(
         self,
         number: str,

@@ -69,6 +69,13 @@ class Service(msgspec.Struct, frozen=True):
 NO_SERVICE: Final = Service()
 
 
+class Services(Protocol):
+    """Services by the number that was called, in its one form."""
+
+    def get(self, number: str, default: Service, /) -> Service:
+        """The service of a number."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of the configuration that calls read. Times in seconds."""
 
@@ -84,7 +91,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where recordings are written."""
     outbound: tuple[str, str] | None = None
     """The trunk by which flows dial public numbers, and the number shown there."""
-    services: Mapping[str, Service] = {}
+    services: Services = {}
     """By published number."""
     hold_music: str = "music/hold"
     auto_answer: tuple[str, ...] = ()
@@ -263,6 +270,9 @@ class Desk(Protocol):
     def free_agent(self, group: str, now: float) -> str:
         """An agent of the group who could be rung now, or ""."""
 
+    def offered(self, entry: str, agent: str, now: float) -> bool:
+        """Whether the agent may still take this one: time may have passed unnoticed."""
+
     def call_began(self, agent: str, call: str, now: float) -> None:
         """The agent is in a call that did not come from a queue: dialled, transferred, consulted."""
 
@@ -304,6 +314,10 @@ class NoDesk:
     def free_agent(self, group: str, now: float) -> str:
         """Nobody."""
         return ""
+
+    def offered(self, entry: str, agent: str, now: float) -> bool:
+        """Nobody else could be."""
+        return True
 
     def call_began(self, agent: str, call: str, now: float) -> None:
         """Nobody is told."""

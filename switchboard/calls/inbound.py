@@ -26,7 +26,7 @@ from switchboard.calls.causes import (
 from switchboard.calls.cdr import leg_record, record_caller
 from switchboard.calls.connecting import invite_agent, outcome_of
 from switchboard.calls.ending import agent_began, end_call
-from switchboard.calls.exchange import PHONES, Exchange
+from switchboard.calls.exchange import NO_SERVICE, PHONES, Exchange
 from switchboard.calls.flow import nobody, start_flow
 from switchboard.calls.leg import Leg
 from switchboard.calls.masked import Found, ToGroup, cause_of_reason, find_masked
@@ -260,9 +260,8 @@ def _note_called(x: Exchange, call: Call, route: Route, dialled: str) -> None:
         call.record.called, call.record.extension = route.number, route.extension
     elif isinstance(route, ToTarget):
         call.record.called = normalise(dialled).number
-    service = x.settings.services.get(call.record.called)
-    if service is not None:
-        call.record_talk, call.failed_flow = service.record, service.failed
+    service = x.settings.services.get(call.record.called, NO_SERVICE)
+    call.record_talk, call.failed_flow = service.record, service.failed
 
 
 def _queue(x: Exchange, call: Call, group: str, now: float) -> None:

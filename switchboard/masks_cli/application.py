@@ -107,6 +107,11 @@ def tell_of(directory: Path, bindings: Sequence[str]) -> str:
     return tell_switch(directory, "reload-masks")
 
 
+def tell_of_pools(directory: Path) -> str:
+    """Tell the running switch that pools changed; what came of it."""
+    return tell_switch(directory, "masks-changed", {"pools": True})
+
+
 def tell_switch(directory: Path, command: str, values: object = None, seconds: float = CONTROL_SECONDS) -> str:
     """Send a command to the switch that runs on this store; what came of it, in words."""
     try:

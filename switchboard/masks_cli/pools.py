@@ -11,7 +11,7 @@ from routing.masks import ShownError
 from routing.masks.pool import Pool, PoolPolicy
 from routing.masks.target import TargetError, parse_number
 from switchboard.command_line import ConfigOption, FormatOption, columns, opened, refuse, show_json
-from switchboard.masks_cli.application import ByOption, app, who
+from switchboard.masks_cli.application import ByOption, app, tell_of_pools, who
 from switchboard.store.mask_fields import duration
 from switchboard.store.mask_pools import KEPT_DAYS, MaskPools, PoolError
 from switchboard.store.records import utc_us
@@ -28,6 +28,8 @@ pool_app: Final = typer.Typer(
 app.add_typer(pool_app, name="pool")
 
 _ADD_HELP: Final = """Put X numbers into a pool, which is made if there is none; the same again changes nothing.
+
+The running switch takes calls to them at once; they need not stand in the configuration.
 
 \b
 Examples:
@@ -61,8 +63,8 @@ Example:
 
 _EXTENSIONS_HELP: Final = """Say which extensions of a main number are given out by `masks bind NUMBER --target …`.
 
-With a check digit each of them gets one digit more, so that a slip of the finger reaches nobody; the running switch
-follows at its next start.
+With a check digit each of them gets one digit more, so that a slip of the finger reaches nobody. Extensions that are
+bound already must pass it.
 
 \b
 Examples:
@@ -90,7 +92,9 @@ def add(
             added = MaskPools(store.database, who(by)).add(pool, city, [parse_number(one) for one in numbers], policy)
         except (PoolError, ShownError, TargetError) as error:
             refuse(str(error))
-    typer.echo(f"pool {pool}: {added} numbers added" if added else f"pool {pool}: has these numbers already")
+        typer.echo(f"pool {pool}: {added} numbers added" if added else f"pool {pool}: has these numbers already")
+        if added:
+            typer.echo(tell_of_pools(store.directory))
 
 
 @pool_app.command(help=_RETIRE_HELP)
@@ -168,7 +172,8 @@ def extensions(
             )
         except ValueError as error:
             refuse(str(error))
-    typer.echo(f"{number}: extensions {first}-{last} are given out")
+        typer.echo(f"{number}: extensions {first}-{last} are given out")
+        typer.echo(tell_of_pools(store.directory))
 
 
 @pool_app.command(help=_FORGET_HELP)

@@ -76,6 +76,11 @@ class MaskPools:
                 used[line.number] = used.get(line.number, 0) + 1
         return [PoolNumber(row.number, row.city, bool(row.retired), used.get(row.number, 0)) for row in rows]
 
+    def all_numbers(self) -> list[str]:
+        """The numbers of all pools, also retired ones: what is bound on them stays."""
+        with self._database.reading() as connection:
+            return list(connection.scalars(select(mask_pool_numbers.c.number)))
+
     def add(self, pool: str, city: str, numbers: Sequence[str], policy: PoolPolicy | None = None) -> int:
         """Put numbers into a pool, which is made if there is none; returns how many are new or back in it.
 

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.schema import Mask
+from routing.masks.check_digit import Check
 from routing.masks.table import MaskTable
 from switchboard.store.audit import AuditLog
 from switchboard.store.call_history import CallHistory
@@ -88,6 +89,11 @@ class Store:
                 _log.error("store.no_check_digit", number=number, reason=str(error))
         self.masks.fill(table, rest, now_us=utc_us())
         return table
+
+    def read_pools(self) -> tuple[list[str], dict[str, Check]]:
+        """The X numbers of all pools, and the check digits of main numbers; may run in a thread."""
+        pools = MaskPools(self.database, "")
+        return pools.all_numbers(), {number: one[2] for number, one in pools.extension_ranges().items()}
 
     def read_mask_changes(self, bindings: Sequence[str], configured: Iterable[Mask]) -> MaskChanges:
         """What some bindings are now, for `apply_changes` to bring into the running table; may run in a thread."""

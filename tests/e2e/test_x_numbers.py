@@ -22,6 +22,8 @@ from tests.support.trunk import Carrier, Line, World, line, reason_of, tells
 
 MAIN, ASKING, TELLING = "4008001234", "4008001235", "4008001236"
 """Leads to the extension dialled with it; asks for the extension; says why nobody is reached."""
+CHECKED = "4008001237"
+"""Leads to extensions whose last digit is one that checks the others."""
 PUBLISHED = "4008005555"
 """A service number with a pair behind it."""
 BY_TABLE, BY_HEADER = "02155550000", "02155550001"
@@ -51,9 +53,13 @@ def switch(tmp_path_factory: pytest.TempPathFactory, ports: dict[str, int]) -> I
             {"name": "bench", "from": ["127.0.0.0/8"], "to": f"127.0.0.1:{ports['trunk']}", "landing": landing},
         ],
         numbers=[
-            *({"number": one.x, "mask": True} for one in (*LINES.values(), NOBODYS)),
+            {"number": "01086655*", "mask": True},
+            {"number": "010866556*", "flow": "extension"},
+            {"number": LINES[the_owner_of_a_number].x, "mask": True},
+            {"number": "01086656*", "mask": True, "failed": "reassigned"},
             {"number": PUBLISHED, "mask": True},
             {"number": MAIN, "mask": True},
+            {"number": CHECKED, "mask": True},
             {"number": ASKING, "flow": "extension"},
             {"number": TELLING, "mask": True, "failed": "reassigned"},
             *({"number": one.x, "mask": True, "failed": "reassigned"} for one in TOLD.values()),
@@ -150,6 +156,25 @@ async def an_owner_by_address(world: World, of: Line) -> None:
         tells(far, of.x, of.stranger)
         await far.hang_up()
         await call.ended()
+
+
+async def a_number_of_a_pool(world: World, of: Line) -> None:
+    """Served as soon as it is in the pool, though no line of the configuration has it."""
+    x = "02166775501"
+    await world.fails(x, of.a, "unrouted")
+    await world.masks("pool", "add", "rent", "--city", "Shanghai", x)
+    await world.fails(x, of.a, "unknown")
+    await world.masks("bind", "--pool", "rent", "--city", "Shanghai", "--kind", "axb", "--a", of.a, "--b", of.b)
+    await together(world.reaches(x, of.a, of.b, x), world.reaches(x, of.b, of.a, x))
+
+
+async def a_check_digit_is_wanted_at_once(world: World, of: Line) -> None:
+    """Extensions of a pool that was made a moment ago."""
+    await world.masks("pool", "extensions", CHECKED, "7000", "7009", "--check", "luhn")
+    target = ("--target", of.b, "--trunk", "bench", "--shown", of.x)
+    await world.masks("bind", CHECKED, *target)
+    await world.reaches(f"{CHECKED},70003", of.a, of.b, of.x)
+    await world.fails(f"{CHECKED},70004", of.a, "unknown")
 
 
 # --- what has an end ---
@@ -292,6 +317,7 @@ NOTICES = {
     "x, run out": Notice(TOLD["over"].x, TOLD["over"].b, "number_expired", "unknown"),
     "x, the wrong way": Notice(TOLD["closed"].x, TOLD["closed"].b, "failed", "declined"),
     "x, called back too often": Notice(TOLD["exhausted"].x, TOLD["exhausted"].a, "number_expired", "unknown"),
+    "x of many, never bound": Notice("01086656001", "13911112226", "number_unbound", "unknown"),
     "x, a stranger": Notice(TOLD["pair"].x, TOLD["pair"].stranger, "number_unbound", "unknown"),
 }
 
@@ -431,7 +457,8 @@ LINES: dict[Scenario, Line] = {
     for scenario in (
         a_pair_reaches_each_other, each_way_shows_its_number, a_service_number_is_never_shown,
         a_stranger_reaches_nobody, the_owner_of_a_number, the_owner_calls_n, the_owner_calls_the_latest,
-        a_group_answers, an_owner_by_address, a_running_call_outlives_its_binding, a_disabled_pair, an_idle_pair,
+        a_group_answers, an_owner_by_address, a_number_of_a_pool, a_check_digit_is_wanted_at_once,
+        a_running_call_outlives_its_binding, a_disabled_pair, an_idle_pair,
         one_way_is_closed, a_talk_is_limited, a_call_back_is_counted, an_unanswered_call_back_is_not_counted,
         a_call_back_has_a_window,
     )

@@ -17,7 +17,7 @@ from tests.support.switch import RunningSwitch
 
 SERVICE: Final = re.compile(r"(?<!\w)[48]00[0-9]{7}(?!\w)")
 """A number that may never be a caller's."""
-SIGNS: Final = {"gone": (410, 22), "declined": (603, 21), "unknown": (404, 1)}
+SIGNS: Final = {"gone": (410, 22), "declined": (603, 21), "unknown": (404, 1), "unrouted": (404, 1)}
 """Status and Q.850 cause."""
 
 

@@ -136,6 +136,7 @@ async def add_numbers(
 ) -> PoolsView:
     """Put X numbers into a pool, which is made if there is none; the same again changes nothing."""
     added = await _change(lambda: _bindings(parts).add_numbers(pool, data, principal.name))
+    await parts.apply_masks(())
     await parts.note(request, principal, "pool.add", pool, "ok", f"{added} added")
     return await asyncio.to_thread(_bindings(parts).pools)
 

@@ -137,6 +137,14 @@ class TestBind:
         good(world, "unbind", "4008001234", "1")
         assert got == [{"command": "masks-changed", "bindings": ["4008001234,1"]}] * 4
 
+    def test_the_running_switch_is_told_of_pools(self, world: World, switch: Start) -> None:
+        """New numbers are served at once, and a check digit is wanted from now on; the same again is no news."""
+        got = switch(b'{"ok":true,"result":{"bindings":7}}\n')
+        assert "uses them now" in good(world, "pool", "add", "rent", X)
+        good(world, "pool", "add", "rent", X)
+        good(world, "pool", "extensions", "4008001234", "1000", "1999", "--check", "damm")
+        assert got == [{"command": "masks-changed", "pools": True}] * 2
+
     def test_a_switch_that_knows_whole_reloads_only(self, world: World, switch: Start) -> None:
         """It is asked for one instead."""
         got = switch(b'{"ok":false,"error":"unknown command; there are reload-masks"}\n')
@@ -280,7 +288,7 @@ class TestPools:
     def test_pairs_get_numbers(self, world: World) -> None:
         """A pair keeps its number, one that shares somebody gets another, and an empty pool says so."""
         add = ("pool", "add", "rent", "--city", "Beijing", X, "01088880002")
-        assert good(world, *add) == "pool rent: 2 numbers added\n"
+        assert good(world, *add).startswith("pool rent: 2 numbers added\nno switch is running")
         assert good(world, *add) == "pool rent: has these numbers already\n"
         rent = ("bind", "--pool", "rent", "--city", "Beijing", "--kind", "axb", "--a", MARKED, "--b")
         first = good(world, *rent, "13900002222").split()[0]

@@ -48,9 +48,10 @@ def test_bench_configuration_serves_the_numbers_of_the_first_rows() -> None:
     config = load_config(BENCH)
     assert (config.sip.listen[0].host, config.sip.listen[0].port) == ("127.0.0.1", 5560)
     assert config.http.port == 5580
-    assert {entry.number: entry.target or entry.flow for entry in config.numbers} == {
+    assert {entry.number: entry.target or entry.flow or entry.group for entry in config.numbers} == {
         "4001": "sip:agent@127.0.0.1:5190",
         "4002": "four_digits",
+        "4003": "bench",
         "4004": "hold_music",
         "4005": "sip:agent@127.0.0.1:5190",
         "4006": "listening",

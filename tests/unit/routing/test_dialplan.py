@@ -38,6 +38,7 @@ ROUTES: list[tuple[str, str, Route]] = [
     ("phones", "4008001234;ext=12", to_flow("extension", "4008001234", "phones", extension="12")),
     ("carrier", "4001", ToTarget("sip:agent@127.0.0.1:5190")),
     ("carrier", "4001,99", ToTarget("sip:agent@127.0.0.1:5190")),
+    ("carrier", "4003", ToQueue("support", "4003")),
     ("carrier", "4002", to_flow("public", "4002", "carrier")),
     ("phones", "4002", to_flow("internal", "4002", "phones")),
     ("phones", "4002,1", to_flow("internal", "4002", "phones", extension="1")),
@@ -109,6 +110,25 @@ class TestRoute:
             route = plan.route("carrier", called)
             assert isinstance(route, ToMask)
             assert table.resolve_call(route.number, None, 0.0).target == AorTarget("alice")
+
+    def test_numbers_of_pools(self) -> None:
+        """Masks as soon as they are given out, unless an entry names them; beginnings of masks keep what they bring."""
+        plan = DialPlan(
+            [
+                Entry(number="01088880001", flow="hotline"),
+                Entry(number="0106*", mask=True),
+                Entry(number="*", target="aor:desk"),
+            ]
+        )
+        assert plan.route("carrier", "01088880002") == ToTarget("aor:desk")
+        plan.serve(["01088880001", "01088880002", "01066660001"])
+        assert plan.route("carrier", "+861088880002") == ToMask("01088880002", "")
+        assert plan.route("carrier", "01088880001") == to_flow("hotline", "01088880001", "carrier")
+        kept = plan.entry("01066660001")
+        assert kept is not None
+        assert kept.number == "0106*"
+        plan.serve([])
+        assert plan.route("carrier", "01088880002") == ToTarget("aor:desk")
 
     def test_own_context_wins_at_equal_length(self) -> None:
         """Of two equal beginnings the one for the caller's context is taken."""
