@@ -13,7 +13,7 @@ from routing.acd.entries import Entry
 from routing.acd.estimate import Band as Seconds
 from routing.acd.groups import GroupStatus
 from switchboard.api.types import AgentView, Band, GroupView, QueueEntryView, SkillView
-from switchboard.api.views import RegionOf, contact_of, when
+from switchboard.api.views import RegionOf, contact_of, region_view, when
 from switchboard.store.records import CallbackRecord, CallRecord
 
 UtcOf = Callable[[float], int]
@@ -79,11 +79,12 @@ def entry_view(
     region_of: RegionOf,
 ) -> QueueEntryView:
     """Somebody who waits; `record` is that of the call, or of the request to be called back."""
-    caller, fingerprint, sealed = "", entry.caller, b""
+    caller, fingerprint, region = "", entry.caller, None
     if isinstance(record, CallRecord):
-        caller, fingerprint, sealed = record.caller_masked, record.caller_fingerprint, record.caller_sealed
+        caller, fingerprint, region = record.caller_masked, record.caller_fingerprint, region_view(record)
     elif record is not None:
-        caller, fingerprint, sealed = record.number_masked, record.number_fingerprint, record.number_sealed
+        caller, fingerprint = record.number_masked, record.number_fingerprint
+        region = region_of(record.number_fingerprint, record.number_sealed)
     return QueueEntryView(
         id=entry.id,
         group=entry.group.name,
@@ -95,7 +96,7 @@ def entry_view(
         vip=entry.vip,
         caller=caller,
         contact=contact_of(fingerprint),
-        region=region_of(fingerprint, sealed) if sealed else None,
+        region=region,
         preferred=entry.preferred,
         attempts=0 if entry.callback is None else entry.callback.attempts,
         offered_to=sorted(entry.offers),

@@ -46,6 +46,13 @@ QUEUE: Final = frozenset({"queue"})
 NO_CONTROL: Final = Control()
 
 
+def region_view(record: CallRecord) -> Region | None:
+    """Where the caller's number is from, as it was looked up when the call came in; None for unknown."""
+    if not (record.province or record.city or record.carrier):
+        return None
+    return Region(province=record.province, city=record.city, carrier=record.carrier)
+
+
 def no_region(fingerprint: bytes, sealed: bytes) -> Region | None:
     """Regions are not looked up."""
     return None
@@ -71,7 +78,7 @@ def seconds(began_us: int, ended_us: int | None) -> float:
     return 0.0 if ended_us is None else max(ended_us - began_us, 0) / 1e6
 
 
-def call_view(call: Call, now_us: int, region_of: RegionOf = no_region) -> CallView:
+def call_view(call: Call, now_us: int) -> CallView:
     """A call that is up."""
     record = call.record
     legs, control = call.legs, call.control or NO_CONTROL
@@ -85,7 +92,7 @@ def call_view(call: Call, now_us: int, region_of: RegionOf = no_region) -> CallV
         extension=record.extension,
         caller=record.caller_masked,
         contact=contact_of(record.caller_fingerprint),
-        region=region_of(record.caller_fingerprint, record.caller_sealed),
+        region=region_view(record),
         flow=call.flow or record.flow,
         group=record.group,
         agent=call.agent.agent_id if call.agent is not None else "",
@@ -106,11 +113,9 @@ def call_view(call: Call, now_us: int, region_of: RegionOf = no_region) -> CallV
     )
 
 
-def ring_view(
-    call: Call, now_us: int, history: list[RecordRow], remarks: list[RemarkView], region_of: RegionOf = no_region
-) -> RingView:
+def ring_view(call: Call, now_us: int, history: list[RecordRow], remarks: list[RemarkView]) -> RingView:
     """A call whose agent's phone rings."""
-    view = call_view(call, now_us, region_of)
+    view = call_view(call, now_us)
     shared = {name: getattr(view, name) for name in CallSummary.__struct_fields__}
     waited = sum(
         (segment.ended_us or now_us) - segment.started_us for segment in call.record.segments if segment.kind in QUEUE
@@ -163,7 +168,7 @@ def leg_record_view(leg: LegRecord) -> LegView:
     )  # fmt: skip
 
 
-def record_row(record: CallRecord, region_of: RegionOf = no_region) -> RecordRow:
+def record_row(record: CallRecord) -> RecordRow:
     """A stored call as a line of a list."""
     return RecordRow(
         id=record.id,
@@ -173,7 +178,7 @@ def record_row(record: CallRecord, region_of: RegionOf = no_region) -> RecordRow
         extension=record.extension,
         caller=record.caller_masked,
         contact=contact_of(record.caller_fingerprint),
-        region=region_of(record.caller_fingerprint, record.caller_sealed),
+        region=region_view(record),
         flow=record.flow,
         group=record.group,
         agent=record.agent,
@@ -186,13 +191,16 @@ def record_row(record: CallRecord, region_of: RegionOf = no_region) -> RecordRow
         cause=record.cause,
         seconds=seconds(record.started_us, record.ended_us),
         talked=spent(record.segments, TALK),
-        queued=spent(record.segments, QUEUE),
+        queued=record.queued_us / 1e6,
+        held=record.hold_us / 1e6,
+        consulted=record.consult_us / 1e6,
+        transfers=record.transfers,
     )
 
 
-def record_view(record: CallRecord, region_of: RegionOf = no_region, recordings: Path | None = None) -> RecordView:
+def record_view(record: CallRecord, recordings: Path | None = None) -> RecordView:
     """All that is kept of a call; with the directory of `recordings` each tells whether its file is there."""
-    row = record_row(record, region_of)
+    row = record_row(record)
     return RecordView(
         **{name: getattr(row, name) for name in row.__struct_fields__},
         sip_status=record.sip_status,
@@ -210,7 +218,7 @@ def record_view(record: CallRecord, region_of: RegionOf = no_region, recordings:
     )
 
 
-def last_call_view(call: LastCall, region_of: RegionOf = no_region) -> LastCallView:
+def last_call_view(call: LastCall) -> LastCallView:
     """A call as one of an agent's last ten."""
     record = call.record
     return LastCallView(
@@ -219,7 +227,7 @@ def last_call_view(call: LastCall, region_of: RegionOf = no_region) -> LastCallV
         contact=contact_of(record.caller_fingerprint),
         answered=when(call.answered_us),
         seconds=call.talk_us / 1e6,
-        region=region_of(record.caller_fingerprint, record.caller_sealed),
+        region=region_view(record),
         group=call.group,
         trail=trail_views(record.trail),
         remark=call.remarks[-1].text if call.remarks else "",

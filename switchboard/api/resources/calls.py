@@ -86,7 +86,7 @@ def list_calls(
                 if len(found) > limit:
                     break
         now_us = x.utc_us(now)
-        items = [call_view(call, now_us, parts.region_of) for call in found[:limit]]
+        items = [call_view(call, now_us) for call in found[:limit]]
         return Page(items=items, next=write_cursor(items[-1].id) if len(found) > limit else None)
 
     return parts.services.in_calls(read)
@@ -103,7 +103,7 @@ def get_call(parts: Wired, principal: Caller, call: FromPath[str]) -> CallView:
             raise ApiError("no-call", "It has ended, or never was; ended calls are under /records.")
         if not may_see(parts, principal, found):
             raise ApiError("not-yours", "Agents see calls of their own, those parked, and those waiting for them.")
-        return call_view(found, x.utc_us(now), parts.region_of)
+        return call_view(found, x.utc_us(now))
 
     return parts.services.in_calls(read)
 

@@ -57,10 +57,10 @@ class Live:
         known = None
         if fingerprint:
             known = await asyncio.to_thread(parts.store.history.contact, fingerprint, HISTORY)
-        history = [] if known is None else [record_row(record, parts.region_of) for record in known.calls]
+        history = [] if known is None else [record_row(record) for record in known.calls]
         remarks = [] if known is None else [remark_view(one) for of_call in known.remarks.values() for one in of_call]
         now_us = round(parts.services.utc() * 1e6)
-        return ring_view(call, now_us, history, remarks, parts.region_of)
+        return ring_view(call, now_us, history, remarks)
 
     def _agent(self, agent: str, principal: Principal) -> AgentView | None:
         status = self._parts.engine.agents.get(agent)
@@ -81,7 +81,7 @@ class Live:
         found = parts.exchange.calls.get(call)
         if found is None or not may_see(parts, principal, found):
             return None
-        return call_view(found, round(parts.services.utc() * 1e6), parts.region_of)
+        return call_view(found, round(parts.services.utc() * 1e6))
 
     def _queue(self, group: str) -> list[QueueEntryView]:
         parts, now = self._parts, self._parts.services.clock()

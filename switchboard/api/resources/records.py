@@ -42,7 +42,8 @@ from switchboard.store.records import CallRecord, Direction
 EXPORT_PIECE: Final = 500
 COLUMNS: Final = (
     "id", "started", "answered", "ended", "direction", "trunk", "called", "extension", "caller", "contact", "province",
-    "city", "flow", "group", "agent", "seconds", "queued", "talked", "ended_by", "cause",
+    "city", "flow", "group", "agent", "seconds", "queued", "talked", "held", "consulted", "transfers",
+    "ended_by", "cause",
 )  # fmt: skip
 
 Since = Annotated[datetime | None, QueryParameter(description="Calls that began then or later.")]
@@ -98,7 +99,7 @@ async def search_records(
 
     def read() -> Page[RecordRow]:
         found = parts.store.calls.search(wanted, limit + 1, place)
-        items = [record_row(record, parts.region_of) for record in found[:limit]]
+        items = [record_row(record) for record in found[:limit]]
         return Page(items=items, next=_behind(found[limit - 1]) if len(found) > limit else None)
 
     return await asyncio.to_thread(read)
@@ -117,7 +118,7 @@ async def get_record(parts: Wired, principal: Caller, call: FromPath[str]) -> Re
     """All that is kept of a call."""
 
     def read() -> RecordView:
-        return record_view(_record(parts, principal, call), parts.region_of, parts.recordings)
+        return record_view(_record(parts, principal, call), parts.recordings)
 
     return await asyncio.to_thread(read)
 
@@ -206,7 +207,7 @@ async def get_contact(
 
     def read() -> ContactView:
         known = parts.store.history.contact(fingerprint, limit, place)
-        rows = [record_row(record, parts.region_of) for record in known.calls]
+        rows = [record_row(record) for record in known.calls]
         remarks = [remark_view(remark) for of_call in known.remarks.values() for remark in of_call]
         return ContactView(
             contact=contact_of(fingerprint),
@@ -226,7 +227,7 @@ async def my_calls(parts: Wired, principal: Caller) -> list[LastCallView]:
     agent = _own(principal)
 
     def read() -> list[LastCallView]:
-        return [last_call_view(call, parts.region_of) for call in parts.store.history.last_calls(agent)]
+        return [last_call_view(call) for call in parts.store.history.last_calls(agent)]
 
     return await asyncio.to_thread(read)
 
@@ -285,14 +286,14 @@ async def _csv(parts: Parts, wanted: CallFilter) -> AsyncIterator[str]:
     place: Place | None = None
     while True:
         found = await asyncio.to_thread(parts.store.calls.search, wanted, EXPORT_PIECE, place)
-        yield await asyncio.to_thread(_export, parts, found)
+        yield await asyncio.to_thread(_export, found)
         if len(found) < EXPORT_PIECE:
             return
         place = Place(found[-1].started_us, found[-1].id)
 
 
-def _export(parts: Parts, found: list[CallRecord]) -> str:
-    return _lines([_cells(record_row(record, parts.region_of)) for record in found])
+def _export(found: list[CallRecord]) -> str:
+    return _lines([_cells(record_row(record)) for record in found])
 
 
 def _cells(row: RecordRow) -> tuple[str, ...]:

@@ -133,6 +133,10 @@ class RecordRow(CallSummary, frozen=True, kw_only=True):
     seconds: float = 0.0
     talked: float = 0.0
     queued: float = 0.0
+    held: float = 0.0
+    consulted: float = 0.0
+    transfers: int = 0
+    """How often the caller was handed on."""
 
 
 class RecordView(RecordRow, frozen=True, kw_only=True):
