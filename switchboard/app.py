@@ -50,7 +50,7 @@ from switchboard.regions import Regions
 from switchboard.sip.core import SipCore
 from switchboard.sip.registrar import Registrar
 from switchboard.sip.timers import Timers
-from switchboard.store.masks import apply_changes
+from switchboard.store.masks import MOST_IDS, apply_changes
 from switchboard.store.records import MessageState, new_id
 from switchboard.store.store import Store
 from switchboard.tokens import TokenPool
@@ -200,7 +200,7 @@ class Switch:
             self,
             recordings=_recordings(self.config),
             load_flows=self._load_flows,
-            apply_masks=lambda bindings: self._change_masks({"bindings": bindings, "pools": not bindings}),
+            apply_masks=self._apply_masks,
             light_lamp=self._light_lamp,
         )
         return self.api.build(pages)
@@ -279,6 +279,13 @@ class Switch:
             "masks.reloaded", bindings=len(self.directory.masks), added=difference.added, removed=difference.removed
         )
         return {"bindings": len(self.directory.masks)}
+
+    async def _apply_masks(self, bindings: Sequence[str]) -> None:
+        """Bring bindings up to date: some, all anew when they are many, and the pools when none is named."""
+        if len(bindings) > MOST_IDS:
+            await self._reload_masks(None)
+        else:
+            await self._change_masks({"bindings": bindings, "pools": not bindings})
 
     async def _change_masks(self, request: Mapping[str, object]) -> dict[str, int]:
         """Bring a few bindings up to date, and with `pools` what is given out."""
