@@ -33,9 +33,7 @@ COMMON: Final = 100
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument("--agents", type=_positive, default=10_000, metavar="N", help="agents, all at work")
-    parser.add_argument(
-        "--groups", type=_positive, default=500, metavar="N", help="groups, one to three an agent"
-    )
+    parser.add_argument("--groups", type=_positive, default=500, metavar="N", help="groups, one to three an agent")
     parser.add_argument("--waiting", type=_positive, default=2000, metavar="N", help="callers who wait")
     parser.add_argument("--events", type=_positive, default=100_000, metavar="N", help="events measured")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
