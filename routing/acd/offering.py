@@ -13,7 +13,7 @@ from routing.acd.floor import CALLING_LIMIT, LEAST_PAUSE, OFFER_SLACK, Floor
 from routing.acd.groups import GroupStatus
 from routing.acd.model import OfferFailure
 from routing.acd.presence import choose, hung_up, refresh, served, unring, withdraw
-from routing.acd.queueing import end, hide, look, more_rings, no_more_rings
+from routing.acd.queueing import end, hide, look, more_rings, no_more_rings, note_waiting
 
 
 def offer(x: Floor, entry: Entry, agent: AgentStatus, now: float) -> None:
@@ -25,7 +25,9 @@ def offer(x: Floor, entry: Entry, agent: AgentStatus, now: float) -> None:
         timeout = group.group.ring_timeout
     caller_first = False
     if entry.callback is not None:
-        caller_first = entry.callback.caller_first = group.group.callbacks.first == "caller"
+        if not entry.offers:
+            entry.callback.caller_first = group.group.callbacks.first == "caller"
+        caller_first = entry.callback.caller_first
     entry.offers[agent.id] = agent
     agent.offer = entry
     agent.offer_until = now + timeout + OFFER_SLACK + (CALLING_LIMIT if caller_first else 0.0)
@@ -127,6 +129,7 @@ def _fail(x: Floor, agent: AgentStatus, entry: Entry, why: OfferFailure, now: fl
             # Patience ended while the phone rang: whoever is next would only ring on and on.
             x.arm(entry)
         else:
+            note_waiting(entry, now)
             look(x, entry)
         if not entry.group.present:
             x.emptied[entry.group] = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from routing.acd.events import AgentSet
+from routing.acd.events import AgentSet, TimeDue
 from routing.acd.floor import CALLBACK_REST
 from routing.acd.model import Agent, CallbackRules
 from tests.unit.routing.acd.room import Room, group
@@ -39,3 +39,19 @@ def test_a_caller_who_was_called_back_does_not_wait_for_ever() -> None:
     assert room.queue() == ["b1"]
     room.after(1.5)
     assert room.left() == [("b1", "timeout", "")]
+
+
+def test_who_was_rung_for_has_relaxed_when_the_offer_fails() -> None:
+    """Heard of late, a lost offer and an agent's return come at once: the agent goes to who came first, not second."""
+    room = Room(group(requirement="en>=5 then any after 20s", wrap_up=30.0))
+    room.agent("ann", skills={"en": 5})
+    room.agent("bob")
+    room.busy("bob")
+    room.hangs_up("bob")
+    room.joins("c1")
+    assert room.offered("ann") == "c1"
+    room.joins("c2", requirement="any")
+    assert room.queue() == ["c1", "c2"]
+    room.now += 60.0
+    room.say(TimeDue())
+    assert room.offered("bob") == "c1"
