@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from routing.acd import callbacks
 from routing.acd.actions import Leave
 from routing.acd.agents import AgentStatus, Seat
@@ -10,7 +12,7 @@ from routing.acd.events import AgentRemoved, AgentSet, GroupRemoved, GroupSet, S
 from routing.acd.floor import Floor
 from routing.acd.groups import GroupStatus
 from routing.acd.presence import forget_removed, leave, refresh, set_free, sign_in, uncount, withdraw
-from routing.acd.queueing import end, look, next_overflow, require, set_limits
+from routing.acd.queueing import end, look, next_overflow, no_more_rings, require, set_limits
 
 
 def set_group(x: Floor, event: GroupSet, now: float) -> None:
@@ -37,6 +39,9 @@ def set_group(x: Floor, event: GroupSet, now: float) -> None:
             set_limits(entry)
             while entry.overflows <= now:
                 next_overflow(entry)
+        if entry.offers and event.group.strategy not in ("ring_all", "progressive"):
+            no_more_rings(entry)
+            entry.owed, entry.steps = 0, inf
         if entry.shown:
             look(x, entry)
         elif entry.callback is not None and entry.callback.closed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from routing.acd.events import AgentSet, TimeDue
+from routing.acd.events import AgentSet, GroupSet, TimeDue
 from routing.acd.floor import CALLBACK_REST
 from routing.acd.model import Agent, CallbackRules
 from tests.unit.routing.acd.room import Room, group
@@ -55,3 +55,15 @@ def test_who_was_rung_for_has_relaxed_when_the_offer_fails() -> None:
     room.now += 60.0
     room.say(TimeDue())
     assert room.offered("bob") == "c1"
+
+
+def test_a_group_that_rings_all_no_more_rings_nobody_besides() -> None:
+    """The strategy changes while phones ring: they ring on, and no other joins them."""
+    for before in ("ring_all", "progressive"):
+        room = Room(group(strategy=before), agents="ann")
+        room.joins("c1")
+        assert room.offered("ann") == "c1"
+        room.say(GroupSet(group(strategy="longest_idle")))
+        room.agent("bob")
+        room.after(12.0)
+        assert (room.offered("ann"), room.offered("bob")) == ("c1", "")
