@@ -32,7 +32,7 @@ from switchboard.calls.connecting import (
     send_invite,
     take_dialog,
 )
-from switchboard.calls.ending import agent_began, agent_over, end_leg, forget_lease, leg_over
+from switchboard.calls.ending import agent_began, agent_over, come_back, end_leg, forget_lease, leg_over
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState, Purpose
 from switchboard.calls.masked import note_put_through
@@ -137,7 +137,7 @@ def promote(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
     first = call.phase is not Phase.PARKED and call.phase is not Phase.TALKING
     if call.control is not None:
         unwire(x, call)
-    take_place(call, leg)
+    take_place(x, call, leg, now)
     join(x, call, leg)
     call.ring_due = None
     call.enter(Phase.TALKING)
@@ -151,15 +151,16 @@ def promote(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
     return None
 
 
-def take_place(call: Call, leg: Leg) -> None:
+def take_place(x: Exchange, call: Call, leg: Leg, now: float) -> None:
     """One of `call.others` who talks is the call's agent from now on."""
     _remove(call, leg)
-    call.agent, leg.holding = leg, False
+    call.agent = leg
+    come_back(x, leg, now)
 
 
-def take_over(call: Call, leg: Leg, now: float) -> None:
+def take_over(x: Exchange, call: Call, leg: Leg, now: float) -> None:
     """One of `call.others` who talks already takes the place of the agent, who has left."""
-    take_place(call, leg)
+    take_place(x, call, leg, now)
     call.record.agent = leg.agent_id or call.record.agent
     limit_talk(call, now)
 

@@ -12,7 +12,7 @@ from routing.acd.actions import CallbackOver, CallbackTaken, Offer, Withdraw
 from routing.acd.events import CallbackEnded, CallerGone, OfferAccepted, OfferFailed
 from routing.masks.secret import Sealed
 from routing.masks.target import NumberTarget
-from switchboard.calls.attempts import Attempt, invite_leg
+from switchboard.calls.attempts import Attempt, abandon_leg, invite_leg
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.callback_request import keep_request
 from switchboard.calls.causes import CANCELLED, CONGESTION, Cause
@@ -20,7 +20,7 @@ from switchboard.calls.cdr import open_segment, write_snapshot
 from switchboard.calls.connecting import Destination, send_invite
 from switchboard.calls.control.dial import both_talk, call_other, new_call
 from switchboard.calls.control.places import Party
-from switchboard.calls.ending import end_call
+from switchboard.calls.ending import end_call, note_hold
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegState
 from switchboard.calls.negotiation import lease_media, make_offer, open_media
@@ -63,17 +63,30 @@ def over(x: Exchange, action: CallbackOver, now: float) -> None:
 def give_up(x: Exchange, action: Withdraw, now: float) -> None:
     """The engine lets an agent go: the attempt ends, or the phone of one who waits rings no more."""
     call = x.call_waiting_as(action.entry)
-    if call is not None and call.entry and call.phase is Phase.CONNECTING:
-        end_call(x, call, CANCELLED, "switch", now)
-    else:
+    if call is None or not call.entry or call.phase is not Phase.CONNECTING:
         withdraw(x, action, now)
+        return
+    leg = call.leg_of(action.agent)
+    if leg is not None and leg is not call.agent and (call.agent is not None or len(_ringing(call)) > 1):
+        abandon_leg(x, call, leg, CANCELLED, now)
+        x.arm(call)
+        return
+    call.kept_agent = None
+    end_call(x, call, CANCELLED, "switch", now)
 
 
 # --- one attempt ---
 
 
 def call_back(x: Exchange, action: Offer, now: float) -> None:
-    """Begin an attempt: ring the agent, or with the caller first call the caller while the agent is kept."""
+    """Begin an attempt: ring the agent, or with the caller first call the caller while the agent is kept.
+
+    Where more phones than one ring for a callback, they ring for the one attempt.
+    """
+    under_way = x.call_waiting_as(action.entry)
+    if under_way is not None and _ringing(under_way):
+        _ring_besides(x, under_way, action, now)
+        return
     request = x.callbacks.get(action.entry)
     outbound = x.settings.outbound
     if request is None or outbound is None:
@@ -95,6 +108,21 @@ def call_back(x: Exchange, action: Offer, now: float) -> None:
         end_call(x, call, failure, "switch", now)
     else:
         x.arm(call)
+
+
+def _ring_besides(x: Exchange, call: Call, action: Offer, now: float) -> None:
+    failure = CANCELLED if action.caller_first else _ring_agent(x, call, action, now)
+    if failure is not None:
+        _tell_failure(x, action.entry, action.agent, failure, now, caller=False)
+    else:
+        x.arm(call)
+
+
+def _ringing(call: Call) -> list[Leg]:
+    """The agents' phones that ring for a callback, while none has answered."""
+    if call.phase is not Phase.CONNECTING or call.agent is not None:
+        return []
+    return [leg for leg in call.others if leg.purpose == "callback"]
 
 
 def _ring_agent(x: Exchange, call: Call, action: Offer, now: float) -> Cause | None:
@@ -150,11 +178,15 @@ def _answered(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
 
 
 def _agent_answered(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
+    if not x.desk.offered(call.entry_id, leg.agent_id, now):
+        return CANCELLED
     open_media(x, leg)
     call.caller.purpose = "callback"
     failure = call_other(x, call, leg, now)
     if failure is None:
         x.desk.tell(OfferAccepted(call.entry_id, leg.agent_id), now)
+        if leg.holds:
+            note_hold(x, leg, now)
     return failure
 
 
@@ -163,7 +195,8 @@ def _caller_waits(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None
     assert call.kept_agent is not None
     agent, group = call.kept_agent
     known = x.desk.group(group)
-    if known is None or not call.enter(Phase.QUEUED):
+    offered = x.desk.offered(call.entry_id, agent, now)
+    if known is None or not offered or not call.enter(Phase.QUEUED):
         return CANCELLED
     call.wait = Wait(group=group, music=known.announcements.music, since_us=x.utc_us(now))
     call.kept_agent = None
@@ -177,10 +210,14 @@ def _caller_waits(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None
 
 
 def _failed(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> None:
+    if leg is not call.caller and _ringing(call):
+        x.desk.tell(OfferFailed(call.entry_id, leg.agent_id, offer_failure(cause)), now)
+        return
     if leg is call.caller:
         call.record.sip_status = leg.record.sip_status
     by = leg.role if leg.state is LegState.ENDED else "switch"
     # Told first that the caller was not reached, the engine knows why the agent is hung up.
+    call.kept_agent = None
     _tell_failure(x, call.entry_id, leg.agent_id, cause, now, caller=leg is call.caller)
     end_call(x, call, cause, by, now)
 

@@ -26,6 +26,7 @@ from routing.acd.events import (
     SignedOut,
     StateSet,
     TalkEnded,
+    TimeDue,
     WrapUpDone,
 )
 from routing.acd.model import Agent, ChosenState, Group
@@ -232,6 +233,14 @@ class Desk:
         """The agent of the group whose turn it is; "" when nobody is free."""
         status = self.engine.groups.get(group)
         return status.idle[0][1].id if status is not None and status.idle else ""
+
+    def offered(self, entry: str, agent: str, now: float) -> bool:
+        """Whether the agent is offered this one; what is due by now is done first."""
+        due = self.engine.next_due()
+        if due is not None and due <= now:
+            self.tell(TimeDue(), now)
+        status = self.engine.agents.get(agent)
+        return status is not None and status.offered == entry
 
     def phone_of(self, agent: str) -> str | None:
         """The target of an agent's phone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from media.control import StreamStats
+from routing.acd.events import CallbackEnded, OfferFailed
 from switchboard.calls.after import caller_gone
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.causes import CANCELLED, MEDIA_LOST, REASON_PHRASES, Cause
@@ -32,6 +33,8 @@ def end_call(x: Exchange, call: Call, cause: Cause, by: EndedBy, now: float) -> 
     write_ending(x, call)
     call.ring_due = None
     leave_queue(x, call, now)
+    if call.entry:
+        _attempt_over(x, call, now)
     if call.control is not None:
         call.control.park_due = None
         if x.slots.get(call.control.slot) == call.id:
@@ -52,6 +55,16 @@ def end_call(x: Exchange, call: Call, cause: Cause, by: EndedBy, now: float) -> 
         x.arm(call)
     if position is not None and by == "caller":
         caller_gone(x, call.id, x.flows.version(call.flow, call.flow_version), position, now)
+
+
+def _attempt_over(x: Exchange, call: Call, now: float) -> None:
+    """A callback's attempt ends with its call: its agent is not kept for it, nor rung."""
+    if call.kept_agent is not None:
+        call.kept_agent = None
+        x.desk.tell(CallbackEnded(call.entry, reached=False), now)
+    for leg in call.others:
+        if leg.purpose == "callback" and not leg.talking:
+            x.desk.tell(OfferFailed(call.entry, leg.agent_id, "unreachable"), now)
 
 
 def end_leg(x: Exchange, leg: Leg, cause: Cause, now: float) -> None:
@@ -140,6 +153,23 @@ def agent_began(x: Exchange, leg: Leg, now: float) -> None:
     if leg.agent_id and not leg.engaged:
         leg.engaged = True
         x.desk.call_began(leg.agent_id, leg.call_id, now)
+        if leg.holds:
+            note_hold(x, leg, now)
+
+
+def note_hold(x: Exchange, leg: Leg, now: float) -> None:
+    """The desk learns whether an agent holds the others now."""
+    if leg.agent_id:
+        call = x.call_of(leg)
+        entry = leg.call_id if leg.engaged or call is None else call.entry_id
+        x.desk.held(leg.agent_id, entry, leg.holds, now)
+
+
+def come_back(x: Exchange, leg: Leg, now: float) -> None:
+    """A hold by command ends, since the call goes on otherwise."""
+    if leg.holding:
+        leg.holding = False
+        note_hold(x, leg, now)
 
 
 def agent_over(x: Exchange, leg: Leg, now: float) -> None:

@@ -14,7 +14,7 @@ from switchboard.calls.cdr import write_snapshot
 from switchboard.calls.control.digits import hearers_of
 from switchboard.calls.control.hold import hold_changed
 from switchboard.calls.control.leaving import party_left
-from switchboard.calls.ending import end_call, leg_over, part_from_agent
+from switchboard.calls.ending import end_call, leg_over, note_hold, part_from_agent
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow import agent_left, begin_flow, flow_event
 from switchboard.calls.inbound import refuse
@@ -173,6 +173,8 @@ def _described_anew(x: Exchange, call: Call, leg: Leg, held: bool, now: float) -
     if call.phase is Phase.TALKING:
         control_of(call)
         hold_changed(x, call, leg, now)
+    else:
+        note_hold(x, leg, now)
 
 
 def _info(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:

@@ -11,7 +11,7 @@ from switchboard.calls.attended import Declined, replaced
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.causes import NORMAL
 from switchboard.calls.cdr import add_leg, leg_record, write_snapshot
-from switchboard.calls.ending import end_leg
+from switchboard.calls.ending import end_leg, note_hold
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.negotiation import lease_media, make_answer, open_media, read_offer, release_media
@@ -94,6 +94,7 @@ def _take_place(x: Exchange, call: Call, old: Leg, new: Leg, now: float) -> None
     add_leg(call, new.record)
     open_media(x, new)
     rewire(x, call)
+    note_hold(x, new, now)
     if recorded:
         start_recording(x, call, now)
     write_snapshot(x, call)

@@ -14,7 +14,7 @@ from switchboard.calls.attempts import Attempt, abandon_leg, invite_leg, promote
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.causes import CANCELLED, CONGESTION, NO_ANSWER, NORMAL, UNKNOWN, UNREGISTERED, Cause
 from switchboard.calls.cdr import open_segment
-from switchboard.calls.ending import end_call
+from switchboard.calls.ending import end_call, note_hold
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow import back_to_flow, nobody, start_flow
 from switchboard.calls.leg import Leg
@@ -90,13 +90,15 @@ def _rings(x: Exchange, call: Call, leg: Leg, now: float) -> None:
 
 
 def _answered(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
-    if call.phase is not Phase.QUEUED or call.wait is None:
+    if not x.desk.offered(call.entry_id, leg.agent_id, now) or call.phase is not Phase.QUEUED or call.wait is None:
         return CANCELLED
     silence(x, call)
     failure = promote(x, call, leg, now)
     if failure is None:
         call.wait = None
         x.desk.tell(OfferAccepted(call.entry_id, leg.agent_id), now)
+        if leg.holds:
+            note_hold(x, leg, now)
     return failure
 
 
@@ -121,6 +123,7 @@ def withdraw(x: Exchange, action: Withdraw, now: float) -> None:
         if call is not None and leg.purpose == "offer" and leg.agent_id == action.agent:
             abandon_leg(x, call, leg, CANCELLED, now)
             _wait_on(x, call, now)
+            x.arm(call)
 
 
 def _leave(x: Exchange, action: Leave, now: float) -> None:

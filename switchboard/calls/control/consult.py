@@ -19,6 +19,7 @@ from switchboard.calls.control.parties import (
     undisturbed,
 )
 from switchboard.calls.control.places import call_party, find_party
+from switchboard.calls.ending import come_back
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
 from switchboard.calls.negotiation import open_media
@@ -34,7 +35,7 @@ def consult(x: Exchange, cmd: Consult, actor: Actor, now: float) -> Done:
     party = find_party(x, call, cmd.to, now)
     leg = call_party(x, call, party, "consult", now)
     control.consulted, control.asked_at, control.asked_by = leg.id, now, agent.agent_id
-    agent.holding = False
+    come_back(x, agent, now)
     open_stretch(x, call, now)
     rewire(x, call)
     tell(x, call, "consult_started", now, agent, leg.id)

@@ -118,7 +118,7 @@ def call_other(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
     assert control is not None
     if not lease_media(x, caller, leg):
         return CONGESTION
-    take_place(call, leg)
+    take_place(x, call, leg, now)
     caller.ring_due = now + x.settings.ring_timeout
     open_segment(call, "ring", x.utc_us(now), "dial", agent=leg.agent_id)
     uri, to, shown = control.dialled

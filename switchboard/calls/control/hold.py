@@ -10,6 +10,7 @@ from __future__ import annotations
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.commands import Actor, CommandError, Done, Hold, Resume
 from switchboard.calls.control.parties import in_talk, live_call, open_stretch, own_leg, tell
+from switchboard.calls.ending import note_hold
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
 from switchboard.calls.wiring import rewire
@@ -53,6 +54,5 @@ def hold_changed(x: Exchange, call: Call, leg: Leg, now: float) -> None:
     control = call.control
     if control is not None and not (control.target or control.consulted or control.mixed):
         open_stretch(x, call, now)
-    if leg.agent_id:
-        x.desk.held(leg.agent_id, call.id, leg.holds, now)
+    note_hold(x, leg, now)
     tell(x, call, "held" if leg.holds else "resumed", now, leg, leg.id)

@@ -40,8 +40,8 @@ def other_left(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> N
 
 
 def fell_silent(x: Exchange, call: Call, leg: Leg, now: float) -> None:
-    """Nothing has come from a party for long: its phone is lost, unless it holds the others and may be silent."""
-    if leg.holds:
+    """Nothing has come from a party for long: its phone is lost, unless it holds the others, or only rings."""
+    if leg.holds or not leg.talking:
         return
     if leg is call.caller or (leg is call.agent and call.control is None):
         end_call(x, call, MEDIA_SILENT, "switch", now)
@@ -86,7 +86,7 @@ def hang_up_agent(x: Exchange, call: Call, cause: Cause, now: float) -> None:
 def hand_to(x: Exchange, call: Call, leg: Leg, now: float) -> None:
     """Another party, who talks already, takes the agent's place."""
     control = control_of(call)
-    take_over(call, leg, now)
+    take_over(x, call, leg, now)
     control.mixed = any(other.purpose == "invite" and other.talking for other in call.others)
     call.record.transfers += 1
     open_stretch(x, call, now)

@@ -70,7 +70,9 @@ def call_party(
     auto_answer: bool = False,
     group: str = "",
 ) -> Leg:
-    """Call them for a purpose; `unreachable` or `congestion` when that is not possible."""
+    """Call them for a purpose; `unreachable` or `congestion` when that is not possible, `wrong_state` for one here."""
+    if party.agent and any(leg.agent_id == party.agent for leg in call.legs):
+        raise CommandError("wrong_state", "they are in this call already")
     leg = invite_leg(
         x,
         call,
@@ -103,8 +105,6 @@ def _agent(x: Exchange, call: Call | None, name: str, now: float) -> Party:
         target = None
     if target is None:
         raise CommandError("no_target", "no such agent, or no phone of theirs is known")
-    if call is not None and call.leg_of(name) is not None:
-        raise CommandError("wrong_state", "they are in this call already")
     return Party(target, name)
 
 

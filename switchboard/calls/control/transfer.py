@@ -20,6 +20,7 @@ from switchboard.calls.control.parties import (
     undisturbed,
 )
 from switchboard.calls.control.places import Party, Place, Queue, call_party, find_place
+from switchboard.calls.ending import come_back
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow import back_to_flow
 from switchboard.calls.leg import Leg
@@ -74,7 +75,7 @@ def _to_party(x: Exchange, call: Call, party: Party, now: float, stays: bool) ->
     leg = call_party(x, call, party, "transfer", now)
     control.target, control.asked_at, control.recall = leg.id, now, False
     control.asked_by = agent.agent_id
-    agent.holding = False
+    come_back(x, agent, now)
     tell(x, call, "transfer_started", now, agent, leg.id)
     if stays:
         open_stretch(x, call, now)
