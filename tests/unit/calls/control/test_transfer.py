@@ -287,6 +287,19 @@ def test_a_target_whose_phone_vanishes_is_given_up() -> None:
     stage.finish()
 
 
+def test_a_target_that_only_rings_may_be_silent() -> None:
+    """Nothing is expected of it before it answers."""
+    stage = Stage()
+    call = stage.talk()
+    stage.do(Transfer(call=call.id, to="agent:ben"))
+    (target,) = call.others
+    assert target.lease is not None
+    stage.world.plane.silence(target.lease)
+    stage.answers("ben")
+    assert stage.heard() == {"caller": "ben", "ben": "caller"}
+    stage.finish()
+
+
 def test_a_media_worker_that_dies_ends_all_of_a_call() -> None:
     """Everybody is told, one record is written."""
     stage = Stage()
