@@ -92,6 +92,8 @@ def _media(config: Config) -> Iterator[Finding]:
     if media.ports.pairs < 2 * media.workers:
         message = f"{media.ports} holds {media.ports.pairs} pairs; each worker needs two for a single call"
         yield "media.ports", message, "give a wider range"
+    if media.carried and media.plane == "workers":
+        yield "media.carried", "media.carried is for load tests: all audio is carried", "leave it out, or plane: none"
     for index, listen in enumerate(config.sip.listen):
         if listen.port in media.ports and listen.host == media.address:
             message = f"port {listen.port} is also within media.ports {media.ports}"

@@ -56,6 +56,10 @@ class Media(Section, frozen=True):
     prompts: tuple[str, ...] = ()
     """Directories searched for prompts before the packaged ones."""
     codecs: Annotated[tuple[Literal["PCMA", "PCMU"], ...], Meta(min_length=1)] = ("PCMA", "PCMU")
+    plane: Literal["workers", "none"] = "workers"
+    """``none`` is for load tests only: calls are made as ever, but nobody hears anything."""
+    carried: Annotated[int, Meta(ge=0)] = 0
+    """With ``plane: none``, so many legs at a time are carried all the same, those that come first."""
 
 
 class Limits(Section, frozen=True):

@@ -18,7 +18,7 @@ from ivr_flows.checks.prompts import check_prompts
 from ivr_flows.errors import FlowError
 from ivr_flows.loader import LIBRARY, load_library, read_flow
 from ivr_flows.model import Flow
-from media.plane import MediaEvent, WorkerPlane
+from media.plane import MediaEvent
 from media.speech import EspeakSynthesiser, NoSynthesiser, SpeechCache
 from media.supply import supply
 from routing.masks.binding import Difference
@@ -42,6 +42,7 @@ from switchboard.ops.health import Health
 from switchboard.ops.log import get_logger, lines_dropped
 from switchboard.ops.loop_lag import LoopLag
 from switchboard.ops.metrics import Metrics
+from switchboard.planes import open_plane
 from switchboard.prompt_names import PromptNames
 from switchboard.queue_metrics import measure_queues
 from switchboard.queues import open_desk, staff
@@ -125,7 +126,7 @@ class Switch:
         base = config.sip.timers
         timers = Timers(base.t1, base.t2, base.t4, base.d)
         self.core = SipCore(local=(host, port), timers=timers, random_token=token, user_agent=config.sip.user_agent)
-        self.plane = WorkerPlane(workers, self._on_media)
+        self.plane = open_plane(config.media, workers, self._on_media)
         self.backends = Backends(observe=self.metrics.backend)
         synthesiser = EspeakSynthesiser() if config.speech.engine == "espeak" else NoSynthesiser()
         self.speech = SpeechCache(store.directory / "speech", synthesiser, cache_bytes=config.speech.megabytes << 20)
@@ -227,6 +228,8 @@ class Switch:
         await self.backends.open()
         await self._load_regions()
         await self.speech.prepare()
+        if self.config.media.plane == "none":
+            self.log.warning("media.not_carried", carried=self.config.media.carried)
         if missing := self.speech.unavailable():
             self.log.warning("speech.unavailable", reason=missing)
         directories = [Path(path) for path in self.config.media.prompts]

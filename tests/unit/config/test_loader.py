@@ -167,6 +167,7 @@ def test_broken_yaml_is_one_line(tmp_path: Path, text: str, expected: str) -> No
             "port 10002 is also within media.ports 10000-29999",
         ),
         ("media: {silence: 0}", "media.silence must be above zero"),
+        ("media: {carried: 5}", "media.carried is for load tests: all audio is carried; leave it out, or plane: none"),
         ("media: {ports: 10000-10005, workers: 2}", "holds 3 pairs; each worker needs two"),
         (
             "sip: {listen: [{host: 10.0.0.1}]}\nmedia: {address: 127.0.0.1}",
