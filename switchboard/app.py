@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from config.loader import config_error, suggestion
+from config.queue_checks import flows_named
 from config.schema import Config
 from ivr_flows.checks.prompts import check_prompts
 from ivr_flows.errors import FlowError
@@ -33,6 +34,7 @@ from switchboard.calls.auto_answer import auto_answer_lines
 from switchboard.calls.engine import CallEngine
 from switchboard.calls.exchange import Exchange, Settings, Trunk
 from switchboard.calls.flow_shelf import FlowShelf
+from switchboard.calls.mailbox import Pins
 from switchboard.calls.message_waiting import tell_waiting
 from switchboard.directory import Directory, Services, build_plan
 from switchboard.flow_reload import FlowReload
@@ -83,11 +85,10 @@ def load_flows(config: Config, file: Path | None = None) -> dict[str, Flow]:
             raise FlowError(
                 first.file, first.line, first.column, first.message, first.suggestion, others=tuple(faults[1:])
             )
-    for index, entry in enumerate(config.numbers):
-        for key, name in (("flow", entry.flow), ("failed", entry.failed)):
-            if name is not None and name not in flows:
-                hint = suggestion(name, list(flows)) or f"known here: {', '.join(sorted(flows))}"
-                raise config_error(file, f"numbers[{index}].{key}", f"no flow is called '{name}'", hint)
+    for path, name in flows_named(config):
+        if name not in flows:
+            hint = suggestion(name, list(flows)) or f"known here: {', '.join(sorted(flows))}"
+            raise config_error(file, path, f"no flow is called '{name}'", hint)
     return flows
 
 
@@ -182,6 +183,7 @@ class Switch:
             mailboxes=store.voicemail,
             callbacks=store.callbacks,
             region_of=self.regions.lookup,
+            pins=Pins({one.user: one.pin.reveal("its hash is kept") for one in config.accounts if one.pin is not None}),
         )
         self.desk = open_desk(config, self.exchange, calendar.local)
         self.engine = CallEngine(self.exchange)

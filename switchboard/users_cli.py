@@ -61,7 +61,7 @@ agent, whose calls and state are then "mine".
 
 \b
 Examples:
-  switchboard users add wang.li --role agent --agent 1001 --one-time
+  switchboard users add ben --role agent --agent 1001 --one-time
   switchboard users add chen --role supervisor
   printf '%s\\n' "$PASSWORD" | switchboard users add reports --role auditor
 """
@@ -80,38 +80,38 @@ Locks by wrong passwords end, one by hand stays.
 
 \b
 Examples:
-  switchboard users passwd wang.li
-  switchboard users passwd wang.li --one-time
+  switchboard users passwd ben
+  switchboard users passwd ben --one-time
 """
 
 _ROLE_HELP: Final = """Give an account another role, another agent, or both; it is signed out.
 
 \b
 Examples:
-  switchboard users role wang.li supervisor
-  switchboard users role wang.li agent --agent 1002
+  switchboard users role ben supervisor
+  switchboard users role ben agent --agent 1002
 """
 
 _LOCK_HELP: Final = """Lock an account until it is unlocked; it is signed out.
 
 \b
 Examples:
-  switchboard users lock wang.li
+  switchboard users lock ben
 """
 
 _UNLOCK_HELP: Final = """Unlock an account, whether it was locked by hand or by wrong passwords.
 
 \b
 Examples:
-  switchboard users unlock wang.li
+  switchboard users unlock ben
 """
 
 _DELETE_HELP: Final = """Delete an account; what it did stays in the audit log.
 
 \b
 Examples:
-  switchboard users delete wang.li
-  switchboard users delete wang.li --yes
+  switchboard users delete ben
+  switchboard users delete ben --yes
 """
 
 _TOTP_HELP: Final = """Ask an account for codes of an authenticator app (RFC 6238), or no more with --off.
@@ -121,8 +121,8 @@ signed out.
 
 \b
 Examples:
-  switchboard users totp wang.li
-  switchboard users totp wang.li --off
+  switchboard users totp ben
+  switchboard users totp ben --off
 """
 
 

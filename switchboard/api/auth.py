@@ -22,7 +22,7 @@ Code = Annotated[str, Meta(pattern="^[0-9]{6}$")]
 class LoginBody(Body, frozen=True, kw_only=True):
     """Name and password, and the code of the second factor where there is one."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=64, examples=["zhang.wei"])]
+    name: Annotated[str, Meta(min_length=1, max_length=64, examples=["anna"])]
     password: Password
     code: Annotated[str, Meta(pattern="^([0-9]{6})?$")] = ""
 

@@ -23,7 +23,7 @@ at the first login.
 
 \b
 Examples:
-  switchboard login zhang.wei
+  switchboard login anna
   switchboard login admin --url http://10.0.0.5:8080
   switchboard login bot < password-file
 """
