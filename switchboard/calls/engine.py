@@ -230,15 +230,12 @@ class CallEngine:
     def next_deadline(self) -> float | None:
         """The earliest deadline of any call, registration, subscription or flow without its caller."""
         x = self.exchange
-        dues = (
-            x.heap.next_deadline(),
-            x.registrar.next_deadline(),
-            x.subscriptions.heap.next_deadline(),
-            x.reinvites.next_deadline(),
-            x.after_heap.next_deadline(),
-            x.desk.next_due(),
-        )
-        return min((due for due in dues if due is not None), default=None)
+        earliest = x.desk.next_due()
+        for heap in (x.heap, x.registrar, x.subscriptions.heap, x.reinvites, x.after_heap):
+            due = heap.next_deadline()
+            if due is not None and (earliest is None or due < earliest):
+                earliest = due
+        return earliest
 
     def handle_timer(self, now: float) -> None:
         """Do what is due."""

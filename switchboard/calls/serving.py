@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, cast
 
 from routing.acd.actions import Action, Announce, Leave, Moved, Offer, Withdraw
@@ -72,8 +73,13 @@ def ring_agent(x: Exchange, call: Call, action: Offer, now: float) -> None:
 
 def phone_target(x: Exchange, agent: str) -> Target | None:
     """The phone of an agent as something that can be called."""
+    return _target_of(x.desk.phone_of(agent) or "")
+
+
+@lru_cache(maxsize=4096)
+def _target_of(phone: str) -> Target | None:
     try:
-        return parse_open_target(x.desk.phone_of(agent) or "")
+        return parse_open_target(phone)
     except TargetError:
         return None
 
