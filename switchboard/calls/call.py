@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from ivr_flows.browsing import Browsing
 from ivr_flows.machine import Position
 from switchboard.calls.leg import Leg
 from switchboard.calls.wait import Wait
@@ -101,7 +102,9 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     `talk_due` ends a talk, `warn_due` announces that end. `failed_flow` takes the call when nobody is reached.
     `others` are all legs beside the caller's and the agent's: agents that ring, a party consulted, supervisors.
     `control` is what the call bar has made of it, `wait` the caller's place in a queue. `entry` is
-    the callback that this call is an attempt of, `kept_agent` the agent and group kept while its caller is called.
+    the callback that this call is an attempt of, `kept_agent` the agent and group kept while its caller is called;
+    `priority` and `vip` are how the caller was last queued, and stay when the call is handed on.
+    `account` is that of the calling phone, `browsing` the mailbox its owner goes through.
     """
 
     record: CallRecord
@@ -143,6 +146,10 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     wait: Wait | None = None
     entry: str = ""
     kept_agent: tuple[str, str] | None = None
+    priority: int = 0
+    vip: int = 0
+    account: str = ""
+    browsing: Browsing | None = None
 
     def enter(self, phase: Phase) -> bool:
         """Move to `phase`; False and no change when `PHASES` does not allow it."""
@@ -185,6 +192,13 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
                 return leg
         return None
 
+    def session_due(self, now: float) -> Leg | None:
+        """A leg whose session is to be refreshed, or is over."""
+        for leg in self.legs:
+            if leg.session_due is not None and leg.session_due <= now:
+                return leg
+        return None
+
     @property
     def deadline(self) -> float | None:
         """The earliest moment at which something is due."""
@@ -198,8 +212,15 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
             due = _earlier(_earlier(due, self.talk_due), self.warn_due)
         if self.control is not None:
             due = _earlier(_earlier(due, self.control.park_due), self.caller.ring_due)
+        refresh = self.caller.session_due
+        if refresh is not None and (due is None or refresh < due):
+            due = refresh
+        if self.agent is not None:
+            refresh = self.agent.session_due
+            if refresh is not None and (due is None or refresh < due):
+                due = refresh
         for leg in self.others:
-            due = _earlier(due, leg.ring_due)
+            due = _earlier(_earlier(due, leg.ring_due), leg.session_due)
         return due
 
 

@@ -55,6 +55,7 @@ def enqueue(x: Exchange, call: Call, group: str, now: float, wish: Wish = NO_WIS
         vip=wish.vip,
         requirement=wish.requirement,
     )
+    call.priority, call.vip = wish.priority, wish.vip
     record = call.record
     record.group = group
     if record.queued_us is None:

@@ -88,8 +88,8 @@ def try_flow(
     sounds = PromptFiles([path for path in map(Path, loaded.media.prompts) if path.is_dir()])
     walk = Walk(flow, Given(clock=moment).over(given), replies, sounds.text, typer.echo)
     if sys.stdin.isatty():
-        typer.echo(f"({walk.hint()})", err=True)
         with _keyboard():
+            typer.echo(f"({walk.hint()})", err=True)
             _live(walk)
     else:
         for char in sys.stdin.read():
@@ -132,7 +132,8 @@ def _keyboard() -> Iterator[None]:
     """Keys come one by one and are not echoed, while the block runs."""
     kept = termios.tcgetattr(sys.stdin)
     try:
-        tty.setcbreak(sys.stdin)
+        # What was typed already is not thrown away.
+        tty.setcbreak(sys.stdin, termios.TCSADRAIN)
         yield
     finally:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, kept)

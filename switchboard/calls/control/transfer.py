@@ -24,7 +24,7 @@ from switchboard.calls.ending import come_back
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow import back_to_flow
 from switchboard.calls.leg import Leg
-from switchboard.calls.queueing import enqueue
+from switchboard.calls.queueing import Wish, enqueue
 from switchboard.calls.wiring import control_of, rewire
 
 RETRY: Final = 30.0
@@ -63,7 +63,7 @@ def hand_on(x: Exchange, call: Call, place: Place, now: float, *, stays: bool) -
 
 
 def _to_group(x: Exchange, call: Call, group: str, now: float) -> None:
-    ended = enqueue(x, call, group, now)
+    ended = enqueue(x, call, group, now, Wish(priority=call.priority, vip=call.vip))
     if ended is not None and call.position is not None:
         back_to_flow(x, call, ended, now)
 

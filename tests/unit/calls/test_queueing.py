@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from routing.acd.model import Announcements, Group, Overflow
+from switchboard.calls.commands import Actor, Transfer
+from switchboard.calls.control import command
 from tests.unit.calls.queue_stage import MUSIC, SILENT, QueueStage, rules
 
 FLOW = """
@@ -288,3 +290,18 @@ class TestAnnouncements:
         stage.world.run()
         assert playing(stage) == []
         stage.ends_clean()
+
+
+def test_who_is_handed_to_a_group_keeps_rank() -> None:
+    """Priority and VIP of the first queue hold in the next one; the waiting begins anew."""
+    flow = FLOW.replace("group: shop", "group: shop\n    priority: 3\n    vip: 2")
+    other = Group(name="night", announcements=SILENT, no_answer_state="idle", join_empty="always")
+    stage = QueueStage("anna", flow=flow, more=(other,))
+    stage.caller("4100")
+    stage.answers("anna")
+    (call,) = stage.world.exchange.calls.values()
+    command(stage.world.exchange, Transfer(call=call.id, to="group:night"), Actor("anna", "anna"), stage.world.now)
+    stage.world.run()
+    (entry,) = stage.world.queues.entries.values()
+    assert (entry.group.name, entry.priority, entry.vip, entry.since) == ("night", 3, 2, stage.world.now)
+    stage.ends_clean()
