@@ -21,6 +21,7 @@ from switchboard.calls.inbound import refuse
 from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.negotiation import open_media, renegotiate, reoffer, take_answer
 from switchboard.calls.refer import refer
+from switchboard.calls.serving import key_pressed
 from switchboard.calls.subscribe import notified, subscribe_again
 from switchboard.calls.wiring import control_of, rewire
 from switchboard.sip.message import Request
@@ -178,7 +179,7 @@ def _described_anew(x: Exchange, call: Call, leg: Leg, held: bool, now: float) -
 
 
 def _info(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:
-    """Keys by INFO, as application/dtmf-relay or application/dtmf; to the flow, or on to the other side."""
+    """Keys by INFO, as application/dtmf-relay or application/dtmf; to the flow or the queue, or on to the other side."""
     found = None
     if request.content_type == "application/dtmf-relay":
         found = _SIGNAL.search(request.body)
@@ -193,7 +194,10 @@ def _info(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Req
     digit = found.group(1).decode().upper()
     if leg is call.caller and leg.digits:
         call.digit_at = now
-        flow_event(x, call, Digit(digit), now)
+        if call.phase is Phase.QUEUED:
+            key_pressed(x, call, digit, now)
+        else:
+            flow_event(x, call, Digit(digit), now)
     elif call.phase is Phase.TALKING:
         for other in hearers_of(call, leg):
             if other.lease is not None:
