@@ -51,6 +51,12 @@ class Caller:
         self.world.plane.digit(self.lease, digit, at=self.world.now)
         self.world.run()
 
+    def presses_by_info(self, digit: str) -> None:
+        """A key, by the signalling (application/dtmf-relay)."""
+        self.cseq += 1
+        body = f"Signal={digit}\r\nDuration=160\r\n".encode()
+        self._send("INFO", content_type="application/dtmf-relay", body=body)
+
     def hangs_up(self) -> None:
         """BYE."""
         self.cseq += 1
@@ -61,7 +67,7 @@ class Caller:
         """Whether a BYE came."""
         return any(one.call_id == self.out.call_id for one in self.world.carrier.received("BYE"))
 
-    def _send(self, method: str) -> None:
+    def _send(self, method: str, content_type: str = "", body: bytes = b"") -> None:
         world, carrier = self.world, self.world.carrier
         answer = next(one for one in carrier.responses if one.call_id == self.out.call_id and one.status == 200)
         assert answer.contact is not None
@@ -73,6 +79,8 @@ class Caller:
             to=answer.headers.get("to") or "",
             call_id=self.out.call_id,
             cseq=self.cseq,
+            content_type=content_type,
+            body=body,
         )
         if method == "ACK":
             carrier.core.send_ack(request, world.now)

@@ -45,6 +45,20 @@ def test_the_wish_is_kept_before_the_caller_hears_so() -> None:
     stage.ends_clean()
 
 
+def test_the_wish_may_come_by_the_signalling() -> None:
+    """A key that a phone or carrier sends by INFO is one like any other, also to the queue."""
+    stage = QueueStage("anna", group=rules(callbacks=AGENT_FIRST, announcements=Announcements(callback_offer=30.0)))
+    stage.world.desk.set_state("anna", "meeting", "anna", stage.world.now)
+    caller = stage.caller("4003", CUSTOMER)
+    caller.presses_by_info("2")
+    assert not stage.world.callbacks.requests
+    caller.presses_by_info("1")
+    (request,) = stage.world.callbacks.requests
+    assert list(stage.world.queues.entries) == [request.id]
+    assert caller.was_hung_up
+    stage.ends_clean()
+
+
 def test_agent_first() -> None:
     """The agent's phone rings, then the customer's by the trunk; both talk, and the agent is free after it."""
     stage, caller = asked()
