@@ -14,6 +14,7 @@ from config.findings import DIGITS, Finding, check_target, duplicates
 from config.queue_checks import queue_findings
 from config.schema import Config, Mask, Trunk
 
+_PIN: Final = re.compile(r"[0-9]{4,8}")
 _EXTENSION: Final = re.compile(r"\d{1,6}")
 
 
@@ -150,6 +151,9 @@ def _loose_network(text: str) -> str | None:
 
 def _accounts(config: Config) -> Iterator[Finding]:
     yield from duplicates("accounts", "user", [account.user for account in config.accounts])
+    for index, account in enumerate(config.accounts):
+        if account.pin is not None and not _PIN.fullmatch(account.pin.reveal("check its form")):
+            yield f"accounts[{index}].pin", "a PIN has 4 to 8 digits", "put it in quotes"
 
 
 def _numbers(config: Config) -> Iterator[Finding]:

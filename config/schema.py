@@ -94,6 +94,8 @@ class Account(Section, frozen=True):
 
     user: Name
     password: Hidden
+    pin: Hidden | None = None
+    """4 to 8 digits that open its mailbox from other phones; without it only the account's own phone does."""
 
 
 class Number(Section, frozen=True):

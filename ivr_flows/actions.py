@@ -110,6 +110,22 @@ class StopMessage(msgspec.Struct, frozen=True, tag="stop_message", gc=False):
     """End the message that is being recorded."""
 
 
+class Mailbox(msgspec.Struct, frozen=True, tag="mailbox", gc=False):
+    """Open a mailbox, go to a message of it, or have the current one kept or deleted.
+
+    All but "heard", which is not answered, are answered by `MailboxDone` with the same number.
+    """
+
+    do: Literal["open", "next", "previous", "again", "save", "delete", "heard"]
+    request_id: int = 0
+    box: str = ""
+    """Empty: that of the calling phone's account."""
+    pin: str = ""
+
+    def __repr__(self) -> str:
+        return f"Mailbox({self.do!r}, {self.request_id}, {self.box!r})"
+
+
 class Callback(msgspec.Struct, frozen=True, tag="callback", gc=False):
     """Ask for the caller to be called back; `number` is in clear."""
 
@@ -150,6 +166,7 @@ Action = (
     | Conceal
     | Message
     | StopMessage
+    | Mailbox
     | Callback
     | Consent
     | Refuse

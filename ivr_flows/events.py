@@ -77,6 +77,18 @@ class MessageDone(msgspec.Struct, frozen=True, tag="message_done", gc=False):
     reason: Literal["digit", "silence", "limit", "failed"] = "silence"
 
 
+class MailboxDone(msgspec.Struct, frozen=True, tag="mailbox_done", gc=False):
+    """A mailbox is open or not, a message is there or not; `sound` is what plays it, `number` its place."""
+
+    request_id: int
+    found: bool = False
+    refused: bool = False
+    new: int = 0
+    heard: int = 0
+    sound: str = ""
+    number: int = 0
+
+
 class CallbackTaken(msgspec.Struct, frozen=True, tag="callback_taken", gc=False):
     """The wish to be called back is kept, or refused."""
 
@@ -88,4 +100,15 @@ class CallerGone(msgspec.Struct, frozen=True, tag="caller_gone", gc=False):
     """The caller has hung up."""
 
 
-Event = PlayDone | Digit | TimerDue | TransferEnded | QueueEnded | HttpDone | MessageDone | CallbackTaken | CallerGone
+Event = (
+    PlayDone
+    | Digit
+    | TimerDue
+    | TransferEnded
+    | QueueEnded
+    | HttpDone
+    | MessageDone
+    | MailboxDone
+    | CallbackTaken
+    | CallerGone
+)

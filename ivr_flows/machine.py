@@ -31,7 +31,7 @@ from ivr_flows.model import (
     SetNode,
 )
 from ivr_flows.position import Position, Waiting
-from ivr_flows.steps import backend, connecting, entry, identify, logic, recording, talking
+from ivr_flows.steps import backend, connecting, entry, identify, logic, mailbox, recording, talking
 from ivr_flows.turn import Turn, as_value
 
 __all__ = ["AFTERWARDS", "ENTER", "TRANSITIONS", "Action", "Position", "Waiting", "start", "step"]
@@ -128,7 +128,14 @@ Handler = Callable[[Turn, NodeBase, Event], str]
 # Each takes the very node and event its key names, which a dict's type cannot say.
 ENTER = cast(
     "dict[type[NodeBase], Enter]",
-    talking.ENTER | entry.ENTER | logic.ENTER | backend.ENTER | identify.ENTER | connecting.ENTER | recording.ENTER,
+    talking.ENTER
+    | entry.ENTER
+    | logic.ENTER
+    | backend.ENTER
+    | identify.ENTER
+    | connecting.ENTER
+    | recording.ENTER
+    | mailbox.ENTER,
 )
 TRANSITIONS = cast(
     "dict[tuple[Waiting, type[Event]], Handler]",
@@ -138,5 +145,6 @@ TRANSITIONS = cast(
     | identify.TRANSITIONS
     | connecting.TRANSITIONS
     | recording.TRANSITIONS
+    | mailbox.TRANSITIONS
     | {(waiting, CallerGone): _gone for waiting in Waiting if waiting is not Waiting.ENDED},
 )

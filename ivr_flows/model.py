@@ -23,6 +23,7 @@ from ivr_flows.nodes.connecting import (
 )
 from ivr_flows.nodes.entry import CollectNode, ConsentNode, MenuNode, Question, SurveyNode
 from ivr_flows.nodes.logic import BranchNode, Case, GotoNode, ReturnNode, SetNode, SubflowNode
+from ivr_flows.nodes.mailbox import MailboxNode, MessageNode
 from ivr_flows.nodes.recording import RecordNode, RefuseNode, VoicemailNode
 from ivr_flows.nodes.talking import HangupNode, PlayNode, SayNode
 
@@ -56,7 +57,9 @@ __all__ = [
     "IdentifyNode",
     "JsonPath",
     "JsonTemplate",
+    "MailboxNode",
     "MenuNode",
+    "MessageNode",
     "Node",
     "NodeBase",
     "PlayNode",
@@ -90,6 +93,8 @@ Node = (
     | DialNode
     | QueueNode
     | VoicemailNode
+    | MailboxNode
+    | MessageNode
     | RecordNode
     | RefuseNode
     | ConsentNode
@@ -113,6 +118,8 @@ NODE_TYPES: dict[str, type[Node]] = {
     "dial": DialNode,
     "queue": QueueNode,
     "voicemail": VoicemailNode,
+    "mailbox": MailboxNode,
+    "message": MessageNode,
     "record": RecordNode,
     "refuse": RefuseNode,
     "consent": ConsentNode,

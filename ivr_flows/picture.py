@@ -17,7 +17,9 @@ from ivr_flows.model import (
     HangupNode,
     HttpNode,
     IdentifyNode,
+    MailboxNode,
     MenuNode,
+    MessageNode,
     Node,
     PlayNode,
     QueueNode,
@@ -45,6 +47,7 @@ _KINDS: Final[dict[type[Node], str]] = {
     DialNode: "connect",
     QueueNode: "connect",
     VoicemailNode: "connect",
+    MessageNode: "say",
     CallbackNode: "connect",
     HangupNode: "end",
     ReturnNode: "end",
@@ -118,6 +121,8 @@ def _facts(node: Node) -> Iterator[str]:
             yield f"group {node.group.source}"
         case VoicemailNode():
             yield f"box {node.box.source}"
+        case MailboxNode():
+            yield f"box {node.box.source or 'of the phone'}"
         case CallbackNode():
             yield f"to {node.number.source}"
         case SurveyNode():
@@ -129,7 +134,7 @@ def _inner(node: Node) -> Iterator[str]:
     match node:
         case SetNode():
             yield from (f"{name} = {expression.source}" for name, expression in node.values.items())
-        case RecordNode():
+        case RecordNode() | MessageNode():
             yield node.do
         case SubflowNode():
             yield f"flow {node.flow}"

@@ -11,6 +11,8 @@ from ivr_flows.errors import ExpressionError
 from ivr_flows.expressions import Readable, Text
 from ivr_flows.reading import FORMS, read
 
+RECORDING: Final = "recording:"
+"""How the names of recordings begin that the media plane plays."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z]{2,8})?\Z")
 _NO_FORMS: Final[frozenset[str]] = frozenset()
 
@@ -92,5 +94,8 @@ def render(prompts: Iterable[Prompt], variables: Readable, language: str, usual:
             if speech.text.strip():
                 heard.append(speech)
         else:
-            heard.append(prompt.wording.choose(language, usual)[1].fill(variables))
+            name = prompt.wording.choose(language, usual)[1].fill(variables)
+            # What others have said is played by a mailbox alone, never because a variable happens to name it.
+            if not name.startswith(RECORDING):
+                heard.append(name)
     return tuple(heard)

@@ -19,6 +19,7 @@ from ivr_flows.actions import (
     Consent,
     Hangup,
     Http,
+    Mailbox,
     Message,
     Play,
     Queue,
@@ -185,6 +186,8 @@ class Walk:
                 return f"asks    {action.method} {action.url}"
             case Record():
                 return f"record  {action.do}"
+            case Mailbox():
+                return f"mailbox {action.box}" if action.do == "open" else f"message {action.do}"
             case Message():
                 return f"mailbox {action.box}: speak now"
             case Consent():

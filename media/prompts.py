@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import re
 import wave
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
 from media import audio_files, g711, speech_name, tones
+from media.recording_frames import PREFIX as RECORDING
+from media.recording_frames import RecordingFrames, read_recording
 
 RATE: Final = 8000
 
@@ -69,7 +71,7 @@ class Prompt(Struct, frozen=True, gc=False):
     """Audio cut into 20 ms frames of 160 octets, ready to be sent; the last is filled up with silence."""
 
     #: By codec name: "PCMA", "PCMU".
-    frames: dict[str, tuple[bytes, ...]]
+    frames: Mapping[str, Sequence[bytes]]
 
     @property
     def seconds(self) -> float:
@@ -118,7 +120,8 @@ def _cut(codes: bytes, codec: str) -> tuple[bytes, ...]:
 class PromptStore:
     """Finds prompts by name, first directory first, and keeps the encoded frames of those used last.
 
-    `speech` is the directory of a SpeechCache, `converted` one in which converted files are kept.
+    `speech` is the directory of a SpeechCache, `converted` one in which converted files are kept, `recordings` that of
+    the recordings, of which messages of mailboxes are played.
     """
 
     def __init__(
@@ -127,11 +130,13 @@ class PromptStore:
         *,
         speech: Path | str | None = None,
         converted: Path | str | None = None,
+        recordings: Path | str | None = None,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self._directories = tuple(Path(directory) for directory in directories)
         self._speech = Path(speech) if speech is not None else None
         self._converted = Path(converted) if converted is not None else None
+        self._recordings = Path(recordings) if recordings is not None else None
         self._cache_bytes = cache_bytes
         self._held = 0
         self._cache: dict[str, Prompt] = {}
@@ -139,8 +144,11 @@ class PromptStore:
     def get(self, name: str) -> Prompt:
         """Return a prompt: "zh/welcome" and "speech:…" from a file, "tone:busy" or "silence:1.5" synthesised.
 
-        A name that is not found is looked for again the next time. Raises PromptError.
+        A name that is not found is looked for again the next time. "recording:voicemail/…" is read each time, for it
+        may be gone the next. Raises PromptError.
         """
+        if name.startswith(RECORDING):
+            return self._recorded(name)
         prompt = self._cache.pop(name, None)
         if prompt is None:
             prompt = self._load(name)
@@ -204,6 +212,20 @@ class PromptStore:
             return self._read(path)
         except OSError as error:
             raise PromptError(f"{path}: {error.strerror}") from None
+
+    def _recorded(self, name: str) -> Prompt:
+        """Return a recording, of which only those below the directory of recordings have names."""
+        path = name.removeprefix(RECORDING)
+        if self._recordings is None or len(path) > _MAX_NAME or not _is_name(path):
+            raise PromptNameError(f"{name[:80]!a} is no name of a recording")
+        file = self._recordings / f"{path}.wav"
+        try:
+            pcm = read_recording(file, MAX_SECONDS)
+        except FileNotFoundError:
+            raise PromptMissingError(name, [self._recordings]) from None
+        except (OSError, ValueError) as error:
+            raise PromptError(f"{file}: {error}") from None
+        return Prompt({"PCMA": RecordingFrames(pcm, "PCMA"), "PCMU": RecordingFrames(pcm, "PCMU")})
 
     def _spoken(self, name: str) -> Path:
         """Return the file of rendered speech."""

@@ -1,8 +1,8 @@
 """Where secrets would leave the call: spoken, in names of prompts, in addresses, in copies that are no secrets.
 
 Secrets are the calling number and what a `secret: true` entry takes. They may be compared in a branch, sent in the
-`json` of an http node, and be the number that is called back. The interpreter keeps what it can out of sight even so;
-a flow that needs that is not what its author meant.
+`json` of an http node, be the number that is called back and the PIN of a mailbox. The interpreter keeps what it can
+out of sight even so; a flow that needs that is not what its author meant.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ivr_flows.model import (
     CollectNode,
     Flow,
     HttpNode,
+    MailboxNode,
     Node,
     ReturnNode,
     SetNode,
@@ -78,6 +79,8 @@ def _kept(node: Node, path: Path, hidden: frozenset[str]) -> bool:
             return path[0] == "json"
         case CallbackNode():
             return path[0] == "number"
+        case MailboxNode():
+            return path[0] == "pin"
         case SetNode():
             return path[-1] in hidden
     return False

@@ -27,7 +27,9 @@ from ivr_flows.model import (
     Flow,
     HttpNode,
     IdentifyNode,
+    MailboxNode,
     MenuNode,
+    MessageNode,
     Node,
     QueueNode,
     SetNode,
@@ -160,6 +162,10 @@ def _given(node: Node, way: Exit) -> frozenset[str]:
         case HttpNode() if head in ("next", "on_status"):
             return frozenset(node.set)
         case ConnectBase() | QueueNode() if head == "on":
+            return frozenset(node.sets())
+        case MailboxNode() if head != "on_refused":
+            return frozenset(node.sets())
+        case MessageNode() if head == "next":
             return frozenset(node.sets())
         case SetNode() | SubflowNode() | SurveyNode() | IdentifyNode():
             return frozenset(node.sets())

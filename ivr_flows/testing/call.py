@@ -16,6 +16,7 @@ from ivr_flows.actions import (
     Consent,
     Hangup,
     Http,
+    Mailbox,
     Message,
     Play,
     Queue,
@@ -41,7 +42,8 @@ from ivr_flows.events import (
 )
 from ivr_flows.model import FAILURES, QUEUE_OUTCOMES, Flow, SurveyNode
 from ivr_flows.position import Waiting
-from ivr_flows.testing.world import RINGING, Backend, Far, FarEnd, Given, Reply
+from ivr_flows.testing.mailbox import VirtualMailbox
+from ivr_flows.testing.world import RINGING, Backend, Box, Far, FarEnd, Given, Reply
 
 PROMPT: Final = 3.0
 KEEPING: Final = 0.05
@@ -98,6 +100,7 @@ class VirtualCall:
         self._walked = 0
         self._used: dict[str, int] = {}
         self._message: Message | None = None
+        self.mailbox = VirtualMailbox(given.mailbox or Box(new=1))
         self._secrets: set[str] = set()
         self._keyed = ""
         self._tell = tell
@@ -240,6 +243,9 @@ class VirtualCall:
                 self._later(action.silence_seconds, MessageDone(action.message_id, 0.0, "silence"))
             case StopMessage():
                 self._drop(MessageDone)
+            case Mailbox():
+                if (done := self.mailbox.answer(action)) is not None:
+                    self._later(0.0, done)
             case Callback():
                 self.callbacks.append(action.number)
                 taken = self._given.callbacks != "refused"

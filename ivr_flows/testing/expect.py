@@ -85,6 +85,8 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """start, stop, pause, resume, in order."""
     boxes: tuple[str, ...] | None = None
     """Mailboxes that a message was taken for."""
+    messages: tuple[str, ...] | None = None
+    """What was done to messages of a mailbox, in order: "heard 1", "save 2", "delete 3"."""
     callbacks: tuple[str, ...] | None = None
     """Numbers to be called back."""
     reached: dict[str, Duration] = {}
@@ -99,6 +101,7 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             ("connected", self.connected, call.connected),
             ("recorded", self.recorded, call.recorded),
             ("boxes", self.boxes, call.boxes),
+            ("messages", self.messages, call.mailbox.done),
             ("callbacks", self.callbacks, call.callbacks),
             ("trail", _keyed(self.trail), [f"{entry.node}={entry.key}" for entry in position.trail]),
         )

@@ -64,6 +64,14 @@ class GivenClock:
 MONDAY: Final = Moment("2026-03-02 10:00")
 
 
+class Box(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A mailbox; with a `pin` the call comes from a foreign phone."""
+
+    new: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
+    heard: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
+    pin: str = ""
+
+
 class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a call brings along; what a test leaves out is as the file says, or as it is usual."""
 
@@ -84,6 +92,9 @@ class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     prompt: Duration | None = None
     """How long each prompt plays; 3 s without it."""
     callbacks: Literal["accepted", "refused"] | None = None
+
+    mailbox: Box | None = None
+    """What a mailbox holds that is opened; one new message without it."""
 
     def over(self, usual: Given) -> Given:
         """Return this, with what it leaves out taken from another."""

@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--silence", type=float, default=60.0, help="seconds without RTP that are told")
     parser.add_argument("--speech", metavar="DIR", help="where rendered texts are found")
     parser.add_argument("--converted", metavar="DIR", help="where prompts of other formats are kept, converted")
+    parser.add_argument("--recordings", metavar="DIR", help="where messages of mailboxes are found")
     parser.add_argument("--recorder", metavar="PATH", help="Unix socket of the recorder")
     arguments = parser.parse_args()
     # Draining comes by command: a signal to the whole group must not cut calls.
@@ -37,7 +38,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    prompts = PromptStore(arguments.prompts, speech=arguments.speech, converted=arguments.converted)
+    prompts = PromptStore(
+        arguments.prompts,
+        speech=arguments.speech,
+        converted=arguments.converted,
+        recordings=arguments.recordings,
+    )
     for error in prompts.preload():
         complain(f"worker {arguments.id}: {error}")
     for name in _SYNTHESISED:

@@ -26,7 +26,7 @@ class Playback:
         self._loop = loop
         self._current = 0
         self._at = 0
-        self._frames: tuple[bytes, ...] = ()
+        self._frames: Sequence[bytes] = ()
         self.use(codec)
 
     def use(self, codec: str) -> None:

@@ -11,6 +11,7 @@ from ivr_flows.events import MessageDone as Captured
 from media.control import MessageDone
 from switchboard.calls.call import Call, Capture
 from switchboard.calls.exchange import Exchange
+from switchboard.calls.mailbox import message_path
 from switchboard.calls.message_waiting import tell_waiting
 from switchboard.store.records import MessageRecord, RecordingRecord
 
@@ -20,7 +21,7 @@ def begin_message(x: Exchange, call: Call, action: Message, now: float) -> Event
     if call.caller.lease is None or not x.mailboxes.has_room(action.box):
         return Captured(action.message_id, 0.0, "failed")
     identity = x.new_id()
-    path = f"voicemail/{identity}.wav"
+    path = f"{message_path(identity)}.wav"
     call.capture = Capture(
         number=action.message_id, id=identity, path=path, box=action.box, min_seconds=action.min_seconds
     )

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from switchboard.sip.registrar import Registrar
     from switchboard.sip.transaction.client import ClientTransaction
     from switchboard.sip.transaction.server import ServerTransaction
-    from switchboard.store.records import CallbackRecord, CallbackState, MessageRecord
+    from switchboard.store.records import CallbackRecord, CallbackState, MessageRecord, MessageState
 
 Address = tuple[str, int]
 
@@ -195,6 +195,27 @@ class Mailboxes(Protocol):
 
     def waiting(self, box: str) -> tuple[int, int]:
         """The new and the heard ones of a box."""
+
+    def listed(self, box: str) -> Mapping[str, MessageState]:
+        """The messages of a box by id, and whether they were heard."""
+
+    def mark(self, message_id: str, state: MessageState, at_us: int, by: str = "") -> bool:
+        """A message was heard or is deleted; False when it is so already, or not there."""
+
+
+class MailboxPins(Protocol):
+    """The PINs of mailboxes."""
+
+    def opens(self, box: str, pin: str, now: float) -> bool:
+        """Whether the PIN is that of the box."""
+
+
+class _NoPins:
+    def opens(self, box: str, pin: str, now: float) -> bool:
+        return False
+
+
+_NO_PINS: Final = _NoPins()
 
 
 class CallbackRequest(Protocol):
@@ -367,6 +388,7 @@ class Exchange:
         region_of: Callable[[str], tuple[str, str, str]] | None = None,
         feed: Feed = NO_FEED,
         desk: Desk = NO_DESK,
+        pins: MailboxPins = _NO_PINS,
     ) -> None:
         """`run` brings what comes from outside into the loop's one order of events, with the time.
 
@@ -401,6 +423,7 @@ class Exchange:
         self.region_of = region_of
         self.feed = feed
         self.desk = desk
+        self.pins = pins
         self.attempts: Mapping[Purpose, Attempt] = {}
         self.slots: dict[str, str] = {}
         self.draining = False

@@ -111,6 +111,7 @@ def new_invite(x: Exchange, tx: ServerTransaction, request: Request, now: float)
     call = _open_call(x, tx, request, context, now)
     if call is not None:
         if account:
+            call.account = account
             _note_agent(x, call, account, now)
         _route(x, call, request, context, now)
         x.arm(call)

@@ -13,6 +13,7 @@ from ivr_flows.actions import (
     Consent,
     Hangup,
     Http,
+    Mailbox,
     Message,
     Play,
     Queue,
@@ -44,6 +45,7 @@ from switchboard.calls.causes import (
 from switchboard.calls.connecting import invite_agent, outcome_of
 from switchboard.calls.ending import end_call
 from switchboard.calls.exchange import Exchange
+from switchboard.calls.mailbox import browse
 from switchboard.calls.masked import Found, ToGroup, drop_terms, find_masked, refuse_calls
 from switchboard.calls.queueing import Wish, enqueue
 from switchboard.calls.recording import command_recording, conceal
@@ -208,6 +210,10 @@ def _stop_message(x: Exchange, call: Call, action: StopMessage, now: float) -> N
     stop_message(x, call)
 
 
+def _browse(x: Exchange, call: Call, action: Mailbox, now: float) -> Event | None:
+    return browse(x, call, action, now)
+
+
 def _conceal(x: Exchange, call: Call, action: Conceal, now: float) -> None:
     conceal(x, call, action.on)
 
@@ -235,6 +241,7 @@ _PERFORM = cast(
         Record: _record,
         Message: _message,
         StopMessage: _stop_message,
+        Mailbox: _browse,
         Conceal: _conceal,
         Consent: _consent,
         Refuse: _refuse,

@@ -160,6 +160,10 @@ class Voicemail:
         states = list(self._boxes.get(box, {}).values())
         return Waiting(states.count("new"), states.count("heard"))
 
+    def listed(self, box: str) -> Mapping[str, MessageState]:
+        """The messages of a box by id, and whether they were heard."""
+        return dict(self._boxes.get(box, {}))
+
     def has_room(self, box: str) -> bool:
         """False when the box is full."""
         return len(self._boxes.get(box, ())) < BOX_MESSAGES

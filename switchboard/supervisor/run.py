@@ -82,20 +82,20 @@ def _prepare(config: Config, file: Path, pid_file: Path | None, modules: Modules
         "signalling", [modules.signalling, "--config", str(file.absolute())], inherited=[lock.descriptor]
     )
     stack.callback((store / "control.sock").unlink, missing_ok=True)
-    workers = [_worker(config, index, store, modules) for index in range(config.media.workers)]
     recordings = Path(config.recording.directory or store / "recordings").absolute()
+    workers = [_worker(config, index, store, recordings, modules) for index in range(config.media.workers)]
     recorder = Child("recorder", [modules.recorder, "--socket", str(store / RECORDER), "--directory", str(recordings)])
     stack.callback((store / RECORDER).unlink, missing_ok=True)
     extras = [Child("demonstration backend", [*modules.backend])] if config.demo else []
     return Supervisor(config, listeners, pool, signalling, workers, recorder, wakeup, extras)
 
 
-def _worker(config: Config, index: int, store: Path, modules: Modules) -> Worker:
+def _worker(config: Config, index: int, store: Path, recordings: Path, modules: Modules) -> Worker:
     path = store / f"media-{index}.sock"
     arguments = [modules.worker, "--id", str(index), "--socket", str(path)]
     arguments += ["--address", config.media.address, "--silence", str(float(config.media.silence))]
     arguments += ["--recorder", str(store / RECORDER), "--speech", str(store / SPEECH)]
-    arguments += ["--converted", str(store / CONVERTED)]
+    arguments += ["--converted", str(store / CONVERTED), "--recordings", str(recordings)]
     arguments += ["--prompts", *config.media.prompts, *_packaged_prompts(), str(store / MADE)]
     return Worker(f"media worker {index}", arguments, path)
 

@@ -49,6 +49,7 @@ from switchboard.store.records import (
     CallbackStateRecord,
     CallRecord,
     MessageRecord,
+    MessageState,
     decode_record,
     new_id,
 )
@@ -169,6 +170,7 @@ class MemoryMailboxes:
 
     def __init__(self) -> None:
         self.messages: list[MessageRecord] = []
+        self.states: dict[str, MessageState] = {}
         self.full = False
 
     def has_room(self, box: str) -> bool:
@@ -181,8 +183,21 @@ class MemoryMailboxes:
         return self.waiting(message.box)
 
     def waiting(self, box: str) -> tuple[int, int]:
-        """All are new."""
-        return sum(message.box == box for message in self.messages), 0
+        """Those that nobody has heard are new."""
+        states = list(self.listed(box).values())
+        return states.count("new"), states.count("heard")
+
+    def listed(self, box: str) -> dict[str, MessageState]:
+        """What is not deleted."""
+        known = {message.id: self.states.get(message.id, "new") for message in self.messages if message.box == box}
+        return {one: state for one, state in known.items() if state != "deleted"}
+
+    def mark(self, message_id: str, state: MessageState, at_us: int, by: str = "") -> bool:
+        """Keep it."""
+        changed = self.states.get(message_id, "new") not in (state, "deleted")
+        if changed:
+            self.states[message_id] = state
+        return changed
 
 
 class MemoryCallbacks:

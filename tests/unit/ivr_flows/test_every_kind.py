@@ -69,7 +69,9 @@ nodes:
   back_: {type: return, results: {taken: total}}
   report: {type: http, url: "https://backend.example/gone", next: bye, on_error: bye}
   bye: {type: hangup, cause: normal}
-  no_more: {type: refuse, next: back_}
+  no_more: {type: refuse, next: inbox}
+  inbox: {type: mailbox, box: "{choice}", next: message, on_empty: back_, on_refused: back_}
+  message: {type: message, do: next, prompts: [zh/a], next: back_, on_empty: back_}
 """
 
 
@@ -80,6 +82,7 @@ DEFAULTS = {
     ("desk", ("extension",)),
     ("people", ("vip",)),
     ("people", ("preferred",)),
+    ("inbox", ("pin",)),
 }
 """What is read or played though it is not written."""
 

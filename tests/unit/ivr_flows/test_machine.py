@@ -14,6 +14,7 @@ from ivr_flows.actions import (
     Consent,
     Hangup,
     Http,
+    Mailbox,
     Message,
     Play,
     Queue,
@@ -30,6 +31,7 @@ from ivr_flows.events import (
     Digit,
     Event,
     HttpDone,
+    MailboxDone,
     MessageDone,
     PlayDone,
     QueueEnded,
@@ -120,6 +122,7 @@ ONE_OF_EACH: dict[type[Event], Event] = {
     QueueEnded: QueueEnded("full"),
     HttpDone: HttpDone(1, 200, {"own": True, "verified": True}),
     MessageDone: MessageDone(1, 4.0, "silence"),
+    MailboxDone: MailboxDone(1, True, sound="recording:x", number=1),
     CallbackTaken: CallbackTaken(1, True),
     CallerGone: CallerGone(),
 }
@@ -137,6 +140,8 @@ FLOWS = {
         + BYE
     ),
     Waiting.MESSAGING: flow_of(f"  a: {{type: voicemail, box: b, next: bye, on_empty: bad, on_error: bad}}\n{BYE}"),
+    Waiting.BROWSING: flow_of(f"  a: {{type: mailbox, next: bye, on_empty: bad, on_refused: bad}}\n{BYE}"),
+    Waiting.LISTENING: flow_of(f"  a: {{type: message, do: next, next: bye, on_empty: bad}}\n{BYE}"),
     Waiting.CALLING_BACK: flow_of(f"  a: {{type: callback, next: bye, on_refused: bad}}\n{BYE}"),
     Waiting.LEAVING: flow_of("  a: {type: hangup, prompts: [zh/bye], cause: busy}\n"),
     Waiting.ENDED: flow_of("  a: {type: hangup}\n"),
@@ -144,6 +149,7 @@ FLOWS = {
 TO: dict[Waiting, tuple[Event, ...]] = {
     Waiting.VERIFYING: (HttpDone(1, 200, {"own": False}), *[Digit(digit) for digit in "1234"]),
     Waiting.MESSAGING: (PlayDone(1),),
+    Waiting.LISTENING: (MailboxDone(1, True, sound="recording:x", number=1),),
 }
 """What leads to a state that is not the flow's first."""
 ANSWERS = {Waiting.VERIFYING: {HttpDone: HttpDone(2, 200, {"verified": True})}}
@@ -196,8 +202,10 @@ class TestTable:
         caller.wait()
         assert (caller.position.waiting, caller.position.deadline) != before
 
-    @pytest.mark.parametrize("waiting", [Waiting.REQUESTING, Waiting.CHECKING, Waiting.VERIFYING, Waiting.MESSAGING])
-    @pytest.mark.parametrize("event", [HttpDone(9, 200, {}), MessageDone(9, 3.0), CallbackTaken(9, True)])
+    @pytest.mark.parametrize("waiting", [*TO, Waiting.REQUESTING, Waiting.CHECKING, Waiting.BROWSING])
+    @pytest.mark.parametrize(
+        "event", [HttpDone(9, 200, {}), MessageDone(9, 3.0), MailboxDone(9, True), CallbackTaken(9, True)]
+    )
     def test_stale_answers(self, waiting: Waiting, event: Event) -> None:
         """The answer to something asked before changes nothing."""
         caller = waiting_in(waiting)
@@ -343,6 +351,7 @@ class TestPosition:
             Conceal(True),
             Message("b", 60.0, 1.0, 5.0, "#", 2),
             StopMessage(),
+            Mailbox("open", 4, "alice", "4321"),
             Callback(3, "13800138000", "g"),
             Consent(False),
             Refuse(True),
@@ -362,6 +371,7 @@ class TestPosition:
             Http(1, "GET", f"http://b/{marked}", {"x": marked}, marked.encode()),
             HttpDone(1, 200, {"x": marked}),
             Callback(1, marked),
+            Mailbox("open", 1, "alice", marked),
             Digit(marked),
         ]
         assert [marked in repr(thing) for thing in things] == [False] * len(things)
