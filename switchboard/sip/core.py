@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 from switchboard.sip import events
 from switchboard.sip.dialog import TARGET_REFRESH
 from switchboard.sip.errors import LocalError, ParseError
-from switchboard.sip.message import Request, Response, parse_datagram
+from switchboard.sip.message import Message, Request, Response, parse_datagram
 from switchboard.sip.outgoing import Address, OutgoingRequest
-from switchboard.sip.render import answer_parts, host_port, render_request, render_response, stamp_via
+from switchboard.sip.own import OwnPlaces
+from switchboard.sip.render import answer_parts, render_request, render_response, stamp_via
 from switchboard.sip.timers import DeadlineHeap, Timers
 from switchboard.sip.transaction.client import ClientTransaction, ClientTransactions
 from switchboard.sip.transaction.outbox import Outbox
@@ -20,7 +21,7 @@ from switchboard.sip.validate import validate
 from switchboard.sip.via import MAGIC
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 RETRY_AFTER: Final = "Retry-After: 5"
@@ -38,12 +39,10 @@ class SipCore:
         "_clients",
         "_heap",
         "_limit",
-        "_own_via",
+        "_own",
         "_random_token",
         "_salt",
-        "_sent_by",
         "_servers",
-        "_via",
         "contact",
         "local",
         "take_datagrams",
@@ -59,15 +58,17 @@ class SipCore:
         random_token: Callable[[], str],
         user_agent: str,
         max_transactions: int = 100_000,
+        streams: Mapping[str, Address] | None = None,
     ) -> None:
-        """Make an idle core; `random_token` gives unguessable text of token characters."""
+        """Make an idle core; `random_token` gives unguessable text of token characters.
+
+        `local` is its address on UDP, `streams` has those of "tcp" and "tls" as far as it is there.
+        """
         self.local = local
         self.timers = timers
-        self.contact = f"<sip:{host_port(local)}>"
-        """The Contact value of whatever the TU sends without one."""
-        self._sent_by = host_port(local)
-        self._via = f"SIP/2.0/UDP {self._sent_by}"
-        self._own_via = f"{self._via};"
+        self._own = OwnPlaces(local, timers, streams or {})
+        self.contact = self._own.contact
+        """The Contact value of whatever the TU sends without one, as peers on UDP get it."""
         self._random_token = random_token
         self._salt = random_token()
         self._agent = user_agent
@@ -78,7 +79,7 @@ class SipCore:
         self.take_events: Final = self._box.take_events
         """Takes what the TU is to be told, in order."""
         self._heap: DeadlineHeap[ClientTransaction | ServerTransaction] = DeadlineHeap()
-        self._clients = ClientTransactions(self._box, self._heap, timers, self._via, user_agent)
+        self._clients = ClientTransactions(self._box, self._heap, self._own, user_agent)
         self._servers = ServerTransactions(self._box, self._heap, timers, user_agent)
 
     # --- in
@@ -91,10 +92,19 @@ class SipCore:
             if error.partial is not None and error.status is not None:
                 self._refuse(error.partial, error.status, source)
             return
+        self.receive_message(message, source, now)
+
+    def receive_message(self, message: Message, source: Address, now: float) -> None:
+        """Take one message that a stream was cut into; `source` is the connection's far end."""
         if type(message) is Response:
             self._receive_response(message, now)
         elif type(message) is Request:
             self._receive_request(message, source, now)
+
+    def receive_fault(self, fault: ParseError, source: Address) -> None:
+        """Answer what broke a stream, as far as it could be read (RFC 3261 §18.3)."""
+        if fault.partial is not None and fault.status is not None:
+            self._refuse(fault.partial, fault.status, source)
 
     def handle_timer(self, now: float) -> None:
         """Let everything happen that is due at `now`."""
@@ -113,6 +123,11 @@ class SipCore:
     def transport_error(self, destination: Address, now: float) -> None:
         """Take an ICMP error: requests waiting there have failed (RFC 3261 §8.1.3.1, §18.4)."""
         self._clients.transport_error(destination, now)
+
+    def flow_lost(self, address: Address, now: float) -> None:
+        """A connection is gone or could not be made: what waits there has failed, the TU hears who is cut off."""
+        self._clients.transport_error(address, now)
+        self._box.events.append(events.FlowLost(address))
 
     # --- out
 
@@ -156,6 +171,8 @@ class SipCore:
             tx.to_tag = to_tag or tx.to_tag or self._random_token()
         if 100 < status < 300 and tx.method in TARGET_REFRESH:
             headers = self._dialog_lines(request, headers)
+        if type(tx.source) is not tuple:
+            headers = self._own.headers(headers, tx.source)
         tag = tx.to_tag if status > 100 else ""
         tx.wire = render_response(status, reason, tx.parts, tag, headers, self._agent, body, content_type)
         if invite and status >= 200:
@@ -168,11 +185,14 @@ class SipCore:
             raise LocalError(f"{out.method} is not sent by request(): use send_ack() or cancel()")
         if out.method in TARGET_REFRESH and not _has_contact(out.headers):
             out.headers = (*out.headers, f"Contact: {self.contact}")
+        if type(out.destination) is not tuple:
+            out.headers = self._own.headers(out.headers, out.destination)
         return self._clients.start(out, f"{MAGIC}{self._random_token()}", context, now)
 
     def send_ack(self, out: OutgoingRequest, now: float) -> None:
         """Acknowledge a 2xx; from here on the core answers its retransmissions (RFC 3261 §13.2.2.4)."""
-        wire = render_request(out, f"{self._via};branch={MAGIC}{self._random_token()};rport", self._agent)
+        via = self._own.by_type[type(out.destination)].via
+        wire = render_request(out, f"{via};branch={MAGIC}{self._random_token()};rport", self._agent)
         self._box.datagrams.append((wire, out.destination))
         self._clients.remember_ack(out, wire)
 
@@ -207,7 +227,7 @@ class SipCore:
     def _is_ours(self, response: Response) -> bool:
         """Tell whether the top Via is the one we wrote (RFC 3261 §18.1.2)."""
         value = response.headers.first.get("via", "")
-        ours = value.startswith(self._own_via)
+        ours = value.startswith(self._own.vias)
         if ours and response.usual:
             return True
         if response.headers.repeated("via") or "," in value:
@@ -219,8 +239,7 @@ class SipCore:
             via = response.via
         except ParseError:
             return False
-        host, port = self.local
-        return via.host.strip("[]").lower() == host.lower() and (via.port or 5060) == port
+        return (via.host.strip("[]").lower(), via.port or 5060) in self._own.places
 
     # --- requests
 
@@ -255,7 +274,7 @@ class SipCore:
             self._refuse(request, 503, source, (RETRY_AFTER,))
             return
         stamped, destination = self._stamp(request, via, source)
-        tx = ServerTransaction(key, request, source, destination)
+        tx = ServerTransaction(key, request, source, destination, self._own.by_type[type(source)].timers)
         servers.start(tx, stamped, now)
         if invite is not None:
             self._cancel_invite(tx, invite, now)
@@ -304,6 +323,8 @@ class SipCore:
             request.rport = port
             return stamped, source
         sent_by = request.via
+        if type(source) is not tuple:
+            return (via if sent_by.host.strip("[]") == address else stamped), source
         return (via if sent_by.host.strip("[]") == address else stamped), (address, sent_by.port or 5060)
 
     def _refuse(self, request: Request, status: int, source: Address, headers: tuple[str, ...] = ()) -> None:

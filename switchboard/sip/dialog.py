@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from switchboard.sip.address import parse_name_addr, scan_tag
+from switchboard.sip.flow import on_transport
 from switchboard.sip.outgoing import Address, OutgoingRequest
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ _TAG: Final = re.compile(r";[ \t]*tag[ \t]*=[^;]*", re.IGNORECASE)
 _LOOSE: Final = re.compile(r";[ \t]*lr(?=[;=?]|\Z)", re.IGNORECASE)
 _HEADERS: Final = re.compile(r"\?.*\Z")
 _METHOD: Final = re.compile(r";method=[^;]*", re.IGNORECASE)
+_TRANSPORT: Final = re.compile(r";transport=([a-z]+)", re.IGNORECASE)
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})"
 _LITERAL: Final = re.compile(
     rf"sips?:(?:[^@]*@)?(?:({_OCTET}(?:\.{_OCTET}){{3}})|\[([0-9a-f:.]+)\])(?::([0-9]{{1,5}}))?(?=[;?]|\Z)",
@@ -66,7 +68,7 @@ class Dialog(msgspec.Struct):
             routes=routes,
             local_seq=0,
             remote_seq=request.cseq,
-            destination=source if nat else (first_hop(routes, target) or source),
+            destination=source if nat else next_hop(routes, target, source),
             nat=nat,
         )
 
@@ -99,7 +101,7 @@ class Dialog(msgspec.Struct):
     def refresh(self, message: Request | Response, source: Address) -> None:
         """Move the target to the Contact of a target refresh request or its 2xx (RFC 3261 §12.2.1.2)."""
         self.remote_target = message.contact_uri or self.remote_target
-        self.destination = source if self.nat else (first_hop(self.routes, self.remote_target) or source)
+        self.destination = source if self.nat else next_hop(self.routes, self.remote_target, source)
 
     def accept(self, request: Request, source: Address | None = None) -> bool:
         """Judge the order of a request in the dialog, False: 500 is owed (RFC 3261 §12.2.2).
@@ -169,13 +171,33 @@ def untagged(value: str) -> str:
     return value[:end] + _TAG.sub("", value[end:])
 
 
+def next_hop(routes: list[str], target: str, source: Address) -> Address:
+    """Where requests go: to the first hop, but over the connection that is open to that host already (RFC 5923)."""
+    hop = first_hop(routes, target)
+    if hop is None or (type(source) is not tuple and hop[0] == source[0]):
+        return source
+    return hop
+
+
 def first_hop(routes: list[str], target: str) -> Address | None:
-    """The address of the first route, or of the target, when it is an IP literal (RFC 3261 §12.2.1.1)."""
-    match = _LITERAL.match(_uri_of(routes[0]) if routes else target)
+    """The address of the first route, or of the target, when it is an IP literal (RFC 3261 §12.2.1.1).
+
+    A transport parameter makes it one of a stream, `sips` one of TLS (RFC 3261 §26.2.2).
+    """
+    uri = _uri_of(routes[0]) if routes else target
+    match = _LITERAL.match(uri)
     if match is None:
         return None
-    port = int(match[3] or 5060)
-    return (match[1] or match[2], port) if 0 < port < 65536 else None
+    transport = ""
+    if uri[3] in "sS":
+        transport = "tls"
+    elif match.end() < len(uri) and (found := _TRANSPORT.search(uri, match.end())) is not None:
+        transport = found[1].lower()
+    port = int(match[3] or (5061 if transport == "tls" else 5060))
+    if not 0 < port < 65536:
+        return None
+    host = match[1] or match[2]
+    return on_transport((host, port), transport) if transport else (host, port)
 
 
 def _uri_of(route: str) -> str:

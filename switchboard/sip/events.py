@@ -8,6 +8,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from switchboard.sip.message import Request, Response
+    from switchboard.sip.outgoing import Address
     from switchboard.sip.transaction.client import ClientTransaction
     from switchboard.sip.transaction.server import ServerTransaction
 
@@ -57,6 +58,12 @@ class TransactionFailed(msgspec.Struct, frozen=True, eq=False):
     tx: ClientTransaction
 
 
+class FlowLost(msgspec.Struct, frozen=True, eq=False):
+    """A connection has ended; whoever was reached over it is not any more (RFC 5626 §5.3)."""
+
+    address: Address
+
+
 Event: TypeAlias = (
     RequestReceived
     | AckReceived
@@ -65,4 +72,5 @@ Event: TypeAlias = (
     | ResponseReceived
     | TransactionTimeout
     | TransactionFailed
+    | FlowLost
 )

@@ -21,6 +21,7 @@ class OutgoingRequest:
         "headers",
         "max_forwards",
         "method",
+        "moved",
         "routes",
         "to",
         "uri",
@@ -54,6 +55,8 @@ class OutgoingRequest:
         self.body = body
         self.content_type = content_type
         self.max_forwards = max_forwards
+        self.moved = False
+        """True: it goes by TCP for its size alone."""
 
     def __repr__(self) -> str:
         return f"<OutgoingRequest {self.method} cseq {self.cseq} to {self.destination}>"

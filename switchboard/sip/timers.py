@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
@@ -95,6 +96,45 @@ class Timers(msgspec.Struct, frozen=True):
     def trying(self) -> float:
         """How long the TU has before 100 Trying is sent for it (RFC 3261 §17.2.1)."""
         return 0.2
+
+
+class ReliableTimers(Timers, frozen=True):
+    """The same over TCP and TLS: nothing is sent again, so nothing lingers to absorb it (RFC 3261 Table 4)."""
+
+    @property
+    def a(self) -> float:
+        """Never: the transport repeats what is lost."""
+        return math.inf
+
+    @property
+    def d(self) -> float:
+        """No response comes twice."""
+        return 0.0
+
+    @property
+    def e(self) -> float:
+        """Never."""
+        return math.inf
+
+    @property
+    def g(self) -> float:
+        """Never."""
+        return math.inf
+
+    @property
+    def i(self) -> float:
+        """No ACK comes twice."""
+        return 0.0
+
+    @property
+    def j(self) -> float:
+        """No request comes twice."""
+        return 0.0
+
+    @property
+    def k(self) -> float:
+        """No response comes twice."""
+        return 0.0
 
 
 class TimerOwner(Protocol):

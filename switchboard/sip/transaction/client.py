@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from switchboard.sip import events
 from switchboard.sip.address import scan_tag
+from switchboard.sip.own import LARGEST_DATAGRAM
 from switchboard.sip.render import render_hop, render_request
 from switchboard.sip.transaction import client_invite, client_non_invite
+from switchboard.sip.transaction.large import LargeRequests
 from switchboard.sip.transaction.table import Action, Input, State, Table
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from switchboard.sip.message import Response
     from switchboard.sip.outgoing import Address, OutgoingRequest
+    from switchboard.sip.own import OwnPlaces
     from switchboard.sip.timers import DeadlineHeap, Timers
     from switchboard.sip.transaction.outbox import Outbox
     from switchboard.sip.transaction.server import ServerTransaction
@@ -39,10 +42,11 @@ class ClientTransaction:
         "state",
         "table",
         "timer",
+        "timers",
         "wire",
     )
 
-    def __init__(self, request: OutgoingRequest, branch: str, wire: bytes, context: object) -> None:
+    def __init__(self, request: OutgoingRequest, branch: str, wire: bytes, timers: Timers, context: object) -> None:
         invite = request.method == "INVITE"
         self.request = request
         self.branch = branch
@@ -54,6 +58,8 @@ class ClientTransaction:
         self.state = State.CALLING if invite else State.TRYING
         self.table: Table = client_invite.TRANSITIONS if invite else client_non_invite.TRANSITIONS
         self.timer = 0
+        self.timers = timers
+        """Those of the transport it goes by."""
         self.interval = 0.0
         self.expires = 0.0
         self.wire = wire
@@ -74,21 +80,21 @@ class ClientTransaction:
 class ClientTransactions:
     """All client transactions of a core."""
 
-    __slots__ = ("_actions", "_agent", "_box", "_heap", "_timers", "_via", "accepted", "live", "waiting")
+    __slots__ = ("_actions", "_agent", "_box", "_heap", "_own", "_strays", "_timers", "accepted", "live", "waiting")
 
     def __init__(
         self,
         box: Outbox,
         heap: DeadlineHeap[ClientTransaction | ServerTransaction],
-        timers: Timers,
-        via: str,
+        own: OwnPlaces,
         agent: str,
     ) -> None:
         self._box = box
         self._heap = heap
-        self._timers = timers
-        self._via = via
+        self._own = own
+        self._timers = own.by_type[tuple].timers
         self._agent = agent
+        self._strays = LargeRequests(own.tcp)
         self.live: dict[str, ClientTransaction] = {}
         self.accepted: dict[tuple[str, int, str | None], ClientTransaction] = {}
         """INVITEs with a 2xx by Call-ID, CSeq number and our tag: an ACK of the TU names no branch."""
@@ -118,7 +124,12 @@ class ClientTransactions:
 
     def start(self, out: OutgoingRequest, branch: str, context: object, now: float) -> ClientTransaction:
         """Send a request in a new transaction."""
-        tx = ClientTransaction(out, branch, render_request(out, self._via_of(branch), self._agent), context)
+        own = self._own.by_type[type(out.destination)]
+        wire = render_request(out, f"{own.via};branch={branch};rport", self._agent)
+        if len(wire) > LARGEST_DATAGRAM and self._strays.move(out, now):
+            own = self._own.by_type[type(out.destination)]
+            wire = render_request(out, f"{own.via};branch={branch};rport", self._agent)
+        tx = ClientTransaction(out, branch, wire, own.timers, context)
         self._enter(tx, now)
         return tx
 
@@ -143,16 +154,27 @@ class ClientTransactions:
     def request_cancel(self, tx: ClientTransaction, headers: tuple[str, ...], now: float) -> None:
         """Cancel an INVITE now, or as soon as a provisional response allows; too late is no error."""
         if not tx.cancel and (tx.state, Input.CANCEL) in tx.table:
-            tx.cancel = render_hop(tx.request, self._via_of(tx.branch), "CANCEL", tx.request.to, headers)
+            tx.cancel = render_hop(tx.request, self._via_of(tx), "CANCEL", tx.request.to, headers)
             self.step(tx, Input.CANCEL, None, now)
 
     def transport_error(self, destination: Address, now: float) -> None:
         """End everything that waits for this destination (RFC 3261 §17.1.4)."""
         for tx in list(self.waiting.get(destination, ())):
-            self.step(tx, Input.TRANSPORT_ERROR, None, now)
+            if tx.state in (State.CALLING, State.TRYING) and self._strays.bring_back(tx.request, now):
+                self._send_by_udp(tx, destination, now)
+            else:
+                self.step(tx, Input.TRANSPORT_ERROR, None, now)
 
-    def _via_of(self, branch: str) -> str:
-        return f"{self._via};branch={branch};rport"
+    def _send_by_udp(self, tx: ClientTransaction, before: Address, now: float) -> None:
+        """A request that was moved for its size has found no TCP there (RFC 3261 §18.1.1)."""
+        self._stop_waiting(tx, before)
+        own = self._own.by_type[tuple]
+        tx.timers = own.timers
+        tx.wire = render_request(tx.request, self._via_of(tx), self._agent)
+        self._enter(tx, now)
+
+    def _via_of(self, tx: ClientTransaction) -> str:
+        return f"{self._own.by_type[type(tx.request.destination)].via};branch={tx.branch};rport"
 
     def _enter(self, tx: ClientTransaction, now: float) -> None:
         self.live[tx.key] = tx
@@ -171,13 +193,13 @@ class ClientTransactions:
     def _send_ack(self, tx: ClientTransaction, response: Response | None, _now: float) -> None:
         assert response is not None
         to = response.headers.get("to") or tx.request.to
-        tx.wire = render_hop(tx.request, self._via_of(tx.branch), "ACK", to)
+        tx.wire = render_hop(tx.request, self._via_of(tx), "ACK", to)
         self._box.datagrams.append((tx.wire, tx.request.destination))
 
     def _send_cancel(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
         if not tx.cancel:
             return
-        cancel = ClientTransaction(tx.request, tx.branch, tx.cancel, None)
+        cancel = ClientTransaction(tx.request, tx.branch, tx.cancel, tx.timers, None)
         cancel.key = f"{tx.branch};cancel"
         cancel.quiet = True
         cancel.state = State.TRYING
@@ -219,7 +241,9 @@ class ClientTransactions:
 
     def _settle(self, tx: ClientTransaction, _response: Response | None, _now: float) -> None:
         tx.wire = b""
-        destination = tx.request.destination
+        self._stop_waiting(tx, tx.request.destination)
+
+    def _stop_waiting(self, tx: ClientTransaction, destination: Address) -> None:
         waiting = self.waiting.get(destination)
         if waiting is not None:
             waiting.discard(tx)
@@ -245,7 +269,7 @@ class ClientTransactions:
         self._heap.cancel(tx)
 
     def _arm_a(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
-        tx.interval = self._timers.a
+        tx.interval = tx.timers.a
         tx.expires = now + self._timers.b
         self._again(tx, Input.TIMER_A, Input.TIMER_B, now)
 
@@ -254,7 +278,7 @@ class ClientTransactions:
         self._again(tx, Input.TIMER_A, Input.TIMER_B, now)
 
     def _arm_e(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
-        tx.interval = self._timers.e
+        tx.interval = tx.timers.e
         tx.expires = now + self._timers.f
         self._again(tx, Input.TIMER_E, Input.TIMER_F, now)
 
@@ -263,7 +287,7 @@ class ClientTransactions:
         self._again(tx, Input.TIMER_E, Input.TIMER_F, now)
 
     def _slow_e(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
-        tx.interval = self._timers.t2
+        tx.interval = max(tx.timers.e, tx.timers.t2)
         self._again(tx, Input.TIMER_E, Input.TIMER_F, now)
 
     def _again(self, tx: ClientTransaction, retry: Input, last: Input, now: float) -> None:
@@ -274,10 +298,10 @@ class ClientTransactions:
             self._heap.schedule(tx.expires, tx, last)
 
     def _arm_d(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
-        self._heap.schedule(now + self._timers.d, tx, Input.TIMER_D)
+        self._heap.schedule(now + tx.timers.d, tx, Input.TIMER_D)
 
     def _arm_k(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
-        self._heap.schedule(now + self._timers.k, tx, Input.TIMER_K)
+        self._heap.schedule(now + tx.timers.k, tx, Input.TIMER_K)
 
     def _arm_m(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
         self._heap.schedule(now + self._timers.m, tx, Input.TIMER_M)

@@ -46,11 +46,12 @@ class ServerTransaction:
         "state",
         "table",
         "timer",
+        "timers",
         "to_tag",
         "wire",
     )
 
-    def __init__(self, key: str, request: Request, source: Address, destination: Address) -> None:
+    def __init__(self, key: str, request: Request, source: Address, destination: Address, timers: Timers) -> None:
         invite = request.method == "INVITE"
         self._request: Request | None = request
         self.key = key
@@ -62,6 +63,8 @@ class ServerTransaction:
         self.state = State.PROCEEDING if invite else State.TRYING
         self.table: Table = server_invite.TRANSITIONS if invite else server_non_invite.TRANSITIONS
         self.timer = 0
+        self.timers = timers
+        """Those of the transport it came by."""
         self.interval = 0.0
         self.expires = 0.0
         self.wire = b""
@@ -127,6 +130,7 @@ class ServerTransactions:
             Action.REARM_G: self._rearm_g,
             Action.ARM_I: self._arm_i,
             Action.ARM_J: self._arm_j,
+            Action.ARM_LAPSE: self._arm_lapse,
             Action.ARM_2XX: self._arm_2xx,
             Action.REARM_2XX: self._rearm_2xx,
             Action.WAIT_L: self._wait_l,
@@ -210,7 +214,7 @@ class ServerTransactions:
         self._heap.schedule(now + self._timers.trying, tx, Input.TIMER_TRYING)
 
     def _arm_g(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
-        tx.interval = self._timers.g
+        tx.interval = tx.timers.g
         tx.expires = now + self._timers.h
         self._again(tx, Input.TIMER_G, Input.TIMER_H, now)
 
@@ -238,10 +242,13 @@ class ServerTransactions:
         self._heap.schedule(tx.expires, tx, Input.TIMER_L)
 
     def _arm_i(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
-        self._heap.schedule(now + self._timers.i, tx, Input.TIMER_I)
+        self._heap.schedule(now + tx.timers.i, tx, Input.TIMER_I)
 
     def _linger(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:
         self._box.spent.append(tx)
 
     def _arm_j(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
+        self._heap.schedule(now + tx.timers.j, tx, Input.TIMER_J)
+
+    def _arm_lapse(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
         self._heap.schedule(now + self._timers.j, tx, Input.TIMER_J)

@@ -13,7 +13,7 @@ from switchboard.sip.transaction.table import Action as Do
 from switchboard.sip.transaction.table import Input, State, Table
 
 TRANSITIONS: Final[Table] = {
-    (State.TRYING, Input.START): (State.TRYING, (Do.ARM_J, Do.DELIVER)),
+    (State.TRYING, Input.START): (State.TRYING, (Do.ARM_LAPSE, Do.DELIVER)),
     (State.TRYING, Input.TIMER_J): (State.TERMINATED, (Do.FORGET,)),
     (State.TRYING, Input.SEND_FINAL): (State.COMPLETED, (Do.SEND, Do.LINGER, Do.ARM_J)),
     (State.COMPLETED, Input.REQUEST): (State.COMPLETED, (Do.SEND,)),

@@ -110,6 +110,8 @@ class Action(IntEnum):
     REARM_G = auto()
     ARM_I = auto()
     ARM_J = auto()
+    ARM_LAPSE = auto()
+    """Give the answer up after 64*T1, when the client has (RFC 4320 §4.2)."""
     ARM_K = auto()
     ARM_2XX = auto()
     """Retransmit the 2xx from T1 up to T2, until timer L."""

@@ -102,7 +102,13 @@ def first_line(data: bytes) -> str:
 class Rig:
     """A core, its clock, and a log of what left it: (time, datagram, destination)."""
 
-    def __init__(self, *, max_transactions: int = 1000, timers: Timers | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        max_transactions: int = 1000,
+        timers: Timers | None = None,
+        streams: dict[str, Address] | None = None,
+    ) -> None:
         """Start at time 0."""
         serial = count(1)
         self.core = SipCore(
@@ -111,6 +117,7 @@ class Rig:
             random_token=lambda: f"token{next(serial)}",
             user_agent="switchboard",
             max_transactions=max_transactions,
+            streams=streams,
         )
         self.now = 0.0
         self.log: list[tuple[float, bytes, Address]] = []

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from switchboard.sip.dialog import Dialog, first_hop, untagged
+from switchboard.sip.flow import TlsAddress
 from switchboard.sip.message import Request, Response, parse_datagram
 from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.sip.render import render_request
@@ -239,7 +240,7 @@ def test_without_nat_the_source_does_not_matter() -> None:
         ("sip:a@192.0.2.1", ("192.0.2.1", 5060)),
         ("sip:192.0.2.1:5070;lr", ("192.0.2.1", 5070)),
         ("sip:a;x=1:pw@192.0.2.1:5070;transport=udp", ("192.0.2.1", 5070)),
-        ("SIPS:a@192.0.2.1?Subject=x", ("192.0.2.1", 5060)),
+        ("SIPS:a@192.0.2.1?Subject=x", TlsAddress(("192.0.2.1", 5061))),
         ("sip:[2001:db8::1]:5070;lr", ("2001:db8::1", 5070)),
         ("sip:[::1]", ("::1", 5060)),
         ("sip:a@example.com", None),

@@ -7,13 +7,14 @@ from math import inf
 import pytest
 
 from switchboard.sip.message import Request, Response, parse_datagram
+from switchboard.sip.own import OwnPlaces
 from switchboard.sip.timers import DeadlineHeap, Timers
 from switchboard.sip.transaction import client_invite, client_non_invite, server_invite, server_non_invite
 from switchboard.sip.transaction.client import ClientTransaction, ClientTransactions
 from switchboard.sip.transaction.outbox import Outbox
 from switchboard.sip.transaction.server import ServerTransaction, ServerTransactions
 from switchboard.sip.transaction.table import Action, Input, State
-from tests.unit.sip.peer import PEER, answer, first_line, outgoing, request
+from tests.unit.sip.peer import OURS, PEER, answer, first_line, outgoing, request
 
 NOW = 0.0
 T1, T2, T4 = 0.5, 4.0, 5.0
@@ -137,7 +138,7 @@ class Stage:
         """Bring a transaction of the machine into the state."""
         self.box = Outbox()
         self.heap: DeadlineHeap[ClientTransaction | ServerTransaction] = DeadlineHeap()
-        self.clients = ClientTransactions(self.box, self.heap, Timers(), "SIP/2.0/UDP 192.0.2.1:5060", "x")
+        self.clients = ClientTransactions(self.box, self.heap, OwnPlaces(OURS, Timers(), {}), "x")
         self.servers = ServerTransactions(self.box, self.heap, Timers(), "x")
         method = "OPTIONS" if "non_invite" in machine else "INVITE"
         got = parse_datagram(request(method))
@@ -147,7 +148,7 @@ class Stage:
         if machine.startswith("client"):
             self.tx = self.clients.start(outgoing(method), "z9hG4bKours", None, NOW)
         else:
-            self.tx = ServerTransaction("key", got, PEER, PEER)
+            self.tx = ServerTransaction("key", got, PEER, PEER, Timers())
             self.servers.start(self.tx, got.headers.get("via") or "", NOW)
             self.tx.wire = b"SIP/2.0 180 Ringing\r\n\r\n"
         for step in PATHS[machine][state]:

@@ -1,0 +1,56 @@
+"""Addresses that are reached over a connection, told from those of datagrams by their type."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from switchboard.sip.outgoing import Address
+
+
+class StreamAddress(tuple[str, int]):
+    """IP address and port of a peer on a stream; equal only to the same place on the same transport.
+
+    A plain tuple stands for UDP, so that what only looks at host and port need not know of connections.
+    """
+
+    __slots__ = ()
+    transport: ClassVar[str] = ""
+    """As Via writes it (RFC 3261 §20.42)."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and tuple.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((self.transport, self[0], self[1]))
+
+
+class TcpAddress(StreamAddress):
+    """A peer over TCP."""
+
+    __slots__ = ()
+    transport = "TCP"
+
+
+class TlsAddress(StreamAddress):
+    """A peer over TLS."""
+
+    __slots__ = ()
+    transport = "TLS"
+
+
+STREAMS: Final[dict[str, type[StreamAddress]]] = {"tcp": TcpAddress, "tls": TlsAddress}
+"""By the transport parameter of a URI (RFC 3261 §19.1.1)."""
+
+
+def on_transport(address: Address, transport: str) -> Address:
+    """The same place by another transport: "udp", "tcp" or "tls" in any case; an unknown one is taken as UDP."""
+    kind = STREAMS.get(transport.lower())
+    return (address[0], address[1]) if kind is None else kind(address)
+
+
+def transport_of(address: Address) -> str:
+    """The transport of an address as a URI parameter: "udp", "tcp" or "tls"."""
+    return address.transport.lower() if isinstance(address, StreamAddress) else "udp"

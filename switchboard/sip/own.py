@@ -1,0 +1,51 @@
+"""What this element calls itself on each transport, and which timers hold there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from switchboard.sip.flow import STREAMS, TcpAddress, TlsAddress
+from switchboard.sip.outgoing import Address
+from switchboard.sip.render import host_port
+from switchboard.sip.timers import ReliableTimers, Timers
+
+LARGEST_DATAGRAM: Final = 1300
+"""Octets of a request that may go by UDP where TCP could be used, the path MTU being unknown (RFC 3261 §18.1.1)."""
+
+
+class Own(msgspec.Struct, frozen=True):
+    """One transport: the start of our Via, our Contact, the column of RFC 3261 Table 4."""
+
+    via: str
+    contact: str
+    timers: Timers
+
+
+class OwnPlaces:
+    """Where we are, by the type of the peer's address."""
+
+    __slots__ = ("by_type", "contact", "places", "tcp", "vias")
+
+    def __init__(self, local: Address, timers: Timers, streams: Mapping[str, Address]) -> None:
+        """Take the address of UDP, and those of "tcp" and "tls" as far as there are any."""
+        udp = Own(f"SIP/2.0/UDP {host_port(local)}", f"<sip:{host_port(local)}>", timers)
+        reliable = ReliableTimers(timers.t1, timers.t2, timers.t4, timers.least_d)
+        # Without TCP what asks for it goes by UDP, as far as that reaches; TLS is never replaced, its sending fails.
+        self.by_type: dict[type, Own] = {tuple: udp, TcpAddress: udp, TlsAddress: udp}
+        for name, address in streams.items():
+            place = host_port(address)
+            contact = f"<sip:{place};transport={name}>"
+            self.by_type[STREAMS[name]] = Own(f"SIP/2.0/{name.upper()} {place}", contact, reliable)
+        self.contact = udp.contact
+        self.tcp = "tcp" in streams
+        self.vias = tuple({f"{own.via};" for own in self.by_type.values()})
+        """How the top Via of a response to us begins."""
+        self.places = frozenset((host.strip("[]").lower(), port) for host, port in (local, *streams.values()))
+
+    def headers(self, headers: tuple[str, ...], peer: Address) -> tuple[str, ...]:
+        """Header lines with our Contact as the peer on a stream can use it."""
+        ours, theirs = f"Contact: {self.contact}", f"Contact: {self.by_type[type(peer)].contact}"
+        return tuple([theirs if line == ours else line for line in headers])

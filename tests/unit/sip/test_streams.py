@@ -1,0 +1,252 @@
+"""The core over TCP and TLS: no repetition, our names there, lost connections, large requests."""
+
+from __future__ import annotations
+
+import pytest
+
+from switchboard.sip.dialog import Dialog, first_hop
+from switchboard.sip.events import FlowLost, RequestReceived, ResponseReceived
+from switchboard.sip.flow import StreamAddress, TcpAddress, TlsAddress, on_transport, transport_of
+from switchboard.sip.message import Request, parse_datagram
+from switchboard.sip.outgoing import Address
+from tests.unit.sip.peer import PEER, Rig, ack_for, answer, outgoing, parsed, request, response
+
+PLACES: dict[str, Address] = {"tcp": ("192.0.2.1", 5062), "tls": ("192.0.2.1", 5061)}
+TCP = TcpAddress(("192.0.2.2", 40000))
+VIA = "SIP/2.0/TCP 192.0.2.2:5070;branch=z9hG4bKpeer1"
+
+
+def rig() -> Rig:
+    """A core that is there on all three transports."""
+    return Rig(streams=PLACES)
+
+
+def arrive(where: Rig, data: bytes, source: StreamAddress = TCP) -> None:
+    """A message comes over a connection."""
+    where.core.receive_message(parse_datagram(data), source, where.now)
+    where.drain()
+
+
+def accepted(where: Rig) -> RequestReceived:
+    """The request the TU was handed."""
+    (event,) = where.heard()
+    assert isinstance(event, RequestReceived)
+    return event
+
+
+def test_addresses_differ_by_transport() -> None:
+    """The same host and port is another peer on each transport."""
+    there = ("192.0.2.2", 40000)
+    assert there != TCP
+    assert TlsAddress(there) != TCP
+    assert TcpAddress(there) == TCP
+    assert len({there, TCP, TlsAddress(there), TcpAddress(there)}) == 3
+    assert on_transport(TCP, "udp") == there
+    assert on_transport(there, "TLS") == TlsAddress(there)
+    assert [transport_of(one) for one in (there, TCP, TlsAddress(there))] == ["udp", "tcp", "tls"]
+
+
+@pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
+def test_requests_are_sent_once(method: str) -> None:
+    """RFC 3261 §17.1.1.2, §17.1.2.2: no timer A or E, but B and F still end it."""
+    it = rig()
+    it.core.request(outgoing(method, destination=TCP), it.now)
+    it.run(31.9)
+    assert it.lines() == [method]
+    it.run(32.0)
+    assert it.names() == ["TransactionTimeout"]
+    assert it.core.counts()["client_transactions"] == 0
+
+
+def test_a_provisional_response_does_not_start_repetition() -> None:
+    """RFC 3261 §17.1.2.2: timer E at T2 in Proceeding is of unreliable transports."""
+    it = rig()
+    it.core.request(outgoing("OPTIONS", destination=TCP), it.now)
+    (sent,) = it.sent()
+    arrive(it, answer(sent, 183))
+    it.run(31.9)
+    assert it.lines() == []
+
+
+@pytest.mark.parametrize(("method", "status"), [("INVITE", 486), ("OPTIONS", 200)])
+def test_answered_requests_do_not_linger(method: str, status: int) -> None:
+    """Timers D and K are zero."""
+    it = rig()
+    it.core.request(outgoing(method, destination=TCP), it.now)
+    arrive(it, answer(it.sent()[0], status))
+    it.run(it.now)
+    assert it.core.counts()["client_transactions"] == 0
+
+
+def test_refused_invites_wait_for_the_ack_alone() -> None:
+    """Timer G never fires, H does; with the ACK timer I is zero."""
+    for acknowledged in (True, False):
+        it = rig()
+        arrive(it, request(via=VIA))
+        it.core.respond(accepted(it).tx, 486, now=it.now)
+        if acknowledged:
+            arrive(it, ack_for(it.sent()[0], branch="z9hG4bKpeer1").replace(b"/UDP", b"/TCP"))
+            it.run(it.now)
+        else:
+            it.run(31.9)
+            assert it.lines() == ["486"]
+            assert it.core.counts()["server_transactions"] == 1
+            it.run(32.0)
+        assert it.core.counts()["server_transactions"] == 0
+
+
+def test_unanswered_requests_are_given_up_after_64_t1() -> None:
+    """Timer J is zero once it is answered; until then the TU has its time."""
+    it = rig()
+    arrive(it, request("OPTIONS", via=VIA))
+    event = accepted(it)
+    it.run(31.9)
+    assert it.core.counts()["server_transactions"] == 1
+    it.core.respond(event.tx, 200, now=it.now)
+    it.run(it.now)
+    assert it.core.counts()["server_transactions"] == 0
+
+
+def test_a_2xx_is_repeated_on_any_transport() -> None:
+    """RFC 3261 §13.3.1.4: it travels end to end, and a hop on the way may be UDP."""
+    it = rig()
+    arrive(it, request(via=VIA))
+    it.core.respond(accepted(it).tx, 200, now=it.now)
+    it.run(1.5)
+    assert it.lines() == ["200", "200", "200"]
+
+
+def test_responses_go_over_the_connection() -> None:
+    """RFC 3261 §18.2.2: not to the port of the Via; received is added, and our Contact names the transport."""
+    for kind, name, port in ((TcpAddress, "tcp", 5062), (TlsAddress, "tls", 5061)):
+        it = rig()
+        source = kind(("192.0.2.9", 40000))
+        arrive(it, request(via=VIA), source)
+        it.core.respond(accepted(it).tx, 200, headers=("Contact: <sip:192.0.2.1:5060>",), now=it.now)
+        it.drain()
+        ((_, data, destination),) = it.log
+        assert destination == source
+        got = response(data)
+        assert got.headers.get("via") == f"{VIA};received=192.0.2.9"
+        assert got.headers.getall("contact") == [f"<sip:192.0.2.1:{port};transport={name}>"]
+
+
+def test_faults_of_a_stream_are_answered_over_it() -> None:
+    """RFC 3261 §18.3: a request without Content-Length gets its 400 where it came from."""
+    it = rig()
+    arrive(it, request(via=VIA, lines=("Require: magic",)).replace(b"Max-Forwards: 70", b"Max-Forwards: x"))
+    ((_, data, destination),) = it.log
+    assert (response(data).status, destination) == (400, TCP)
+
+
+@pytest.mark.parametrize(("kind", "name", "port"), [(TcpAddress, "TCP", 5062), (TlsAddress, "TLS", 5061)])
+def test_requests_say_where_we_are_on_that_transport(kind: type[StreamAddress], name: str, port: int) -> None:
+    """Via and Contact of the INVITE, and the same Via on its CANCEL and ACK."""
+    it = rig()
+    it.core.request(outgoing(destination=kind(PEER)), it.now)
+    tx = it.core.request(outgoing(destination=kind(PEER), call_id="out-2"), it.now)
+    first, second = it.sent()
+    assert (parsed(first).headers.get("via") or "").startswith(f"SIP/2.0/{name} 192.0.2.1:{port};branch=")
+    assert parsed(first).headers.get("contact") == f"<sip:192.0.2.1:{port};transport={name.lower()}>"
+    arrive(it, answer(second, 180), kind(PEER))
+    it.core.cancel(tx, it.now)
+    (cancel,) = it.sent()
+    assert parsed(cancel).headers.get("via") == parsed(second).headers.get("via")
+    arrive(it, answer(second, 487), kind(PEER))
+    (ack,) = it.sent()
+    assert parsed(ack).headers.get("via") == parsed(second).headers.get("via")
+
+
+def test_the_ack_of_a_2xx_goes_by_the_same_transport() -> None:
+    """A dialog over TCP sends its ACK there, and answers a repeated 2xx with it."""
+    it = rig()
+    it.core.request(outgoing(destination=TcpAddress(PEER)), it.now)
+    ok = answer(it.sent()[0], 200)
+    arrive(it, ok, TcpAddress(PEER))
+    (event,) = it.heard()
+    assert isinstance(event, ResponseReceived)
+    dialog = Dialog.as_client(event.tx.request, event.response, TcpAddress(PEER))
+    it.core.send_ack(dialog.ack(1), it.now)
+    arrive(it, ok, TcpAddress(PEER))
+    assert [(data[:3], where) for _, data, where in it.log] == [(b"ACK", TcpAddress(PEER))] * 2
+    assert b"Via: SIP/2.0/TCP 192.0.2.1:5062;" in it.log[0][1]
+
+
+def test_a_lost_connection_fails_what_waits_there() -> None:
+    """RFC 3261 §8.1.3.1; others on the same host are not touched, and the TU hears whom it cannot reach."""
+    it = rig()
+    it.core.request(outgoing(destination=TCP), it.now)
+    it.core.request(outgoing(call_id="out-2", destination=TcpAddress(PEER)), it.now)
+    it.core.request(outgoing(call_id="out-3"), it.now)
+    it.core.flow_lost(TCP, it.now)
+    failed, lost = it.heard()
+    assert type(failed).__name__ == "TransactionFailed"
+    assert isinstance(lost, FlowLost)
+    assert lost.address == TCP
+    assert it.core.counts()["client_transactions"] == 2
+
+
+def test_large_requests_move_to_tcp() -> None:
+    """RFC 3261 §18.1.1: above 1,300 octets; the Contact stays, as the dialog itself is one of UDP."""
+    it = rig()
+    it.core.request(outgoing(body=b"v" * 1100), it.now)
+    it.drain()
+    ((_, data, where),) = it.log
+    got = parsed(data)
+    assert (where, got.via.transport, got.contact_uri) == (TcpAddress(PEER), "TCP", "sip:192.0.2.1:5060")
+    it = Rig()
+    it.core.request(outgoing(body=b"v" * 1100), it.now)
+    it.drain()
+    assert it.log[0][2] == PEER, "without TCP of our own nothing moves"
+    it = rig()
+    it.core.request(outgoing(body=b"v" * 500), it.now)
+    it.drain()
+    assert it.log[0][2] == PEER, "small ones stay"
+
+
+def test_large_requests_come_back_where_there_is_no_tcp() -> None:
+    """RFC 3261 §18.1.1: UDP after a refusal, with its timers; the next does not try TCP before a while."""
+    it = rig()
+    it.core.request(outgoing(body=b"v" * 1100), it.now)
+    it.core.flow_lost(TcpAddress(PEER), it.now)
+    it.run(0.5)
+    assert [where for _, _, where in it.log] == [TcpAddress(PEER), PEER, PEER]
+    assert b"Via: SIP/2.0/UDP" in it.log[1][1]
+    assert "TransactionFailed" not in it.names()
+    it.log.clear()
+    it.core.request(outgoing(call_id="out-2", body=b"v" * 1100), it.now)
+    it.drain()
+    assert it.log[0][2] == PEER
+    it.core.transport_error(PEER, it.now)
+    assert it.names() == ["TransactionFailed"] * 2
+    assert it.core.counts()["waiting_destinations"] == 0
+    it.run(400.0)
+    it.log.clear()
+    it.core.request(outgoing(call_id="out-3", body=b"v" * 1100), it.now)
+    it.drain()
+    assert it.log[0][2] == TcpAddress(PEER)
+
+
+@pytest.mark.parametrize(
+    ("target", "hop"),
+    [
+        ("sip:bob@192.0.2.5:5080;transport=tcp", TcpAddress(("192.0.2.5", 5080))),
+        ("sip:bob@192.0.2.5;ob;Transport=TLS", TlsAddress(("192.0.2.5", 5061))),
+        ("sips:bob@192.0.2.5", TlsAddress(("192.0.2.5", 5061))),
+        ("sip:bob@192.0.2.5;transport=udp", ("192.0.2.5", 5060)),
+        ("sip:bob@192.0.2.5;x=y", ("192.0.2.5", 5060)),
+    ],
+)
+def test_targets_name_their_transport(target: str, hop: Address) -> None:
+    """RFC 3261 §19.1.1, §26.2.2: the parameter, or the scheme."""
+    assert first_hop([], target) == hop
+    assert type(first_hop([], target)) is type(hop)
+
+
+def test_dialogs_stay_on_an_open_connection() -> None:
+    """The peer's Contact names the port it listens on; its own connection reaches it also behind a firewall."""
+    got = parse_datagram(request(via=VIA))
+    assert isinstance(got, Request)
+    assert Dialog.as_server(got, "near", TCP).next_request("BYE").destination == TCP
+    elsewhere = TcpAddress(("192.0.2.7", 40000))
+    assert Dialog.as_server(got, "near", elsewhere).destination == PEER
