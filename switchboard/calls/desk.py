@@ -21,6 +21,7 @@ from routing.acd.events import (
     GroupRemoved,
     GroupSet,
     HoldChanged,
+    OfferFailed,
     PhoneChanged,
     SignedIn,
     SignedOut,
@@ -135,9 +136,11 @@ class Desk:
             except Exception as error:  # noqa: BLE001 - one caller's fault must not be the ruin of the others'
                 entry = getattr(action, "entry", "")
                 x.log("queue.failed", call_id=entry, reason=type(error).__name__, exc_info=error)
-                call = x.calls.get(entry)
+                call = x.call_waiting_as(entry)
                 if call is not None:
                     end_call(x, call, FAILED, "switch", now)
+                if isinstance(action, Offer):
+                    self.tell(OfferFailed(entry, action.agent, "unreachable"), now)
 
     def _agent_changed(self, action: AgentChanged) -> None:
         x = self.exchange
