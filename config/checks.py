@@ -16,6 +16,7 @@ from config.schema import Config, Mask, Trunk
 
 _PIN: Final = re.compile(r"[0-9]{4,8}")
 _EXTENSION: Final = re.compile(r"\d{1,6}")
+_LEAST_SESSION: Final = 90
 
 
 def findings(config: Config) -> Iterator[Finding]:
@@ -65,9 +66,7 @@ def _concrete(path: str, host: str) -> Iterator[Finding]:
 def _sip(config: Config) -> Iterator[Finding]:
     for index, listen in enumerate(config.sip.listen):
         yield from _concrete(f"sip.listen[{index}].host", listen.host)
-    yield from duplicates("sip.listen", "port", [f"{one.host}:{one.port}" for one in config.sip.listen])
-    if len(config.sip.listen) > 1:
-        yield "sip.listen[1]", "a switch has one SIP address, and this is the second", "leave one of them out"
+    yield from _listeners(config)
     if config.demo:
         for index, listen in enumerate(config.sip.listen):
             found = address(listen.host)
@@ -80,9 +79,43 @@ def _sip(config: Config) -> Iterator[Finding]:
             yield f"sip.timers.{name}", f"sip.timers.{name} must be above zero", None
     if timers.t2 < timers.t1:
         yield "sip.timers.t2", "t2 is the ceiling of retransmissions and must not be below t1", None
+    interval, least = config.sip.session_expires, config.sip.min_se
+    if least < _LEAST_SESSION or least % 1:
+        yield "sip.min_se", f"min_se is {_LEAST_SESSION} seconds or more, in whole seconds (RFC 4028 §4)", None
+    if interval and (interval < least or interval % 1):
+        yield "sip.session_expires", "session_expires is min_se or more, in whole seconds, or 0", "e.g. 30m"
     for name, text in (("domain", config.sip.domain), ("user_agent", config.sip.user_agent)):
         if not text or not text.isprintable() or not text.isascii():
             yield f"sip.{name}", f"sip.{name} must be one line of plain characters", None
+
+
+def _listeners(config: Config) -> Iterator[Finding]:
+    """UDP first, then TCP and TLS, each once: so it is clear what we call ourselves on each."""
+    listen = config.sip.listen
+    ports = [f"{one.host}:{one.port}/{'udp' if one.transport == 'udp' else 'tcp'}" for one in listen]
+    yield from duplicates("sip.listen", "port", ports)
+    if listen[0].transport != "udp":
+        yield "sip.listen[0].transport", "the first entry of sip.listen is that of UDP", "put it before the others"
+    seen: set[str] = set()
+    for index, one in enumerate(listen):
+        where = f"sip.listen[{index}]"
+        if one.transport in seen:
+            message = f"a switch has one SIP address on each transport, and this is the second on {one.transport}"
+            yield where, message, "leave one of them out"
+        seen.add(one.transport)
+        for name in ("certificate", "key", "client_ca"):
+            given = getattr(one, name) is not None
+            if given and one.transport != "tls":
+                yield f"{where}.{name}", f"{name} is for transport: tls", "leave it out"
+            elif not given and one.transport == "tls" and name != "client_ca":
+                yield where, f"transport: tls needs a {name}", f"name its PEM file: {name}: FILE"
+    for name in ("connect", "idle"):
+        if getattr(config.sip.connections, name) <= 0:
+            yield f"sip.connections.{name}", f"sip.connections.{name} must be above zero", None
+    for index, trunk in enumerate(config.trunks):
+        if trunk.transport not in {one.transport for one in listen}:
+            message = f"sip.listen has no {trunk.transport}, so it cannot be spoken to a carrier"
+            yield f"trunks[{index}].transport", message, f"add an entry with transport: {trunk.transport}"
 
 
 def _media(config: Config) -> Iterator[Finding]:

@@ -20,7 +20,29 @@ class Listen(Section, frozen=True):
 
     host: str
     port: Port = 5060
-    transport: Literal["udp"] = "udp"
+    transport: Literal["udp", "tcp", "tls"] = "udp"
+    certificate: str | None = None
+    """PEM file with the certificate that a TLS listener shows, and those between it and its authority."""
+    key: str | None = None
+    """PEM file with its private key."""
+    client_ca: str | None = None
+    """PEM file with authorities: who connects must show a certificate of one of them (mutual TLS)."""
+
+
+class Connections(Section, frozen=True):
+    """Bounds of TCP and TLS connections."""
+
+    most: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
+    per_source: Annotated[int, Meta(ge=1, le=1_000_000)] = 500
+    """With one IP address: behind it may be a whole office."""
+    connect: Duration = Duration(5.0)
+    """How long connecting and a TLS handshake may take."""
+    idle: Duration = Duration(7200.0)
+    """A connection on which nothing has passed for so long is ended; phones register at least every hour."""
+    server_ca: str | None = None
+    """PEM file with the authorities of carriers we connect to by TLS; those of the system when it is left out."""
+    verify: bool = True
+    """Whether carriers' certificates are verified; without it anybody on the way can read and change calls."""
 
 
 class SipTimers(Section, frozen=True):
@@ -39,9 +61,15 @@ class Sip(Section, frozen=True):
     listen: Annotated[tuple[Listen, ...], Meta(min_length=1)] = (Listen(host="127.0.0.1"),)
     domain: str = "switchboard.local"
     timers: SipTimers = SipTimers()
+    connections: Connections = Connections()
     user_agent: str = "switchboard"
     auto_answer: tuple[Literal["answer-mode", "call-info", "alert-info"], ...] = ()
     """How desk phones are made to answer calls that their owner has asked for (click to call); none: they ring."""
+    session_expires: Duration = Duration(1800.0)
+    """The session interval we offer (RFC 4028); after half of it also a peer without session timers is asked whether it
+    is still there. 0: neither, but a peer that wants a session timer has it."""
+    min_se: Duration = Duration(90.0)
+    """The least interval taken from others, who get 422 for less."""
 
 
 class Media(Section, frozen=True):
@@ -84,6 +112,10 @@ class Trunk(Section, frozen=True):
     from_: Annotated[tuple[str, ...], Meta(min_length=1)] = field(name="from")
     to: str | None = None
     """``ip:port`` where calls to this carrier go; None for a carrier that only sends calls."""
+    transport: Literal["udp", "tcp", "tls"] = "udp"
+    """How calls go to it; other than by UDP only where sip.listen has that transport."""
+    certificate_name: str | None = None
+    """The name that its TLS certificate must have, when it is not the address of ``to``."""
     nat: bool = False
     landing: dict[str, str] = field(default_factory=dict)
     """Landing numbers of this carrier and the published number that each stands for."""
@@ -199,6 +231,15 @@ class Log(Section, frozen=True):
     file: str | None = None
 
 
+class Trace(Section, frozen=True):
+    """The latest SIP messages, kept in memory for ``switchboard trace``."""
+
+    calls: Annotated[int, Meta(ge=1, le=1_000_000)] = 2000
+    """Calls, the latest ones, whose messages can be found."""
+    megabytes: Annotated[int, Meta(ge=0, le=65536)] = 64
+    """Room for messages, the latest ones; with 0 none are kept."""
+
+
 class Config(Section, frozen=True):
     """The whole configuration."""
 
@@ -219,6 +260,7 @@ class Config(Section, frozen=True):
     regions: Regions = Regions()
     flows: tuple[str, ...] = ()
     """Directories or files with flows, beside the packaged library."""
+    trace: Trace = Trace()
     store: Store = Store()
     http: Http = Http()
     log: Log = Log()

@@ -14,11 +14,13 @@ _SLACK: Final = 64
 class PhoneSources:
     """Maps a source address to the address-of-record that registered from it; stale entries are swept."""
 
-    __slots__ = ("_registrar", "_sources")
+    __slots__ = ("_flows", "_registrar", "_sources")
 
     def __init__(self, registrar: Registrar) -> None:
         self._registrar = registrar
         self._sources: dict[Address, str] = {}
+        self._flows: dict[Address, set[str]] = {}
+        """By connection, everybody who registered over it: a phone has several lines, a proxy many phones."""
 
     def __len__(self) -> int:
         return len(self._sources)
@@ -28,6 +30,18 @@ class PhoneSources:
         if len(self._sources) > 2 * len(self._registrar) + _SLACK:
             self._sources = {known: owner for known, owner in self._sources.items() if self._holds(known, owner, now)}
         self._sources[source] = aor
+        if type(source) is not tuple:
+            self._flows.setdefault(source, set()).add(aor)
+
+    def cut_off(self, flow: Address) -> bool:
+        """A connection has ended, and with it the registrations made over it; tells whether there were any."""
+        lines = self._flows.pop(flow, None)
+        if lines is None:
+            return False
+        self._sources.pop(flow, None)
+        for aor in lines:
+            self._registrar.cut_off(aor, flow)
+        return True
 
     def owner(self, source: Address, now: float) -> str | None:
         """The address-of-record whose current registration came from `source`."""

@@ -89,6 +89,13 @@ class Registrar:
         if self._bindings.pop(aor, None) is not None:
             self._changed.add(aor)
 
+    def cut_off(self, aor: str, source: tuple[str, int]) -> None:
+        """Remove the bindings that an address-of-record has over a connection which has ended (RFC 5626 §5.3)."""
+        held = self._bindings.get(aor, ())
+        left = [binding for binding in held if binding.source != source]
+        if len(left) < len(held):
+            self._store(aor, left)
+
     def take_changes(self) -> set[str]:
         """Return the addresses-of-record that have come or gone since the last call; `lookup` tells which."""
         changed, self._changed = self._changed, set()

@@ -44,6 +44,11 @@ class StreamFramer:
         self._head_size = 0
         self._total = 0
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a part of a message is here, and the rest is awaited."""
+        return bool(self._buffer)
+
     def feed(self, data: bytes) -> list[Message]:
         """Take octets and return the messages they complete; raises ParseError once, then returns nothing."""
         messages: list[Message] = []

@@ -15,6 +15,9 @@ from switchboard.supervisor.ports import bind_udp, family
 BUFFER: Final = 4 << 20
 """Wanted octets of each SIP socket's buffers: 4 MiB hold about 4,000 messages while the loop is busy."""
 
+BACKLOG: Final = 1024
+"""Connections that may wait to be taken, as the phones of a town do after a power cut."""
+
 _FORCE: Final = ((socket.SO_RCVBUF, 33), (socket.SO_SNDBUF, 32))
 """Each size option with its privileged twin (SO_RCVBUFFORCE, SO_SNDBUFFORCE), which no sysctl bounds."""
 
@@ -28,17 +31,37 @@ def bind_listeners(config: Config, file: Path) -> list[tuple[Listen, socket.sock
     bound: list[tuple[Listen, socket.socket]] = []
     for index, listen in enumerate(config.sip.listen):
         try:
-            sock = bind_udp(family(listen.host), listen.host, listen.port)
+            sock = _bind(listen)
         except OSError as problem:
             for _, other in bound:
                 other.close()
             reason, advice = _explain(problem, listen)
             where = config_error(file, f"sip.listen[{index}]", "").place
-            message = f"cannot listen on {listen.host}:{listen.port}/udp: {reason}; {advice} in {where}"
+            message = f"cannot listen on {listen.host}:{listen.port}/{listen.transport}: {reason}; {advice} in {where}"
             raise ListenError(message) from None
-        _enlarge(sock)
+        if listen.transport == "udp":
+            _enlarge(sock)
         bound.append((listen, sock))
     return bound
+
+
+def _bind(listen: Listen) -> socket.socket:
+    kind = family(listen.host)
+    if listen.transport == "udp":
+        return bind_udp(kind, listen.host, listen.port)
+    sock = socket.socket(kind, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        # Connections of an earlier run that the kernel still remembers are no hindrance.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if kind == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((listen.host, listen.port))
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def check_media_address(config: Config, file: Path) -> None:
@@ -55,7 +78,7 @@ def check_media_address(config: Config, file: Path) -> None:
 
 def _explain(problem: OSError, listen: Listen) -> tuple[str, str]:
     if problem.errno == errno.EADDRINUSE:
-        owner = port_owner(listen.host, listen.port)
+        owner = port_owner(listen.host, listen.port, "udp" if listen.transport == "udp" else "tcp")
         by = f" (by pid {owner[0]} {owner[1]})" if owner else ""
         return f"the port is in use{by}", "stop it or change sip.listen"
     if problem.errno == errno.EADDRNOTAVAIL:
@@ -73,10 +96,10 @@ def _enlarge(sock: socket.socket) -> None:
             sock.setsockopt(socket.SOL_SOCKET, plain, BUFFER)  # the kernel lowers it to net.core.?mem_max
 
 
-def port_owner(host: str, port: int) -> tuple[int, str] | None:
-    """Pid and name of the process that holds a UDP port here, if /proc tells."""
+def port_owner(host: str, port: int, protocol: str = "udp") -> tuple[int, str] | None:
+    """Pid and name of the process that holds a port of "udp" or "tcp" here, if /proc tells."""
     try:
-        inodes = _inodes(host, port)
+        inodes = _inodes(host, port, protocol)
         if not inodes:
             return None
         for name in os.listdir("/proc"):
@@ -87,10 +110,10 @@ def port_owner(host: str, port: int) -> tuple[int, str] | None:
     return None
 
 
-def _inodes(host: str, port: int) -> set[str]:
+def _inodes(host: str, port: int, protocol: str) -> set[str]:
     six = family(host) == socket.AF_INET6
     found = set()
-    for line in Path("/proc/net/udp6" if six else "/proc/net/udp").read_text().splitlines()[1:]:
+    for line in Path(f"/proc/net/{protocol}6" if six else f"/proc/net/{protocol}").read_text().splitlines()[1:]:
         fields = line.split()
         address, _, number = fields[1].rpartition(":")
         wanted = (_kernel_form(host), "0" * len(address))

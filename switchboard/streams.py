@@ -1,0 +1,85 @@
+"""SIP over TCP and TLS as the configuration wants it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from config.schema import Config
+from switchboard.net.acceptor import Bounds
+from switchboard.net.certificates import CertificateError, Certificates
+from switchboard.net.connections import Connections, Patience
+from switchboard.net.driver import Driver
+from switchboard.ops.control import CommandError
+from switchboard.sip.flow import on_transport
+from switchboard.sip.outgoing import Address
+
+
+def stream_places(config: Config) -> dict[str, Address]:
+    """Where we are on "tcp" and "tls", as far as sip.listen has them."""
+    return {one.transport: (one.host, one.port) for one in config.sip.listen if one.transport != "udp"}
+
+
+def trunk_address(to: str | None, transport: str) -> Address | None:
+    """Where calls go to a carrier; None for one that only sends them."""
+    if to is None:
+        return None
+    host, _, port = to.rpartition(":")
+    return on_transport((host.strip("[]"), int(port)), transport)
+
+
+class Streams:
+    """The connections of a switch, and the certificates they show."""
+
+    def __init__(self, config: Config, sockets: Sequence[socket.socket], driver: Driver) -> None:
+        """`sockets` are those of sip.listen after the first; raises CertificateError."""
+        self.certificates = _certificates(config)
+        settings = config.sip.connections
+        self.connections = Connections(
+            driver,
+            bounds=Bounds(settings.most, settings.per_source),
+            patience=Patience(float(settings.connect), float(settings.idle)),
+            certificates=self.certificates,
+            names=_names(config),
+        )
+        for listen, sock in zip(config.sip.listen[1:], sockets, strict=True):
+            self.connections.listen(sock, listen.transport)
+        driver.attach(self.connections)
+
+    def reload(self) -> dict[str, bool]:
+        """Show new certificates to those who connect from now on; calls and connections go on."""
+        if self.certificates is None:
+            raise CommandError("sip.listen has no TLS, so there is no certificate")
+        try:
+            self.certificates.reload()
+        except CertificateError as error:
+            raise CommandError(f"{error}; the old ones stay") from None
+        return {"reloaded": True}
+
+
+def _certificates(config: Config) -> Certificates | None:
+    settings = config.sip.connections
+    for listen in config.sip.listen:
+        if listen.certificate is not None and listen.key is not None:
+            return Certificates(
+                Path(listen.certificate),
+                Path(listen.key),
+                _path(listen.client_ca),
+                _path(settings.server_ca),
+                verify=settings.verify,
+            )
+    return None
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text is not None else None
+
+
+def _names(config: Config) -> dict[Address, str]:
+    names: dict[Address, str] = {}
+    for trunk in config.trunks:
+        there = trunk_address(trunk.to, "udp")
+        if there is not None and trunk.certificate_name is not None:
+            names[there] = trunk.certificate_name
+    return names
