@@ -63,6 +63,7 @@ def build_switch_api(
         apply_masks=apply_masks,
         light_lamp=light_lamp,
         region_of=region_of,
+        ring=switch.ring,
         trail=AuditTrail(store.audit, services.utc),
     )
     api = SwitchApi(parts)

@@ -14,7 +14,7 @@ import msgspec
 
 from config.loader import config_error, suggestion
 from config.queue_checks import flows_named
-from config.schema import Config
+from config.schema import Config, Trace
 from ivr_flows.checks.prompts import check_prompts
 from ivr_flows.errors import FlowError
 from ivr_flows.loader import LIBRARY, load_library, read_flow
@@ -28,6 +28,7 @@ from routing.masks.secret import RealNumber
 from routing.masks.table import MaskTable
 from routing.trunks import Trunks
 from switchboard.accounts import Accounts
+from switchboard.archive.announcing import Announcer
 from switchboard.backends import Backends
 from switchboard.calendar import Calendar
 from switchboard.calls.auto_answer import auto_answer_lines
@@ -39,6 +40,7 @@ from switchboard.calls.message_waiting import tell_waiting
 from switchboard.directory import Directory, Services, build_plan
 from switchboard.flow_reload import FlowReload
 from switchboard.net.driver import Driver
+from switchboard.net.message_ring import MessageRing
 from switchboard.ops.control import Command
 from switchboard.ops.health import Health
 from switchboard.ops.log import get_logger, lines_dropped
@@ -54,8 +56,10 @@ from switchboard.sip.core import SipCore
 from switchboard.sip.registrar import Registrar
 from switchboard.sip.timers import Timers
 from switchboard.store.masks import MOST_IDS, apply_changes
+from switchboard.store.recordings import RecordingRepository
 from switchboard.store.records import MessageState, new_id
 from switchboard.store.store import Store
+from switchboard.streams import Streams, stream_places, trunk_address
 from switchboard.tokens import TokenPool
 from switchboard.voice import CachedVoice
 
@@ -68,6 +72,9 @@ if TYPE_CHECKING:
 MASK_REST: Final = 0.001
 MADE: Final = "prompts"
 """Below the store's directory: prompts made because their files are missing."""
+
+FINISHED: Final = "finished"
+"""The same of the directory by which the recorder tells of complete files."""
 
 FAULTS: Final = frozenset({"recording.failed", "voicemail.failed"})
 """What a call tells of itself that is an error, and logged whatever the level."""
@@ -114,8 +121,13 @@ class Switch:
         store: Store,
         flows: dict[str, Flow],
         file: Path | None = None,
+        *,
+        streams: Sequence[socket.socket] = (),
     ) -> None:
-        """`file` is where the configuration stands, for what is wrong with flows that change later."""
+        """`file` is where the configuration stands, for what is wrong with flows that change later.
+
+        `sock` is the UDP socket; `streams` are those that listen for TCP and TLS.
+        """
         self.config = config
         self.store = store
         utc_us = utc_clock()
@@ -126,7 +138,13 @@ class Switch:
         listen = config.sip.listen[0]
         base = config.sip.timers
         timers = Timers(base.t1, base.t2, base.t4, base.d)
-        self.core = SipCore(local=(host, port), timers=timers, random_token=token, user_agent=config.sip.user_agent)
+        self.core = SipCore(
+            local=(host, port),
+            timers=timers,
+            random_token=token,
+            user_agent=config.sip.user_agent,
+            streams=stream_places(config),
+        )
         self.plane = open_plane(config.media, workers, self._on_media)
         self.backends = Backends(observe=self.metrics.backend)
         synthesiser = EspeakSynthesiser() if config.speech.engine == "espeak" else NoSynthesiser()
@@ -153,6 +171,8 @@ class Switch:
                 ring_timeout=config.limits.ring_timeout,
                 auto_answer=auto_answer_lines(config.sip.auto_answer, domain),
                 call_duration=config.limits.call_duration,
+                session_expires=int(config.sip.session_expires),
+                min_se=int(config.sip.min_se),
                 recordings=str(_recordings(config)),
                 services=Services(config, plan),
                 outbound=(config.outbound.trunk, config.outbound.shown) if config.outbound is not None else None,
@@ -160,7 +180,10 @@ class Switch:
             core=self.core,
             media=self.plane,
             routing=self.directory,
-            trunks={one.name: Trunk(one.name, _address(one.to), one.nat, one.landing) for one in config.trunks},
+            trunks={
+                one.name: Trunk(one.name, trunk_address(one.to, one.transport), one.nat, one.landing)
+                for one in config.trunks
+            },
             flows=FlowShelf(flows),
             registrar=Registrar(),
             authenticator=Accounts(
@@ -185,10 +208,22 @@ class Switch:
             region_of=self.regions.lookup,
             pins=Pins({one.user: one.pin.reveal("its hash is kept") for one in config.accounts if one.pin is not None}),
         )
+        self.announcer = Announcer(
+            store.directory / FINISHED,
+            RecordingRepository(store.database),
+            self.exchange,
+            lambda: utc_us(time.monotonic()),
+            self._log_call if config.log.level in ("debug", "info") else self._log_fault,
+        )
         self.desk = open_desk(config, self.exchange, calendar.local)
         self.engine = CallEngine(self.exchange)
         self.flow_reload = FlowReload(self.exchange, lambda: load_flows(config, file), flow_paths(config))
-        self.driver = Driver(sock, self.core, self.engine, self._on_error, ledgers=(store.journal, self.plane))
+        self.ring = message_ring(config.trace)
+        if self.ring is not None:
+            self.exchange.note_dialog = self.ring.note
+        ledgers = (store.journal, self.plane)
+        self.driver = Driver(sock, self.core, self.engine, self._on_error, ledgers=ledgers, ring=self.ring)
+        self.streams = Streams(config, streams, self.driver)
         self.api: SwitchApi | None = None
         self.health = Health()
         self.lag = LoopLag()
@@ -213,6 +248,7 @@ class Switch:
         counts = {
             **self.exchange.counts(),
             **self.core.counts(),
+            **self.streams.connections.counts(),
             "registrations": len(self.exchange.registrar),
         }
         for name, value in self.plane.counts().items():
@@ -222,6 +258,7 @@ class Switch:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to take calls."""
         self.driver.start(loop)
+        self.streams.connections.start(loop)
         self.lag.start(loop)
         self.driver.run(lambda now: staff(self.desk, self.config, self.store, now))
 
@@ -250,8 +287,9 @@ class Switch:
             self.log.warning("regions.incomplete", reason=fault)
 
     def stop(self) -> None:
-        """Close the SIP socket."""
+        """Close the SIP sockets."""
         self.lag.stop()
+        self.streams.connections.close()
         self.driver.close()
 
     def drain(self) -> None:
@@ -269,6 +307,7 @@ class Switch:
             "counts": lambda request: self.counts(),
             "status": lambda request: self.health.report(),
             "flows": lambda request: self.flow_reload.listing(),
+            "reload-certificates": lambda request: self.streams.reload(),
             "reload-flows": lambda request: self.flow_reload.reload(),
         }
 
@@ -332,6 +371,7 @@ class Switch:
 
     def _measure(self) -> None:
         metrics, transport, journal = self.metrics, self.driver.transport, self.store.journal
+        connections = self.streams.connections
         metrics.state(self.counts)
         metrics.readings.counter(
             "switchboard_sip_messages_total",
@@ -344,6 +384,12 @@ class Switch:
             ("sip_datagrams_sent", "SIP datagrams sent.", lambda: transport.sent),
             ("sip_datagrams_dropped", "SIP datagrams lost here, the send queue being full.", lambda: transport.dropped),
             ("calls_started", "Calls taken.", lambda: self.exchange.started),
+            ("sip_connections_opened", "Connections to carriers and phones made by us.", lambda: connections.opened),
+            (
+                "sip_connections_turned_away",
+                "Connections refused because there were too many.",
+                lambda: connections.turned_away,
+            ),
             ("journal_records", "Records appended to the journal.", lambda: journal.counts()["appended"]),
             ("journal_failures", "Records that could not be written at once.", lambda: journal.counts()["failed"]),
             ("flow_reloads_refused", "Changed flows that were refused.", lambda: self.flow_reload.refused),
@@ -403,8 +449,8 @@ def _recordings(config: Config) -> Path:
     return Path(directory).absolute() if directory else Path(config.store.directory, "recordings").absolute()
 
 
-def _address(text: str | None) -> tuple[str, int] | None:
-    if text is None:
+def message_ring(settings: Trace) -> MessageRing | None:
+    """Where messages are kept for ladders; None when the configuration leaves no room for them."""
+    if not settings.megabytes:
         return None
-    host, _, port = text.rpartition(":")
-    return host.strip("[]"), int(port)
+    return MessageRing(octets=settings.megabytes << 20, calls=settings.calls)

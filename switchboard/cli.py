@@ -76,6 +76,7 @@ COMMANDS: Final = {
     "logout": ("switchboard.remote_cli.login", "LOGOUT_HELP"),
     "queues": ("switchboard.remote_cli.queues", "HELP"),
     "top": ("switchboard.remote_cli.top", "HELP"),
+    "trace": ("switchboard.remote_cli.trace", "HELP"),
     "transfer": ("switchboard.remote_cli.commands", "TRANSFER_HELP"),
 }
 """Single commands: the module that has the function of that name, and its help."""

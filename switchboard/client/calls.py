@@ -17,6 +17,7 @@ from switchboard.api.types import (
     RecordView,
     RemarkView,
     Revealed,
+    TraceView,
 )
 from switchboard.calls import commands
 from switchboard.calls.commands import Command, Done, Mode
@@ -157,6 +158,11 @@ class Records:
     async def get(self, call: str) -> RecordView:
         """All that is kept of a call."""
         return await self._session.get(f"/records/{segment(call)}", RecordView)
+
+    async def trace(self, call: str, *, reveal: bool = False, wire: bool = False) -> TraceView:
+        """The SIP messages of a call, also of one that is up, while they are kept."""
+        asked = {"reveal": reveal or None, "wire": wire or None}
+        return await self._session.get(f"/records/{segment(call)}/trace", TraceView, asked)
 
     async def export(
         self, *, since: datetime | None = None, until: datetime | None = None, agent: str | None = None,

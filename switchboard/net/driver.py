@@ -8,15 +8,23 @@ timers are served by the way and none is armed.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
+from switchboard.net.connections import Connections
 from switchboard.net.message_counts import MessageCounts
+from switchboard.net.message_ring import MessageRing
 from switchboard.net.udp import Batch, UdpTransport
 from switchboard.sip.core import SipCore
+from switchboard.sip.errors import ParseError
 from switchboard.sip.events import Event
+from switchboard.sip.flow import StreamAddress, TcpAddress
+from switchboard.sip.message import Message
+from switchboard.sip.outgoing import Address
 
 # Timers are late by at most this; it spares a wake-up for each of many neighbouring deadlines.
 TIMER_GRAIN: Final = 0.001
@@ -63,6 +71,7 @@ class Driver:
         clock: Callable[[], float] = time.monotonic,
         *,
         ledgers: Sequence[Ledger] = (),
+        ring: MessageRing | None = None,
     ) -> None:
         self.transport = UdpTransport(sock, self._batch)
         self.messages = MessageCounts()
@@ -72,6 +81,8 @@ class Driver:
         self._on_error = on_error
         self._clock = clock
         self._ledgers = ledgers
+        self._ring = ring
+        self._connections: Connections | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._armed: float | None = None
@@ -107,9 +118,40 @@ class Driver:
         self._send(now)
         self._arm()
 
+    def attach(self, connections: Connections) -> None:
+        """Send by these connections what goes to TCP and TLS."""
+        self._connections = connections
+
+    def take(self, messages: Sequence[Message], fault: ParseError | None, source: StreamAddress) -> None:
+        """Feed what came together over a connection, and last what broke it."""
+        core = self._core
+        batch: Batch = [(message.raw, source) for message in messages]
+        self.messages.received(batch)
+        if self._ring is not None:
+            self._ring.keep(self._clock(), False, batch)
+        steps: list[Callable[[float], None]] = [partial(core.receive_message, message, source) for message in messages]
+        if fault is not None:
+            steps.append(lambda now: core.receive_fault(fault, source))
+        self.serve(_run, steps)
+
+    def cut_off(self, address: StreamAddress) -> None:
+        """A connection is gone, or could not be made."""
+        self.run(lambda now: self._core.flow_lost(address, now))
+
+    def _send_by_stream(self, data: bytes, destination: Address) -> OSError | None:
+        assert isinstance(destination, StreamAddress)
+        if self._connections is not None and self._connections.speaks(destination):
+            return self._connections.send(data, destination)
+        if type(destination) is TcpAddress:
+            # The core, too, takes UDP instead; of TLS there is no lesser form.
+            return self.transport.send(data, (destination[0], destination[1]))
+        return OSError(errno.EPROTONOSUPPORT, "the switch has no TLS")
+
     def _batch(self, batch: Batch) -> None:
         clock, receive = self._clock, self._core.receive
         now = clock()
+        if self._ring is not None:
+            self._ring.keep(now, False, batch)
         self._gather()
         for data, source in batch:
             try:
@@ -133,11 +175,13 @@ class Driver:
     def _send(self, now: float) -> None:
         for ledger in self._ledgers:
             ledger.flush()
-        send = self.transport.send
+        send, stream = self.transport.send, self._send_by_stream
         while datagrams := self._core.take_datagrams():
             self.messages.sent(datagrams)
+            if self._ring is not None:
+                self._ring.keep(now, True, datagrams)
             for data, destination in datagrams:
-                error = send(data, destination)
+                error = send(data, destination) if type(destination) is tuple else stream(data, destination)
                 if error is not None:
                     self._core.transport_error(destination, now)
                     self._tell(now)

@@ -35,6 +35,7 @@ from switchboard.calls.control import command
 from switchboard.calls.desk import Desk
 from switchboard.directory import Directory
 from switchboard.flow_reload import FlowReload
+from switchboard.net.message_ring import MessageRing
 from switchboard.ops.health import Health
 from switchboard.ops.metrics import Metrics
 from switchboard.ops.web import build_pages
@@ -43,7 +44,7 @@ from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.store.masks import apply_changes
 from switchboard.store.records import CallRecord
 from switchboard.store.store import Store
-from tests.support.exchange import Peer, World
+from tests.support.exchange import SWITCH, Address, Peer, World
 
 AGENTS = ("anna", "ben", "carl")
 QUEUE = "4003"
@@ -99,6 +100,9 @@ class ApiSwitch:
             self.desk.set_agent(Agent(id=name, phone=self.target(name), groups=groups, skills={"en": 3}), now)
         self.clock = Clock(began)
         self.lamps: list[str] = []
+        self.ring = MessageRing(octets=1 << 20, calls=100)
+        x.note_dialog = self.ring.note
+        self.world.watch = self._keep
         self.services = Services(
             users=self.store.users,
             refresh_tokens=self.store.refresh_tokens,
@@ -126,6 +130,7 @@ class ApiSwitch:
             apply_masks=self._apply_masks,
             light_lamp=self.lamps.append,
             trail=AuditTrail(self.store.audit, self.clock),
+            ring=self.ring,
         )
         self.api = SwitchApi(self.parts, wrong_seconds=0.0)
         self.app = self.api.build(build_pages(Metrics(), Health()))
@@ -138,6 +143,12 @@ class ApiSwitch:
         """The driver's `run`: a step, and what follows from it."""
         step(self.world.now)
         self.world.run()
+
+    def _keep(self, source: Address, destination: Address, data: bytes) -> None:
+        if destination == SWITCH:
+            self.ring.keep(self.world.now, False, [(data, source)])
+        elif source == SWITCH:
+            self.ring.keep(self.world.now, True, [(data, destination)])
 
     async def _apply_masks(self, ids: Sequence[str]) -> None:
         apply_changes(self.table, self.store.read_mask_changes(ids, ()))

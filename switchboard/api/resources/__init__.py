@@ -14,6 +14,7 @@ from switchboard.api.resources.numbers import numbers
 from switchboard.api.resources.parts import Parts
 from switchboard.api.resources.records import records
 from switchboard.api.resources.system import system
+from switchboard.api.resources.trace import trace
 
 __all__ = ["Parts", "resource_router"]
 
@@ -22,6 +23,6 @@ def resource_router(parts: Parts) -> Router:
     """All of them, over the parts of one switch."""
     return Router(
         "/",
-        route_handlers=[desk, groups, calls, records, audio, numbers, system, accounts],
+        route_handlers=[desk, groups, calls, records, audio, numbers, system, accounts, trace],
         dependencies={"parts": Provide(lambda: parts, sync_to_thread=False)},
     )

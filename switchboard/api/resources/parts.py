@@ -23,6 +23,7 @@ from switchboard.api.views import RegionOf, no_region
 from switchboard.calls.commands import Actor, Command, Done
 from switchboard.calls.desk import Desk
 from switchboard.calls.exchange import Exchange
+from switchboard.net.message_ring import MessageRing
 from switchboard.ops.health import Health
 from switchboard.store.store import Store
 
@@ -61,6 +62,8 @@ class Parts:
     light_lamp: Callable[[str], None]
     """Tells the owners of a voice mail box what is in it."""
     region_of: RegionOf = no_region
+    ring: MessageRing | None = None
+    """The latest SIP messages; None when none are kept."""
     once: Once = field(default_factory=lambda: Once(time.monotonic))
     trail: AuditTrail
 

@@ -44,6 +44,7 @@ from switchboard.api.types.history import (
     RemarkView,
     Revealed,
 )
+from switchboard.api.types.trace import MessageStep, TraceView
 
 __all__ = [
     "AgentSettings",
@@ -71,6 +72,7 @@ __all__ = [
     "MaskView",
     "Me",
     "MediaView",
+    "MessageStep",
     "MessageView",
     "Moment",
     "NewUser",
@@ -96,6 +98,7 @@ __all__ = [
     "StatusView",
     "TokenView",
     "TotpView",
+    "TraceView",
     "TrailView",
     "TrunkView",
     "UserView",

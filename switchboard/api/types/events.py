@@ -14,7 +14,7 @@ from switchboard.api.types.history import RemarkView
 class EventView(View, frozen=True, kw_only=True):
     """One message of the event stream; `seq` grows by one from event to event, also over those one may not see.
 
-    `type` is `snapshot`, `idle`, `call.STEP`, `agent.state`, `queue.STEP` or `alert`.
+    `type` is `snapshot`, `idle`, `call.STEP`, `agent.state`, `queue.STEP`, `recording.ready` or `alert`.
     """
 
     seq: int

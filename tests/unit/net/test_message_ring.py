@@ -1,0 +1,49 @@
+"""The latest messages: what is kept, and what makes room."""
+
+from __future__ import annotations
+
+from switchboard.net.message_ring import EACH, MessageRing
+
+PEER = ("192.0.2.1", 5060)
+
+
+def test_messages_are_kept_in_order_and_by_reference() -> None:
+    """The very lists that came are given back, from a moment on; an empty one is not kept."""
+    ring = MessageRing(octets=10_000, calls=10)
+    first, second = [(b"one", PEER)], [(b"two", PEER), (b"three", PEER)]
+    ring.keep(1.0, False, first)
+    ring.keep(1.5, False, [])
+    ring.keep(2.0, True, second)
+    assert [(kept.at, kept.outgoing) for kept in ring.since(0.0)] == [(1.0, False), (2.0, True)]
+    assert ring.since(0.0)[1].messages is second
+    assert [kept.messages for kept in ring.since(2.0)] == [second]
+    assert ring.size == 3 * EACH + 11
+
+
+def test_the_oldest_make_room() -> None:
+    """Never more than the limit; a batch goes as a whole."""
+    ring = MessageRing(octets=3 * (EACH + 100), calls=10)
+    for at in range(10):
+        ring.keep(float(at), False, [(b"x" * 100, PEER)])
+    assert [kept.at for kept in ring.since(0.0)] == [7.0, 8.0, 9.0]
+    assert ring.size == 3 * (EACH + 100)
+    ring.keep(10.0, False, [(b"x" * 100_000, PEER)])
+    assert ring.since(0.0) == []
+    assert ring.size == 0
+
+
+def test_the_calls_that_began_last_are_known() -> None:
+    """With all their dialogs, since the batch in which the first was named."""
+    ring = MessageRing(octets=10_000, calls=2)
+    ring.keep(5.0, False, [(b"x", PEER)])
+    ring.note("a", "a-1")
+    ring.keep(6.0, False, [(b"x", PEER)])
+    ring.note("b", "b-1")
+    ring.note("a", "a-2")
+    known = ring.known("a")
+    assert known is not None
+    assert (known.since, known.call_ids) == (5.0, ("a-1", "a-2"))
+    ring.note("c", "c-1")
+    assert ring.known("a") is None
+    assert ring.known("b") is not None
+    assert ring.counts()["trace_calls"] == 2
