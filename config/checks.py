@@ -17,6 +17,7 @@ from config.schema import Config, Mask, Trunk
 _PIN: Final = re.compile(r"[0-9]{4,8}")
 _EXTENSION: Final = re.compile(r"\d{1,6}")
 _LEAST_SESSION: Final = 90
+_LEAST_SESSION: Final = 90
 
 
 def findings(config: Config) -> Iterator[Finding]:
@@ -79,6 +80,11 @@ def _sip(config: Config) -> Iterator[Finding]:
             yield f"sip.timers.{name}", f"sip.timers.{name} must be above zero", None
     if timers.t2 < timers.t1:
         yield "sip.timers.t2", "t2 is the ceiling of retransmissions and must not be below t1", None
+    interval, least = config.sip.session_expires, config.sip.min_se
+    if least < _LEAST_SESSION or least % 1:
+        yield "sip.min_se", f"min_se is {_LEAST_SESSION} seconds or more, in whole seconds (RFC 4028 §4)", None
+    if interval and (interval < least or interval % 1):
+        yield "sip.session_expires", "session_expires is min_se or more, in whole seconds, or 0", "e.g. 30m"
     interval, least = config.sip.session_expires, config.sip.min_se
     if least < _LEAST_SESSION or least % 1:
         yield "sip.min_se", f"min_se is {_LEAST_SESSION} seconds or more, in whole seconds (RFC 4028 §4)", None

@@ -70,6 +70,11 @@ class Sip(Section, frozen=True):
     is still there. 0: neither, but a peer that wants a session timer has it."""
     min_se: Duration = Duration(90.0)
     """The least interval taken from others, who get 422 for less."""
+    session_expires: Duration = Duration(1800.0)
+    """The session interval we offer (RFC 4028); after half of it also a peer without session timers is asked whether it
+    is still there. 0: neither, but a peer that wants a session timer has it."""
+    min_se: Duration = Duration(90.0)
+    """The least interval taken from others, who get 422 for less."""
 
 
 class Media(Section, frozen=True):

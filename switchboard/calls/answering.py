@@ -10,11 +10,12 @@ from switchboard.calls.cdr import write_snapshot
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import LegInput, LegState
 from switchboard.calls.negotiation import lease_media, make_answer, make_offer, open_media
+from switchboard.calls.session_timers import accept_session
 from switchboard.sip.dialog import Dialog
 
 ALLOW: Final = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REFER, SUBSCRIBE, NOTIFY"
-SUPPORTED: Final = "Supported: replaces, norefersub"
-"""RFC 3891, and REFER without the subscription (RFC 4488)."""
+SUPPORTED: Final = "Supported: replaces, norefersub, timer"
+"""RFC 3891, REFER without the subscription (RFC 4488), session timers (RFC 4028)."""
 
 
 def progress(x: Exchange, call: Call, status: int, now: float) -> None:
@@ -77,13 +78,13 @@ def answer_caller(x: Exchange, call: Call, now: float) -> bool:
     assert request is not None
     caller.dialog = dialog = Dialog.as_server(request, caller.local_tag, transaction.source, nat=caller.nat)
     x.dialogs[dialog.call_id, caller.local_tag] = caller
+    timer = accept_session(x, caller, request, now)
     _note_progress(x, call, now)
     call.record.answered_us = caller.record.answered_us = x.utc_us(now)
     caller.record.sip_status = call.record.sip_status = 200
     write_snapshot(x, call)
-    x.core.respond(
-        transaction, 200, "OK", to_tag=caller.local_tag, headers=(x.contact, ALLOW, SUPPORTED), body=body, now=now
-    )
+    headers = (x.contact, ALLOW, SUPPORTED, *timer)
+    x.core.respond(transaction, 200, "OK", to_tag=caller.local_tag, headers=headers, body=body, now=now)
     return True
 
 

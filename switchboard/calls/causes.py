@@ -43,6 +43,7 @@ TIMEOUT: Final = Cause("timeout", 480, 102)
 LOOP: Final = Cause("loop", 483, 25)
 MEDIA_LOST: Final = Cause("media_lost", 500, 41)
 MEDIA_SILENT: Final = Cause("media_silent", 500, 102)
+SESSION_EXPIRED: Final = Cause("session_expired", 480, 102)
 TOO_LONG: Final = Cause("too_long", 480, 16)
 SHUTDOWN: Final = Cause("shutdown", 503, 41)
 NO_ACK: Final = Cause("no_ack", 500, 102)
@@ -69,6 +70,7 @@ CAUSES: Final[dict[str, Cause]] = {
         LOOP,
         MEDIA_LOST,
         MEDIA_SILENT,
+        SESSION_EXPIRED,
         TOO_LONG,
         SHUTDOWN,
         NO_ACK,
@@ -152,7 +154,8 @@ REASON_PHRASES: Final[dict[int, str]] = {
     200: "OK", 202: "Accepted", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
     405: "Method Not Allowed", 406: "Not Acceptable", 407: "Proxy Authentication Required",
     408: "Request Timeout", 410: "Gone", 413: "Request Entity Too Large", 415: "Unsupported Media Type",
-    416: "Unsupported URI Scheme", 420: "Bad Extension", 423: "Interval Too Brief",
+    416: "Unsupported URI Scheme", 420: "Bad Extension",
+    422: "Session Interval Too Small", 423: "Interval Too Brief",
     480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected",
     483: "Too Many Hops", 484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated",
     488: "Not Acceptable Here", 491: "Request Pending", 500: "Server Internal Error", 501: "Not Implemented",

@@ -31,13 +31,15 @@ from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.masked import note_put_through
 from switchboard.calls.negotiation import lease_media, make_answer, make_offer, open_media, take_answer
 from switchboard.calls.recording import talk_begins
+from switchboard.calls.session_timers import session_answered
 from switchboard.calls.wiring import settle
 from switchboard.sip.dialog import Dialog
 from switchboard.sip.errors import SipError
+from switchboard.sip.flow import on_transport, transport_of
 from switchboard.sip.message import Response
 from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.sip.transaction.client import ClientTransaction
-from switchboard.sip.uri import parse_uri
+from switchboard.sip.uri import Uri, parse_uri
 
 LAST_MINUTE: Final = 60.0
 LAST_MINUTE_PROMPT: Final = "zh/last_minute"
@@ -80,7 +82,8 @@ def _number_destination(x: Exchange, target: NumberTarget, shown: str) -> Destin
         return UNREACHABLE
     number = x.secrets.open(target.secret)
     host, port = trunk.to
-    uri = f"sip:{number.reveal('dial on trunk')}@{host}:{port}"
+    by = "" if type(trunk.to) is tuple else f";transport={transport_of(trunk.to)}"
+    uri = f"sip:{number.reveal('dial on trunk')}@{host}:{port}{by}"
     return Destination(uri, f"<{uri}>", shown or target.shown, trunk.to, str(number), trunk.nat)
 
 
@@ -91,7 +94,13 @@ def _sip_destination(text: str, shown: str) -> Destination | Cause:
     except SipError:
         return UNREACHABLE
     host = _literal(uri.host)
-    return Destination(text, f"<{text}>", shown, (host, uri.port or 5060), text) if host else UNREACHABLE
+    return Destination(text, f"<{text}>", shown, _place(host, uri), text) if host else UNREACHABLE
+
+
+def _place(host: str, uri: Uri) -> Address:
+    """Where a URI with this address is: its scheme and its parameters name the transport."""
+    transport = "tls" if uri.scheme == "sips" else uri.params.get("transport") or ""
+    return on_transport((host, uri.port or (5061 if transport.lower() == "tls" else 5060)), transport)
 
 
 @lru_cache(maxsize=1024)
@@ -110,11 +119,16 @@ def _literal(host: str) -> str:
 
 
 def contact_address(contact: str, source: Address) -> tuple[Address, bool]:
-    """Where a phone is, and whether behind a NAT: a contact that is not where it sends from is of no use."""
+    """Where a phone is, and whether behind a NAT: a contact that is not where it sends from is of no use.
+
+    Who registered over a connection is reached over it (RFC 5626 §5.3).
+    """
     try:
         uri = parse_uri(contact)
     except SipError:
         return source, True
+    if type(source) is not tuple:
+        return source, uri.host != source[0]
     return ((source[0], uri.port or 5060), False) if uri.host == source[0] else (source, True)
 
 
@@ -153,7 +167,7 @@ def send_invite(
         to=found.to,
         call_id=x.token(),
         cseq=1,
-        headers=(x.contact, ALLOW, SUPPORTED, *headers),
+        headers=(x.contact, ALLOW, SUPPORTED, *x.session_offer, *headers),
         body=offer,
         max_forwards=call.max_forwards,
     )
@@ -162,6 +176,7 @@ def send_invite(
         call.record.transfer_latency_us = int(latency * 1e6)
         x.meter.transfer_latency(latency)
         call.last_digit_at = None
+    x.note_dialog(call.id, out.call_id)
     x.invites_out[leg.id] = x.core.request(out, now, context=leg)
 
 
@@ -297,6 +312,7 @@ def take_dialog(x: Exchange, leg: Leg, tx: ClientTransaction, response: Response
     leg.move(LegInput.ACK)
     leg.record.answered_us = x.utc_us(now)
     leg.record.sip_status = response.status
+    session_answered(x, leg, response, now)
     return dialog
 
 

@@ -113,6 +113,7 @@ def send_bye(x: Exchange, leg: Leg, cause: Cause, now: float) -> None:
 def leg_over(x: Exchange, leg: Leg) -> None:
     """Forget a leg's dialog and transactions."""
     leg.move(LegInput.END)
+    leg.session_due = None
     x.invites_in.pop(leg.id, None)
     x.invites_out.pop(leg.id, None)
     if leg.dialog is not None and x.dialogs.pop((leg.dialog.call_id, leg.local_tag), None) is not None:

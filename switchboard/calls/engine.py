@@ -30,6 +30,7 @@ from switchboard.calls.leg import Leg
 from switchboard.calls.queue_sounds import announced
 from switchboard.calls.recording import recorded
 from switchboard.calls.referral import reported
+from switchboard.calls.refreshing import Update, invite_longer, refresh_failed, sessions_due, update_answered
 from switchboard.calls.registration import register
 from switchboard.calls.reinvite import Reinvite, reinvite_answered, reinvite_failed, reinvites_due
 from switchboard.calls.serving import OFFER, key_pressed
@@ -80,7 +81,7 @@ class CallEngine:
         except Exception:
             # Half-done, the call could be stuck for ever; the driver's boundary reports what is raised on.
             leg = getattr(event.tx, "context", None)
-            leg = leg.leg if isinstance(leg, Reinvite) else leg
+            leg = leg.leg if isinstance(leg, Reinvite | Update) else leg
             call = self.exchange.call_of(leg) if isinstance(leg, Leg) else None
             if call is not None:
                 end_call(self.exchange, call, FAILED, "switch", now)
@@ -111,6 +112,10 @@ class CallEngine:
                 notify_answered(self.exchange, leg, event.response.status, now)
             elif isinstance(leg, Reinvite):
                 reinvite_answered(self.exchange, leg, event.tx, event.response, now)
+            elif isinstance(leg, Update):
+                update_answered(self.exchange, leg, event.response, now)
+            return
+        if event.response.status == 422 and invite_longer(self.exchange, leg, event.tx, event.response, now):
             return
         if leg.purpose != "connect":
             leg_response(self.exchange, event.tx, leg, event.response, now)
@@ -132,6 +137,8 @@ class CallEngine:
                 notify_answered(self.exchange, leg, 408, now)
             elif isinstance(leg, Reinvite):
                 reinvite_failed(self.exchange, leg, 408, now)
+            elif isinstance(leg, Update):
+                refresh_failed(self.exchange, leg.leg, 408, now)
             return
         failure = None
         if leg.purpose != "connect":
@@ -268,6 +275,8 @@ class CallEngine:
                 end_call(x, call, TOO_LONG, "switch", now)
         elif call.ring_due is not None and call.ring_due <= now:
             attempt_failed(x, call, NO_ANSWER, "switch", now)
+        elif call.session_due(now) is not None:
+            sessions_due(x, call, now)
         elif (call.others or call.control is not None) and (leg := call.ringing_due(now)) is not None:
             leg_rang_out(x, call, leg, now)
         elif call.control is not None and call.control.park_due is not None and call.control.park_due <= now:

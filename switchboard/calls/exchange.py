@@ -13,6 +13,7 @@ from switchboard.calls.causes import Cause
 from switchboard.calls.flow_shelf import FlowShelf
 from switchboard.calls.news import NO_FEED, Feed
 from switchboard.calls.phones import PhoneSources
+from switchboard.calls.session_timers import offer_lines
 from switchboard.calls.subscriptions import Subscriptions
 from switchboard.sip.timers import DeadlineHeap
 from switchboard.sip.transaction.table import Input
@@ -101,6 +102,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     park_timeout: float = 120.0
     survey: str = "survey"
     """The flow that asks callers how it was."""
+    session_expires: int = 0
+    """The session interval that is offered, and after half of which silent peers are asked; 0: neither."""
+    min_se: int = 90
+    """The least interval that is taken from others."""
 
 
 class Routing(Protocol):
@@ -426,6 +431,8 @@ class Exchange:
         self.pins = pins
         self.attempts: Mapping[Purpose, Attempt] = {}
         self.slots: dict[str, str] = {}
+        self.note_dialog: Callable[[str, str], None] = _note_nothing
+        """Told the Call-ID of each dialog that belongs to a call, with the id of the call."""
         self.draining = False
         self.started = 0
         self.ended = 0
@@ -442,6 +449,7 @@ class Exchange:
         self.after_heap: DeadlineHeap[Afterlife] = DeadlineHeap()
         host, port = settings.local
         self.contact = f"Contact: <sip:{host}:{port}>"
+        self.session_offer = offer_lines(settings.session_expires, settings.min_se)
 
     def call_waiting_as(self, entry: str) -> Call | None:
         """The call that the queue engine knows by this name: its own id, or that of its callback."""
@@ -487,6 +495,10 @@ class Exchange:
             "reinvites": len(self.reinvites),
             "slots": len(self.slots),
         }
+
+
+def _note_nothing(call: str, call_id: str) -> None:
+    """Nobody keeps messages."""
 
 
 def _deliver_nothing(call: Call, outcome: Event | Prepared) -> None:

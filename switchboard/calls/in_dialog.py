@@ -22,6 +22,7 @@ from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.negotiation import open_media, renegotiate, reoffer, take_answer
 from switchboard.calls.refer import refer
 from switchboard.calls.serving import key_pressed
+from switchboard.calls.session_timers import accept_session, too_brief
 from switchboard.calls.subscribe import notified, subscribe_again
 from switchboard.calls.wiring import control_of, rewire
 from switchboard.sip.message import Request
@@ -141,17 +142,22 @@ def _party_hung_up(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) 
 def _offer_in_dialog(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:
     """Re-INVITE or UPDATE: answered by this leg alone; the other side hears nothing of it."""
     invite = request.method == "INVITE"
-    unfinished = (invite and leg.state is not LegState.CONFIRMED) or leg.asked
-    if unfinished or (leg.offer_pending and (invite or request.body)):
+    unfinished = (invite and leg.state is not LegState.CONFIRMED) or leg.asked or leg.offer_pending
+    if unfinished and (invite or request.body):
         # RFC 3261 §14.2, RFC 3311 §5.2: one offer at a time.
         refuse(x, tx, 491, now)
+        return
+    owed = too_brief(x, request)
+    if owed is not None:
+        refuse(x, tx, owed[0], now, *owed[1])
         return
     if not request.body:
         body = b""
         if invite:
             body = reoffer(x, leg)
             leg.offer_pending = True
-        x.core.respond(tx, 200, "OK", headers=(x.contact, ALLOW), body=body, now=now)
+        headers = (x.contact, ALLOW, SUPPORTED, *accept_session(x, leg, request, now))
+        x.core.respond(tx, 200, "OK", headers=headers, body=body, now=now)
         return
     if request.content_type != "application/sdp":
         refuse(x, tx, 415, now, "Accept: application/sdp")
@@ -163,7 +169,8 @@ def _offer_in_dialog(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, r
         refuse(x, tx, 488, now)
         return
     _described_anew(x, call, leg, held, now)
-    x.core.respond(tx, 200, "OK", headers=(x.contact, ALLOW), body=answer, now=now)
+    headers = (x.contact, ALLOW, SUPPORTED, *accept_session(x, leg, request, now))
+    x.core.respond(tx, 200, "OK", headers=headers, body=answer, now=now)
 
 
 def _described_anew(x: Exchange, call: Call, leg: Leg, held: bool, now: float) -> None:

@@ -33,12 +33,13 @@ from switchboard.calls.masked import Found, ToGroup, cause_of_reason, find_maske
 from switchboard.calls.negotiation import read_offer
 from switchboard.calls.queueing import Wish, enqueue
 from switchboard.calls.replaces import replace_leg
+from switchboard.calls.session_timers import too_brief
 from switchboard.sip.errors import SipError
 from switchboard.sip.message import Request
 from switchboard.sip.transaction.server import ServerTransaction
 from switchboard.store.records import CallRecord
 
-_KNOWN_OPTIONS: Final = frozenset({"replaces", "norefersub"})
+_KNOWN_OPTIONS: Final = frozenset({"replaces", "norefersub", "timer"})
 _SCHEMES: Final = frozenset({"sip", "sips", "tel"})
 
 
@@ -93,7 +94,7 @@ def _accepts_sdp(request: Request) -> bool:
 
 def new_invite(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> None:
     """Take or refuse an INVITE outside a dialog."""
-    owed = screen(request)
+    owed = screen(request) or too_brief(x, request)
     if owed is not None:
         refuse(x, tx, owed[0], now, *owed[1])
         return
@@ -179,6 +180,7 @@ def _open_call(x: Exchange, tx: ServerTransaction, request: Request, context: st
     call.max_forwards = min(request.max_forwards or 70, 70) - 1
     record_caller(x, call, number)
     x.calls[call_id] = call
+    x.note_dialog(call_id, request.call_id)
     x.invites_in[caller.id] = tx
     tx.context = caller
     x.started += 1

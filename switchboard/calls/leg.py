@@ -13,6 +13,7 @@ import msgspec
 
 from media.offer_answer import Agreement, Codec, Remote
 from media.plane import Lease
+from switchboard.calls.session_timers import Session
 from switchboard.sip.dialog import Dialog
 from switchboard.store.records import LegRecord
 
@@ -72,6 +73,8 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     the group whose caller the agent took. `holding` is True while this party has put the others on hold by a command
     (by its phone: `remote.held`), `muted` while nobody is to hear it; `mode` is how a supervisor takes part.
     `asked` is True while a re-INVITE of ours is under way, `engaged` while the desk knows the agent to be in this call.
+    At `session_due` the session is refreshed, or over; `session` is None while the peer knows no session timers, which
+    says nothing of `session_due`. `updates` is True when the peer takes UPDATE.
     """
 
     id: str
@@ -104,6 +107,9 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     mode: Literal["", "listen", "whisper", "barge"] = ""
     asked: bool = False
     engaged: bool = False
+    session: Session | None = None
+    session_due: float | None = None
+    updates: bool = False
 
     def move(self, moved_by: LegInput) -> bool:
         """Take the transition for `moved_by`; False and no change when the table has none."""

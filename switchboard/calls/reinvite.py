@@ -1,19 +1,26 @@
-"""Our own re-INVITE: the party of a confirmed leg is asked to send to another port of ours (RFC 3261 §14.1)."""
+"""Our own re-INVITE (RFC 3261 §14.1): the party of a confirmed leg is to send elsewhere, or to say that it is there."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
+from media.offer_answer import Codec
 from media.sdp import SdpError
 from switchboard.calls.answering import ALLOW, SUPPORTED
 from switchboard.calls.exchange import Exchange
-from switchboard.calls.leg import Leg
+from switchboard.calls.leg import Leg, LegState
 from switchboard.calls.negotiation import lease_media, make_offer, open_media, release_media, take_answer
+from switchboard.calls.session_timers import lengthen, refresh_lines, session_answered
 from switchboard.sip.message import Response
 from switchboard.sip.transaction.client import ClientTransaction
 from switchboard.sip.transaction.table import Input
+
+MAX_GLARES: Final = 3
+"""So often a re-INVITE is sent again that meets one of the peer's."""
 
 Done = Callable[["Leg | None", int, float], None]
 """What came of it: the leg as it is at its new port, or None with the status of the refusal; and the time."""
@@ -22,15 +29,17 @@ Done = Callable[["Leg | None", int, float], None]
 class Reinvite(msgspec.Struct, eq=False):
     """A re-INVITE under way: `leg` as it is, `new` as it would be; both have the one dialog.
 
-    `tx` is its transaction, `over` True once its outcome is known. `timer` belongs to the deadline heap: a provisional
-    response must not make us wait for ever.
+    `describe` makes its offer. `tx` is its transaction, `over` True once its outcome is known, `glares` how often it
+    met one of the peer's. `timer` belongs to the deadline heap: a provisional response must not make us wait for ever.
     """
 
     leg: Leg
     new: Leg
     done: Done
+    describe: Callable[[Leg], bytes]
     tx: ClientTransaction | None = None
     over: bool = False
+    glares: int = 0
     timer: int = 0
 
 
@@ -42,7 +51,7 @@ def move_media(x: Exchange, leg: Leg, near: Leg, done: Done, now: float) -> bool
     new = msgspec.structs.replace(leg, lease=None, media_open=False)
     if not lease_media(x, new, near):
         return False
-    _send(x, Reinvite(leg, new, done), make_offer(x, new, near), now)
+    _send(x, Reinvite(leg, new, done, lambda new: make_offer(x, new, near)), now)
     return True
 
 
@@ -54,16 +63,30 @@ def restore_media(x: Exchange, leg: Leg, now: float) -> None:
             leg.agreement, leg.remote, leg.remote_sdp = new.agreement, new.remote, new.remote_sdp
             open_media(x, leg)
 
-    same = msgspec.structs.replace(leg)
-    _send(x, Reinvite(leg, same, done), make_offer(x, same, leg), now)
+    _send(x, Reinvite(leg, msgspec.structs.replace(leg), done, lambda new: make_offer(x, new, leg)), now)
 
 
-def _send(x: Exchange, asked: Reinvite, offer: bytes, now: float) -> None:
+def ask_again(x: Exchange, leg: Leg, done: Done, now: float) -> None:
+    """Offer what is agreed, word for word (RFC 4028 §7.4): the party answers, or is not there any more."""
+    _send(x, Reinvite(leg, msgspec.structs.replace(leg), done, _same), now)
+
+
+def _same(new: Leg) -> bytes:
+    agreed = new.agreement
+    if not new.offered and agreed is not None:
+        # What we said last was an answer.
+        new.offered, new.offered_event_pt = (Codec(agreed.codec, agreed.receive_pt),), agreed.receive_event_pt
+    return new.local_sdp
+
+
+def _send(x: Exchange, asked: Reinvite, now: float) -> None:
     leg = asked.leg
     assert leg.dialog is not None
     leg.asked = True
+    offer = asked.describe(asked.new)
     leg.sdp_version = asked.new.sdp_version
-    out = leg.dialog.next_request("INVITE", (x.contact, ALLOW, SUPPORTED), offer)
+    headers = (x.contact, ALLOW, SUPPORTED, *refresh_lines(x, leg))
+    out = leg.dialog.next_request("INVITE", headers, offer)
     asked.tx = x.core.request(out, now, context=asked)
     x.reinvites.schedule(now + x.core.timers.b, asked, Input.TIMER_B)
 
@@ -74,12 +97,18 @@ def reinvite_answered(x: Exchange, asked: Reinvite, tx: ClientTransaction, respo
     if status < 200:
         return
     if status >= 300:
+        if status == 491 and _wait(x, asked, now):
+            return
+        if status == 422 and not asked.over and leg.talking and lengthen(leg, response):
+            _send(x, asked, now)
+            return
         reinvite_failed(x, asked, status, now)
         return
     dialog = new.dialog
     assert dialog is not None
     dialog.refresh(response, leg.source)
     x.core.send_ack(dialog.ack(tx.request.cseq), now)
+    session_answered(x, leg, response, now)
     if not _concluded(x, asked):
         # It crossed our CANCEL.
         if leg.talking and new.lease is not leg.lease:
@@ -104,10 +133,44 @@ def reinvite_failed(x: Exchange, asked: Reinvite, status: int, now: float) -> No
 def reinvites_due(x: Exchange, now: float) -> None:
     """Take back those that got no final response in time."""
     while (due := x.reinvites.pop_due(now)) is not None:
-        asked = due[0]
+        asked, letter = due
+        if letter is Input.TIMER_A:
+            _send_again(x, asked, now)
+            continue
         if asked.tx is not None:
             x.core.cancel(asked.tx, now)
         reinvite_failed(x, asked, 408, now)
+
+
+def glare_delay(x: Exchange, leg: Leg) -> float:
+    """How long to wait after a 491: whoever gave the Call-ID waits longer (RFC 3261 §14.1)."""
+    drawn = zlib.crc32(x.token().encode())
+    if leg.dialog is not None and leg.dialog.ours:
+        return 2.1 + drawn % 191 / 100
+    return drawn % 201 / 100
+
+
+def _wait(x: Exchange, asked: Reinvite, now: float) -> bool:
+    """It has met one of the peer's, which goes first; False when that was so too often."""
+    if asked.over or asked.glares >= MAX_GLARES:
+        return False
+    asked.glares += 1
+    asked.leg.asked = False
+    x.reinvites.schedule(now + glare_delay(x, asked.leg), asked, Input.TIMER_A)
+    return True
+
+
+def _send_again(x: Exchange, asked: Reinvite, now: float) -> None:
+    leg, new = asked.leg, asked.new
+    if leg.state is not LegState.CONFIRMED:
+        reinvite_failed(x, asked, 481, now)
+    elif leg.asked or leg.offer_pending:
+        if not _wait(x, asked, now):
+            reinvite_failed(x, asked, 491, now)
+    else:
+        # The peer's own has changed what is agreed meanwhile.
+        asked.new = msgspec.structs.replace(leg, lease=new.lease, media_open=new.media_open and leg.media_open)
+        _send(x, asked, now)
 
 
 def _concluded(x: Exchange, asked: Reinvite) -> bool:

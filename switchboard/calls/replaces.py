@@ -17,6 +17,7 @@ from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.negotiation import lease_media, make_answer, open_media, read_offer, release_media
 from switchboard.calls.owners import account_of
 from switchboard.calls.recording import command_recording, start_recording
+from switchboard.calls.session_timers import accept_session
 from switchboard.calls.wiring import control_of, rewire, unwire
 from switchboard.sip.dialog import Dialog
 from switchboard.sip.errors import ParseError
@@ -49,7 +50,7 @@ def replace_leg(x: Exchange, tx: ServerTransaction, request: Request, account: s
         raise Declined(488)
     new = _answering_leg(x, tx, request, leg, other, now)
     _take_place(x, call, leg, new, now)
-    headers = (x.contact, ALLOW, SUPPORTED)
+    headers = (x.contact, ALLOW, SUPPORTED, *accept_session(x, new, request, now))
     x.core.respond(tx, 200, "OK", to_tag=new.local_tag, headers=headers, body=new.local_sdp, now=now)
     end_leg(x, leg, NORMAL, now)
     x.arm(call)
@@ -73,6 +74,7 @@ def _answering_leg(x: Exchange, tx: ServerTransaction, request: Request, old: Le
     record.answered_us, record.sip_status = record.invited_us, 200
     new.dialog = dialog = Dialog.as_server(request, new.local_tag, tx.source, nat=True)
     x.dialogs[dialog.call_id, new.local_tag] = new
+    x.note_dialog(new.call_id, dialog.call_id)
     new.move(LegInput.ANSWER)
     tx.context = new
     return new

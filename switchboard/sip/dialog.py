@@ -50,6 +50,8 @@ class Dialog(msgspec.Struct):
     confirmed: bool = False
     nat: bool = False
     """True: the peer's own addresses are not to be believed, requests go where it was last seen."""
+    ours: bool = False
+    """True: its Call-ID is ours (RFC 3261 §14.1)."""
 
     @classmethod
     def as_server(cls, request: Request, local_tag: str, source: Address, *, nat: bool = False) -> Dialog:
@@ -87,6 +89,7 @@ class Dialog(msgspec.Struct):
             remote_seq=None,
             destination=source,
             nat=nat,
+            ours=True,
         )
         dialog.establish(response, source)
         return dialog

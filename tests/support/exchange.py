@@ -356,12 +356,14 @@ class World:
         groups: Sequence[acd.Group] = (),
         agents: Sequence[acd.Agent] = (),
         services: Mapping[str, Service] | None = None,
+        session_expires: int = 0,
     ) -> None:
         self.now = 1000.0
         serial = itertools.count(1)
         self.token = lambda: f"t{next(serial):08d}"
         self.copies = copies
         self.lost: Callable[[Address, bytes], bool] = lambda destination, data: False
+        self.watch: Callable[[Address, Address, bytes], None] = lambda source, destination, data: None
         self.plane = FakePlane(ports=ports, workers=workers)
         self.journal = MemoryJournal()
         self.meter = CountingMeter()
@@ -400,6 +402,7 @@ class World:
                 recordings="/recordings",
                 outbound=("bench", "01088880000"),
                 services=services or {},
+                session_expires=session_expires,
             ),
             core=self.core,
             media=self.plane,
@@ -459,6 +462,7 @@ class World:
 
     def _deliver(self, source: Address, destination: Address, data: bytes) -> None:
         self.sent.append((source, destination, data))
+        self.watch(source, destination, data)
         if self.lost(destination, data):
             return
         for _ in range(self.copies):

@@ -43,11 +43,16 @@ def fell_silent(x: Exchange, call: Call, leg: Leg, now: float) -> None:
     """Nothing has come from a party for long: its phone is lost, unless it holds the others, or only rings."""
     if leg.holds or not leg.talking:
         return
-    if leg is call.caller or (leg is call.agent and call.control is None):
-        end_call(x, call, MEDIA_SILENT, "switch", now)
+    party_lost(x, call, leg, MEDIA_SILENT, now)
+
+
+def party_lost(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> None:
+    """A party is not there any more: its leg is hung up, and the call goes on without it, or ends."""
+    if leg is call.caller or (leg is call.agent and (call.control is None or call.phase is not Phase.TALKING)):
+        end_call(x, call, cause, "switch", now)
         return
-    end_leg(x, leg, MEDIA_SILENT, now)
-    party_left(x, call, leg, MEDIA_SILENT, "switch", now)
+    end_leg(x, leg, cause, now)
+    party_left(x, call, leg, cause, "switch", now)
 
 
 def _shrink(x: Exchange, call: Call, now: float) -> None:

@@ -161,6 +161,9 @@ def test_broken_yaml_is_one_line(tmp_path: Path, text: str, expected: str) -> No
         ("sip: {listen: [{host: 10.0.0.1}]}\ndemo: true", "1:23: demo: true publishes sample passwords"),
         ("sip: {timers: {t1: 0}}", "sip.timers.t1 must be above zero"),
         ("sip: {timers: {t1: 5, t2: 4}}", "t2 is the ceiling"),
+        ("sip: {min_se: 30s}", "min_se is 90 seconds or more"),
+        ("sip: {session_expires: 60s}", "session_expires is min_se or more"),
+        ("sip: {session_expires: 99.5}", "in whole seconds, or 0"),
         ('sip: {user_agent: "a\\nb"}', "sip.user_agent must be one line"),
         (
             "sip: {listen: [{host: 127.0.0.1, port: 10002}]}",

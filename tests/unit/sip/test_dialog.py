@@ -67,6 +67,7 @@ def test_dialog_of_a_response() -> None:
         remote_seq=None,
         destination=PEER,
         confirmed=False,
+        ours=True,
     )
 
 

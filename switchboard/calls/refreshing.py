@@ -1,0 +1,149 @@
+"""Refreshing sessions in time (RFC 4028 §7.4, §10), and ending those of peers that have vanished."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from switchboard.calls.answering import ALLOW, SUPPORTED
+from switchboard.calls.call import Call
+from switchboard.calls.causes import SESSION_EXPIRED
+from switchboard.calls.control.leaving import party_lost
+from switchboard.calls.exchange import Exchange
+from switchboard.calls.leg import Leg, LegState
+from switchboard.calls.negotiation import open_media
+from switchboard.calls.reinvite import ask_again, glare_delay
+from switchboard.calls.session_timers import lengthen, longer, refresh_lines, session_answered
+from switchboard.calls.wiring import rewire
+from switchboard.sip.message import Response
+from switchboard.sip.outgoing import OutgoingRequest
+from switchboard.sip.transaction.client import ClientTransaction
+
+SOON: Final = 5.0
+"""Seconds until a refresh is tried again that could not be sent."""
+_GONE: Final = frozenset((408, 481))
+"""Answers that end a dialog (RFC 4028 §10)."""
+_UNKNOWN: Final = frozenset((405, 501))
+
+
+class Update(msgspec.Struct, eq=False, frozen=True):
+    """The context of an UPDATE that refreshes the session of a leg."""
+
+    leg: Leg
+
+
+def sessions_due(x: Exchange, call: Call, now: float) -> None:
+    """Refresh what is due, or hang up who should have refreshed."""
+    while (leg := call.session_due(now)) is not None:
+        leg.session_due = None
+        session = leg.session
+        if session is not None and (not session.ours or session.expires <= now):
+            party_lost(x, call, leg, SESSION_EXPIRED, now)
+            return
+        if leg.state is not LegState.CONFIRMED or leg.asked or leg.offer_pending:
+            leg.session_due = now + SOON
+        else:
+            _refresh(x, leg, now)
+
+
+def _refresh(x: Exchange, leg: Leg, now: float) -> None:
+    # Should the leg be handed to another call meanwhile, it is asked again there.
+    leg.session_due = now + x.core.timers.f + SOON
+    if leg.updates and leg.dialog is not None:
+        headers = (x.contact, ALLOW, SUPPORTED, *refresh_lines(x, leg))
+        x.core.request(leg.dialog.next_request("UPDATE", headers), now, context=Update(leg))
+        return
+
+    def done(new: Leg | None, status: int, now: float) -> None:
+        if new is None:
+            refresh_failed(x, leg, status, now)
+            return
+        if new.remote_sdp != leg.remote_sdp:
+            leg.agreement, leg.remote, leg.remote_sdp = new.agreement, new.remote, new.remote_sdp
+            _described_anew(x, leg)
+        _rearm(x, leg)
+
+    ask_again(x, leg, done, now)
+
+
+def _described_anew(x: Exchange, leg: Leg) -> None:
+    call = x.call_of(leg)
+    if call is not None and leg.talking and leg.media_open:
+        open_media(x, leg)
+        rewire(x, call)
+
+
+def update_answered(x: Exchange, asked: Update, response: Response, now: float) -> None:
+    """A final response to an UPDATE of ours."""
+    leg = asked.leg
+    if response.status < 200 or not leg.talking:
+        return
+    if response.status == 422 and lengthen(leg, response):
+        _refresh(x, leg, now)
+        return
+    if response.status >= 300:
+        refresh_failed(x, leg, response.status, now)
+        return
+    if leg.dialog is not None:
+        leg.dialog.refresh(response, leg.source)
+    session_answered(x, leg, response, now)
+    _rearm(x, leg)
+
+
+def refresh_failed(x: Exchange, leg: Leg, status: int, now: float) -> None:
+    """No refresh came of it: the peer is gone, or there, and is asked again before the session ends (RFC 4028 §10)."""
+    call = x.call_of(leg)
+    if call is None or not leg.talking or not call.owns(leg):
+        return
+    session = leg.session
+    if status in _GONE:
+        party_lost(x, call, leg, SESSION_EXPIRED, now)
+    elif status in _UNKNOWN and leg.updates:
+        leg.updates = False
+        leg.session_due = now
+    elif session is None:
+        # It has answered; nothing else was asked.
+        leg.session_due = now + x.settings.session_expires / 2
+    else:
+        pause = glare_delay(x, leg) if status == 491 else max(SOON, session.interval / 8)
+        leg.session_due = min(now + pause, session.expires)
+    _rearm(x, leg)
+
+
+def invite_longer(x: Exchange, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> bool:
+    """Answer a 422 by the same INVITE with the interval it wants (RFC 4028 §7.3); False when nothing comes of it."""
+    if leg.state not in (LegState.INVITED, LegState.EARLY) or x.invites_out.get(leg.id) is not tx:
+        return False
+    interval = longer(response, _interval_of(tx.request))
+    if interval is None:
+        return False
+    sent = tx.request
+    kept = tuple(line for line in sent.headers if not line.startswith(("Session-Expires:", "Min-SE:")))
+    again = OutgoingRequest(
+        method="INVITE",
+        uri=sent.uri,
+        destination=sent.destination,
+        from_=sent.from_,
+        to=sent.to,
+        call_id=sent.call_id,
+        cseq=sent.cseq + 1,
+        routes=sent.routes,
+        headers=(*kept, f"Session-Expires: {interval}", f"Min-SE: {interval}"),
+        body=sent.body,
+        content_type=sent.content_type,
+        max_forwards=sent.max_forwards,
+    )
+    x.invites_out[leg.id] = x.core.request(again, now, context=leg)
+    return True
+
+
+def _interval_of(sent: OutgoingRequest) -> int:
+    line = next((line for line in sent.headers if line.startswith("Session-Expires:")), "")
+    return int(line.partition(":")[2] or 0)
+
+
+def _rearm(x: Exchange, leg: Leg) -> None:
+    call = x.call_of(leg)
+    if call is not None:
+        x.arm(call)
