@@ -29,6 +29,7 @@ from routing.masks.table import MaskTable
 from routing.trunks import Trunks
 from switchboard.accounts import Accounts
 from switchboard.archive.announcing import Announcer
+from switchboard.archive.announcing import Announcer
 from switchboard.backends import Backends
 from switchboard.calendar import Calendar
 from switchboard.calls.auto_answer import auto_answer_lines
@@ -57,6 +58,7 @@ from switchboard.sip.registrar import Registrar
 from switchboard.sip.timers import Timers
 from switchboard.store.masks import MOST_IDS, apply_changes
 from switchboard.store.recordings import RecordingRepository
+from switchboard.store.recordings import RecordingRepository
 from switchboard.store.records import MessageState, new_id
 from switchboard.store.store import Store
 from switchboard.streams import Streams, stream_places, trunk_address
@@ -72,6 +74,9 @@ if TYPE_CHECKING:
 MASK_REST: Final = 0.001
 MADE: Final = "prompts"
 """Below the store's directory: prompts made because their files are missing."""
+
+FINISHED: Final = "finished"
+"""The same of the directory by which the recorder tells of complete files."""
 
 FINISHED: Final = "finished"
 """The same of the directory by which the recorder tells of complete files."""
@@ -209,6 +214,13 @@ class Switch:
             callbacks=store.callbacks,
             region_of=self.regions.lookup,
             pins=Pins({one.user: one.pin.reveal("its hash is kept") for one in config.accounts if one.pin is not None}),
+        )
+        self.announcer = Announcer(
+            store.directory / FINISHED,
+            RecordingRepository(store.database),
+            self.exchange,
+            lambda: utc_us(time.monotonic()),
+            self._log_call if config.log.level in ("debug", "info") else self._log_fault,
         )
         self.announcer = Announcer(
             store.directory / FINISHED,

@@ -99,11 +99,13 @@ async def serve(config: Config, switch: Switch, orders: Orders, began: float) ->
     reporter = loop.create_task(_report(switch, orders))
     flows = loop.create_task(switch.flow_reload.watch())
     prompts = loop.create_task(switch.make_ready())
+    recordings = loop.create_task(switch.announcer.watch())
     await orders.drain.wait()
     await _drain(switch, orders)
-    for task in (http, reporter, flows, prompts):
+    tasks = (http, reporter, flows, prompts, recordings)
+    for task in tasks:
         task.cancel()
-    await asyncio.gather(http, reporter, flows, prompts, return_exceptions=True)
+    await asyncio.gather(*tasks, return_exceptions=True)
     await switch.backends.close()
     await switch.voice.close()
     await control.close()

@@ -23,12 +23,13 @@ def main() -> None:
         "--directory", nargs="*", type=Path, default=[], metavar="DIR",
         help="where a recorder before this one may have left unfinished files",
     )  # fmt: skip
+    parser.add_argument("--spool", type=Path, metavar="DIR", help="where complete files are told of")
     arguments = parser.parse_args()
     # Draining comes by command: a signal to the whole group must not cut recordings.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     supervisor = None if arguments.supervisor_fd is None else socket.socket(fileno=arguments.supervisor_fd)
-    Loop(arguments.socket, supervisor, arguments.directory).run()
+    Loop(arguments.socket, supervisor, arguments.directory, arguments.spool).run()
 
 
 if __name__ == "__main__":

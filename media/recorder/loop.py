@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import select
 import socket
+import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from media.recorder.finishing import GRACE, Finisher
 from media.recorder.recording import describe
 from media.recorder.server import Reader, Server
 from media.recorder.wav import repair, unfinished
@@ -18,13 +20,18 @@ from media.worker.supervisor import Supervisor
 class Loop:
     """Runs until told to stop, or until no worker is connected when draining or orphaned."""
 
-    def __init__(self, path: str, supervisor: socket.socket | None, directories: Sequence[Path]) -> None:
-        """Completes what an earlier recorder left unfinished in `directories`."""
+    def __init__(
+        self, path: str, supervisor: socket.socket | None, directories: Sequence[Path], spool: Path | None = None
+    ) -> None:
+        """Completes what an earlier recorder left unfinished in `directories`; checksums are told by `spool`."""
+        self._finisher = None if spool is None else Finisher(spool)
         for directory in directories:
-            mend(directory)
+            for path_of in mend(directory):
+                if self._finisher is not None:
+                    self._finisher.add(path_of, time.monotonic(), GRACE)
         self._epoll = select.epoll()
         self._readers: dict[int, Reader] = {}
-        self._server = Server(path, self._epoll, self._readers)
+        self._server = Server(path, self._epoll, self._readers, self._finisher)
         self._supervisor: Supervisor | None = None
         if supervisor is not None:
             told = self._supervisor = Supervisor(supervisor, "recorder")
@@ -42,12 +49,16 @@ class Loop:
                 except Exception:  # noqa: BLE001 - a fault in one recording must not end the others
                     complain(f"recorder: {traceback.format_exc()}")
         self._server.close()
+        if self._finisher is not None:
+            self._finisher.close()
 
 
-def mend(directory: Path) -> None:
-    """Completes the files below `directory` that nobody writes any more."""
+def mend(directory: Path) -> Iterator[Path]:
+    """Completes the files below `directory` that nobody writes any more; those that have audio."""
     for part in unfinished(directory):
         try:
-            repair(part)
+            path = repair(part)
+            if path.exists():
+                yield path
         except OSError as error:
             complain(f"recorder: {part.name} stays unfinished: {describe(error)}")

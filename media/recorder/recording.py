@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -14,8 +13,9 @@ from numpy.typing import NDArray
 
 from media.g711 import decode
 from media.recorder.protocol import Audio, Begin, Done, End, Mark
+from media.recorder.sidecar import sidecar_of, write_sidecar
 from media.recorder.track import RATE, Gap, Track
-from media.recorder.wav import WavFile, sidecar_of
+from media.recorder.wav import WavFile
 
 HOLD: Final = 16_000
 """Samples (2 s) that wait for late packets and for the other side's."""
@@ -44,12 +44,13 @@ class Recording:
 
     def __init__(self, begin: Begin) -> None:
         self.key = begin.key
+        self.path = Path(begin.path)
+        self.discarded = False
         self._begin = begin
-        self._path = Path(begin.path)
         self._spans: list[Span] = []
         self._earlier: dict[str, list[dict[str, object]]] = {"gaps": [], "silent": []}
         self._window = np.zeros((_WINDOW, begin.channels), np.int16)
-        self._file = WavFile(self._path, begin.channels, resume=begin.resume)
+        self._file = WavFile(self.path, begin.channels, resume=begin.resume)
         # Window and file: everything before `_base` is in the file, nothing is behind `_filled`.
         self._base = self._filled = self._file.samples
         missing = "recorder" if begin.resume else ""
@@ -86,7 +87,8 @@ class Recording:
         length = self._position(message.at)
         if length < 0:
             self._file.discard()
-            sidecar_of(self._path).unlink(missing_ok=True)
+            self.discarded = True
+            sidecar_of(self.path).unlink(missing_ok=True)
             return Done(self.key, 0.0, 0, 0)
         return self._finish(length, complete=True)
 
@@ -150,7 +152,7 @@ class Recording:
     def _remember(self) -> None:
         """Takes over what an earlier connection noted."""
         try:
-            found = json.loads(sidecar_of(self._path).read_text())
+            found = json.loads(sidecar_of(self.path).read_text())
             for name, entries in self._earlier.items():
                 entries += [entry for entry in found[name] if isinstance(entry, dict)]
         except (OSError, ValueError, LookupError, TypeError):
@@ -180,12 +182,7 @@ class Recording:
             "gap_count": self._gap_count(),
             **told,
         }
-        sidecar = sidecar_of(self._path)
-        fresh = sidecar.with_name(f"{sidecar.name}.new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(about, file, indent=1)
-        fresh.replace(sidecar)
+        write_sidecar(sidecar_of(self.path), about)
 
 
 def describe(error: OSError) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import select
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from media.control import ControlError, FrameReader
+from media.recorder.finishing import GRACE, Finisher
 from media.recorder.protocol import Audio, Begin, Done, End, Mark, ToRecorder, decode_for_recorder, encode
 from media.recorder.recording import Recording, describe
 from media.worker.listener import listen
@@ -23,7 +25,11 @@ Reader = Callable[[], None]
 class Server:
     """Listens on a Unix socket; each connection is a worker with recordings of its own."""
 
-    def __init__(self, path: str, epoll: select.epoll, readers: dict[int, Reader]) -> None:
+    def __init__(
+        self, path: str, epoll: select.epoll, readers: dict[int, Reader], finisher: Finisher | None = None
+    ) -> None:
+        """`finisher` is told of files that are complete."""
+        self._finisher = finisher
         self._path = path
         self._epoll = epoll
         self._readers = readers
@@ -49,7 +55,7 @@ class Server:
             return
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        connection = Connection(sock, self._dropped)
+        connection = Connection(sock, self._dropped, self._finisher)
         self.connections.add(connection)
         self.watch(sock, connection.read)
 
@@ -64,10 +70,13 @@ class Server:
 class Connection:
     """One worker: what it tells is done at once, and no fault of one recording touches another."""
 
-    def __init__(self, sock: socket.socket, dropped: Callable[[Connection], None]) -> None:
+    def __init__(
+        self, sock: socket.socket, dropped: Callable[[Connection], None], finisher: Finisher | None = None
+    ) -> None:
         self.sock = sock
         self.recordings: dict[int, Recording] = {}
         self._dropped = dropped
+        self._finisher = finisher
         self._frames = FrameReader()
 
     def read(self) -> None:
@@ -94,6 +103,7 @@ class Connection:
         for recording in self.recordings.values():
             try:
                 recording.break_off()
+                self._finish(recording, GRACE)
             except OSError as error:
                 complain(f"recorder: a recording could not be completed: {describe(error)}")
         self.recordings.clear()
@@ -120,7 +130,9 @@ class Connection:
         if message.key in self.recordings:
             return
         try:
-            self.recordings[message.key] = Recording(message)
+            self.recordings[message.key] = recording = Recording(message)
+            if message.resume and self._finisher is not None:
+                self._finisher.forget(recording.path)
         except OSError as error:
             complain(f"recorder: {message.recording_id} cannot be recorded: {describe(error)}")
             self._answer(Done(message.key, 0.0, 0, 0, describe(error)))
@@ -129,15 +141,25 @@ class Connection:
         done = recording.end(message)
         del self.recordings[recording.key]
         self._answer(done)
+        self._finish(recording)
 
     def _fail(self, recording: Recording, reason: str) -> None:
         complain(f"recorder: a recording ends early: {reason}")
         self.recordings.pop(recording.key, None)
         try:
             done = recording.break_off(reason)
+            self._finish(recording)
         except OSError:
             done = Done(recording.key, 0.0, 0, 0, reason)
         self._answer(done)
+
+    def _finish(self, recording: Recording, delay: float = 0.0) -> None:
+        """Its file is complete, if there is one."""
+        if self._finisher is not None and not recording.discarded:
+            try:
+                self._finisher.add(recording.path, time.monotonic(), delay)
+            except OSError as error:
+                complain(f"recorder: {recording.path.name} gets no checksum: {describe(error)}")
 
     def _answer(self, done: Done) -> None:
         answer = encode([done])

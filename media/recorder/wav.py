@@ -32,11 +32,6 @@ def part_of(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(".wav") + _PART)
 
 
-def sidecar_of(path: Path) -> Path:
-    """The file that tells about `path`."""
-    return path.with_name(path.name.removesuffix(".wav") + ".json")
-
-
 class WavFile:
     """A growing file; every method may raise OSError. What is skipped is silence and takes no room on the disk."""
 

@@ -17,7 +17,7 @@ import msgspec
 from switchboard.api.principal import Principal
 from switchboard.api.stream import Entry
 from switchboard.api.types import EventView
-from switchboard.calls.news import AgentNews, CallNews, News, QueueNews
+from switchboard.calls.news import AgentNews, CallNews, News, QueueNews, RecordingNews
 from switchboard.ops.log import get_logger
 
 ENRICH_SECONDS: Final = 0.5
@@ -88,11 +88,13 @@ def idle_text(seq: int, utc: float) -> str:
 
 
 def event_type(news: News) -> str:
-    """`call.ringing`, `agent.state`, `queue.joined`, `alert`."""
+    """`call.ringing`, `agent.state`, `queue.joined`, `recording.ready`, `alert`."""
     if isinstance(news, CallNews):
         return f"call.{news.step}"
     if isinstance(news, QueueNews):
         return f"queue.{news.step}"
+    if isinstance(news, RecordingNews):
+        return f"recording.{news.step}"
     return "agent.state" if isinstance(news, AgentNews) else "alert"
 
 

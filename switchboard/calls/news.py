@@ -86,7 +86,24 @@ class AlertNews(msgspec.Struct, frozen=True, kw_only=True, tag="alert", gc=False
     detail: str = ""
 
 
-News: TypeAlias = CallNews | AgentNews | QueueNews | AlertNews
+class RecordingNews(msgspec.Struct, frozen=True, kw_only=True, tag="recording", gc=False):
+    """A recording or a voice message is complete; `sha256` is that of its file, in hexadecimal.
+
+    `call` is "" for a voice message. `gaps` counts the places where audio was lost on its way to the file.
+    """
+
+    step: Literal["ready"] = "ready"
+    recording: str
+    call: str
+    kind: Literal["call", "voicemail"]
+    seconds: float
+    octets: int
+    gaps: int
+    sha256: str
+    at_us: int
+
+
+News: TypeAlias = CallNews | AgentNews | QueueNews | AlertNews | RecordingNews
 
 
 class Feed(Protocol):

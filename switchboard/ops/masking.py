@@ -16,7 +16,7 @@ _OUR_ID: Final = re.compile(r"[0-9a-f]{16,64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-
 _SERVICE_NUMBER: Final = re.compile(r"[48]00[0-9]{7}")
 _PLAIN: Final = (int, float, bool, type(None))
 
-IDENTIFIERS: Final = frozenset({"call_id", "leg", "leg_id", "dialog", "segment_id"})
+IDENTIFIERS: Final = frozenset({"call_id", "leg", "leg_id", "dialog", "segment_id", "sha256"})
 """Keys whose values are ours and hexadecimal; whatever else stands there is masked like any text."""
 
 SERVICE: Final = frozenset({"called"})

@@ -22,6 +22,8 @@ from switchboard.supervisor.supervisor import Supervisor, Worker
 from switchboard.supervisor.wakeup import Wakeup
 
 RECORDER: Final = "recorder.sock"
+FINISHED: Final = "finished"
+"""The directory below the store's by which the recorder tells of complete files."""
 # Directories below the store's: rendered texts, prompts converted to 8 kHz, prompts made where files are missing.
 SPEECH: Final = "speech"
 CONVERTED: Final = "converted"
@@ -84,10 +86,15 @@ def _prepare(config: Config, file: Path, pid_file: Path | None, modules: Modules
     stack.callback((store / "control.sock").unlink, missing_ok=True)
     recordings = Path(config.recording.directory or store / "recordings").absolute()
     workers = [_worker(config, index, store, recordings, modules) for index in range(config.media.workers)]
-    recorder = Child("recorder", [modules.recorder, "--socket", str(store / RECORDER), "--directory", str(recordings)])
+    recorder = Child("recorder", _recorder(store, recordings, modules))
     stack.callback((store / RECORDER).unlink, missing_ok=True)
     extras = [Child("demonstration backend", [*modules.backend])] if config.demo else []
     return Supervisor(config, listeners, pool, signalling, workers, recorder, wakeup, extras)
+
+
+def _recorder(store: Path, recordings: Path, modules: Modules) -> list[str]:
+    arguments = [modules.recorder, "--socket", str(store / RECORDER), "--directory", str(recordings)]
+    return [*arguments, "--spool", str(store / FINISHED)]
 
 
 def _worker(config: Config, index: int, store: Path, recordings: Path, modules: Modules) -> Worker:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -276,3 +278,21 @@ async def nothing_can_be_written(switch: RunningSwitch, directory: Path, caller:
         "voicemail.failed": message["id"],
     }
     assert errors["recording.failed"]["reason"] == "not a directory"
+
+
+async def test_a_recording_is_told_of_once(switch: RunningSwitch, tmp_path: Path) -> None:
+    """After the calls of the test before, each complete file is in the log with its checksum, once."""
+    files = {path for path in (switch.store / "recordings").rglob("*.wav") if not path.name.endswith(".part.wav")}
+    assert files
+
+    def ready() -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in switch.log().splitlines() if '"recording.ready"' in line]
+        return [line for line in lines if line["event"] == "recording.ready"]
+
+    await switch.eventually(lambda: len(ready()) >= len(files))
+    assert sorted(line["sha256"] for line in ready()) == sorted(
+        hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    )
+    known = {row["id"] for row in switch.rows("select id from call_recordings")}
+    assert {line["recording"] for line in ready()} <= known
+    assert not list((switch.store / "finished").iterdir())

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 class RecorderProcess:
     """A running recorder that looks after the files below `directory`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *options: str) -> None:
+        self._options = options
         self.path = str(directory / "recorder.sock")
         self.directory = directory
         self._log = directory / "recorder.log"
@@ -32,6 +33,7 @@ class RecorderProcess:
                 [
                     *(sys.executable, "-m", "media.recorder", "--socket", self.path),
                     *("--supervisor-fd", str(theirs.fileno()), "--directory", str(self.directory)),
+                    *self._options,
                 ],
                 cwd=ROOT,
                 pass_fds=[theirs.fileno()],
@@ -65,9 +67,9 @@ class RecorderProcess:
 
 
 @contextlib.contextmanager
-def recorder(directory: Path) -> Iterator[RecorderProcess]:
-    """A recorder for the time of a test."""
-    running = RecorderProcess(directory)
+def recorder(directory: Path, *options: str) -> Iterator[RecorderProcess]:
+    """A recorder for the time of a test; `options` of its command line."""
+    running = RecorderProcess(directory, *options)
     try:
         yield running
     finally:

@@ -10,6 +10,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--socket")
     parser.add_argument("--directory", nargs="*")
+    parser.add_argument("--spool")
     parser.add_argument("--supervisor-fd", type=int)
     child = StandIn(parser.parse_args().supervisor_fd)
     child.tell({"ready": True})

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from media.g711 import decode
 from media.recorder.protocol import PACKET, Audio, Begin, End, Mark
 from media.recorder.recording import HOLD, UNIT, Recording
+from media.recorder.sidecar import sidecar_of
 from media.recorder.track import MAX_DRIFT, Track
-from media.recorder.wav import WavFile, header, part_of, repair, sidecar_of, unfinished
+from media.recorder.wav import WavFile, header, part_of, repair, unfinished
 from media.rtp.packet import Packet
 
 ORIGIN = 500.0

@@ -31,7 +31,7 @@ from media.control import (
 )
 from media.prompts import PromptStore
 from media.recorder.protocol import Audio, Begin, Done, End
-from media.recorder.wav import sidecar_of
+from media.recorder.sidecar import sidecar_of
 from media.rtp.packet import Packet
 from media.worker.line import CHECKED_FOR
 from media.worker.ports import pairs

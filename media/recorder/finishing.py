@@ -1,0 +1,227 @@
+"""What is done with a recording after its end: its checksum is taken and told, by a thread that gives way to all else.
+
+The spool is a directory: NAME.pending holds the path of a file that has still to be looked at, NAME.ready what came of
+it, as JSON, for whoever tells others and removes it. So nothing is forgotten when a process ends in between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from msgspec import DecodeError, Struct
+from msgspec import json as msgspec_json
+
+from media.recorder.sidecar import read_sidecar, sidecar_of, write_sidecar
+from media.recorder.wav import HEADER, RATE, WIDTH
+from media.worker.log import complain
+
+GRACE: Final = 10.0
+"""Seconds after which nobody goes on with a file that was broken off: workers come back within one."""
+AGAIN: Final = 30.0
+"""Seconds until what failed is tried again."""
+ATTEMPTS: Final = 10
+MOST: Final = 10_000
+"""Files that are remembered; of more the spool alone knows."""
+PENDING: Final = ".pending"
+READY: Final = ".ready"
+_PIECE: Final = 1 << 18
+_NICEST: Final = 19
+
+
+class Finished(Struct, kw_only=True):
+    """A recording that is complete; `path` is absolute, `sha256` hexadecimal, of the file as it lies there."""
+
+    recording: str
+    path: str
+    seconds: float
+    octets: int
+    gaps: int
+    sha256: str
+
+
+class Job(Struct):
+    """A file to be looked at from a time on."""
+
+    path: Path
+    due: float
+    attempts: int = 0
+
+
+class Finisher:
+    """`add` and `forget` belong to the recorder's loop; a thread of its own calls `work`."""
+
+    def __init__(self, spool: Path, *, threaded: bool = True) -> None:
+        """Goes on with what an earlier recorder left."""
+        self._spool = spool
+        self._threaded = threaded
+        self._jobs: dict[str, Job] = {}
+        self._more = False
+        self._changed = threading.Condition()
+        self._ended = False
+        self._thread: threading.Thread | None = None
+        spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._recall(time.monotonic() + GRACE)
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def add(self, path: Path, now: float, delay: float = 0.0) -> None:
+        """A file is complete; raises OSError when that cannot be noted."""
+        with self._changed:
+            self._pending(path).write_text(str(path))
+            self._remember(Job(path, now + delay))
+
+    def forget(self, path: Path) -> None:
+        """Somebody goes on with a file."""
+        with self._changed:
+            self._jobs.pop(path.stem, None)
+            with contextlib.suppress(OSError):
+                self._pending(path).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Ends the thread after the file it is busy with; what waits is for the next recorder."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join(5.0)
+
+    def work(self, now: float) -> float | None:
+        """Does what is due; when to come again, None when there is nothing."""
+        while (job := self._next(now)) is not None:
+            try:
+                self._finish(job.path)
+            except FileNotFoundError:
+                self._drop(job)  # deleted meanwhile
+            except (OSError, ValueError) as error:
+                self._fail(job, error, now)
+            else:
+                self._drop(job)
+        with self._changed:
+            if not self._jobs and self._more:
+                self._recall(now)
+            return min((job.due for job in self._jobs.values()), default=None)
+
+    # --- the queue ---
+
+    def _pending(self, path: Path) -> Path:
+        return self._spool / (path.stem + PENDING)
+
+    def _remember(self, job: Job) -> None:
+        if len(self._jobs) >= MOST:
+            self._more = True
+            return
+        self._jobs[job.path.stem] = job
+        if self._threaded and self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="finisher", daemon=True)
+            self._thread.start()
+        self._changed.notify()
+
+    def _recall(self, due: float) -> None:
+        self._more = False
+        with self._changed:
+            for path in _left(self._spool):
+                if path.stem not in self._jobs:
+                    self._remember(Job(path, due))
+
+    def _next(self, now: float) -> Job | None:
+        with self._changed:
+            return None if self._ended else next((job for job in self._jobs.values() if job.due <= now), None)
+
+    def _drop(self, job: Job) -> None:
+        with self._changed:
+            if self._jobs.get(job.path.stem) is not job:
+                return  # somebody goes on with it
+            del self._jobs[job.path.stem]
+            with contextlib.suppress(OSError):
+                self._pending(job.path).unlink(missing_ok=True)
+
+    def _fail(self, job: Job, error: Exception, now: float) -> None:
+        job.attempts += 1
+        job.due = now + AGAIN
+        if job.attempts >= ATTEMPTS:
+            complain(f"recorder: {job.path.name} is left as it is until the next start: {error}")
+            with self._changed:
+                self._jobs.pop(job.path.stem, None)
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError):
+            # On Linux a thread has a priority of its own.
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICEST)
+        while not self._ended:
+            due = self.work(time.monotonic())
+            with self._changed:
+                if not self._ended and (due is None or due > time.monotonic()):
+                    self._changed.wait(None if due is None else max(0.0, due - time.monotonic()))
+
+    # --- one file ---
+
+    def _finish(self, path: Path) -> None:
+        sha256, octets = checksum(path)
+        sidecar = sidecar_of(path)
+        about = read_sidecar(sidecar)
+        seconds = about.get("seconds")
+        if about.get("complete") is not True or not isinstance(seconds, float | int):
+            seconds = wav_seconds(path)
+        about |= {"seconds": seconds, "octets": octets, "sha256": sha256}
+        write_sidecar(sidecar, about)
+        gaps = about.get("gap_count", 0)
+        told = Finished(
+            recording=str(about.get("recording", "")),
+            path=str(path),
+            seconds=float(seconds),
+            octets=octets,
+            gaps=gaps if isinstance(gaps, int) else 0,
+            sha256=sha256,
+        )
+        ready = self._spool / (path.stem + READY)
+        growing = ready.with_suffix(".new")
+        growing.write_bytes(msgspec_json.encode(told))
+        growing.replace(ready)
+
+
+def collect(spool: Path, most: int) -> list[Finished]:
+    """What is ready, up to `most`, each told once: it is taken out of the spool. Raises OSError."""
+    found: list[Finished] = []
+    with contextlib.suppress(FileNotFoundError), os.scandir(spool) as entries:
+        for entry in entries:
+            if len(found) == most:
+                break
+            if entry.name.endswith(READY):
+                ready = Path(entry.path)
+                data = ready.read_bytes()
+                ready.unlink()
+                with contextlib.suppress(DecodeError):
+                    found.append(msgspec_json.decode(data, type=Finished))
+    return found
+
+
+def checksum(path: Path) -> tuple[str, int]:
+    """The SHA-256 of a file in hexadecimal, and its octets; raises OSError."""
+    digest = hashlib.sha256()
+    octets = 0
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+            octets += len(piece)
+    return digest.hexdigest(), octets
+
+
+def wav_seconds(path: Path) -> float:
+    """How long a wav file of ours is, by its header and its size."""
+    with path.open("rb") as file:
+        channels = int.from_bytes(file.read(HEADER)[22:24], "little")
+        return max(0, os.fstat(file.fileno()).st_size - HEADER) / (RATE * WIDTH * max(1, channels))
+
+
+def _left(spool: Path) -> Iterator[Path]:
+    for pending in spool.glob(f"*{PENDING}"):
+        with contextlib.suppress(OSError):
+            yield Path(pending.read_text())

@@ -1,0 +1,120 @@
+"""What is done with recordings after their end: checksums, told once, whatever ends in between."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from media.recorder.finishing import AGAIN, ATTEMPTS, GRACE, Finished, Finisher, collect
+from media.recorder.wav import header
+
+PCM = bytes(range(256)) * 250
+"""Two seconds of stereo."""
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    """Where what is ready is told."""
+    return tmp_path / "spool"
+
+
+def recorded(path: Path, **about: object) -> Path:
+    """A complete recording with its sidecar."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(header(2, len(PCM)) + PCM)
+    told = {"recording": "r1", "seconds": 2.0, "complete": True, "gap_count": 3, **about}
+    path.with_suffix(".json").write_text(json.dumps(told))
+    return path
+
+
+def test_a_checksum_is_told_once(tmp_path: Path, spool: Path) -> None:
+    """In the spool and in the sidecar, of the octets that lie there."""
+    path = recorded(tmp_path / "day" / "call-1.wav")
+    finisher = Finisher(spool, threaded=False)
+    finisher.add(path, 100.0)
+    assert finisher.work(100.0) is None
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    expected = Finished(recording="r1", path=str(path), seconds=2.0, octets=44 + len(PCM), gaps=3, sha256=sha256)
+    assert collect(spool, 10) == [expected]
+    assert collect(spool, 10) == []
+    assert not list(spool.iterdir())
+    about = json.loads(path.with_suffix(".json").read_text())
+    assert (about["sha256"], about["octets"], about["gap_count"]) == (sha256, 44 + len(PCM), 3)
+
+
+def test_a_broken_off_file_waits(tmp_path: Path, spool: Path) -> None:
+    """For somebody to go on with it; whoever does is told of alone, after its own end."""
+    path = recorded(tmp_path / "call-1.wav", complete=False, seconds=0.5)
+    finisher = Finisher(spool, threaded=False)
+    finisher.add(path, 100.0, GRACE)
+    assert finisher.work(100.0) == 100.0 + GRACE
+    finisher.forget(path)
+    assert finisher.work(100.0 + GRACE) is None
+    assert collect(spool, 10) == []
+    finisher.add(path, 200.0)
+    finisher.work(200.0)
+    assert [one.seconds for one in collect(spool, 10)] == [2.0]
+
+
+def test_the_next_recorder_goes_on(tmp_path: Path, spool: Path) -> None:
+    """With what its predecessor had noted and not done."""
+    path = recorded(tmp_path / "call-1.wav")
+    Finisher(spool, threaded=False).add(path, 100.0)
+    following = Finisher(spool, threaded=False)
+    assert len(following) == 1
+    following.work(time.monotonic() + GRACE + 1.0)
+    assert [one.recording for one in collect(spool, 10)] == ["r1"]
+    assert len(Finisher(spool, threaded=False)) == 0
+
+
+def test_a_deleted_file_is_forgotten(tmp_path: Path, spool: Path) -> None:
+    """Nothing is told of it."""
+    finisher = Finisher(spool, threaded=False)
+    finisher.add(tmp_path / "gone-1.wav", 100.0)
+    assert finisher.work(100.0) is None
+    assert not list(spool.iterdir())
+
+
+def test_a_fault_is_tried_again(tmp_path: Path, spool: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Some times, then at the next start; others do not wait for it."""
+    finisher = Finisher(spool, threaded=False)
+    (tmp_path / "bad-1.wav").mkdir()
+    finisher.add(tmp_path / "bad-1.wav", 100.0)
+    finisher.add(recorded(tmp_path / "good-1.wav"), 100.0)
+    now = 100.0
+    for _ in range(ATTEMPTS - 1):
+        assert finisher.work(now) == now + AGAIN
+        now += AGAIN
+    assert finisher.work(now) is None
+    assert [Path(one.path).name for one in collect(spool, 10)] == ["good-1.wav"]
+    assert "bad-1.wav is left" in capfd.readouterr().err
+    assert len(Finisher(spool, threaded=False)) == 1
+
+
+def test_a_file_without_a_sidecar(tmp_path: Path, spool: Path) -> None:
+    """Of a recorder that was killed early: measured itself."""
+    path = recorded(tmp_path / "call-1.wav")
+    path.with_suffix(".json").unlink()
+    finisher = Finisher(spool, threaded=False)
+    finisher.add(path, 100.0)
+    finisher.work(100.0)
+    assert [(one.recording, one.seconds, one.gaps) for one in collect(spool, 10)] == [("", 2.0, 0)]
+
+
+def test_its_thread_does_it(tmp_path: Path, spool: Path) -> None:
+    """And ends when it is told."""
+    finisher = Finisher(spool)
+    for number in range(20):
+        finisher.add(recorded(tmp_path / f"call-{number}.wav"), time.monotonic())
+    deadline = time.monotonic() + 10.0
+    while len(finisher):
+        assert time.monotonic() < deadline, "the thread does nothing"
+        os.sched_yield()
+    finisher.close()
+    assert len(collect(spool, 100)) == 20
+    assert not list(spool.iterdir())
