@@ -23,7 +23,7 @@ from switchboard.calls.control.leaving import fell_silent
 from switchboard.calls.control.transfer import park_over
 from switchboard.calls.ending import end_call, finish, media_lost, media_released
 from switchboard.calls.exchange import Exchange
-from switchboard.calls.flow import attempt_failed, flow_event, outcome_came, play_done, timer_due
+from switchboard.calls.flow import attempt_failed, flow_event, outcome_came, play_done, talk_over, timer_due
 from switchboard.calls.in_dialog import ack_missing, ack_received, cancelled, request_in_dialog
 from switchboard.calls.inbound import new_invite, refuse, screen_any
 from switchboard.calls.leg import Leg
@@ -288,7 +288,8 @@ class CallEngine:
 
     def _talk_due(self, call: Call, now: float) -> None:
         if call.talk_due is not None and call.talk_due <= now:
-            end_call(self.exchange, call, TOO_LONG, "switch", now)
+            if not talk_over(self.exchange, call, now):
+                end_call(self.exchange, call, TOO_LONG, "switch", now)
         elif call.warn_due is not None and call.warn_due <= now:
             announce_end(self.exchange, call)
 

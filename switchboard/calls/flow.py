@@ -10,10 +10,10 @@ from ivr_flows.position import Position
 from routing.masks.secret import Sealed
 from switchboard.calls.answering import answer_caller
 from switchboard.calls.call import Call, Phase
-from switchboard.calls.causes import CONGESTION, FLOW_ERROR, UNKNOWN, Cause
+from switchboard.calls.causes import CONGESTION, FLOW_ERROR, TOO_LONG, UNKNOWN, Cause
 from switchboard.calls.cdr import open_segment
 from switchboard.calls.connecting import abandon_attempt, outcome_of
-from switchboard.calls.ending import end_call
+from switchboard.calls.ending import end_call, end_leg, part_from_agent
 from switchboard.calls.exchange import NO_SERVICE, Exchange
 from switchboard.calls.negotiation import take_keys
 from switchboard.calls.performing import perform, play_prepared
@@ -156,12 +156,25 @@ def nobody(x: Exchange, call: Call, reason: str, cause: Cause, by: EndedBy, now:
         end_call(x, call, cause, by, now)
 
 
-def agent_left(x: Exchange, call: Call, now: float) -> bool:
+def talk_over(x: Exchange, call: Call, now: float) -> bool:
+    """A talk has lasted as long as the flow's node allows: the agent is hung up on, and the caller goes on.
+
+    False when something else ends the talk, or when the call bar has joined others.
+    """
+    limit = call.position.deadline if call.position is not None else None
+    if call.agent is None or call.control is not None or limit is None or limit > now:
+        return False
+    end_leg(x, call.agent, TOO_LONG, now)
+    part_from_agent(x, call, now)
+    return agent_left(x, call, now, by_agent=False)
+
+
+def agent_left(x: Exchange, call: Call, now: float, *, by_agent: bool = True) -> bool:
     """The agent hung up: the caller goes on in the flow; False when there is none to go on in."""
     flow = flow_of(x, call) if call.position is not None else None
     if flow is None or call.position is None or not call.enter(Phase.FLOW):
         return False
-    call.agent_left = True
+    call.agent_left = by_agent
     _, actions = machine.step(flow, call.position, talked(call), now, x.clock)
     if not (actions and isinstance(actions[0], Hangup)):
         take_keys(x, call.caller)

@@ -474,3 +474,35 @@ def test_a_hook_that_cannot_be_called_leaves_the_call_ended() -> None:
     with pytest.raises(RuntimeError):
         hang_up(world, out)
     ends_clean(world)
+
+
+LIMITED = f"""
+flow: tried
+start: call
+nodes:
+  call:
+    type: dial
+    target: "sip:agent@{AGENT[0]}:{AGENT[1]}"
+    limit: 60s
+    ring_timeout: 10s
+    next: after
+    on: {{other: bye}}
+  after: {{type: hangup, prompts: [zh/goodbye]}}
+  bye: {{type: hangup, cause: failed}}
+"""
+
+
+def test_a_talk_ends_by_its_node_and_the_caller_goes_on() -> None:
+    """The agent is hung up on; what follows the talk follows."""
+    world = world_of(LIMITED)
+    dialled(world)
+    world.agent_answers()
+    world.advance(69)
+    assert not world.agent.received("BYE")
+    world.advance(2)
+    assert len(world.agent.received("BYE")) == 1
+    assert played(world)[-1] == "zh/goodbye"
+    finish_prompt(world)
+    ends_clean(world)
+    record = world.journal.records[0]
+    assert (record.path, record.cause, record.ended_by) == (["call", "after"], "normal", "switch")
