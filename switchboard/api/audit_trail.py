@@ -23,7 +23,7 @@ class Log(Protocol):
 
 
 class AuditFullError(Exception):
-    """The log cannot keep up; what was asked is not done."""
+    """The log cannot be written, or not in time: nobody can tell later what was asked."""
 
 
 class AuditTrail:
@@ -38,7 +38,7 @@ class AuditTrail:
     async def note(
         self, who: str, role: str, address: str, action: str, subject: str = "", outcome: str = "ok", detail: str = ""
     ) -> None:
-        """Write one line; raises `AuditFullError`, or what the database says."""
+        """Write one line; raises `AuditFullError` when that takes too long, or what the database says."""
         if len(self._waiting) >= MOST_WAITING:
             raise AuditFullError
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -46,7 +46,10 @@ class AuditTrail:
         self._waiting.append((entry, written))
         if self._writer is None:
             self._writer = asyncio.get_running_loop().create_task(self._write())
-        await asyncio.wait_for(written, WAIT_SECONDS)
+        try:
+            await asyncio.wait_for(written, WAIT_SECONDS)
+        except TimeoutError:
+            raise AuditFullError from None
 
     async def _write(self) -> None:
         try:

@@ -15,7 +15,9 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
+from sqlalchemy.exc import OperationalError
 
+from switchboard.api.audit_trail import AuditFullError
 from switchboard.api.types import Fault, Problem
 from switchboard.calls import commands
 from switchboard.calls.commands import CommandError
@@ -167,12 +169,23 @@ def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Respon
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     if isinstance(error, RecursionError) and "deserializing" in str(error):
         return problem_response(ApiError("invalid-request", "The body is nested too deeply."))
-    get_logger().error("api.failed", method=request.method, route=str(request.scope.get("path_template", "")),
-                       exc_info=error)  # fmt: skip
+    _log_failure(request, "api.failed", error)
+    return problem_response(ApiError("internal", "It is in the log of the switch."))
+
+
+def _store_failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The database is locked or its disk full; calls go on by the journal."""
+    _log_failure(request, "api.store_failed", error)
+    detail = "The switch cannot write at the moment. See whether it was done before you try again."
+    return problem_response(ApiError("unavailable", detail, headers={"Retry-After": "5"}))
+
+
+def _log_failure(request: Request[Any, Any, Any], event: str, error: Exception) -> None:
+    route = str(request.scope.get("path_template", ""))
+    get_logger().error(event, method=request.method, route=route, exc_info=error)
     failed: Any = getattr(request.app.state, "failed", None)
     if failed is not None:
         failed()
-    return problem_response(ApiError("internal", "It is in the log of the switch."))
 
 
 def _fault(entry: Mapping[str, Any]) -> Fault:
@@ -196,5 +209,7 @@ EXCEPTION_HANDLERS: Final[ExceptionHandlersMap] = {
     ApiError: _refused,
     CommandError: _command_refused,
     HTTPException: _http_error,
+    AuditFullError: _store_failed,
+    OperationalError: _store_failed,
     Exception: _unexpected,
 }

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 CONNECTIONS: Final = 2048
 """Connections served at a time, each WebSocket one of them; further ones are answered 503 and closed."""
-BACKLOG: Final = 256
+BACKLOG: Final = 64
+"""Connections taken in one go, which takes some milliseconds; more at once are tried again by their clients' TCP."""
 LONGEST_MESSAGE: Final = 16 * 1024
 """Octets of a message from a WebSocket's client."""
 PING_SECONDS: Final = 20.0
@@ -100,6 +101,7 @@ def _build_aside(settings: Http, metrics: Metrics, health: Health, api: BuildApi
 def _build(settings: Http, metrics: Metrics, health: Health, api: BuildApi | None) -> uvicorn.Server:
     import uvicorn
 
+    from switchboard.ops.patience import PatientProtocol
     from switchboard.ops.web import build_app, build_pages
 
     class Server(uvicorn.Server):
@@ -113,7 +115,8 @@ def _build(settings: Http, metrics: Metrics, health: Health, api: BuildApi | Non
     config = uvicorn.Config(
         build_app(metrics, health, token) if api is None else api(build_pages(metrics, health, token)),
         loop="none",
-        http="h11",
+        http=PatientProtocol,
+        backlog=BACKLOG,
         ws="websockets-sansio",
         ws_max_size=LONGEST_MESSAGE,
         ws_ping_interval=PING_SECONDS,

@@ -73,3 +73,15 @@ async def test_a_log_that_stands_still_is_no_heap() -> None:
         await note(trail, "too many")
     log.free.set()
     await asyncio.gather(*tasks)
+
+
+async def test_a_log_that_takes_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asked does not wait for ever; the line is written all the same when the log goes on."""
+    monkeypatch.setattr("switchboard.api.audit_trail.WAIT_SECONDS", 0.01)
+    log = SlowLog()
+    trail = AuditTrail(log, lambda: 1.5)
+    with pytest.raises(AuditFullError):
+        await note(trail, "first")
+    log.free.set()
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
+    assert log.batches == [["first"]]

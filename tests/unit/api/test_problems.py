@@ -11,9 +11,11 @@ import structlog
 from litestar import Litestar, Router, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.testing import TestClient
+from sqlalchemy.exc import OperationalError
 
 from switchboard.api import roles
 from switchboard.api.app import build_api
+from switchboard.api.audit_trail import AuditFullError
 from switchboard.api.principal import Caller
 from switchboard.api.problems import KINDS, ApiError
 from switchboard.api.services import Services
@@ -49,8 +51,12 @@ def fail(what: FromPath[str]) -> str:
     """Fails as it is told."""
     if what == "unexpected":
         raise RuntimeError("a secret of the house")
+    if what == "locked":
+        raise OperationalError("insert", {}, Exception("database is locked"))
+    if what == "unaudited":
+        raise AuditFullError
     if what in STATUS:
-        raise CommandError(what, "Do it otherwise.")  # type: ignore[arg-type]
+        raise CommandError(what, "Do it otherwise.")
     raise ApiError("invalid", "Not like this.")
 
 
@@ -163,6 +169,16 @@ def test_a_fault_of_ours_is_logged_and_tells_nothing(
         "api.failed", "/api/v1/try/{what}", "a secret of the house",
     )  # fmt: skip
     assert counting.answers["500"] == 1
+
+
+@pytest.mark.parametrize("what", ["locked", "unaudited"])
+def test_a_store_that_cannot_be_written(ask: Callable[..., Any], what: str) -> None:
+    """503, since it is worth another try, with the warning that it may have been done; the log has the reason."""
+    with structlog.testing.capture_logs() as logs:
+        status, problem = ask("GET", f"/try/{what}")
+    assert (status, problem["type"]) == (503, "/docs#unavailable")
+    assert "whether it was done" in problem["detail"]
+    assert [line["event"] for line in logs] == ["api.store_failed"]
 
 
 @pytest.mark.parametrize("path", ["/api/v1/try/a%00b", "/api/v1/try/%ff", "/api/v1/..%2f..%2fetc", "/api/v1/try/a/b"])

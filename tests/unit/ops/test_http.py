@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import socket
 
+import pytest
 import structlog
 
 from config.schema import Http
@@ -84,3 +86,28 @@ async def test_no_pages_when_switched_off() -> None:
     await serve_http(Http(port=port, enabled=False), Metrics(), Health())
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", port))
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"", b"GET /health HTTP/1.1\r\nHost:", b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab"],
+    ids=["nothing", "half a head", "half a body"],
+)
+async def test_who_asks_by_the_drop_is_hung_up(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place is given back when no whole request has come in time; one that has is answered."""
+    from switchboard.ops.patience import PatientProtocol
+
+    monkeypatch.setattr(PatientProtocol, "asking_seconds", 0.2)
+    port = free_port()
+    serving = asyncio.create_task(serve_http(Http(port=port), Metrics(), Health()))
+    assert (await fetch(port, "/health"))[0] == 200
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(begun)
+    with contextlib.suppress(ConnectionResetError):
+        async with asyncio.timeout(5):
+            while await reader.read(1000):
+                pass
+    writer.close()
+    assert (await fetch(port, "/health"))[0] == 200
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
