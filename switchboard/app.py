@@ -178,8 +178,6 @@ class Switch:
                 call_duration=config.limits.call_duration,
                 session_expires=int(config.sip.session_expires),
                 min_se=int(config.sip.min_se),
-                session_expires=int(config.sip.session_expires),
-                min_se=int(config.sip.min_se),
                 recordings=str(_recordings(config)),
                 services=Services(config, plan),
                 outbound=(config.outbound.trunk, config.outbound.shown) if config.outbound is not None else None,
