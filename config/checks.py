@@ -17,7 +17,6 @@ from config.schema import Config, Mask, Trunk
 _PIN: Final = re.compile(r"[0-9]{4,8}")
 _EXTENSION: Final = re.compile(r"\d{1,6}")
 _LEAST_SESSION: Final = 90
-_LEAST_SESSION: Final = 90
 
 
 def findings(config: Config) -> Iterator[Finding]:
@@ -32,6 +31,8 @@ def findings(config: Config) -> Iterator[Finding]:
     if config.outbound is not None:
         yield from _way_out(config, "outbound", config.outbound.trunk, config.outbound.shown)
     yield from queue_findings(config)
+    if not 1 <= config.overload.retry_after <= 3600:
+        yield "overload.retry_after", "overload.retry_after must be between 1s and 1h", None
     yield from _calendar(config)
     yield from _http(config)
 

@@ -70,11 +70,6 @@ class Sip(Section, frozen=True):
     is still there. 0: neither, but a peer that wants a session timer has it."""
     min_se: Duration = Duration(90.0)
     """The least interval taken from others, who get 422 for less."""
-    session_expires: Duration = Duration(1800.0)
-    """The session interval we offer (RFC 4028); after half of it also a peer without session timers is asked whether it
-    is still there. 0: neither, but a peer that wants a session timer has it."""
-    min_se: Duration = Duration(90.0)
-    """The least interval taken from others, who get 422 for less."""
 
 
 class Media(Section, frozen=True):
@@ -245,6 +240,17 @@ class Trace(Section, frozen=True):
     """Room for messages, the latest ones; with 0 none are kept."""
 
 
+class Overload(Section, frozen=True):
+    """When new calls are refused with 503 so that those that are up do not suffer."""
+
+    delay: Duration = Duration(0.25)
+    """While signalling waits longer, for 300 ms at least, more and more new calls are refused; 0 looks at none."""
+    megabytes: Annotated[int, Meta(ge=0)] = 4096
+    """As much memory of the signalling process does the same; 0 looks at none."""
+    retry_after: Duration = Duration(5.0)
+    """When callers are told to try again, up to twice as late, so that they do not all come at once."""
+
+
 class Config(Section, frozen=True):
     """The whole configuration."""
 
@@ -265,6 +271,7 @@ class Config(Section, frozen=True):
     regions: Regions = Regions()
     flows: tuple[str, ...] = ()
     """Directories or files with flows, beside the packaged library."""
+    overload: Overload = Overload()
     trace: Trace = Trace()
     store: Store = Store()
     http: Http = Http()

@@ -29,7 +29,6 @@ from routing.masks.table import MaskTable
 from routing.trunks import Trunks
 from switchboard.accounts import Accounts
 from switchboard.archive.announcing import Announcer
-from switchboard.archive.announcing import Announcer
 from switchboard.backends import Backends
 from switchboard.calendar import Calendar
 from switchboard.calls.auto_answer import auto_answer_lines
@@ -40,13 +39,15 @@ from switchboard.calls.mailbox import Pins
 from switchboard.calls.message_waiting import tell_waiting
 from switchboard.directory import Directory, Services, build_plan
 from switchboard.flow_reload import FlowReload
+from switchboard.net.backlog import Backlog
 from switchboard.net.driver import Driver
 from switchboard.net.message_ring import MessageRing
 from switchboard.ops.control import Command
 from switchboard.ops.health import Health
 from switchboard.ops.log import get_logger, lines_dropped
-from switchboard.ops.loop_lag import LoopLag
+from switchboard.ops.loop_lag import PERIOD, LoopLag
 from switchboard.ops.metrics import Metrics
+from switchboard.ops.overload import Overload
 from switchboard.planes import open_plane
 from switchboard.prompt_names import PromptNames
 from switchboard.queue_metrics import measure_queues
@@ -57,7 +58,6 @@ from switchboard.sip.core import SipCore
 from switchboard.sip.registrar import Registrar
 from switchboard.sip.timers import Timers
 from switchboard.store.masks import MOST_IDS, apply_changes
-from switchboard.store.recordings import RecordingRepository
 from switchboard.store.recordings import RecordingRepository
 from switchboard.store.records import MessageState, new_id
 from switchboard.store.store import Store
@@ -74,9 +74,6 @@ if TYPE_CHECKING:
 MASK_REST: Final = 0.001
 MADE: Final = "prompts"
 """Below the store's directory: prompts made because their files are missing."""
-
-FINISHED: Final = "finished"
-"""The same of the directory by which the recorder tells of complete files."""
 
 FINISHED: Final = "finished"
 """The same of the directory by which the recorder tells of complete files."""
@@ -220,13 +217,6 @@ class Switch:
             lambda: utc_us(time.monotonic()),
             self._log_call if config.log.level in ("debug", "info") else self._log_fault,
         )
-        self.announcer = Announcer(
-            store.directory / FINISHED,
-            RecordingRepository(store.database),
-            self.exchange,
-            lambda: utc_us(time.monotonic()),
-            self._log_call if config.log.level in ("debug", "info") else self._log_fault,
-        )
         self.desk = open_desk(config, self.exchange, calendar.local)
         self.engine = CallEngine(self.exchange)
         self.flow_reload = FlowReload(self.exchange, lambda: load_flows(config, file), flow_paths(config))
@@ -238,7 +228,15 @@ class Switch:
         self.streams = Streams(config, streams, self.driver)
         self.api: SwitchApi | None = None
         self.health = Health()
-        self.lag = LoopLag()
+        self.core.retry_after = round(config.overload.retry_after)
+        self.backlog = Backlog(sock, lambda: self.driver.transport.received)
+        self.overload = Overload(
+            delay=config.overload.delay,
+            memory=config.overload.megabytes << 20,
+            set_level=self._shed,
+            tell=self.log.warning,
+        )
+        self.lag = LoopLag(self._look)
         self._load_flows = lambda: load_flows(config, file)
         self._measure()
 
@@ -395,7 +393,10 @@ class Switch:
             ("sip_datagrams_received", "SIP datagrams read.", lambda: transport.received),
             ("sip_datagrams_sent", "SIP datagrams sent.", lambda: transport.sent),
             ("sip_datagrams_dropped", "SIP datagrams lost here, the send queue being full.", lambda: transport.dropped),
+            ("sip_datagrams_lost", "SIP datagrams lost in the kernel, nobody reading.", lambda: self.backlog.lost),
             ("calls_started", "Calls taken.", lambda: self.exchange.started),
+            ("calls_refused_overload", "Calls refused because of overload.", lambda: self.core.refused),
+            ("overloads", "Times that calls began to be refused.", lambda: self.overload.times),
             ("sip_connections_opened", "Connections to carriers and phones made by us.", lambda: connections.opened),
             (
                 "sip_connections_turned_away",
@@ -416,11 +417,21 @@ class Switch:
             "Longest time one datagram took.",
             lambda: self.driver.longest_callback,
         )
+        metrics.gauge("switchboard_overload_share", "Part of new calls that is refused.", self.overload.share)
+        metrics.gauge(
+            "switchboard_signalling_delay_seconds", "What signalling waits at the moment.", lambda: self.overload.delay
+        )
         measure_queues(metrics, self.desk.engine)
         self.health.check("media", self._media_fault)
         self.health.check("journal", lambda: "records cannot be written" if journal.failing else None)
         self.health.fact("calls", lambda: len(self.exchange.calls))
         self.health.fact("media", self.plane.counts)
+
+    def _shed(self, level: int) -> None:
+        self.core.shed = level
+
+    def _look(self, lag: float) -> None:
+        self.overload.look(lag + self.backlog.delay(PERIOD + lag))
 
     def _media_fault(self) -> str | None:
         missing = self.config.media.workers - self.plane.counts()["workers"]

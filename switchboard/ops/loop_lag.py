@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 PERIOD: Final = 0.1
@@ -11,7 +12,9 @@ PERIOD: Final = 0.1
 class LoopLag:
     """Wakes up every 100 ms and keeps the longest delay; ``take`` returns it and starts anew."""
 
-    def __init__(self) -> None:
+    def __init__(self, look: Callable[[float], None] = lambda lag: None) -> None:
+        """`look` hears each delay."""
+        self._look = look
         self._longest = 0.0
         self._handle: asyncio.TimerHandle | None = None
 
@@ -35,5 +38,7 @@ class LoopLag:
         self._handle = loop.call_at(due, self._tick, loop, due)
 
     def _tick(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
-        self._longest = max(self._longest, loop.time() - due)
+        lag = loop.time() - due
+        self._longest = max(self._longest, lag)
+        self._look(lag)
         self._schedule(loop)

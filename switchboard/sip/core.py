@@ -45,6 +45,9 @@ class SipCore:
         "_servers",
         "contact",
         "local",
+        "refused",
+        "retry_after",
+        "shed",
         "take_datagrams",
         "take_events",
         "timers",
@@ -73,6 +76,12 @@ class SipCore:
         self._salt = random_token()
         self._agent = user_agent
         self._limit = max_transactions
+        self.shed = 0
+        """How many of 256 INVITEs outside dialogs are refused with 503 (RFC 6357 §5.2)."""
+        self.retry_after = 5
+        """Seconds that they are told to wait, up to twice as many."""
+        self.refused = 0
+        """How many were."""
         self._box = Outbox()
         self.take_datagrams: Final = self._box.take_datagrams
         """Takes what is to be transmitted, in order: (octets, address) each."""
@@ -257,6 +266,8 @@ class SipCore:
         if known is not None:
             servers.step(known, Input.REQUEST, request, now)
             return
+        if self.shed and self._is_shed(request, source):
+            return
         error = validate(request)
         if error is not None:
             self._refuse(request, error.status or 400, source)
@@ -278,6 +289,22 @@ class SipCore:
         servers.start(tx, stamped, now)
         if invite is not None:
             self._cancel_invite(tx, invite, now)
+
+    def _is_shed(self, request: Request, source: Address) -> bool:
+        """Refuse an INVITE for a new call that falls into the part to be refused; its copies fare alike.
+
+        One that replaces a dialog belongs to a call that is up (RFC 3891).
+        """
+        if request.method != "INVITE" or request.to_tag is not None or "replaces" in request.headers.first:
+            return False
+        # Nobody outside can foretell it: the hash of a text is keyed anew in each process.
+        lot = hash(request.call_id)
+        if lot & 255 >= self.shed:
+            return False
+        self.refused += 1
+        seconds = self.retry_after + (lot >> 8) % (self.retry_after + 1)
+        self._refuse(request, 503, source, (f"Retry-After: {seconds}",))
+        return True
 
     def _is_overloaded(self, request: Request) -> bool:
         """Tell whether there is no room for a request; those that end calls have an eighth more of it."""

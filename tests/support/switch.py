@@ -94,6 +94,7 @@ class RunningSwitch:
                 {"number": "4008001234", "extension": "800001", "target": "aor:alice"},
                 {"number": "4008001234", "extension": "800002", "target": "aor:bob"},
             ],
+            "trace": {"megabytes": 1},
             "store": {"directory": str(self.store)},
             "http": {"port": self.http_port},
             "log": {"level": "debug", "format": "json", "file": str(self.directory / "switch.log")},
