@@ -65,7 +65,7 @@ class Load:
         """The agent's SIPp at 127.0.0.1:5190."""
         arguments = ("-buff_size", _BUFFER)
         return Sipp(
-            self._scenario(scenario), self.directory, AGENT_PORT, AGENT_MEDIA.start, "", arguments, cpus=self.cpus
+            self.scenario(scenario), self.directory, AGENT_PORT, AGENT_MEDIA.start, "", arguments, cpus=self.cpus
         )
 
     def caller(
@@ -75,9 +75,9 @@ class Load:
         arguments = ["-s", number, "-r", str(calls.rate), "-m", str(calls.total), "-d", str(round(calls.hold * 1000))]
         arguments += ["-l", str(round(calls.rate * (calls.hold + 60)) + 10), "-buff_size", _BUFFER, *extra]
         port, media = (BESIDE_PORT, BESIDE_MEDIA) if beside else (CALLER_PORT, CALLER_MEDIA.start)
-        return Sipp(self._scenario(scenario), self.directory, port, media, self.target.text, arguments, cpus=self.cpus)
+        return Sipp(self.scenario(scenario), self.directory, port, media, self.target.text, arguments, cpus=self.cpus)
 
-    def _scenario(self, name: str) -> Path:
+    def scenario(self, name: str) -> Path:
         """A copy of a scenario beside the files it plays, where SIPp looks for them."""
         return Path(shutil.copy(SCENARIOS / f"{name}.xml", self.directory))
 

@@ -31,6 +31,11 @@ class OwnSwitch:
 
     target: Target
     result: Result
+    log: Path
+
+    def output(self) -> str:
+        """What it has printed so far."""
+        return self.log.read_text("utf-8", "replace")
 
     def note_memory(self) -> None:
         """Note the resident memory of its largest process, which is the signalling."""
@@ -69,7 +74,7 @@ def own_switch(config: Path = CONFIG, cpus: str = "") -> Iterator[OwnSwitch]:
             result = Result("switch", {"start_s": time.monotonic() - started})
             pid = int(pid_file.read_text()) if pid_file.exists() else process.pid
             _quieten(pid, result)
-            yield OwnSwitch(Target(address, (pid,)), result)
+            yield OwnSwitch(Target(address, (pid,)), result, log)
         finally:
             _stop(process)
 

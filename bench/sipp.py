@@ -157,6 +157,15 @@ class Sipp:
         if self.process.returncode not in (0, 1):
             raise BenchError(f"SIPp stopped with status {self.process.returncode}: {self.last_words()}")
 
+    @property
+    def over(self) -> bool:
+        """Whether it has made all its calls, which are over."""
+        return self.process is not None and self.process.poll() is not None
+
+    def so_far(self) -> int:
+        """How many of its calls have gone well, a second ago or now."""
+        return int(read_statistics(self._read(f"{self.name}.csv")).get("SuccessfulCall(C)", 0))
+
     def stop(self) -> None:
         """Let its calls end, for five seconds; then stop it anyway."""
         if self.process is None or self.process.poll() is not None:
