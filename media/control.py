@@ -42,7 +42,8 @@ class Open(_Message, tag=2):
 
     `latch_ip` is the only address whose packets may latch; `send` and `receive` are seen from our side.
     `audio_pt` and `event_pt` are the payload types the peer wants; it sends those of `receive_pt` and
-    `receive_event_pt` where these differ (RFC 3264 §6.1).
+    `receive_event_pt` where these differ (RFC 3264 §6.1). RTCP goes to `rtcp_port` of `remote_ip`, 0: the one after
+    `remote_port`; with `rtcp_mux` it shares the ports of the audio (RFC 5761).
     """
 
     port: int
@@ -59,6 +60,8 @@ class Open(_Message, tag=2):
     seq: int = 0
     receive_pt: int | None = None
     receive_event_pt: int | None = None
+    rtcp_port: int = 0
+    rtcp_mux: bool = False
 
 
 class Bridge(_Message, tag=3):
@@ -232,6 +235,9 @@ class StreamStats(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What one session counted from Open to Release; times are monotonic, None when nothing came.
 
     `concealed` and `skipped` are frames of 20 ms that rooms had to make up, or left out, of what it said.
+    `rtcp_refused` of the RTCP that came was none. What the peer told of the stream it got: `peer_lost` packets, in a
+    relay also those that never reached us, and `peer_jitter_ms`. The MOS of each direction is that of ITU-T G.107:
+    `mos_in` of what the peer said, `mos_out` of what it heard.
     """
 
     received: int = 0
@@ -249,6 +255,13 @@ class StreamStats(msgspec.Struct, array_like=True, frozen=True, gc=False):
     last_at: float | None = None
     concealed: int = 0
     skipped: int = 0
+    rtcp_sent: int = 0
+    rtcp_refused: int = 0
+    round_trip_ms: float | None = None
+    peer_lost: int | None = None
+    peer_jitter_ms: float | None = None
+    mos_in: float | None = None
+    mos_out: float | None = None
 
 
 class Hello(_Message, tag=1):

@@ -50,6 +50,8 @@ class MediaPlane(Protocol):
         digits: bool = False,
         receive_pt: int | None = None,
         receive_event_pt: int | None = None,
+        rtcp_port: int = 0,
+        rtcp_mux: bool = False,
     ) -> None:
         """Starts or updates the session of `lease`."""
 

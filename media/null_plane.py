@@ -113,6 +113,8 @@ class NullPlane:
         digits: bool = False,
         receive_pt: int | None = None,
         receive_event_pt: int | None = None,
+        rtcp_port: int = 0,
+        rtcp_mux: bool = False,
     ) -> None:
         """Nothing comes and nothing goes."""
 

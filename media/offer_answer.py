@@ -85,6 +85,9 @@ class Remote(Struct, frozen=True, gc=False):
     #: The m-line that is used, and the media types of the others by their position.
     index: int
     other_media: tuple[tuple[int, str], ...]
+    #: Where it wants RTCP, 0: one above the port (RFC 3605); whether it would have it on the port (RFC 5761).
+    rtcp_port: int = 0
+    rtcp_mux: bool = False
 
     @property
     def held(self) -> bool:
@@ -105,6 +108,8 @@ class Agreement(Struct, frozen=True, gc=False):
     address: str
     port: int
     ptime: int
+    rtcp_port: int = 0
+    rtcp_mux: bool = False
 
 
 def read_remote(body: bytes) -> Remote:
@@ -114,9 +119,9 @@ def read_remote(body: bytes) -> Remote:
     """
     usual = _match_usual(body)
     if usual is not None:
-        audio, event_pt, direction, ptime = _read_lines(usual[3], usual[4])
+        audio, event_pt, direction, ptime, rtcp = _read_lines(usual[3], usual[4])
         if audio:
-            return Remote(usual[1].decode(), int(usual[2]), audio, event_pt, direction, ptime, 0, ())
+            return Remote(usual[1].decode(), int(usual[2]), audio, event_pt, direction, ptime, 0, (), *rtcp)
     session = parse_sdp(body)
     refusal: SdpError | None = None
     for index, media in enumerate(session.media):
@@ -130,11 +135,12 @@ def read_remote(body: bytes) -> Remote:
 
 # A gateway sends the same lines in all its calls; their length is bounded by the pattern.
 @lru_cache(maxsize=256)
-def _read_lines(formats: bytes, lines: bytes) -> tuple[tuple[Codec, ...], int | None, Direction, int]:
-    """Return our codecs, the payload type of events, direction and ptime of a usual description."""
+def _read_lines(formats: bytes, lines: bytes) -> tuple[tuple[Codec, ...], int | None, Direction, int, tuple[int, bool]]:
+    """Return our codecs, the payload type of events, direction, ptime and RTCP of a usual description."""
     attributes = [line[2:].rstrip() for line in lines.decode("utf-8", "surrogateescape").split("\r\n")]
     audio, event_pt = _read_formats(formats.decode().split(" "), attributes)
-    return audio, event_pt, find_direction(attributes) or "sendrecv", _read_ptime(attributes)
+    direction = find_direction(attributes) or "sendrecv"
+    return audio, event_pt, direction, _read_ptime(attributes), _read_rtcp(attributes)
 
 
 def _read_media(session: Session, media: Media, index: int) -> Remote:
@@ -156,7 +162,9 @@ def _read_media(session: Session, media: Media, index: int) -> Remote:
     if address in _UNSPECIFIED:
         direction = "sendonly" if direction in ("sendrecv", "sendonly") else "inactive"
     others = tuple([(i, m.kind) for i, m in enumerate(session.media) if i != index])
-    return Remote(address, media.port, audio, event_pt, direction, _read_ptime(media.attributes), index, others)
+    ptime = _read_ptime(media.attributes)
+    rtcp = _read_rtcp(media.attributes)
+    return Remote(address, media.port, audio, event_pt, direction, ptime, index, others, *rtcp)
 
 
 def _read_formats(formats: list[str], attributes: list[str]) -> tuple[tuple[Codec, ...], int | None]:
@@ -187,6 +195,16 @@ def _read_ptime(attributes: list[str]) -> int:
     return 20
 
 
+def _read_rtcp(attributes: list[str]) -> tuple[int, bool]:
+    """Return the port of a=rtcp, 0 where there is none, and whether there is a=rtcp-mux.
+
+    An address there is not followed: reports go where the audio goes.
+    """
+    words = (find_attribute(attributes, "rtcp") or "").split()
+    port = int(words[0]) if words and len(words[0]) < 6 and words[0].isdecimal() and words[0].isascii() else 0
+    return port if port < 65536 else 0, find_attribute(attributes, "rtcp-mux") is not None
+
+
 def choose(remote: Remote, ours: tuple[str, ...]) -> Codec | None:
     """Return the peer's most wanted codec that is also among `ours`, or None (RFC 3264 §6.1)."""
     for codec in remote.audio:
@@ -213,7 +231,7 @@ def answer_direction(offered: Direction, willing: Direction = "sendrecv") -> Dir
 
 def agree_as_answerer(remote: Remote, codec: Codec, event_pt: int | None, direction: Direction) -> Agreement:
     """Return the stream after we answered the peer's offer with that codec and direction."""
-    return _agree(remote, codec, codec.payload_type, event_pt, direction)
+    return _agree(remote, codec, codec.payload_type, event_pt, direction, remote.rtcp_mux)
 
 
 def agree_as_offerer(
@@ -228,7 +246,9 @@ def agree_as_offerer(
     raise SdpError("answer takes no codec of the offer", status=488, warning=_NO_FORMAT)
 
 
-def _agree(remote: Remote, codec: Codec, receive_pt: int, event_pt: int | None, direction: Direction) -> Agreement:
+def _agree(
+    remote: Remote, codec: Codec, receive_pt: int, event_pt: int | None, direction: Direction, rtcp_mux: bool = False
+) -> Agreement:
     """Put both descriptions together: we send as the peer numbered it, and receive as we did."""
     events = remote.event_pt is not None and event_pt is not None
     return Agreement(
@@ -242,6 +262,8 @@ def _agree(remote: Remote, codec: Codec, receive_pt: int, event_pt: int | None, 
         remote.address,
         remote.port,
         remote.ptime,
+        remote.rtcp_port,
+        rtcp_mux,
     )
 
 
@@ -275,14 +297,16 @@ def build_answer(
     codec: Codec,
     event_pt: int | None,
     direction: Direction,
+    rtcp_mux: bool = False,
 ) -> bytes:
     """Return an answer that takes the first usable audio m-line and rejects the others (RFC 3264 §6).
 
     The body must be one that read_remote took. Its m-lines keep their order; of its text only media types and
-    transport protocols are repeated.
+    transport protocols are repeated. `rtcp_mux` only where it was offered (RFC 5761 §5.1.1).
     """
     head = _head(session_id, version, address)
-    return (head + _in_place(remote_offer_body, _audio(port, (codec,), event_pt, direction))).encode("ascii")
+    audio = _audio(port, (codec,), event_pt, direction) + ("a=rtcp-mux\r\n" if rtcp_mux else "")
+    return (head + _in_place(remote_offer_body, audio)).encode("ascii")
 
 
 def _in_place(body: bytes, audio: str) -> str:

@@ -178,6 +178,8 @@ class WorkerPlane:
         digits: bool = False,
         receive_pt: int | None = None,
         receive_event_pt: int | None = None,
+        rtcp_port: int = 0,
+        rtcp_mux: bool = False,
     ) -> None:
         """Starts or updates the session of `lease`."""
         self._send(
@@ -196,6 +198,8 @@ class WorkerPlane:
                 digits,
                 receive_pt=receive_pt,
                 receive_event_pt=receive_event_pt,
+                rtcp_port=rtcp_port,
+                rtcp_mux=rtcp_mux,
             ),
         )
 

@@ -74,6 +74,8 @@ class SharedPlane:
         digits: bool = False,
         receive_pt: int | None = None,
         receive_event_pt: int | None = None,
+        rtcp_port: int = 0,
+        rtcp_mux: bool = False,
     ) -> None:
         """Starts or updates the session of `lease`."""
         self._of(lease).open(
@@ -89,6 +91,8 @@ class SharedPlane:
             digits=digits,
             receive_pt=receive_pt,
             receive_event_pt=receive_event_pt,
+            rtcp_port=rtcp_port,
+            rtcp_mux=rtcp_mux,
         )
 
     def bridge(self, a: Lease, b: Lease) -> None:

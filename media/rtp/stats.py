@@ -15,11 +15,13 @@ _MAX_STEP: Final = 80_000.0
 class Reception:
     """Counts one 8 kHz stream; a changed SSRC or a jump starts anew and keeps what was lost before."""
 
-    __slots__ = ("_bad_seq", "_base", "_lost_before", "_received_before", "_transit",
+    __slots__ = ("_bad_seq", "_base", "_lost_before", "_received_before", "_transit", "bursts",
                  "highest", "jitter", "jitter_max", "received", "ssrc")  # fmt: skip
 
     def __init__(self) -> None:
         self.received = 0
+        self.bursts = 0
+        """Gaps in the sequence: one for packets that were lost in a row, and for those that came late."""
         self.highest = -1
         self.ssrc = -1
         self.jitter = 0.0
@@ -35,6 +37,11 @@ class Reception:
         """Packets that never came, never negative though duplicates count as received (RFC 3550 A.3)."""
         expected = self.highest - self._base + 1 if self.ssrc >= 0 else 0
         return self._lost_before + max(0, expected - self.received + self._received_before)
+
+    def stream(self) -> tuple[tuple[int, int], int, int]:
+        """The source and where it began, how many packets of it there should be by now, and how many there are."""
+        expected = self.highest - self._base + 1 if self.ssrc >= 0 else 0
+        return (self.ssrc, self._base), expected, self.received - self._received_before
 
     @property
     def jitter_ms(self) -> float:
@@ -74,6 +81,8 @@ class Reception:
         ahead = (seq - self.highest) & 0xFFFF
         if ahead < MAX_DROPOUT:
             self.highest += ahead
+            if ahead > 1:
+                self.bursts += 1
         elif ahead <= 0x10000 - MAX_MISORDER:
             if seq != self._bad_seq:
                 # Two in sequence make a restarted sender, a single one is a stray (RFC 3550 A.1).

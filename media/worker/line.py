@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from media.control import Event
 from media.worker.player import Cadence
-from media.worker.ports import BUFFER, SO_TIMESTAMPNS, Address, Port, disconnect, drain, has_waiting
+from media.worker.ports import BUFFER, SO_TIMESTAMPNS, VIEWS, Address, Port, disconnect, drain, has_waiting
 
 if TYPE_CHECKING:
     from media.worker.session import Session
@@ -93,6 +93,10 @@ class Line:
 
     def is_expected(self, size: int) -> bool:
         """Whether a datagram is RTP as negotiated, so that its sender may be latched to; counts it if not."""
+        raise NotImplementedError
+
+    def accept_report(self, data: bytes, source: Address, now: float) -> None:
+        """Takes what came from the peer's host to the port of the reports."""
         raise NotImplementedError
 
     # --- latching ---
@@ -244,11 +248,12 @@ class Line:
 
     def _read_rtcp(self, now: float) -> None:
         try:
-            _, source = self.port.rtcp.recvfrom_into(BUFFER)
+            size, source = self.port.rtcp.recvfrom_into(BUFFER)
         except OSError:
             return
         if source[0] == self._latch_ip:
             self.rtcp += 1
+            self.accept_report(bytes(VIEWS[size]), source[:2], now)
         else:
             self.strangers += 1
 

@@ -15,6 +15,7 @@ from media.rtp.packet import HEADER, MARKER, PLAIN, Packet, is_rtcp, parse
 from media.rtp.stats import Reception
 from media.worker.line import Host, Reader
 from media.worker.ports import BUFFER, VIEWS, Address, Port
+from media.worker.reporting import Reporting
 from media.worker.speaker import Speaker
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class Session(Speaker):
                  "_muffled", "_octets", "_peer", "_peer_pt", "_peer_ssrc", "_put", "_receiver", "_receives",
                  "_reception", "_relayed_at", "_relayed_seq", "_relayed_ssrc", "_relayed_ts", "_rewrite", "_seen",
                  "_seq_offset", "_shifted", "_silence_told", "_table", "_ts_offset", "_waits_since", "concealed",
-                 "digits", "dropped", "hidden_until", "muted", "seat", "skipped", "tape", "tones")  # fmt: skip
+                 "digits", "dropped", "hidden_until", "muted", "reporting", "seat", "skipped", "tape",
+                 "tones")  # fmt: skip
 
     def __init__(self, port: Port, gen: int, host: Host, now: float, previous: Address | None = None) -> None:
         super().__init__(port, gen, host, now, previous)
@@ -54,6 +56,7 @@ class Session(Speaker):
         self._octets = self._seen = self.dropped = self.digits = 0
         self._waits_since = now
         self._flooding = self._silence_told = False
+        self.reporting = Reporting(host.random(16), now)
         # Where it goes: the peer's last packet of ours is remembered as it came, with the offsets it left with.
         self._peer: Session | None = None
         self._forward: Session | None = None
@@ -83,6 +86,8 @@ class Session(Speaker):
         latch = self.port.address(command.latch_ip, 1)
         address = self.port.address(command.remote_ip, command.remote_port)
         self.set_remote(address, latch[0] if latch is not None else "")
+        reports = self.port.address(command.remote_ip, command.rtcp_port) if command.rtcp_port else None
+        self.reporting.place(reports, command.rtcp_mux, address)
         self._pt = command.audio_pt
         self._codec = command.codec
         self._event_pt = command.event_pt
@@ -143,8 +148,10 @@ class Session(Speaker):
         self.muted = on
         self._decide()
 
-    def release(self) -> StreamStats:
+    def release(self, now: float) -> StreamStats:
         """Ends the session."""
+        self.reporting.leave(self, now)
+        found = self.reporting.found(self)
         self._keys = None
         self.stop_play()
         self.unbridge()
@@ -166,6 +173,13 @@ class Session(Speaker):
             last_at=None if self.first_at is None else self.last_at,
             concealed=self.concealed,
             skipped=self.skipped,
+            rtcp_sent=found.rtcp_sent,
+            rtcp_refused=found.rtcp_refused,
+            round_trip_ms=found.round_trip_ms,
+            peer_lost=found.peer_lost,
+            peer_jitter_ms=found.peer_jitter_ms,
+            mos_in=found.mos_in,
+            mos_out=found.mos_out,
         )
 
     def quiet_for(self, now: float) -> float:
@@ -173,8 +187,9 @@ class Session(Speaker):
         return now - max(self.last_at, self._waits_since)
 
     def check(self, now: float, interval: float, silence: float) -> None:
-        """Every `interval`: unlatches a silent peer, tells of a long silence, stops relaying a flood."""
+        """Every `interval`: unlatches a silent peer, tells of a long silence, stops relaying a flood, reports."""
         self.unlatch_if_silent(now)
+        self.reporting.check(self, now)
         if self.quiet_for(now) <= silence or not self._receives:
             self._silence_told = False
         elif not self._silence_told:
@@ -186,6 +201,20 @@ class Session(Speaker):
         if flooding is not self._flooding:
             self._flooding = flooding
             self._relink()
+
+    @property
+    def reception(self) -> Reception:
+        """What is counted of the stream that comes."""
+        return self._reception
+
+    def outgoing(self, now: float) -> tuple[int, int]:
+        """The source of what the peer gets, and its timestamp at `now`."""
+        out, feeder = self._out, self._feeder
+        if feeder is None:
+            ts, at = out.ts, out.at
+        else:
+            ts, at = feeder._relayed_ts + feeder._ts_offset, feeder._relayed_at
+        return out.ssrc, (ts + int((now - at) * 8000.0)) & 0xFFFFFFFF
 
     # --- receiving and relaying ---
 
@@ -259,6 +288,7 @@ class Session(Speaker):
         data = bytes(VIEWS[size])
         if is_rtcp(data):
             self.rtcp += 1
+            self.reporting.take(self, data, now, None)
             return
         packet = parse(data)
         if packet is None:
@@ -285,6 +315,10 @@ class Session(Speaker):
             if digit is not None:
                 self.digits += 1
                 self.host.pressed(self, digit, now, now)
+
+    def accept_report(self, data: bytes, source: Address, now: float) -> None:
+        """Takes what came from the peer's host to the port of the reports."""
+        self.reporting.take(self, data, now, source)
 
     def _relay(self, packet: Packet, now: float) -> None:
         """Sends a packet on, built anew: extensions, contributors and padding may tell who the peer is."""

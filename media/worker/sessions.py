@@ -298,7 +298,7 @@ class Sessions:
         del self.open[session.port.number]
         self.searched.pop(session, None)
         self.rooms.leave(session)
-        stats = session.release()
+        stats = session.release(now)
         self._past = [past + now for past, now in zip(self._past, _counts(session), strict=True)]
         released = Released(session.port.number, session.gen, stats)
         if not self.recordings.hold(released):

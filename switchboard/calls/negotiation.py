@@ -100,6 +100,7 @@ def make_answer(x: Exchange, leg: Leg, prefer: Agreement | None = None) -> bytes
         codec=codec,
         event_pt=leg.remote.event_pt,
         direction=direction,
+        rtcp_mux=leg.agreement.rtcp_mux,
     )
     return leg.local_sdp
 
@@ -138,6 +139,8 @@ def open_media(x: Exchange, leg: Leg) -> None:
         digits=leg.digits,
         receive_pt=agreed.receive_pt,
         receive_event_pt=agreed.receive_event_pt,
+        rtcp_port=agreed.rtcp_port,
+        rtcp_mux=agreed.rtcp_mux,
     )
     leg.media_open = True
     leg.record.codec = agreed.codec

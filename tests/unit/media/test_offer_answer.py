@@ -507,3 +507,38 @@ def test_rfc3264_10_as_printed_names_hosts() -> None:
     """The printed examples have host names in c=, which we refuse: nothing here resolves names."""
     with pytest.raises(SdpError, match=r"'host.anywhere.com' is no IP address"):
         read_remote((ALICE.replace("192.0.2.10", "host.anywhere.com") + "m=audio 9 RTP/AVP 0\r\n").encode())
+
+
+@pytest.mark.parametrize(
+    ("lines", "port", "mux"),
+    [
+        ([], 0, False),
+        (["a=rtcp:53020"], 53020, False),
+        (["a=rtcp:53020 IN IP4 192.0.2.77"], 53020, False),
+        (["a=rtcp:9", "a=rtcp-mux"], 9, True),
+        (["a=rtcp-mux", "a=sendrecv"], 0, True),
+        (["a=rtcp:"], 0, False),
+        (["a=rtcp:65536"], 0, False),
+        (["a=rtcp:-1"], 0, False),
+        (["a=rtcp:\u0663"], 0, False),
+        (["a=rtcp-fb:0 nack"], 0, False),
+    ],
+)
+@pytest.mark.parametrize("other", [[], ["m=video 0 RTP/AVP 96"]], ids=["usual", "unusual"])
+def test_where_reports_are_wanted(lines: list[str], port: int, mux: bool, other: list[str]) -> None:
+    """a=rtcp (RFC 3605) and a=rtcp-mux (RFC 5761) of the audio, however the description is read."""
+    found = remote("m=audio 9000 RTP/AVP 0", *lines, *other)
+    assert (found.rtcp_port, found.rtcp_mux) == (port, mux)
+
+
+def test_sharing_a_port_is_answered_where_it_was_offered() -> None:
+    """Agreed by our answer alone: what we offer does not ask for it (RFC 5761 §5.1.1)."""
+    found = remote("m=audio 9000 RTP/AVP 0", "a=rtcp-mux", "a=rtcp:9001")
+    agreed = agree_as_answerer(found, PCMU, None, "sendrecv")
+    assert (agreed.rtcp_port, agreed.rtcp_mux) == (9001, True)
+    assert agree_as_offerer(found, (PCMU,), None).rtcp_mux is False
+    offer = body("m=audio 9000 RTP/AVP 0", "a=rtcp-mux")
+    shared = {"session_id": 1, "version": 2, "address": "203.0.113.5", "port": 10000, "codec": PCMU, "event_pt": None}
+    reply = build_answer(offer, direction="sendrecv", rtcp_mux=True, **shared)  # type: ignore[arg-type]
+    assert read_remote(reply).rtcp_mux
+    assert not read_remote(answer(offer)).rtcp_mux

@@ -1,0 +1,105 @@
+"""How good a conversation is expected to be: the E-model of ITU-T G.107 with its default values.
+
+What differs from call to call are loss, its burstiness and delay; noise, loudness and echo loss are the
+defaults of G.107 Table 3, for which the rating is 93.2.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import msgspec
+
+JITTER_BUFFER_MS: Final = 60.0
+"""What the receiver's jitter buffer is taken to add to the delay."""
+
+
+class Impairment(msgspec.Struct, frozen=True, gc=False):
+    """What a codec takes from the rating: `ie` always, `bpl` is its robustness to loss (ITU-T G.113 Appendix I)."""
+
+    ie: float
+    bpl: float
+
+
+G711: Final = Impairment(0.0, 25.1)
+"""G.711 whose losses are concealed (G.711 Appendix I)."""
+IMPAIRMENTS: Final = {"PCMU": G711, "PCMA": G711}
+"""By the codec's name; others have no values on this scale, and no rating."""
+
+# Defaults of G.107 Table 3: room and circuit noise together, loudness, echo.
+_NOISE: Final = -61.18
+_SLR: Final = 8.0
+_RLR: Final = 2.0
+_TELR: Final = 65.0
+_WEPL: Final = 110.0
+_SIMULTANEOUS: Final = 1.4136
+"""Is, the impairments that come with the voice."""
+_BASIC: Final = 15.0 - 1.5 * (_SLR + _NOISE)
+"""Ro, the signal-to-noise ratio."""
+_LISTENER: Final = -1.5 * (_NOISE - _RLR)
+
+
+def loss_impairment(codec: Impairment, loss: float, burst_ratio: float = 1.0) -> float:
+    """Ie-eff (G.107 §7.5): `loss` as a fraction; `burst_ratio` is 1 for random loss, more when it comes in bursts."""
+    if loss <= 0.0:
+        return codec.ie
+    percent = min(loss, 1.0) * 100.0
+    return codec.ie + (95.0 - codec.ie) * percent / (percent / max(burst_ratio, 1.0) + codec.bpl)
+
+
+def delay_impairment(one_way_ms: float) -> float:
+    """Id (G.107 §7.4): talker's echo, listener's echo and the delay itself; `one_way_ms` from mouth to ear."""
+    delay = max(one_way_ms, 0.0)
+    terv = (
+        _TELR - 40.0 * math.log10((1.0 + delay / 10.0) / (1.0 + delay / 150.0)) + 6.0 * math.exp(-0.3 * delay * delay)
+    )
+    echo = 80.0 + 2.5 * (terv - 14.0)
+    talker = ((_LISTENER - echo) / 2.0 + math.sqrt((_LISTENER - echo) ** 2 / 4.0 + 100.0) - 1.0) * (
+        1.0 - math.exp(-delay)
+    )
+    returned = 10.5 * (_WEPL + 7.0) * math.pow(2.0 * delay + 1.0, -0.25)
+    listener = (_BASIC - returned) / 2.0 + math.sqrt((_BASIC - returned) ** 2 / 4.0 + 169.0)
+    return talker + listener + _absolute(delay)
+
+
+def _absolute(delay: float) -> float:
+    if delay <= 100.0:
+        return 0.0
+    x = math.log2(delay / 100.0)
+    return 25.0 * (math.pow(1.0 + x**6, 1 / 6) - 3.0 * math.pow(1.0 + (x / 3.0) ** 6, 1 / 6) + 2.0)
+
+
+def rating(codec: Impairment, loss: float, one_way_ms: float, burst_ratio: float = 1.0) -> float:
+    """The transmission rating R, 0 to 93.2."""
+    found = _BASIC - _SIMULTANEOUS - delay_impairment(one_way_ms) - loss_impairment(codec, loss, burst_ratio)
+    return max(0.0, found)
+
+
+def opinion(r: float) -> float:
+    """The mean opinion score of a rating, 1 to 4.5 (G.107 Annex B)."""
+    if r <= 0.0:
+        return 1.0
+    if r >= 100.0:
+        return 4.5
+    # Below 6.5 the curve would dip under 1.
+    return max(1.0, 1.0 + 0.035 * r + r * (r - 60.0) * (100.0 - r) * 7e-6)
+
+
+def burst_ratio(lost: int, bursts: int, loss: float) -> float:
+    """How much longer the bursts of loss were than random loss would make them, at least 1 (G.107 §7.5)."""
+    if lost <= 0 or bursts <= 0:
+        return 1.0
+    return max(1.0, lost / bursts * (1.0 - min(loss, 1.0)))
+
+
+def score(codec: str, loss: float, round_trip_ms: float | None, burst: float = 1.0) -> float | None:
+    """The MOS of one direction of a leg, to two places; None where the codec has no values.
+
+    The delay is half the round trip, where that is known, and the jitter buffer.
+    """
+    impairment = IMPAIRMENTS.get(codec)
+    if impairment is None:
+        return None
+    delay = (round_trip_ms or 0.0) / 2.0 + JITTER_BUFFER_MS
+    return round(opinion(rating(impairment, loss, delay, burst)), 2)
