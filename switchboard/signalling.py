@@ -155,7 +155,7 @@ def main() -> int:
         setup_log(config.log)
         flows = load_flows(config, arguments.config)
         store = Store(Path(config.store.directory).absolute(), fresh=config.store.fresh and restarts == 0)
-        switch = Switch(config, sockets[0], workers, store, flows, arguments.config)
+        switch = Switch(config, sockets[0], workers, store, flows, arguments.config, streams=sockets[1:])
     except (ConfigError, FlowError, DatabaseError, KeyFileError, OSError, ValueError) as error:
         orders.say(failed=str(error))
         return 1

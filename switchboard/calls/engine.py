@@ -42,6 +42,7 @@ from switchboard.sip.events import (
     AckReceived,
     CancelReceived,
     Event,
+    FlowLost,
     RequestReceived,
     ResponseReceived,
     TransactionFailed,
@@ -80,12 +81,18 @@ class CallEngine:
             _SIP_HANDLERS[type(event)](self, event, now)
         except Exception:
             # Half-done, the call could be stuck for ever; the driver's boundary reports what is raised on.
-            leg = getattr(event.tx, "context", None)
+            leg = getattr(getattr(event, "tx", None), "context", None)
             leg = leg.leg if isinstance(leg, Reinvite | Update) else leg
             call = self.exchange.call_of(leg) if isinstance(leg, Leg) else None
             if call is not None:
                 end_call(self.exchange, call, FAILED, "switch", now)
             raise
+
+    def _flow_lost(self, event: FlowLost, now: float) -> None:
+        """Phones that were reached over a connection which has ended have to register anew (RFC 5626 §5.3)."""
+        x = self.exchange
+        if x.phones.cut_off(event.address):
+            x.desk.phones_changed(now)
 
     def _request(self, event: RequestReceived, now: float) -> None:
         x, tx, request = self.exchange, event.tx, event.request
@@ -338,4 +345,5 @@ _SIP_HANDLERS: Final[dict[type, Callable[..., None]]] = {
     CancelReceived: CallEngine._cancel,
     TransactionTimeout: CallEngine._timeout,
     TransactionFailed: CallEngine._failed,
+    FlowLost: CallEngine._flow_lost,
 }
