@@ -70,6 +70,9 @@ class Sip(Section, frozen=True):
     is still there. 0: neither, but a peer that wants a session timer has it."""
     min_se: Duration = Duration(90.0)
     """The least interval taken from others, who get 422 for less."""
+    reliable_provisional: Literal["off", "supported", "required"] = "off"
+    """Whether provisional responses are acknowledged by PRACK (RFC 3262): 183 with early media to and from those who
+    know it; ``required``: who does not know it gets 421."""
 
 
 class Media(Section, frozen=True):

@@ -175,6 +175,7 @@ class Switch:
                 call_duration=config.limits.call_duration,
                 session_expires=int(config.sip.session_expires),
                 min_se=int(config.sip.min_se),
+                reliable=config.sip.reliable_provisional,
                 recordings=str(_recordings(config)),
                 services=Services(config, plan),
                 outbound=(config.outbound.trunk, config.outbound.shown) if config.outbound is not None else None,

@@ -10,10 +10,11 @@ from switchboard.calls.cdr import write_snapshot
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import LegInput, LegState
 from switchboard.calls.negotiation import lease_media, make_answer, make_offer, open_media
+from switchboard.calls.reliable import reliable_lines, waits
 from switchboard.calls.session_timers import accept_session
 from switchboard.sip.dialog import Dialog
 
-ALLOW: Final = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REFER, SUBSCRIBE, NOTIFY"
+ALLOW: Final = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK, REFER, SUBSCRIBE, NOTIFY"
 SUPPORTED: Final = "Supported: replaces, norefersub, timer"
 """RFC 3891, REFER without the subscription (RFC 4488), session timers (RFC 4028)."""
 
@@ -24,19 +25,25 @@ def progress(x: Exchange, call: Call, status: int, now: float) -> None:
     transaction = x.invites_in.get(caller.id)
     if transaction is None or caller.state not in (LegState.INVITED, LegState.EARLY):
         return
+    if waits(caller, status):
+        return
     first = caller.state is LegState.INVITED
     caller.move(LegInput.PROVISIONAL)
     _note_progress(x, call, now)
     body = caller.local_sdp if caller.agreement is not None and status == 183 else b""
     if not body and status != 180:
         status = 180 if first else status
+    lines = reliable_lines(x, caller, transaction, bool(body))
+    if lines is None:
+        return
     x.core.respond(
         transaction,
         status,
         REASON_PHRASES.get(status, "Session Progress"),
         to_tag=caller.local_tag,
-        headers=(x.contact,),
+        headers=(x.contact, *lines, ALLOW) if lines else (x.contact,),
         body=body,
+        acknowledged=bool(lines),
         now=now,
     )
 
@@ -57,11 +64,14 @@ def early_media(x: Exchange, call: Call, now: float) -> bool:
 def answer_caller(x: Exchange, call: Call, now: float) -> bool:
     """Send the caller its 200, once; False when there is no media port for it.
 
+    It waits for the PRACK of a provisional response that has our answer in it, while everything else goes on.
     A caller that offered nothing gets our offer here and answers in its ACK (RFC 3261 §13.2.1).
     """
     caller = call.caller
     transaction = x.invites_in.get(caller.id)
     if transaction is None or caller.state not in (LegState.INVITED, LegState.EARLY):
+        return True
+    if waits(caller, 200):
         return True
     if not lease_media(x, caller):
         return False
@@ -76,8 +86,9 @@ def answer_caller(x: Exchange, call: Call, now: float) -> bool:
     caller.move(LegInput.ANSWER)
     request = transaction.request
     assert request is not None
-    caller.dialog = dialog = Dialog.as_server(request, caller.local_tag, transaction.source, nat=caller.nat)
-    x.dialogs[dialog.call_id, caller.local_tag] = caller
+    if caller.dialog is None:
+        caller.dialog = dialog = Dialog.as_server(request, caller.local_tag, transaction.source, nat=caller.nat)
+        x.dialogs[dialog.call_id, caller.local_tag] = caller
     timer = accept_session(x, caller, request, now)
     _note_progress(x, call, now)
     call.record.answered_us = caller.record.answered_us = x.utc_us(now)

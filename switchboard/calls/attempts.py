@@ -24,6 +24,7 @@ from switchboard.calls.causes import (
 from switchboard.calls.cdr import add_leg, open_segment, write_snapshot
 from switchboard.calls.connecting import (
     Destination,
+    answer_in,
     destination_of,
     join,
     leg_to,
@@ -234,8 +235,9 @@ def _answered(x: Exchange, call: Call, leg: Leg, tx: ClientTransaction, response
     leg.ring_due = None
     failure: Cause | None = None
     try:
-        if response.body or leg.agreement is None:
-            take_answer(leg, response.body)
+        body = answer_in(leg, response)
+        if body or leg.agreement is None:
+            take_answer(leg, body)
     except SdpError:
         failure = NOT_ACCEPTABLE
     if failure is None:

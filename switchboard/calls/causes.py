@@ -47,6 +47,7 @@ SESSION_EXPIRED: Final = Cause("session_expired", 480, 102)
 TOO_LONG: Final = Cause("too_long", 480, 16)
 SHUTDOWN: Final = Cause("shutdown", 503, 41)
 NO_ACK: Final = Cause("no_ack", 500, 102)
+NO_PRACK: Final = Cause("no_prack", 504, 102)
 FLOW_ERROR: Final = Cause("flow_error", 500, 41)
 
 CAUSES: Final[dict[str, Cause]] = {
@@ -74,6 +75,7 @@ CAUSES: Final[dict[str, Cause]] = {
         TOO_LONG,
         SHUTDOWN,
         NO_ACK,
+        NO_PRACK,
         FLOW_ERROR,
     )
 }
@@ -155,7 +157,7 @@ REASON_PHRASES: Final[dict[int, str]] = {
     405: "Method Not Allowed", 406: "Not Acceptable", 407: "Proxy Authentication Required",
     408: "Request Timeout", 410: "Gone", 413: "Request Entity Too Large", 415: "Unsupported Media Type",
     416: "Unsupported URI Scheme", 420: "Bad Extension",
-    422: "Session Interval Too Small", 423: "Interval Too Brief",
+    421: "Extension Required", 422: "Session Interval Too Small", 423: "Interval Too Brief",
     480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected",
     483: "Too Many Hops", 484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated",
     488: "Not Acceptable Here", 491: "Request Pending", 500: "Server Internal Error", 501: "Not Implemented",

@@ -167,7 +167,7 @@ def send_invite(
         to=found.to,
         call_id=x.token(),
         cseq=1,
-        headers=(x.contact, ALLOW, SUPPORTED, *x.session_offer, *headers),
+        headers=(x.contact, ALLOW, SUPPORTED, *x.invite_lines, *headers),
         body=offer,
         max_forwards=call.max_forwards,
     )
@@ -230,7 +230,7 @@ def agent_timeout(x: Exchange, tx: ClientTransaction, now: float, *, unreachable
 
 def refuse_late_answer(x: Exchange, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> None:
     """A 2xx that crossed our CANCEL, or of another fork: acknowledge it and hang up (RFC 3261 §13.2.2.4)."""
-    dialog = Dialog.as_client(tx.request, response, leg.source, nat=leg.nat)
+    dialog = _dialog_of(leg, tx, response)
     x.core.send_ack(dialog.ack(tx.request.cseq), now)
     x.core.request(dialog.next_request("BYE", (CANCELLED.reason_header,)), now)
     if leg.state is LegState.CANCELLING:
@@ -278,8 +278,9 @@ def _agent_answered(
     dialog = take_dialog(x, leg, tx, response, now)
     ack = dialog.ack(tx.request.cseq)
     try:
-        if response.body or leg.agreement is None:
-            take_answer(leg, response.body)
+        body = answer_in(leg, response)
+        if body or leg.agreement is None:
+            take_answer(leg, body)
     except SdpError:
         x.core.send_ack(ack, now)
         return NOT_ACCEPTABLE
@@ -305,7 +306,7 @@ def _agent_answered(
 
 def take_dialog(x: Exchange, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> Dialog:
     """A leg that we invited has answered: its dialog begins (RFC 3261 §12.1.2)."""
-    leg.dialog = dialog = Dialog.as_client(tx.request, response, leg.source, nat=leg.nat)
+    leg.dialog = dialog = _dialog_of(leg, tx, response)
     x.invites_out.pop(leg.id, None)
     x.dialogs[dialog.call_id, leg.local_tag] = leg
     leg.move(LegInput.ANSWER)
@@ -314,6 +315,27 @@ def take_dialog(x: Exchange, leg: Leg, tx: ClientTransaction, response: Response
     leg.record.sip_status = response.status
     session_answered(x, leg, response, now)
     return dialog
+
+
+def answer_in(leg: Leg, response: Response) -> bytes:
+    """The answer to our offer: in the 2xx, or in an earlier reliable response of the same sender (RFC 3262 §5).
+
+    Empty when there is none, or it was taken already.
+    """
+    early = leg.early.get(response.to_tag or "")
+    if early is None or not early.answer:
+        return response.body
+    # What was taken may have changed since, by UPDATE.
+    return b"" if early.taken else early.answer
+
+
+def _dialog_of(leg: Leg, tx: ClientTransaction, response: Response) -> Dialog:
+    """The dialog of a 2xx: the early one it confirms, if there was any (RFC 3261 §12.1.2)."""
+    early = leg.early.get(response.to_tag or "")
+    if early is None:
+        return Dialog.as_client(tx.request, response, leg.source, nat=leg.nat)
+    early.dialog.establish(response, leg.source)
+    return early.dialog
 
 
 def limit_talk(call: Call, now: float) -> None:

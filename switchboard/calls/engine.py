@@ -27,6 +27,7 @@ from switchboard.calls.flow import attempt_failed, flow_event, outcome_came, pla
 from switchboard.calls.in_dialog import ack_missing, ack_received, cancelled, request_in_dialog
 from switchboard.calls.inbound import new_invite, refuse, screen_any
 from switchboard.calls.leg import Leg
+from switchboard.calls.prack import prack_missing, provisional_received
 from switchboard.calls.queue_sounds import announced
 from switchboard.calls.recording import recorded
 from switchboard.calls.referral import reported
@@ -43,6 +44,7 @@ from switchboard.sip.events import (
     CancelReceived,
     Event,
     FlowLost,
+    PrackMissing,
     RequestReceived,
     ResponseReceived,
     TransactionFailed,
@@ -122,7 +124,11 @@ class CallEngine:
             elif isinstance(leg, Update):
                 update_answered(self.exchange, leg, event.response, now)
             return
-        if event.response.status == 422 and invite_longer(self.exchange, leg, event.tx, event.response, now):
+        response = event.response
+        if response.status == 422 and invite_longer(self.exchange, leg, event.tx, response, now):
+            return
+        reliable = response.status < 200 and "rseq" in response.headers.first
+        if reliable and not provisional_received(self.exchange, leg, event.tx, response, now):
             return
         if leg.purpose != "connect":
             leg_response(self.exchange, event.tx, leg, event.response, now)
@@ -169,6 +175,9 @@ class CallEngine:
 
     def _ack_missing(self, event: AckMissing, now: float) -> None:
         ack_missing(self.exchange, event.tx, now)
+
+    def _prack_missing(self, event: PrackMissing, now: float) -> None:
+        prack_missing(self.exchange, event.tx, now)
 
     def _cancel(self, event: CancelReceived, now: float) -> None:
         cancelled(self.exchange, event.tx, now)
@@ -322,7 +331,7 @@ def _options(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
     if owed is not None:
         refuse(x, tx, owed[0], now, *owed[1])
         return
-    headers = (ALLOW, SUPPORTED, ALLOW_EVENTS, "Accept: application/sdp", x.contact)
+    headers = (ALLOW, SUPPORTED, *x.extensions, ALLOW_EVENTS, "Accept: application/sdp", x.contact)
     x.core.respond(tx, 200, "OK", to_tag=x.token(), headers=headers, now=now)
 
 
@@ -342,6 +351,7 @@ _SIP_HANDLERS: Final[dict[type, Callable[..., None]]] = {
     ResponseReceived: CallEngine._response,
     AckReceived: CallEngine._ack,
     AckMissing: CallEngine._ack_missing,
+    PrackMissing: CallEngine._prack_missing,
     CancelReceived: CallEngine._cancel,
     TransactionTimeout: CallEngine._timeout,
     TransactionFailed: CallEngine._failed,

@@ -13,6 +13,7 @@ from switchboard.calls.causes import Cause
 from switchboard.calls.flow_shelf import FlowShelf
 from switchboard.calls.news import NO_FEED, Feed
 from switchboard.calls.phones import PhoneSources
+from switchboard.calls.reliable import Mode, invite_lines
 from switchboard.calls.session_timers import offer_lines
 from switchboard.calls.subscriptions import Subscriptions
 from switchboard.sip.timers import DeadlineHeap
@@ -106,6 +107,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The session interval that is offered, and after half of which silent peers are asked; 0: neither."""
     min_se: int = 90
     """The least interval that is taken from others."""
+    reliable: Mode = "off"
+    """Whether provisional responses are acknowledged (RFC 3262)."""
 
 
 class Routing(Protocol):
@@ -449,7 +452,8 @@ class Exchange:
         self.after_heap: DeadlineHeap[Afterlife] = DeadlineHeap()
         host, port = settings.local
         self.contact = f"Contact: <sip:{host}:{port}>"
-        self.session_offer = offer_lines(settings.session_expires, settings.min_se)
+        self.extensions = ("Supported: 100rel",) if settings.reliable != "off" else ()
+        self.invite_lines = offer_lines(settings.session_expires, settings.min_se) + invite_lines(settings.reliable)
 
     def call_waiting_as(self, entry: str) -> Call | None:
         """The call that the queue engine knows by this name: its own id, or that of its callback."""

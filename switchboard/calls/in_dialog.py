@@ -20,6 +20,7 @@ from switchboard.calls.flow import agent_left, begin_flow, flow_event
 from switchboard.calls.inbound import refuse
 from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.negotiation import open_media, renegotiate, reoffer, take_answer
+from switchboard.calls.prack import prack_received
 from switchboard.calls.refer import refer
 from switchboard.calls.serving import key_pressed
 from switchboard.calls.session_timers import accept_session, too_brief
@@ -30,6 +31,10 @@ from switchboard.sip.transaction.server import ServerTransaction
 
 _SIGNAL: Final = re.compile(rb"(?im)^\s*Signal\s*=\s*([0-9A-D*#])\s*$")
 _BARE: Final = re.compile(rb"\A\s*([0-9A-D*#])\s*\Z", re.IGNORECASE)
+
+
+_EARLY: Final = frozenset(("BYE", "INVITE", "UPDATE", "INFO", "OPTIONS", "PRACK"))
+"""What an early dialog takes; of BYE, that of the caller alone (RFC 3261 §15)."""
 
 
 def ack_received(x: Exchange, request: Request, tx: ServerTransaction | None, now: float) -> Call | None:
@@ -98,9 +103,12 @@ def request_in_dialog(x: Exchange, tx: ServerTransaction, request: Request, now:
         refuse(x, tx, 500, now, "Retry-After: 1", reason="CSeq Out Of Order")
         return
     tx.context = leg
+    if not leg.talking and (request.method not in _EARLY or (request.method == "BYE" and leg is not call.caller)):
+        refuse(x, tx, 403, now)
+        return
     handler = _HANDLERS.get(request.method)
     if handler is None:
-        status = 405 if request.method in ("MESSAGE", "PRACK") else 501
+        status = 405 if request.method == "MESSAGE" else 501
         refuse(x, tx, status, now, ALLOW)
         return
     handler(x, call, leg, tx, request, now)
@@ -109,6 +117,11 @@ def request_in_dialog(x: Exchange, tx: ServerTransaction, request: Request, now:
 
 
 def _bye(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:
+    if not leg.talking:
+        # In an early dialog it is as good as CANCEL (RFC 3261 §15.1.2).
+        x.core.respond(tx, 200, "OK", now=now)
+        end_call(x, call, CANCELLED, "caller", now)
+        return
     leg.record.ended_us = x.utc_us(now)
     cause = cause_of_hangup(request.headers.getall("reason"))
     leg.record.cause = cause.word
@@ -162,6 +175,10 @@ def _offer_in_dialog(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, r
     if request.content_type != "application/sdp":
         refuse(x, tx, 415, now, "Accept: application/sdp")
         return
+    if leg.agreement is None or (leg.reliable is not None and leg.reliable.pending and leg.reliable.described):
+        # RFC 3311 §5.2: the offer before it is not answered yet.
+        refuse(x, tx, 500, now, "Retry-After: 1")
+        return
     held = leg.holds
     try:
         answer = renegotiate(x, leg, request.body)
@@ -186,7 +203,7 @@ def _described_anew(x: Exchange, call: Call, leg: Leg, held: bool, now: float) -
 
 
 def _info(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:
-    """Keys by INFO, as application/dtmf-relay or application/dtmf; to the flow or the queue, or on to the other side."""
+    """Keys by INFO, as application/dtmf-relay or application/dtmf; to flow or queue, or on to the other side."""
     found = None
     if request.content_type == "application/dtmf-relay":
         found = _SIGNAL.search(request.body)
@@ -224,6 +241,7 @@ _HANDLERS: Final = {
     "INVITE": _offer_in_dialog,
     "UPDATE": _offer_in_dialog,
     "INFO": _info,
+    "PRACK": prack_received,
     "OPTIONS": _options,
     "NOTIFY": _notify,
     "REFER": refer,

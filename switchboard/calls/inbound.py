@@ -32,6 +32,7 @@ from switchboard.calls.leg import Leg
 from switchboard.calls.masked import Found, ToGroup, cause_of_reason, find_masked
 from switchboard.calls.negotiation import read_offer
 from switchboard.calls.queueing import Wish, enqueue
+from switchboard.calls.reliable import not_taken
 from switchboard.calls.replaces import replace_leg
 from switchboard.calls.session_timers import too_brief
 from switchboard.sip.errors import SipError
@@ -39,7 +40,7 @@ from switchboard.sip.message import Request
 from switchboard.sip.transaction.server import ServerTransaction
 from switchboard.store.records import CallRecord
 
-_KNOWN_OPTIONS: Final = frozenset({"replaces", "norefersub", "timer"})
+_KNOWN_OPTIONS: Final = frozenset({"replaces", "norefersub", "timer", "100rel"})
 _SCHEMES: Final = frozenset({"sip", "sips", "tel"})
 
 
@@ -94,7 +95,7 @@ def _accepts_sdp(request: Request) -> bool:
 
 def new_invite(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> None:
     """Take or refuse an INVITE outside a dialog."""
-    owed = screen(request) or too_brief(x, request)
+    owed = screen(request) or too_brief(x, request) or not_taken(x, request)
     if owed is not None:
         refuse(x, tx, owed[0], now, *owed[1])
         return

@@ -13,6 +13,7 @@ import msgspec
 
 from media.offer_answer import Agreement, Codec, Remote
 from media.plane import Lease
+from switchboard.calls.reliable import Early, Reliable
 from switchboard.calls.session_timers import Session
 from switchboard.sip.dialog import Dialog
 from switchboard.store.records import LegRecord
@@ -74,7 +75,8 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     (by its phone: `remote.held`), `muted` while nobody is to hear it; `mode` is how a supervisor takes part.
     `asked` is True while a re-INVITE of ours is under way, `engaged` while the desk knows the agent to be in this call.
     At `session_due` the session is refreshed, or over; `session` is None while the peer knows no session timers, which
-    says nothing of `session_due`. `updates` is True when the peer takes UPDATE.
+    says nothing of `session_due`. `updates` is True when the peer takes UPDATE. `reliable` tells of the
+    provisional responses that we send and that must arrive, `early` of those that we get, by the tag of their sender.
     """
 
     id: str
@@ -110,6 +112,8 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     session: Session | None = None
     session_due: float | None = None
     updates: bool = False
+    reliable: Reliable | None = None
+    early: dict[str, Early] = {}
 
     def move(self, moved_by: LegInput) -> bool:
         """Take the transition for `moved_by`; False and no change when the table has none."""

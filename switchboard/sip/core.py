@@ -165,12 +165,16 @@ class SipCore:
         headers: tuple[str, ...] = (),
         body: bytes = b"",
         content_type: str = "application/sdp",
+        acknowledged: bool = False,
         now: float,
     ) -> None:
-        """Answer a request; LocalError when it has its final answer, or the answer is none it may get."""
+        """Answer a request; LocalError when it has its final answer, or the answer is none it may get.
+
+        With `acknowledged` a provisional response is sent until `pracked` (RFC 3262 §3).
+        """
         invite = tx.method == "INVITE"
         if status < 200:
-            kind = Input.SEND_1XX
+            kind = Input.SEND_RELIABLE if acknowledged else Input.SEND_1XX
         else:
             kind = Input.SEND_2XX if invite and status < 300 else Input.SEND_FINAL
         if (tx.state, kind) not in tx.table or not 100 <= status <= 699:
@@ -187,6 +191,10 @@ class SipCore:
         if invite and status >= 200:
             self._servers.expect_ack(tx)
         self._servers.step(tx, kind, None, now)
+
+    def pracked(self, tx: ServerTransaction, now: float) -> None:
+        """The provisional response that is sent reliably has arrived; does nothing when a final one has followed."""
+        self._servers.step(tx, Input.PRACK, None, now)
 
     def request(self, out: OutgoingRequest, now: float, *, context: object = None) -> ClientTransaction:
         """Send any request but ACK and CANCEL in a transaction of its own."""

@@ -33,6 +33,12 @@ class AckMissing(msgspec.Struct, frozen=True, eq=False):
     tx: ServerTransaction
 
 
+class PrackMissing(msgspec.Struct, frozen=True, eq=False):
+    """A reliable provisional response was not acknowledged within 64*T1: the TU answers the INVITE (RFC 3262 §3)."""
+
+    tx: ServerTransaction
+
+
 class CancelReceived(msgspec.Struct, frozen=True, eq=False):
     """The peer cancels this INVITE; the CANCEL is answered, the TU must answer the INVITE 487."""
 
@@ -68,6 +74,7 @@ Event: TypeAlias = (
     RequestReceived
     | AckReceived
     | AckMissing
+    | PrackMissing
     | CancelReceived
     | ResponseReceived
     | TransactionTimeout

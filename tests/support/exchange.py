@@ -27,6 +27,7 @@ from switchboard.calls.desk import Desk
 from switchboard.calls.engine import CallEngine
 from switchboard.calls.exchange import Address, Exchange, Service, Settings, Trunk
 from switchboard.calls.flow_shelf import FlowShelf
+from switchboard.calls.reliable import Mode
 from switchboard.directory import Directory
 from switchboard.sip.core import SipCore
 from switchboard.sip.events import (
@@ -357,6 +358,7 @@ class World:
         agents: Sequence[acd.Agent] = (),
         services: Mapping[str, Service] | None = None,
         session_expires: int = 0,
+        reliable: Mode = "off",
     ) -> None:
         self.now = 1000.0
         serial = itertools.count(1)
@@ -403,6 +405,7 @@ class World:
                 outbound=("bench", "01088880000"),
                 services=services or {},
                 session_expires=session_expires,
+                reliable=reliable,
             ),
             core=self.core,
             media=self.plane,

@@ -131,6 +131,9 @@ class ServerTransactions:
             Action.ARM_I: self._arm_i,
             Action.ARM_J: self._arm_j,
             Action.ARM_LAPSE: self._arm_lapse,
+            Action.REPORT_PRACK_MISSING: self._report_prack_missing,
+            Action.ARM_RELIABLE: self._arm_reliable,
+            Action.REARM_RELIABLE: self._rearm_reliable,
             Action.ARM_2XX: self._arm_2xx,
             Action.REARM_2XX: self._rearm_2xx,
             Action.WAIT_L: self._wait_l,
@@ -194,6 +197,9 @@ class ServerTransactions:
     def _report_ack_missing(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:
         self._box.events.append(events.AckMissing(tx))
 
+    def _report_prack_missing(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:
+        self._box.events.append(events.PrackMissing(tx))
+
     def _release(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:
         tx.wire = b""
         self._box.spent.append(tx)
@@ -221,6 +227,15 @@ class ServerTransactions:
     def _rearm_g(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
         tx.interval = min(2 * tx.interval, self._timers.t2)
         self._again(tx, Input.TIMER_G, Input.TIMER_H, now)
+
+    def _arm_reliable(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
+        tx.interval = self._timers.t1
+        tx.expires = now + 64 * self._timers.t1
+        self._again(tx, Input.TIMER_RELIABLE, Input.TIMER_PRACK, now)
+
+    def _rearm_reliable(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
+        tx.interval *= 2
+        self._again(tx, Input.TIMER_RELIABLE, Input.TIMER_PRACK, now)
 
     def _arm_2xx(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
         tx.interval = self._timers.t1

@@ -42,10 +42,14 @@ class Input(IntEnum):
     """An ACK of the same branch: for a non-2xx final response."""
     ACK_2XX = auto()
     """An ACK of the dialog: for our 2xx."""
+    PRACK = auto()
+    """The provisional response that was sent reliably has arrived."""
     CANCEL = auto()
     """The peer cancels its INVITE, or the TU cancels ours."""
     SEND_1XX = auto()
     SEND_2XX = auto()
+    SEND_RELIABLE = auto()
+    """A provisional response that is sent until it is acknowledged (RFC 3262 §3)."""
     SEND_FINAL = auto()
     """A final response from the TU: 3xx-6xx to INVITE, any final to another method."""
     RECEIVE_1XX = auto()
@@ -69,6 +73,10 @@ class Input(IntEnum):
     """200 ms have passed without a response of the TU (RFC 3261 §17.2.1)."""
     TIMER_2XX = auto()
     """The 2xx is due again (RFC 3261 §13.3.1.4)."""
+    TIMER_RELIABLE = auto()
+    """The reliable provisional response is due again (RFC 3262 §3)."""
+    TIMER_PRACK = auto()
+    """64*T1 have passed since it was sent first."""
     TIMER_CANCEL = auto()
     """64*T1 have passed since our CANCEL (RFC 3261 §9.1)."""
 
@@ -91,6 +99,7 @@ class Action(IntEnum):
     REPORT_CANCEL = auto()
     REPORT_ACK = auto()
     REPORT_ACK_MISSING = auto()
+    REPORT_PRACK_MISSING = auto()
     REPORT_TIMEOUT = auto()
     REPORT_FAILURE = auto()
     SETTLE = auto()
@@ -113,6 +122,9 @@ class Action(IntEnum):
     ARM_LAPSE = auto()
     """Give the answer up after 64*T1, when the client has (RFC 4320 §4.2)."""
     ARM_K = auto()
+    ARM_RELIABLE = auto()
+    """Retransmit the reliable provisional response from T1 on, each interval twice the one before."""
+    REARM_RELIABLE = auto()
     ARM_2XX = auto()
     """Retransmit the 2xx from T1 up to T2, until timer L."""
     REARM_2XX = auto()

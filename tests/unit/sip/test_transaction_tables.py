@@ -68,6 +68,10 @@ SERVER_INVITE: dict[tuple[str, str], Effect] = {
     ("PROCEEDING", "TIMER_TRYING"): ("PROCEEDING", ["100"], [], []),
     ("PROCEEDING", "CANCEL"): ("PROCEEDING", [], ["CancelReceived"], "kept"),
     ("PROCEEDING", "SEND_1XX"): ("PROCEEDING", ["180"], [], []),
+    ("PROCEEDING", "SEND_RELIABLE"): ("PROCEEDING", ["180"], [], [("TIMER_RELIABLE", T1)]),
+    ("PROCEEDING", "TIMER_RELIABLE"): ("PROCEEDING", ["180"], [], [("TIMER_RELIABLE", 2 * T1)]),
+    ("PROCEEDING", "TIMER_PRACK"): ("PROCEEDING", [], ["PrackMissing"], []),
+    ("PROCEEDING", "PRACK"): ("PROCEEDING", [], [], []),
     ("PROCEEDING", "SEND_2XX"): ("ACCEPTED", ["200"], [], [("TIMER_2XX", T1)]),
     ("PROCEEDING", "SEND_FINAL"): ("COMPLETED", ["486"], [], [("TIMER_G", T1)]),
     ("COMPLETED", "REQUEST"): ("COMPLETED", ["486"], [], "kept"),
@@ -127,7 +131,7 @@ PATHS: dict[str, dict[str, list[Input]]] = {
     },
 }
 PAIRS = [(machine, state, event.name) for machine, paths in PATHS.items() for state in paths for event in Input]
-RESPONSES = {Input.SEND_1XX: 180, Input.SEND_2XX: 200, Input.SEND_FINAL: 486}
+RESPONSES = {Input.SEND_1XX: 180, Input.SEND_RELIABLE: 180, Input.SEND_2XX: 200, Input.SEND_FINAL: 486}
 RECEIVED = {Input.RECEIVE_1XX: 180, Input.RECEIVE_2XX: 200, Input.RECEIVE_FINAL: 486}
 
 
@@ -161,6 +165,10 @@ class Stage:
         """Feed one input with the message it goes with."""
         tx = self.tx
         if event.name.startswith("TIMER_") and (tx.state, event) in tx.table:
+            if event is Input.TIMER_RELIABLE:
+                # One state serves both with and without a response that waits.
+                self.feed(Input.SEND_RELIABLE)
+                self.box.datagrams.clear()
             # It is popped from the heap when it fires.
             self.heap.cancel(tx)
         if isinstance(tx, ServerTransaction):

@@ -1,0 +1,91 @@
+"""PRACK both ways (RFC 3262): of callers for what we have sent reliably, and ours for what called parties have."""
+
+from __future__ import annotations
+
+from media.sdp import SdpError
+from switchboard.calls.answering import answer_caller, progress
+from switchboard.calls.call import Call
+from switchboard.calls.causes import NO_PRACK
+from switchboard.calls.ending import end_call
+from switchboard.calls.exchange import Exchange
+from switchboard.calls.inbound import refuse
+from switchboard.calls.leg import Leg
+from switchboard.calls.negotiation import renegotiate
+from switchboard.calls.reliable import MAX_EARLY, TAG, Early
+from switchboard.sip.dialog import Dialog
+from switchboard.sip.errors import ParseError
+from switchboard.sip.message import Request, Response
+from switchboard.sip.reliable import RAck, parse_rack, parse_rseq
+from switchboard.sip.session_timer import lists
+from switchboard.sip.transaction.client import ClientTransaction
+from switchboard.sip.transaction.server import ServerTransaction
+
+
+def prack_received(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:
+    """The caller has our provisional response; what waited for that goes out now. A PRACK may bring an offer (§5)."""
+    sent, invite = leg.reliable, x.invites_in.get(leg.id)
+    try:
+        rack = parse_rack(request.headers.first.get("rack", ""))
+    except ParseError:
+        refuse(x, tx, 400, now)
+        return
+    if sent is None or invite is None or not sent.pending or rack != RAck(sent.rseq, sent.cseq, "INVITE"):
+        refuse(x, tx, 481, now)
+        return
+    sent.pending = False
+    x.core.pracked(invite, now)
+    body = b""
+    try:
+        if request.body:
+            if leg.agreement is None:
+                raise SdpError("our answer is still to come", status=488)
+            body = renegotiate(x, leg, request.body)
+    except SdpError:
+        refuse(x, tx, 488, now)
+    else:
+        x.core.respond(tx, 200, "OK", body=body, now=now)
+    status, sent.queued = sent.queued, 0
+    if sent.answer:
+        sent.answer = False
+        answer_caller(x, call, now)
+    elif status:
+        progress(x, call, status, now)
+
+
+def prack_missing(x: Exchange, tx: ServerTransaction, now: float) -> None:
+    """None has come in 64·T1: the caller hears nothing of us (RFC 3262 §3)."""
+    leg = tx.context
+    call = x.call_of(leg) if isinstance(leg, Leg) else None
+    if call is not None:
+        end_call(x, call, NO_PRACK, "switch", now)
+
+
+def provisional_received(x: Exchange, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> bool:
+    """Acknowledge a reliable provisional response; False when it came before, or out of order (RFC 3262 §4)."""
+    headers = response.headers
+    if x.settings.reliable == "off" or not lists(headers, "require", TAG) or response.status == 100:
+        return True
+    try:
+        rseq = parse_rseq(headers.first["rseq"])
+    except ParseError:
+        return False
+    early = leg.early.get(response.to_tag or "")
+    if early is None:
+        if len(leg.early) >= MAX_EARLY or not response.to_tag:
+            return False
+        early = Early(Dialog.as_client(tx.request, response, leg.source, nat=leg.nat), rseq)
+        leg.early = {**leg.early, response.to_tag: early}
+    elif rseq != early.rseq + 1:
+        return False
+    else:
+        early.rseq = rseq
+        early.dialog.refresh(response, leg.source)
+    if response.body and response.content_type == "application/sdp":
+        early.answer = early.answer or response.body
+        early.taken = early.taken or leg.agreement is None
+    if leg.dialog is None:
+        leg.dialog = early.dialog
+        x.dialogs[early.dialog.call_id, leg.local_tag] = leg
+    line = f"RAck: {rseq} {tx.request.cseq} INVITE"
+    x.core.request(early.dialog.next_request("PRACK", (line,)), now)
+    return True

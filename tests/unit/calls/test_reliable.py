@@ -1,0 +1,350 @@
+"""Reliable provisional responses (RFC 3262) both ways, and UPDATE in early dialogs (RFC 3311)."""
+
+from __future__ import annotations
+
+import pytest
+
+from switchboard.calls.call import Call, Phase
+from switchboard.sip.message import Response
+from switchboard.sip.outgoing import OutgoingRequest
+from tests.support.exchange import AGENT, CARRIER, Peer, World
+
+KNOWS = ("Supported: 100rel",)
+WANTS = ("Require: 100rel", "Supported: 100rel")
+CONTACT = (f"Contact: <sip:c@{CARRIER[0]}:{CARRIER[1]}>",)
+
+
+def early(world: World, *headers: str) -> tuple[OutgoingRequest, Call]:
+    """A call whose agent sends audio before it answers."""
+    out, _ = world.dial("4001", headers=headers)
+    describe(world, 183)
+    (call,) = world.exchange.calls.values()
+    return out, call
+
+
+def describe(world: World, status: int, *headers: str, peer: Peer | None = None) -> None:
+    """A response to the agent's INVITE with an answer in it."""
+    peer = peer or world.agent
+    index = max(i for i, (_, request) in enumerate(peer.requests) if request.method == "INVITE")
+    world.reply(peer, status, body=peer.answer(peer.requests[index][1].body), index=index, headers=headers)
+
+
+def latest(world: World) -> Response:
+    """What the carrier has got last."""
+    return world.carrier.responses[-1]
+
+
+def prack(world: World, out: OutgoingRequest, response: Response, cseq: int = 2, body: bytes = b"") -> int:
+    """Acknowledge a reliable response; the status of the PRACK."""
+    rack = f"RAck: {response.headers.first['rseq']} {out.cseq} INVITE"
+    world.within(world.carrier, out, "PRACK", cseq, headers=(rack,), body=body)
+    return next(one.status for one in reversed(world.carrier.responses) if one.cseq_method == "PRACK")
+
+
+# --- to callers ---
+
+
+@pytest.mark.parametrize(
+    ("headers", "mode", "reliable"),
+    [
+        ((), "supported", False),
+        (KNOWS, "off", False),
+        (KNOWS, "supported", True),
+        (WANTS, "supported", True),
+        (KNOWS, "required", True),
+    ],
+)
+def test_early_media_is_told_reliably(headers: tuple[str, ...], mode: str, reliable: bool) -> None:
+    """To callers who know the extension, where it is configured."""
+    world = World(reliable=mode)  # type: ignore[arg-type]
+    early(world, *headers)
+    response = latest(world)
+    assert response.status == 183
+    assert response.body
+    assert ("rseq" in response.headers, response.headers.first.get("require")) == (
+        reliable,
+        "100rel" if reliable else None,
+    )
+
+
+@pytest.mark.parametrize(("headers", "reliable"), [(KNOWS, False), (WANTS, True)])
+def test_ringing_is_told_reliably_to_those_who_require_it(headers: tuple[str, ...], reliable: bool) -> None:
+    """Who only knows the extension gets a 180 as ever."""
+    world = World(reliable="supported")
+    world.dial("4001", headers=headers)
+    world.reply(world.agent, 180)
+    assert latest(world).status == 180
+    assert ("rseq" in latest(world).headers) is reliable
+
+
+def test_it_is_sent_until_it_is_acknowledged() -> None:
+    """After 0.5, 1, 2, … s; the PRACK is answered, and ends that (RFC 3262 §3)."""
+    world = World(reliable="supported")
+    out, _ = early(world, *KNOWS)
+    world.advance(3.6)
+    assert world.carrier.statuses.count(183) == 4
+    assert len({one.headers.first["rseq"] for one in world.carrier.responses if one.status == 183}) == 1
+    assert prack(world, out, latest(world)) == 200
+    world.advance(20)
+    assert world.carrier.statuses.count(183) == 4
+
+
+def test_one_that_is_never_acknowledged_ends_the_call() -> None:
+    """With a 5xx after 64·T1, and a cause of its own."""
+    world = World(reliable="supported")
+    early(world, *KNOWS)
+    world.exchange.calls[next(iter(world.exchange.calls))].ring_due = None
+    world.advance(31.9)
+    assert world.exchange.calls
+    world.advance(0.2)
+    assert latest(world).status == 504
+    world.reply(world.agent, 487)
+    world.advance(60)
+    assert world.journal.records[0].cause == "no_prack"
+    assert world.leftovers() == {}
+
+
+@pytest.mark.parametrize("rack", ["RAck: 1 1 INVITE", "RAck: {} 2 INVITE", "RAck: {} 1 UPDATE"])
+def test_a_prack_of_something_else(rack: str) -> None:
+    """481, and the response is sent on."""
+    world = World(reliable="supported")
+    out, _ = early(world, *KNOWS)
+    line = rack.format(latest(world).headers.first["rseq"])
+    world.within(world.carrier, out, "PRACK", 2, headers=(line,))
+    assert world.carrier.statuses[-1] == 481
+    world.advance(0.5)
+    assert world.carrier.statuses[-1] == 183
+
+
+@pytest.mark.parametrize("headers", [(), ("RAck: 1 INVITE",), ("RAck: one 1 INVITE",)])
+def test_a_prack_that_cannot_be_read(headers: tuple[str, ...]) -> None:
+    """400."""
+    world = World(reliable="supported")
+    out, _ = early(world, *KNOWS)
+    world.within(world.carrier, out, "PRACK", 2, headers=headers)
+    assert world.carrier.statuses[-1] == 400
+
+
+def test_the_answer_waits_for_the_prack_of_our_description() -> None:
+    """The agent has answered already; the 200 follows the PRACK (RFC 3262 §3), and the dialog goes on counting."""
+    world = World(reliable="supported")
+    out, call = early(world, *KNOWS)
+    response = latest(world)
+    describe(world, 200)
+    assert call.phase is Phase.TALKING
+    assert 200 not in world.carrier.statuses
+    assert len(world.plane.bridges) == 2
+    prack(world, out, response)
+    assert world.carrier.statuses[-2:] == [200, 200]
+    assert latest(world).cseq_method == "INVITE"
+    assert latest(world).to_tag == response.to_tag
+    world.within(world.carrier, out, "ACK", 1)
+    assert call.caller.talking
+    world.within(world.carrier, out, "BYE", 1)
+    assert world.carrier.statuses[-1] == 500
+    world.within(world.carrier, out, "BYE", 3)
+    assert world.carrier.statuses[-1] == 200
+    world.reply(world.agent, 200)
+    world.advance(70)
+    assert world.leftovers() == {}
+
+
+def test_the_next_provisional_response_waits_too() -> None:
+    """One at a time, each with the next RSeq (RFC 3262 §3)."""
+    world = World(reliable="supported")
+    out, _ = world.dial("4001", headers=WANTS)
+    world.reply(world.agent, 180)
+    first = latest(world)
+    describe(world, 183)
+    assert 183 not in world.carrier.statuses
+    prack(world, out, first)
+    second = latest(world)
+    assert (second.status, bool(second.body)) == (183, True)
+    assert int(second.headers.first["rseq"]) == int(first.headers.first["rseq"]) + 1
+    assert prack(world, out, second, 3) == 200
+
+
+def test_a_200_without_need_of_the_prack_does_not_wait() -> None:
+    """A 180 describes nothing."""
+    world = World(reliable="supported")
+    out, _ = world.dial("4001", headers=WANTS)
+    world.reply(world.agent, 180)
+    describe(world, 200)
+    assert world.carrier.statuses[-1] == 200
+    world.within(world.carrier, out, "ACK", 1)
+    world.advance(5)
+    assert world.carrier.statuses.count(180) == 1
+
+
+def test_a_prack_with_an_offer() -> None:
+    """It is answered in the 200 of the PRACK (RFC 3262 §5)."""
+    world = World(reliable="supported")
+    out, call = early(world, *KNOWS)
+    assert prack(world, out, latest(world), body=world.carrier.sdp(47000)) == 200
+    assert b"m=audio" in latest(world).body
+    assert call.caller.lease is not None
+    assert world.plane.opened[call.caller.lease.port]["remote_port"] == 47000
+
+
+def test_who_cancels_while_the_answer_waits() -> None:
+    """487, and both sides are told."""
+    world = World(reliable="supported")
+    _, tx = world.dial("4001", headers=KNOWS)
+    describe(world, 183)
+    describe(world, 200)
+    world.carrier.core.cancel(tx, world.now)
+    world.run()
+    assert 487 in world.carrier.statuses
+    assert world.agent.received("BYE")
+    world.reply(world.agent, 200)
+    world.advance(70)
+    assert world.journal.records[0].cause == "cancelled"
+    assert world.leftovers() == {}
+
+
+def test_bye_in_an_early_dialog_is_as_good_as_cancel() -> None:
+    """The INVITE gets its 487 (RFC 3261 §15)."""
+    world = World(reliable="supported")
+    out, _ = early(world, *KNOWS)
+    world.within(world.carrier, out, "BYE", 2)
+    assert {487, 200} <= set(world.carrier.statuses)
+    world.reply(world.agent, 487, index=0)
+    world.advance(70)
+    assert world.journal.records[0].cause == "cancelled"
+    assert world.leftovers() == {}
+
+
+@pytest.mark.parametrize("method", ["REFER", "NOTIFY"])
+def test_what_an_early_dialog_does_not_take(method: str) -> None:
+    """403."""
+    world = World(reliable="supported")
+    out, _ = early(world, *KNOWS)
+    world.within(world.carrier, out, method, 2, headers=("Refer-To: <sip:4004@127.0.0.1>", "Event: refer"))
+    assert world.carrier.statuses[-1] == 403
+
+
+def test_update_in_an_early_dialog() -> None:
+    """500 while our answer waits for its PRACK, an answer afterwards (RFC 3311 §5.2)."""
+    world = World(reliable="supported")
+    out, call = early(world, *KNOWS)
+    response = latest(world)
+    world.within(world.carrier, out, "UPDATE", 2, body=world.carrier.sdp(47000), headers=CONTACT)
+    assert (latest(world).status, latest(world).headers.first["retry-after"]) == (500, "1")
+    prack(world, out, response, 3)
+    world.within(world.carrier, out, "UPDATE", 4, body=world.carrier.sdp(47000), headers=CONTACT)
+    assert latest(world).status == 200
+    assert b"m=audio" in latest(world).body
+    assert call.caller.lease is not None
+    assert world.plane.opened[call.caller.lease.port]["remote_port"] == 47000
+    describe(world, 200)
+    assert world.carrier.statuses[-1] == 200
+
+
+def test_an_offerless_caller_who_requires_it_hears_nothing_before_the_200() -> None:
+    """A reliable response would have to bring our offer, which is for the 200."""
+    world = World(reliable="supported")
+    world.dial("4001", headers=WANTS, body=b"")
+    world.reply(world.agent, 180)
+    assert 180 not in world.carrier.statuses
+    describe(world, 200)
+    assert world.carrier.statuses[-1] == 200
+
+
+@pytest.mark.parametrize(
+    ("mode", "headers", "status", "line"),
+    [
+        ("off", WANTS, 420, ("unsupported", "100rel")),
+        ("required", (), 421, ("require", "100rel")),
+    ],
+)
+def test_who_does_not_fit(mode: str, headers: tuple[str, ...], status: int, line: tuple[str, str]) -> None:
+    """It is told what is missing, or what is not known here."""
+    world = World(reliable=mode)  # type: ignore[arg-type]
+    world.dial("4001", headers=headers)
+    assert latest(world).status == status
+    assert latest(world).headers.first[line[0]] == line[1]
+    assert not world.exchange.calls
+
+
+# --- from called parties ---
+
+
+@pytest.mark.parametrize(
+    ("mode", "line"), [("off", None), ("supported", "Supported: 100rel"), ("required", "Require: 100rel")]
+)
+def test_what_our_invite_says(mode: str, line: str | None) -> None:
+    """As configured."""
+    world = World(reliable=mode)  # type: ignore[arg-type]
+    world.dial("4001", headers=KNOWS)
+    invite = next(wire for wire in world.agent.wire if wire.startswith(b"INVITE"))
+    assert (line or "100rel").encode() in invite or mode == "off"
+    assert (b"100rel" in invite) is (mode != "off")
+
+
+def test_a_reliable_response_is_acknowledged_once() -> None:
+    """Repeated or out of order it is nothing; the next in order is (RFC 3262 §4)."""
+    world = World(reliable="supported")
+    world.dial("4001")
+    for rseq in (7, 7, 9, 8, 7, 9):
+        world.reply(world.agent, 180, headers=("Require: 100rel", f"RSeq: {rseq}"), index=0)
+    pracks = world.agent.received("PRACK")
+    assert [(one.headers.first["rack"], one.cseq) for one in pracks] == [
+        ("7 1 INVITE", 2),
+        ("8 1 INVITE", 3),
+        ("9 1 INVITE", 4),
+    ]
+
+
+def test_a_dialog_goes_on_counting_after_its_pracks() -> None:
+    """BYE has a CSeq above theirs, ACK that of the INVITE."""
+    world = World(reliable="supported")
+    out, _ = world.dial("4001")
+    describe(world, 183, "Require: 100rel", "RSeq: 1")
+    assert world.plane.bridges or world.carrier.statuses[-1] == 183
+    index = next(i for i, (_, request) in enumerate(world.agent.requests) if request.method == "INVITE")
+    world.reply(world.agent, 200, index=index)
+    assert world.agent.acks[-1].cseq == 1
+    assert world.carrier.statuses[-1] == 200
+    world.within(world.carrier, out, "ACK", 1)
+    world.within(world.carrier, out, "BYE", 2)
+    assert [one.cseq for one in world.agent.received("BYE")] == [3]
+
+
+def test_an_update_of_the_called_side_before_it_answers() -> None:
+    """Its early dialog is known, and its media moves (RFC 3311)."""
+    world = World(reliable="supported")
+    world.dial("4001")
+    describe(world, 183, "Require: 100rel", "RSeq: 1")
+    (call,) = world.exchange.calls.values()
+    invite = world.agent.received("INVITE")[0]
+    said = next(data for source, _, data in reversed(world.sent) if source == AGENT and b" 183 " in data).decode()
+    update = OutgoingRequest(
+        "UPDATE",
+        "sip:127.0.0.1:5060",
+        ("127.0.0.1", 5060),
+        from_=next(line for line in said.split("\r\n") if line.startswith("To:"))[3:].strip(),
+        to=invite.headers.first["from"],
+        call_id=invite.call_id,
+        cseq=1,
+        headers=(f"Contact: <sip:agent@{AGENT[0]}:{AGENT[1]}>",),
+        body=world.agent.sdp(48000),
+    )
+    world.agent.core.request(update, world.now)
+    world.run()
+    assert world.agent.statuses[-1] == 200
+    assert call.agent is not None
+    assert call.agent.lease is not None
+    port = call.agent.lease.port
+    assert world.plane.opened[port]["remote_port"] == 48000
+    world.reply(world.agent, 200, index=0)
+    assert world.carrier.statuses[-1] == 200
+    assert world.plane.opened[port]["remote_port"] == 48000
+
+
+def test_nothing_is_acknowledged_where_it_was_not_offered() -> None:
+    """A response that requires what we did not offer is a provisional response like others."""
+    world = World()
+    world.dial("4001")
+    world.reply(world.agent, 180, headers=("Require: 100rel", "RSeq: 1"))
+    assert not world.agent.received("PRACK")
+    assert world.carrier.statuses[-1] == 180
