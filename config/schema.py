@@ -199,6 +199,9 @@ class Recording(Section, frozen=True):
 
     directory: str = ""
     """``recordings`` below ``store.directory`` when it is left out."""
+    encrypt: bool = False
+    """Seal recordings and voice messages with AES-256-GCM as they are written; the keys are ``recording-N.key``
+    in ``keys`` below ``store.directory``, made at the first use: back them up. What is plain stays as it is."""
 
 
 class Regions(Section, frozen=True):

@@ -121,7 +121,7 @@ class PromptStore:
     """Finds prompts by name, first directory first, and keeps the encoded frames of those used last.
 
     `speech` is the directory of a SpeechCache, `converted` one in which converted files are kept, `recordings` that of
-    the recordings, of which messages of mailboxes are played.
+    the recordings, of which messages of mailboxes are played, `keys` that of the keys of sealed ones.
     """
 
     def __init__(
@@ -131,12 +131,14 @@ class PromptStore:
         speech: Path | str | None = None,
         converted: Path | str | None = None,
         recordings: Path | str | None = None,
+        keys: Path | str | None = None,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self._directories = tuple(Path(directory) for directory in directories)
         self._speech = Path(speech) if speech is not None else None
         self._converted = Path(converted) if converted is not None else None
         self._recordings = Path(recordings) if recordings is not None else None
+        self._keys = Path(keys) if keys is not None else None
         self._cache_bytes = cache_bytes
         self._held = 0
         self._cache: dict[str, Prompt] = {}
@@ -220,7 +222,7 @@ class PromptStore:
             raise PromptNameError(f"{name[:80]!a} is no name of a recording")
         file = self._recordings / f"{path}.wav"
         try:
-            pcm = read_recording(file, MAX_SECONDS)
+            pcm = read_recording(file, MAX_SECONDS, self._keys)
         except FileNotFoundError:
             raise PromptMissingError(name, [self._recordings]) from None
         except (OSError, ValueError) as error:

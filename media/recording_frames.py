@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import wave
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, overload
+from typing import BinaryIO, Final, overload
 
 from media import g711
 
 PREFIX: Final = "recording:"
 """How the name of a recording to be played begins; its path below the directory, without .wav, follows."""
 RATE: Final = 8000
+_HEADER: Final = 44
 FRAME_BYTES: Final = 2 * g711.FRAME
 
 
@@ -40,10 +42,13 @@ class RecordingFrames(Sequence[bytes]):
         return codes + bytes([g711.SILENCE[self._codec]]) * (g711.FRAME - len(codes))
 
 
-def read_recording(path: Path, most_seconds: float) -> bytes:
-    """The samples of a recording; OSError, or ValueError when it is no mono file at 8 kHz or holds nothing."""
+def read_recording(path: Path, most_seconds: float, keys: Path | None = None) -> bytes:
+    """The samples of a recording, of a sealed one by the keys in a directory.
+
+    Raises OSError, or ValueError when it is no mono file at 8 kHz or holds nothing.
+    """
     try:
-        with wave.open(str(path), "rb") as file:
+        with _opened(path, most_seconds, keys) as octets, wave.open(octets, "rb") as file:
             if (file.getframerate(), file.getnchannels(), file.getsampwidth()) != (RATE, 1, 2):
                 raise ValueError("is not 8000 Hz, mono, 16 bit")
             pcm = file.readframes(min(file.getnframes(), int(most_seconds * RATE)))
@@ -52,3 +57,17 @@ def read_recording(path: Path, most_seconds: float) -> bytes:
     if len(pcm) < 2:
         raise ValueError("holds no audio")
     return pcm
+
+
+def _opened(path: Path, most_seconds: float, keys: Path | None) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        if keys is None:
+            raise
+    # Ciphers take memory, and most workers never meet a sealed file.
+    from media.recording_files import AudioReader
+    from media.recording_keys import KeyRing
+
+    with AudioReader(path, KeyRing(keys)) as reader:
+        return io.BytesIO(reader.read(0, _HEADER + int(most_seconds * RATE) * 2))

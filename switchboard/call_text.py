@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from media.recording_files import find
 from switchboard.command_line import columns, local_time
 from switchboard.store.records import CallRecord, LegRecord, RecordingRecord
 
@@ -34,7 +35,7 @@ def about(found: Found) -> dict[str, Any]:
     result["mask"] = found.mask
     for recording, described in zip(record.recordings, result["recordings"], strict=True):
         path = found.recordings / recording.path
-        described |= {"file": str(path), "there": path.is_file(), "sidecar": _sidecar(path)}
+        described |= {"file": str(find(path) or path), "there": find(path) is not None, "sidecar": _sidecar(path)}
     return result
 
 
@@ -152,8 +153,10 @@ def _recording(found: Found, recording: RecordingRecord) -> tuple[str, ...]:
     gaps = sidecar.get("gaps") if sidecar else None
     number = len(gaps) if isinstance(gaps, list) else gaps
     told = f"{number} gap{'s' if number != 1 else ''}" if number else ""
-    there = "" if path.is_file() else "file is gone"
-    return recording.kind, _since(found.record, recording.started_us), f"{length:.1f} s", str(path), told, there
+    file = find(path)
+    there = "" if file else "file is gone"
+    began = _since(found.record, recording.started_us)
+    return recording.kind, began, f"{length:.1f} s", str(file or path), told, there
 
 
 def _sidecar(path: Path) -> dict[str, Any] | None:

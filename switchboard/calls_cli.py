@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Final, Optional
 
 import msgspec
@@ -11,6 +13,7 @@ import typer
 
 from routing.masks.secret import RealNumber, VaultError
 from routing.numbers import canonical_number
+from switchboard.archive.exporting import export
 from switchboard.call_text import Found, about, describe
 from switchboard.command_line import (
     ConfigOption,
@@ -22,16 +25,18 @@ from switchboard.command_line import (
     local_time,
     moment_us,
     opened,
+    reason_of,
     refuse,
     show_json,
 )
 from switchboard.masks_cli.application import reached
 from switchboard.remote_cli.commands import add_to
+from switchboard.store.audit import AuditEntry, AuditLog
 from switchboard.store.call_parts import agent_parts, talk_us
 from switchboard.store.callbacks import CallbackRepository
 from switchboard.store.calls import CallFilter, CallRepository
 from switchboard.store.masks import MaskRepository
-from switchboard.store.records import CallRecord, decode_record, decode_snapshot
+from switchboard.store.records import CallRecord, decode_record, decode_snapshot, utc_us
 from switchboard.store.recovery import open_calls
 from switchboard.store.segments import Kind, read_segment, segment_paths
 from switchboard.store.store import JOURNAL_NAME
@@ -69,6 +74,14 @@ Examples:
   switchboard calls show last
   switchboard calls show 01997c3e-5a10-7b2c-8d55-0f6a1c2d3e4f
   switchboard calls show 01997c3e --format json
+"""
+
+_AUDIO_HELP: Final = """Write a recording of a call to a plain file, opened where it is sealed; the audit log says so.
+
+\b
+Examples:
+  switchboard calls audio last -o call.wav
+  switchboard calls audio 01997c3e --number 2 -o second.wav
 """
 
 _CALLBACKS_HELP: Final = """List requests to be called back, those that wait longest first; numbers are masked.
@@ -157,6 +170,31 @@ def show(
         return
     for line in describe(found):
         typer.echo(line)
+
+
+@app.command(help=_AUDIO_HELP)
+def audio(
+    call: Annotated[str, typer.Argument(metavar="ID", help="The id, the beginning of it, or 'last'.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to be made.")],
+    number: Annotated[int, typer.Option(min=1, help="Which of the call's recordings.")] = 1,
+    config: ConfigOption = None,
+) -> None:
+    """Write a recording of a call to a plain file."""
+    with opened(config) as store:
+        record = _find(store, call)
+        if number > len(record.recordings):
+            refuse(f"call {record.id} has {len(record.recordings)} recordings")
+        recording = record.recordings[number - 1]
+        entry = AuditEntry(
+            utc_us(), getpass.getuser(), "system", "command line", "recording.heard", recording.id,
+            detail=f"call {record.id}, written to a file",
+        )  # fmt: skip
+        AuditLog(store.database).append(entry)
+        try:
+            octets = export(store.recordings / recording.path, store.directory / "keys", output)
+        except OSError as error:
+            refuse(f"the recording cannot be written to {output} ({reason_of(error)})")
+    typer.echo(f"{output}: {octets} octets, recording {recording.id} of call {record.id}")
 
 
 @app.command(help=_CALLBACKS_HELP)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal, Optional
 
 import typer
 
+from media.recording_files import find, forms
+from switchboard.archive.exporting import export
 from switchboard.command_line import (
     ConfigOption,
     FormatOption,
@@ -129,12 +134,15 @@ def play(
     with opened(config) as store:
         found = _find(store, message)
         path = store.recordings / found.record.path
-        if not path.is_file():
+        file = find(path)
+        if file is None:
             refuse(f"{path}: the file of this message is not there")
-        typer.echo(str(path))
+        typer.echo(str(file))
         if only_path:
             return
-        if _played(path, found.record.seconds):
+        with _plain(path, file, store.directory / "keys") as playable:
+            played = _played(playable, found.record.seconds)
+        if played:
             _mark(store, found, "heard")
 
 
@@ -165,7 +173,7 @@ def delete(
             if not typer.confirm(asked):
                 refuse("nothing was deleted")
         path = store.recordings / record.path
-        for file in (path, path.with_suffix(".json")):
+        for file in (*forms(path), path.with_suffix(".json")):
             try:
                 file.unlink(missing_ok=True)
             except OSError as error:
@@ -199,6 +207,21 @@ def _mark(store: Opened, message: Message, state: MessageState) -> None:
         typer.echo(f"the running switch did not take this over ({problem}); it reads it at its next start", err=True)
 
 
+@contextlib.contextmanager
+def _plain(path: Path, file: Path, keys: Path) -> Iterator[Path]:
+    """The file as players understand it; of a sealed one a copy for as long as it plays."""
+    if file == path:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        copy = Path(directory, path.name)
+        try:
+            export(path, keys, copy)
+        except OSError as error:
+            refuse(f"{file}: cannot be read ({reason_of(error)})")
+        yield copy
+
+
 def _played(path: Path, seconds: float) -> bool:
     for name, *options in PLAYERS:
         program = shutil.which(name)
@@ -227,5 +250,5 @@ def _object(message: Message, recordings: Path) -> dict[str, object]:
         "caller": record.caller_masked,
         "call": record.call_id,
         "state": message.state,
-        "file": str(recordings / record.path),
+        "file": str(find(recordings / record.path) or recordings / record.path),
     }

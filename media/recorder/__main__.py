@@ -11,7 +11,9 @@ from pathlib import Path
 # Before numpy is loaded: its threads would only wait.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from media.recorder.files import Files
 from media.recorder.loop import Loop
+from media.recording_keys import KeyRing
 
 
 def main() -> None:
@@ -24,12 +26,16 @@ def main() -> None:
         help="where a recorder before this one may have left unfinished files",
     )  # fmt: skip
     parser.add_argument("--spool", type=Path, metavar="DIR", help="where complete files are told of")
+    parser.add_argument("--keys", type=Path, metavar="DIR", help="where the keys of sealed files are")
+    parser.add_argument("--seal", action="store_true", help="seal what is written from now on")
     arguments = parser.parse_args()
     # Draining comes by command: a signal to the whole group must not cut recordings.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     supervisor = None if arguments.supervisor_fd is None else socket.socket(fileno=arguments.supervisor_fd)
-    Loop(arguments.socket, supervisor, arguments.directory, arguments.spool).run()
+    keys = None if arguments.keys is None else KeyRing(arguments.keys)
+    files = Files(keys, seal=arguments.seal)
+    Loop(arguments.socket, supervisor, arguments.directory, arguments.spool, files, keys).run()
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ from msgspec import json as msgspec_json
 
 from media.recorder.sidecar import read_sidecar, sidecar_of, write_sidecar
 from media.recorder.wav import HEADER, RATE, WIDTH
+from media.recording_files import AudioReader, find, wav_channels
+from media.recording_keys import KeyRing
 from media.worker.log import complain
 
 GRACE: Final = 10.0
@@ -57,8 +59,9 @@ class Job(Struct):
 class Finisher:
     """`add` and `forget` belong to the recorder's loop; a thread of its own calls `work`."""
 
-    def __init__(self, spool: Path, *, threaded: bool = True) -> None:
-        """Goes on with what an earlier recorder left."""
+    def __init__(self, spool: Path, keys: KeyRing | None = None, *, threaded: bool = True) -> None:
+        """Goes on with what an earlier recorder left; `keys` are those of sealed files."""
+        self._keys = keys or KeyRing(spool)
         self._spool = spool
         self._threaded = threaded
         self._jobs: dict[str, Job] = {}
@@ -164,12 +167,15 @@ class Finisher:
     # --- one file ---
 
     def _finish(self, path: Path) -> None:
-        sha256, octets = checksum(path)
+        file = find(path)
+        if file is None:
+            raise FileNotFoundError(path.name)
+        sha256, octets = checksum(file)
         sidecar = sidecar_of(path)
         about = read_sidecar(sidecar)
         seconds = about.get("seconds")
         if about.get("complete") is not True or not isinstance(seconds, float | int):
-            seconds = wav_seconds(path)
+            seconds = wav_seconds(path, self._keys)
         about |= {"seconds": seconds, "octets": octets, "sha256": sha256}
         write_sidecar(sidecar, about)
         gaps = about.get("gap_count", 0)
@@ -214,11 +220,10 @@ def checksum(path: Path) -> tuple[str, int]:
     return digest.hexdigest(), octets
 
 
-def wav_seconds(path: Path) -> float:
-    """How long a wav file of ours is, by its header and its size."""
-    with path.open("rb") as file:
-        channels = int.from_bytes(file.read(HEADER)[22:24], "little")
-        return max(0, os.fstat(file.fileno()).st_size - HEADER) / (RATE * WIDTH * max(1, channels))
+def wav_seconds(path: Path, keys: KeyRing) -> float:
+    """How long a recording in wav is, by its header and its size; raises OSError."""
+    with AudioReader(path, keys) as reader:
+        return max(0, reader.size - HEADER) / (RATE * WIDTH * wav_channels(reader))
 
 
 def _left(spool: Path) -> Iterator[Path]:

@@ -9,10 +9,11 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from media.recorder.files import Files, left
 from media.recorder.finishing import GRACE, Finisher
-from media.recorder.recording import describe
+from media.recorder.recording import PLAIN, describe
 from media.recorder.server import Reader, Server
-from media.recorder.wav import repair, unfinished
+from media.recording_keys import KeyRing
 from media.worker.log import complain
 from media.worker.supervisor import Supervisor
 
@@ -21,17 +22,23 @@ class Loop:
     """Runs until told to stop, or until no worker is connected when draining or orphaned."""
 
     def __init__(
-        self, path: str, supervisor: socket.socket | None, directories: Sequence[Path], spool: Path | None = None
+        self,
+        path: str,
+        supervisor: socket.socket | None,
+        directories: Sequence[Path],
+        spool: Path | None = None,
+        files: Files = PLAIN,
+        keys: KeyRing | None = None,
     ) -> None:
         """Completes what an earlier recorder left unfinished in `directories`; checksums are told by `spool`."""
-        self._finisher = None if spool is None else Finisher(spool)
+        self._finisher = None if spool is None else Finisher(spool, keys)
         for directory in directories:
-            for path_of in mend(directory):
+            for path_of in mend(directory, files):
                 if self._finisher is not None:
                     self._finisher.add(path_of, time.monotonic(), GRACE)
         self._epoll = select.epoll()
         self._readers: dict[int, Reader] = {}
-        self._server = Server(path, self._epoll, self._readers, self._finisher)
+        self._server = Server(path, self._epoll, self._readers, self._finisher, files)
         self._supervisor: Supervisor | None = None
         if supervisor is not None:
             told = self._supervisor = Supervisor(supervisor, "recorder")
@@ -53,12 +60,12 @@ class Loop:
             self._finisher.close()
 
 
-def mend(directory: Path) -> Iterator[Path]:
+def mend(directory: Path, files: Files = PLAIN) -> Iterator[Path]:
     """Completes the files below `directory` that nobody writes any more; those that have audio."""
-    for part in unfinished(directory):
+    for part in left(directory):
         try:
-            path = repair(part)
-            if path.exists():
+            path = files.mend(part)
+            if path is not None:
                 yield path
         except OSError as error:
             complain(f"recorder: {part.name} stays unfinished: {describe(error)}")

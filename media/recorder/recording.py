@@ -12,15 +12,16 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from media.g711 import decode
+from media.recorder.files import Files
 from media.recorder.protocol import Audio, Begin, Done, End, Mark
 from media.recorder.sidecar import sidecar_of, write_sidecar
 from media.recorder.track import RATE, Gap, Track
-from media.recorder.wav import WavFile
 
 HOLD: Final = 16_000
 """Samples (2 s) that wait for late packets and for the other side's."""
 UNIT: Final = RATE
 """Samples that are written at a time."""
+PLAIN: Final = Files()
 _WINDOW: Final = HOLD + 2 * UNIT
 MAX_SPANS: Final = 1000
 
@@ -42,7 +43,7 @@ class Span(Struct):
 class Recording:
     """From Begin to its end; a fault of the file raises OSError."""
 
-    def __init__(self, begin: Begin) -> None:
+    def __init__(self, begin: Begin, files: Files = PLAIN) -> None:
         self.key = begin.key
         self.path = Path(begin.path)
         self.discarded = False
@@ -50,7 +51,7 @@ class Recording:
         self._spans: list[Span] = []
         self._earlier: dict[str, list[dict[str, object]]] = {"gaps": [], "silent": []}
         self._window = np.zeros((_WINDOW, begin.channels), np.int16)
-        self._file = WavFile(self.path, begin.channels, resume=begin.resume)
+        self._file = files.open(self.path, begin.channels, resume=begin.resume)
         # Window and file: everything before `_base` is in the file, nothing is behind `_filled`.
         self._base = self._filled = self._file.samples
         missing = "recorder" if begin.resume else ""

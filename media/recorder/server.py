@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from media.control import ControlError, FrameReader
+from media.recorder.files import Files
 from media.recorder.finishing import GRACE, Finisher
 from media.recorder.protocol import Audio, Begin, Done, End, Mark, ToRecorder, decode_for_recorder, encode
-from media.recorder.recording import Recording, describe
+from media.recorder.recording import PLAIN, Recording, describe
 from media.worker.listener import listen
 from media.worker.log import complain
 
@@ -26,9 +27,15 @@ class Server:
     """Listens on a Unix socket; each connection is a worker with recordings of its own."""
 
     def __init__(
-        self, path: str, epoll: select.epoll, readers: dict[int, Reader], finisher: Finisher | None = None
+        self,
+        path: str,
+        epoll: select.epoll,
+        readers: dict[int, Reader],
+        finisher: Finisher | None = None,
+        files: Files = PLAIN,
     ) -> None:
-        """`finisher` is told of files that are complete."""
+        """`finisher` is told of files that are complete, `files` makes them."""
+        self._files = files
         self._finisher = finisher
         self._path = path
         self._epoll = epoll
@@ -55,7 +62,7 @@ class Server:
             return
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        connection = Connection(sock, self._dropped, self._finisher)
+        connection = Connection(sock, self._dropped, self._finisher, self._files)
         self.connections.add(connection)
         self.watch(sock, connection.read)
 
@@ -71,8 +78,13 @@ class Connection:
     """One worker: what it tells is done at once, and no fault of one recording touches another."""
 
     def __init__(
-        self, sock: socket.socket, dropped: Callable[[Connection], None], finisher: Finisher | None = None
+        self,
+        sock: socket.socket,
+        dropped: Callable[[Connection], None],
+        finisher: Finisher | None = None,
+        files: Files = PLAIN,
     ) -> None:
+        self._files = files
         self.sock = sock
         self.recordings: dict[int, Recording] = {}
         self._dropped = dropped
@@ -130,7 +142,7 @@ class Connection:
         if message.key in self.recordings:
             return
         try:
-            self.recordings[message.key] = recording = Recording(message)
+            self.recordings[message.key] = recording = Recording(message, self._files)
             if message.resume and self._finisher is not None:
                 self._finisher.forget(recording.path)
         except OSError as error:

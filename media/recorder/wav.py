@@ -91,11 +91,11 @@ class WavFile:
             data = data[written:]
 
 
-def unfinished(directory: Path) -> Iterator[Path]:
+def unfinished(directory: Path, endings: tuple[str, ...] = (_PART,)) -> Iterator[Path]:
     """The growing files below `directory`; of a million names it looks at no more than those."""
     for place, _, names in os.walk(directory):
         for name in names:
-            if name.endswith(_PART):
+            if name.endswith(endings):
                 yield Path(place, name)
 
 

@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--speech", metavar="DIR", help="where rendered texts are found")
     parser.add_argument("--converted", metavar="DIR", help="where prompts of other formats are kept, converted")
     parser.add_argument("--recordings", metavar="DIR", help="where messages of mailboxes are found")
+    parser.add_argument("--keys", metavar="DIR", help="where the keys of sealed messages are")
     parser.add_argument("--recorder", metavar="PATH", help="Unix socket of the recorder")
     arguments = parser.parse_args()
     # Draining comes by command: a signal to the whole group must not cut calls.
@@ -43,6 +44,7 @@ def main() -> None:
         speech=arguments.speech,
         converted=arguments.converted,
         recordings=arguments.recordings,
+        keys=arguments.keys,
     )
     for error in prompts.preload():
         complain(f"worker {arguments.id}: {error}")

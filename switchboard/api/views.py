@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias, cast
 
+from media.recording_files import find
 from switchboard.api.types import (
     CallbackView,
     CallSummary,
@@ -247,7 +248,7 @@ def recording_view(call: str, recording: RecordingRecord, directory: Path | None
         kind=recording.kind,
         started=when(recording.started_us),
         seconds=recording.seconds,
-        there=directory is None or (directory / recording.path).is_file(),
+        there=directory is None or find(directory / recording.path) is not None,
     )
 
 

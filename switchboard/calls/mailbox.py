@@ -90,7 +90,7 @@ def _mark(x: Exchange, call: Call, box: str, message: str, state: MessageState, 
     x.log(f"voicemail.{state}", call_id=call.id, box=box)
     if state == "deleted":
         file = Path(x.settings.recordings, message_path(message))
-        for suffix in (".wav", ".json"):
+        for suffix in (".wav", ".wav.sealed", ".json"):
             file.with_name(file.name + suffix).unlink(missing_ok=True)
     tell_waiting(x, box, x.mailboxes.waiting(box), now)
 

@@ -22,6 +22,7 @@ from switchboard.supervisor.supervisor import Supervisor, Worker
 from switchboard.supervisor.wakeup import Wakeup
 
 RECORDER: Final = "recorder.sock"
+KEYS: Final = "keys"
 FINISHED: Final = "finished"
 """The directory below the store's by which the recorder tells of complete files."""
 # Directories below the store's: rendered texts, prompts converted to 8 kHz, prompts made where files are missing.
@@ -86,15 +87,16 @@ def _prepare(config: Config, file: Path, pid_file: Path | None, modules: Modules
     stack.callback((store / "control.sock").unlink, missing_ok=True)
     recordings = Path(config.recording.directory or store / "recordings").absolute()
     workers = [_worker(config, index, store, recordings, modules) for index in range(config.media.workers)]
-    recorder = Child("recorder", _recorder(store, recordings, modules))
+    recorder = Child("recorder", _recorder(config, store, recordings, modules))
     stack.callback((store / RECORDER).unlink, missing_ok=True)
     extras = [Child("demonstration backend", [*modules.backend])] if config.demo else []
     return Supervisor(config, listeners, pool, signalling, workers, recorder, wakeup, extras)
 
 
-def _recorder(store: Path, recordings: Path, modules: Modules) -> list[str]:
+def _recorder(config: Config, store: Path, recordings: Path, modules: Modules) -> list[str]:
     arguments = [modules.recorder, "--socket", str(store / RECORDER), "--directory", str(recordings)]
-    return [*arguments, "--spool", str(store / FINISHED)]
+    arguments += ["--spool", str(store / FINISHED), "--keys", str(store / KEYS)]
+    return [*arguments, "--seal"] if config.recording.encrypt else arguments
 
 
 def _worker(config: Config, index: int, store: Path, recordings: Path, modules: Modules) -> Worker:
@@ -103,6 +105,7 @@ def _worker(config: Config, index: int, store: Path, recordings: Path, modules: 
     arguments += ["--address", config.media.address, "--silence", str(float(config.media.silence))]
     arguments += ["--recorder", str(store / RECORDER), "--speech", str(store / SPEECH)]
     arguments += ["--converted", str(store / CONVERTED), "--recordings", str(recordings)]
+    arguments += ["--keys", str(store / KEYS)]
     arguments += ["--prompts", *config.media.prompts, *_packaged_prompts(), str(store / MADE)]
     return Worker(f"media worker {index}", arguments, path)
 

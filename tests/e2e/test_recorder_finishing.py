@@ -8,11 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from media.control import Ping, Pong, Record, Recorded, Release
 from media.recorder.finishing import Finished, collect
-from tests.e2e.test_recorder import ALICE, joined, talk, until
+from media.recording_files import AudioReader
+from media.recording_keys import KeyRing
+from tests.e2e.test_recorder import ALICE, joined, talk, until, value
 from tests.support.media_worker import Phone, worker
 from tests.support.recorder import recorder
 
@@ -81,11 +84,60 @@ def test_a_killed_recorder_and_worker_are_told_of(tmp_path: Path, phones: tuple[
         assert not list(spool.iterdir())
 
 
-def grown(phone: Phone, port: int, part: Path) -> Callable[[], bool]:
+def grown(phone: Phone, port: int, part: Path, least: int = 44 + 32000) -> Callable[[], bool]:
     """Whether there is more than a second in a file, for which a phone says something each time."""
 
     def said() -> bool:
         phone.say(port, ALICE)
-        return part.exists() and part.stat().st_size > 44 + 32000
+        return part.exists() and part.stat().st_size > least
 
     return said
+
+
+def test_a_sealed_recording_outlives_a_crash(tmp_path: Path, phones: tuple[Phone, Phone]) -> None:
+    """Nothing is on the disk in clear, the next recorder goes on, and all of it is read with the key."""
+    spool, keys = tmp_path / "finished", tmp_path / "keys"
+    options = ("--spool", str(spool), "--keys", str(keys), "--seal")
+    path = tmp_path / "day" / "call-1.wav"
+    part = path.with_name("call-1.part.wav.sealed")
+    with recorder(tmp_path, *options) as running, worker(tmp_path, recorder=running.path) as carrier:
+        control = carrier.connect()
+        a, _ = joined(control, carrier, phones)
+        control.send(Record(a, 1, "r1", str(path)), Ping())
+        control.expect(Pong)
+        until(grown(phones[0], a, part), "the recorder writes nothing")
+        running.kill()
+        size = part.stat().st_size
+        running.start()
+        until(grown(phones[0], a, part, size + 20_000), "the next recorder does not go on")
+        control.send(Release(a, 1))
+        recorded = control.expect(Recorded)
+        assert (recorded.reason, recorded.gaps >= 1) == ("", True)
+        ready = told(spool)
+        file = path.with_name("call-1.wav.sealed")
+        assert ready.path == str(path)
+        assert ready.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+        assert sorted(entry.name for entry in path.parent.iterdir()) == ["call-1.json", "call-1.wav.sealed"]
+        with AudioReader(path, KeyRing(keys)) as reader:
+            assert reader.size == 44 + recorded.octets
+            pcm = reader.read(44, reader.size)
+    left = np.frombuffer(pcm, "<i2").reshape(-1, 2)[:, 0]
+    assert set(left.tolist()) == {0, value(ALICE)}
+    assert pcm[:64] not in file.read_bytes()
+    assert value(ALICE).to_bytes(2, "little", signed=True) * 8 not in file.read_bytes()
+    assert (left != 0).sum() > 8000
+
+
+def test_a_sealed_recording_without_a_key_place(tmp_path: Path, phones: tuple[Phone, Phone]) -> None:
+    """Keys that others may read are not used: no recording, told with its reason, and the call goes on."""
+    keys = tmp_path / "keys"
+    KeyRing(keys).newest()
+    (keys / "recording-1.key").chmod(0o644)
+    options = ("--keys", str(keys), "--seal")
+    with recorder(tmp_path, *options) as running, worker(tmp_path, recorder=running.path) as carrier:
+        control = carrier.connect()
+        a, b = joined(control, carrier, phones)
+        control.send(Record(a, 1, "r1", str(tmp_path / "call-1.wav")))
+        recorded = control.expect(Recorded)
+        assert (recorded.octets, "others may read" in recorded.reason) == (0, True)
+        talk(a, b, phones, 5)

@@ -11,6 +11,8 @@ if __name__ == "__main__":
     parser.add_argument("--socket")
     parser.add_argument("--directory", nargs="*")
     parser.add_argument("--spool")
+    parser.add_argument("--keys")
+    parser.add_argument("--seal", action="store_true")
     parser.add_argument("--supervisor-fd", type=int)
     child = StandIn(parser.parse_args().supervisor_fd)
     child.tell({"ready": True})

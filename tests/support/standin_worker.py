@@ -17,6 +17,8 @@ def main() -> None:
     parser.add_argument("--address")
     parser.add_argument("--silence", type=float)
     parser.add_argument("--recorder")
+    parser.add_argument("--recordings")
+    parser.add_argument("--keys")
     parser.add_argument("--speech")
     parser.add_argument("--converted")
     parser.add_argument("--prompts", nargs="+")

@@ -12,6 +12,7 @@ from litestar import Router, delete, get, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
+from media.recording_files import remove
 from switchboard.api.audio import RangeHeader, send_file
 from switchboard.api.bodies import MessageBody
 from switchboard.api.cursor import DEFAULT_LIMIT, Cursor, Limit, read_cursor, write_cursor
@@ -70,7 +71,7 @@ async def hear_recording(
 ) -> Stream:
     """The audio: a wav file, in stereo the caller left and the agent right. Who hears it is logged."""
     found = await asyncio.to_thread(_recording, parts, recording)
-    answer = await send_file(parts.recordings, found.record.path, asked, found.record.id)
+    answer = await send_file(parts.recordings, found.record.path, asked, found.record.id, _keys(parts))
     await parts.note(request, principal, "recording.heard", found.record.id, "ok", f"call {found.call_id}")
     return answer
 
@@ -127,7 +128,7 @@ async def hear_message(
 ) -> Stream:
     """The audio of a message. It stays new until it is marked as heard."""
     found = await asyncio.to_thread(_message, parts, principal, message)
-    answer = await send_file(parts.recordings, found.record.path, asked, found.record.id)
+    answer = await send_file(parts.recordings, found.record.path, asked, found.record.id, _keys(parts))
     await parts.note(request, principal, "voicemail.heard", found.record.id, "ok", f"box {found.record.box}")
     return answer
 
@@ -188,10 +189,15 @@ async def _mark(parts: Parts, principal: Principal, message: Message, state: Mes
         await asyncio.to_thread(parts.store.loader.flush)
 
 
+def _keys(parts: Parts) -> Path:
+    return parts.store.directory / "keys"
+
+
 def _unlink(directory: Path, path: str) -> None:
-    for file in ((directory / path), (directory / path).with_suffix(".json")):
-        if file.resolve().is_relative_to(directory.resolve()):
-            file.unlink(missing_ok=True)
+    file = directory / path
+    if file.resolve().is_relative_to(directory.resolve()):
+        remove(file)
+        file.with_suffix(".json").unlink(missing_ok=True)
 
 
 audio: Final = Router(

@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from media.recorder.files import Files
+from media.recorder.wav import header
+from media.recording_keys import KeyRing
 from switchboard.calls_cli import app
+from switchboard.store.audit import AuditLog
 from switchboard.store.callbacks import CallbackRepository
 from switchboard.store.calls import CallRepository
 from switchboard.store.journal import Journal
@@ -194,6 +198,35 @@ class TestShow:
         described = json.loads(world.run(app, "show", record.id, "--format", "json").output)["recordings"][0]
         assert described["there"] is True
         assert described["sidecar"] == {"seconds": 12.25, "gaps": [[1, 2], [5, 6]]}
+
+    @pytest.mark.parametrize("seal", [False, True])
+    def test_a_recording_is_written_to_a_file(self, world: World, tmp_path: Path, seal: bool) -> None:
+        """Plain, whatever it is kept as, for its owner alone; and the audit log tells who had it."""
+        record = call_record(7)
+        record.recordings = [RecordingRecord(id="r", path="d/r.wav", started_us=record.started_us)]
+        keep(world, record)
+        pcm = bytes(range(256)) * 2000
+        file = Files(KeyRing(world.store / "keys"), seal=seal).open(world.store / "recordings" / "d" / "r.wav", 2)
+        file.write(0, pcm)
+        file.finish(len(pcm) // 4)
+        target = tmp_path / "out.wav"
+        result = world.run(app, "audio", record.id, "-o", str(target))
+        assert result.output == f"{target}: {44 + len(pcm)} octets, recording r of call {record.id}\n"
+        assert target.read_bytes() == header(2, len(pcm)) + pcm
+        assert target.stat().st_mode & 0o777 == 0o600
+        (entry,) = AuditLog(world.database).page()
+        assert (entry.action, entry.subject, entry.address) == ("recording.heard", "r", "command line")
+        for arguments, said in (
+            (("-o", str(target)), "file exists"),
+            (("-o", str(tmp_path / "b"), "--number", "2"), "has 1 recordings"),
+        ):
+            refused = world.run(app, "audio", record.id, *arguments)
+            assert (refused.exit_code, said in refused.output) == (1, True)
+        assert target.read_bytes()[44:] == pcm
+        (world.store / "recordings" / "d" / (f"r.wav{'.sealed' if seal else ''}")).unlink()
+        gone = world.run(app, "audio", record.id, "-o", str(tmp_path / "c"))
+        assert (gone.exit_code, "is not there" in gone.output) == (1, True)
+        assert not (tmp_path / "c").exists()
 
     def test_as_json(self, world: World) -> None:
         """Every field has its name, times are ISO 8601, and nothing sealed is in it."""

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from media.recorder.files import Files
+from media.recording_keys import KeyRing
 from switchboard.store.voicemail import MessageRepository, Waiting
 from switchboard.voicemail_cli import app
 from tests.support.records import message_record
@@ -77,6 +79,20 @@ class TestPlay:
         assert result.output == f"{path}\nmessage message-1 in sales is heard now\n"
         assert player.read_text() == f"-q {path}\n"
         assert messages.counts()["sales"] == Waiting(new=1, heard=1)
+
+    def test_a_sealed_one_is_played(self, world: World, messages: MessageRepository, player: Path) -> None:
+        """From a copy that is gone afterwards."""
+        path = world.store / "recordings" / "voicemail" / "1.wav"
+        path.unlink()
+        file = Files(KeyRing(world.store / "keys"), seal=True).open(path, 1)
+        file.write(0, bytes(8000))
+        file.finish(4000)
+        result = world.run(app, "play", "message-1")
+        assert result.output == f"{path}.sealed\nmessage message-1 in sales is heard now\n"
+        played = Path(player.read_text().split()[-1])
+        assert (played.name, played.exists()) == ("1.wav", False)
+        assert world.run(app, "delete", "message-1", "--yes").exit_code == 0
+        assert not list(path.parent.glob("1.*"))
 
     def test_only_the_path(self, world: World, messages: MessageRepository, player: Path) -> None:
         """Without playing it stays new."""

@@ -83,8 +83,10 @@ def test_a_deleted_file_is_forgotten(tmp_path: Path, spool: Path) -> None:
 def test_a_fault_is_tried_again(tmp_path: Path, spool: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Some times, then at the next start; others do not wait for it."""
     finisher = Finisher(spool, threaded=False)
-    (tmp_path / "bad-1.wav").mkdir()
-    finisher.add(tmp_path / "bad-1.wav", 100.0)
+    bad = recorded(tmp_path / "bad-1.wav")
+    bad.with_suffix(".json").unlink()
+    bad.with_suffix(".json").mkdir()
+    finisher.add(bad, 100.0)
     finisher.add(recorded(tmp_path / "good-1.wav"), 100.0)
     now = 100.0
     for _ in range(ATTEMPTS - 1):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from media.recorder.files import Files
+from media.recorder.wav import header
+from media.recording_keys import KeyRing
 from switchboard.api.audio import Span, read_range
 from switchboard.api.problems import ApiError
 from switchboard.store.records import MessageRecord, RecordingRecord, encode_record
@@ -80,6 +83,25 @@ def test_a_recording_is_heard_whole_and_in_parts(switch: ApiSwitch, boss: Client
     boss("GET", f"/recordings/{recording}/audio", 416, headers={"Range": f"bytes={len(WAV)}-"})
     heard = [entry for entry in switch.store.audit.page() if entry.action == "recording.heard"]
     assert [entry.subject for entry in heard] == ["rec-1", "rec-1"]
+
+
+def test_a_sealed_recording_is_heard_as_a_plain_one(switch: ApiSwitch, boss: Client, recording: str) -> None:
+    """Whole and in parts; without its key it is an error that the log knows of, and no octet of it is sent."""
+    pcm = WAV * 2
+    keys = switch.store.directory / "keys"
+    path = switch.recordings / "2026" / "rec-1.wav"
+    path.unlink()
+    file = Files(KeyRing(keys), seal=True).open(path, 2)
+    file.write(0, pcm)
+    file.finish(len(pcm) // 4)
+    wav = header(2, len(pcm)) + pcm
+    assert boss("GET", f"/recordings/{recording}/audio") == wav
+    assert boss.answer.headers["content-type"] == "audio/wav"
+    assert boss("GET", f"/recordings/{recording}/audio", 206, headers={"Range": "bytes=40-150099"}) == wav[40:150100]
+    assert boss.answer.headers["content-range"] == f"bytes 40-150099/{len(wav)}"
+    assert boss("GET", f"/recordings/{recording}")["there"] is True
+    (keys / "recording-1.key").unlink()
+    boss("GET", f"/recordings/{recording}/audio", 404)
 
 
 def test_recordings_are_listed(boss: Client, anna: Client, auditor: Client, recording: str) -> None:
