@@ -31,6 +31,7 @@ def findings(config: Config) -> Iterator[Finding]:
     if config.outbound is not None:
         yield from _way_out(config, "outbound", config.outbound.trunk, config.outbound.shown)
     yield from queue_findings(config)
+    yield from _blocklist(config)
     if not 1 <= config.overload.retry_after <= 3600:
         yield "overload.retry_after", "overload.retry_after must be between 1s and 1h", None
     yield from _calendar(config)
@@ -180,6 +181,19 @@ def _sources(path: str, trunk: Trunk, taken: dict[str, str]) -> Iterator[Finding
         if key in taken:
             yield place, f"{source} already belongs to trunk '{taken[key]}'", "a source names one trunk"
         taken[key] = trunk.name
+
+
+def _blocklist(config: Config) -> Iterator[Finding]:
+    for name in ("window", "silence"):
+        if getattr(config.sources, name) <= 0:
+            yield f"sources.{name}", f"sources.{name} must be above zero", None
+    for index, text in enumerate(config.sources.block):
+        try:
+            ip_network(text)
+        except ValueError:
+            loose = _loose_network(text)
+            hint = f"did you mean {loose}?" if loose else "e.g. 192.0.2.10 or 192.0.2.0/24"
+            yield f"sources.block[{index}]", f"'{text}' is no address or network", hint
 
 
 def _loose_network(text: str) -> str | None:

@@ -237,6 +237,22 @@ class Log(Section, frozen=True):
     file: str | None = None
 
 
+class Sources(Section, frozen=True):
+    """What sources may do that are neither trunks nor registered phones, both of which are never blocked."""
+
+    block: tuple[str, ...] = ()
+    """Addresses and networks from which nothing is taken."""
+    scanners: tuple[str, ...] = ()
+    """Parts of the User-Agent of programs that get silence, beside those that are known."""
+    rate: Annotated[float, Meta(gt=0)] = 200.0
+    """Requests a second from one address, and ``burst`` at once; more are passed over."""
+    burst: Annotated[float, Meta(ge=1)] = 2000.0
+    failures: Annotated[int, Meta(ge=1)] = 20
+    """So many wrong passwords and unknown accounts within ``window`` silence an address."""
+    window: Duration = Duration(60.0)
+    silence: Duration = Duration(600.0)
+
+
 class Trace(Section, frozen=True):
     """The latest SIP messages, kept in memory for ``switchboard trace``."""
 
@@ -277,6 +293,7 @@ class Config(Section, frozen=True):
     regions: Regions = Regions()
     flows: tuple[str, ...] = ()
     """Directories or files with flows, beside the packaged library."""
+    sources: Sources = Sources()
     overload: Overload = Overload()
     trace: Trace = Trace()
     store: Store = Store()

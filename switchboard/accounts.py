@@ -33,5 +33,9 @@ class Accounts:
             return parse_credentials(authorization).get("username"), False
         return None, verdict in (Verdict.STALE, Verdict.REPLAY)
 
+    def knows(self, user: str) -> bool:
+        """Whether there is such an account."""
+        return (user, _ALGORITHMS[0]) in self._secrets
+
     def _secret(self, user: str, algorithm: str) -> str | None:
         return self._secrets.get((user, algorithm.upper().removesuffix("-SESS")))

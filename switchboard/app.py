@@ -57,6 +57,7 @@ from switchboard.regions import Regions
 from switchboard.sip.core import SipCore
 from switchboard.sip.registrar import Registrar
 from switchboard.sip.timers import Timers
+from switchboard.source_control import source_commands, source_guard
 from switchboard.store.masks import MOST_IDS, apply_changes
 from switchboard.store.recordings import RecordingRepository
 from switchboard.store.records import MessageState, new_id
@@ -221,12 +222,15 @@ class Switch:
         self.desk = open_desk(config, self.exchange, calendar.local)
         self.engine = CallEngine(self.exchange)
         self.flow_reload = FlowReload(self.exchange, lambda: load_flows(config, file), flow_paths(config))
+        self.sources = self.exchange.door = source_guard(config, self.log.warning)
         self.ring = message_ring(config.trace)
         if self.ring is not None:
             self.exchange.note_dialog = self.ring.note
         ledgers = (store.journal, self.plane)
         self.driver = Driver(sock, self.core, self.engine, self._on_error, ledgers=ledgers, ring=self.ring)
         self.streams = Streams(config, streams, self.driver)
+        self.sources.enforce = self._screen
+        self._screen(self.sources.active)
         self.api: SwitchApi | None = None
         self.health = Health()
         self.core.retry_after = round(config.overload.retry_after)
@@ -259,6 +263,7 @@ class Switch:
         counts = {
             **self.exchange.counts(),
             **self.core.counts(),
+            **self.sources.counts(),
             **self.streams.connections.counts(),
             "registrations": len(self.exchange.registrar),
         }
@@ -320,6 +325,7 @@ class Switch:
             "flows": lambda request: self.flow_reload.listing(),
             "reload-certificates": lambda request: self.streams.reload(),
             "reload-flows": lambda request: self.flow_reload.reload(),
+            **source_commands(self.sources, time.monotonic),
         }
 
     async def _reload_masks(self, request: object) -> dict[str, int]:
@@ -397,6 +403,9 @@ class Switch:
             ("sip_datagrams_lost", "SIP datagrams lost in the kernel, nobody reading.", lambda: self.backlog.lost),
             ("calls_started", "Calls taken.", lambda: self.exchange.started),
             ("calls_refused_overload", "Calls refused because of overload.", lambda: self.core.refused),
+            ("sip_requests_turned_away", "Requests of strangers passed over.", lambda: self.sources.turned_away),
+            ("sip_datagrams_blocked", "SIP datagrams of blocked sources.", lambda: self.sources.dropped),
+            ("sources_silenced", "Times that a source was silenced.", lambda: self.sources.silenced),
             ("overloads", "Times that calls began to be refused.", lambda: self.overload.times),
             ("sip_connections_opened", "Connections to carriers and phones made by us.", lambda: connections.opened),
             (
@@ -428,11 +437,15 @@ class Switch:
         self.health.fact("calls", lambda: len(self.exchange.calls))
         self.health.fact("media", self.plane.counts)
 
+    def _screen(self, active: bool) -> None:
+        self.driver.screen = self.sources.screen if active else None
+
     def _shed(self, level: int) -> None:
         self.core.shed = level
 
     def _look(self, lag: float) -> None:
         self.overload.look(lag + self.backlog.delay(PERIOD + lag))
+        self.sources.sweep(time.monotonic())
 
     def _media_fault(self) -> str | None:
         missing = self.config.media.workers - self.plane.counts()["workers"]

@@ -67,6 +67,7 @@ GROUPS: Final = {
     "calls": "switchboard.calls_cli",
     "flows": "switchboard.flows_cli",
     "masks": "switchboard.masks_cli",
+    "sources": "switchboard.sources_cli",
     "users": "switchboard.users_cli",
     "voicemail": "switchboard.voicemail_cli",
 }

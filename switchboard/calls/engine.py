@@ -103,6 +103,8 @@ class CallEngine:
             request_in_dialog(x, tx, request, now)
         elif method == "INVITE":
             new_invite(x, tx, request, now)
+        elif x.door.turns_away(tx.source, request.headers.first.get("user-agent"), now):
+            x.core.abandon(tx)
         elif method == "REGISTER":
             register(x, tx, request, now)
         elif method == "OPTIONS":

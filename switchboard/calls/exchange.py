@@ -16,6 +16,7 @@ from switchboard.calls.phones import PhoneSources
 from switchboard.calls.reliable import Mode, invite_lines
 from switchboard.calls.session_timers import offer_lines
 from switchboard.calls.subscriptions import Subscriptions
+from switchboard.net.sources import Door, OpenDoor
 from switchboard.sip.timers import DeadlineHeap
 from switchboard.sip.transaction.table import Input
 
@@ -274,6 +275,9 @@ class Authenticator(Protocol):
     def user(self, authorization: str, method: str, uri: str, now: float) -> tuple[str | None, bool]:
         """The account that the credentials prove, or None; and whether only the nonce was stale."""
 
+    def knows(self, user: str) -> bool:
+        """Whether there is such an account."""
+
 
 class Desk(Protocol):
     """Where the agents are, and who learns what their phones are doing. `call` is a call's id; nothing raises."""
@@ -434,6 +438,8 @@ class Exchange:
         self.pins = pins
         self.attempts: Mapping[Purpose, Attempt] = {}
         self.slots: dict[str, str] = {}
+        self.door: Door = OpenDoor()
+        """Who of those that are neither trunk nor phone may ask for anything."""
         self.note_dialog: Callable[[str, str], None] = _note_nothing
         """Told the Call-ID of each dialog that belongs to a call, with the id of the call."""
         self.draining = False

@@ -126,15 +126,31 @@ def _context(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
         trunk = x.routing.identify(host, port)
         if trunk is not None:
             return trunk, ""
+    if x.door.turns_away(tx.source, request.headers.first.get("user-agent"), now):
+        x.core.abandon(tx)
+        return None
     credentials = request.headers.first.get("proxy-authorization")
     stale = False
     if credentials is not None:
         user, stale = x.authenticator.user(credentials, request.method, request.uri, now)
         if user is not None:
+            x.door.proved(tx.source, now)
             return PHONES, user
+    note_failure(x, tx, user_of(request.headers.first.get("from") or ""), credentials, now, stale=stale)
     challenge = x.authenticator.challenge(now, stale=stale)
     refuse(x, tx, 407, now, *(f"Proxy-Authenticate: {value}" for value in challenge))
     return None
+
+
+def note_failure(
+    x: Exchange, tx: ServerTransaction, user: str, credentials: str | None, now: float, *, stale: bool
+) -> None:
+    """Somebody who is challenged: has a password failed, or does nobody have such an account?"""
+    if credentials is not None:
+        if not stale:
+            x.door.failed(tx.source, now)
+    elif not x.door.trusts(tx.source, now) and not x.authenticator.knows(user):
+        x.door.failed(tx.source, now)
 
 
 def _replace(x: Exchange, tx: ServerTransaction, request: Request, account: str, now: float) -> None:
@@ -194,7 +210,7 @@ def caller_number(request: Request) -> RealNumber | None:
     for value in (asserted, request.headers.first.get("from")):
         if value is None:
             continue
-        user = _user_of(value)
+        user = user_of(value)
         if user and user.lower() != "anonymous":
             try:
                 return RealNumber(user)
@@ -203,7 +219,8 @@ def caller_number(request: Request) -> RealNumber | None:
     return None
 
 
-def _user_of(value: str) -> str:
+def user_of(value: str) -> str:
+    """The user part of the URI in a From, To or P-Asserted-Identity; "" when it has none."""
     begin = value.find("<")
     uri = value[begin + 1 : value.find(">", begin)] if begin >= 0 else value.partition(";")[0]
     scheme, _, rest = uri.strip().partition(":")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from switchboard.calls.inbound import refuse, unsupported
+from switchboard.calls.inbound import note_failure, refuse, unsupported, user_of
 from switchboard.calls.message_waiting import tell_waiting
 from switchboard.sip.errors import SipError
 from switchboard.sip.uri import parse_uri
@@ -32,9 +32,11 @@ def register(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
     if credentials is not None:
         user, stale = x.authenticator.user(credentials, "REGISTER", request.uri, now)
     if user is None:
+        note_failure(x, tx, user_of(request.headers.first.get("to") or ""), credentials, now, stale=stale)
         challenge = x.authenticator.challenge(now, stale=stale)
         refuse(x, tx, 401, now, *(f"WWW-Authenticate: {value}" for value in challenge))
         return
+    x.door.proved(tx.source, now)
     aor = _address_of_record(x, request)
     if aor is None or aor.partition("@")[0] != user:
         refuse(x, tx, 404 if aor is None else 403, now)

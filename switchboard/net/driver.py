@@ -82,6 +82,8 @@ class Driver:
         self._clock = clock
         self._ledgers = ledgers
         self._ring = ring
+        self.screen: Callable[[Batch], Batch] | None = None
+        """Takes out what comes from blocked sources; None while there are none."""
         self._connections: Connections | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -126,6 +128,8 @@ class Driver:
         """Feed what came together over a connection, and last what broke it."""
         core = self._core
         batch: Batch = [(message.raw, source) for message in messages]
+        if self.screen is not None and self.screen([(b"", source)]) == []:
+            return
         self.messages.received(batch)
         if self._ring is not None:
             self._ring.keep(self._clock(), False, batch)
@@ -150,6 +154,8 @@ class Driver:
     def _batch(self, batch: Batch) -> None:
         clock, receive = self._clock, self._core.receive
         now = clock()
+        if self.screen is not None:
+            batch = self.screen(batch)
         if self._ring is not None:
             self._ring.keep(now, False, batch)
         self._gather()

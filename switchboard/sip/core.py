@@ -219,6 +219,10 @@ class SipCore:
             raise LocalError("only an INVITE can be cancelled", section="RFC 3261 §9.1")
         self._clients.request_cancel(tx, headers, now)
 
+    def abandon(self, tx: ServerTransaction) -> None:
+        """Forget a request that is never to be answered: silence is what scanners get."""
+        self._servers.abandon(tx)
+
     # --- responses
 
     def _receive_response(self, response: Response, now: float) -> None:

@@ -173,6 +173,11 @@ class ServerTransactions:
         tx.ack_key = key = (request.call_id, request.from_tag, request.to_tag or tx.to_tag, request.cseq)
         self.acks[key] = tx
 
+    def abandon(self, tx: ServerTransaction) -> None:
+        """Forget a transaction that has sent nothing."""
+        self._heap.cancel(tx)
+        self._forget(tx, None, 0.0)
+
     # --- actions
 
     def _send(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:

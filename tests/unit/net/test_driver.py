@@ -305,3 +305,12 @@ async def test_a_busy_socket_is_looked_at_in_turns_and_a_calm_one_at_once() -> N
             await asyncio.sleep(0)
     transport.close()
     client.close()
+
+
+async def test_what_is_screened_out_reaches_nobody(bench: Bench) -> None:
+    """Neither the core nor the counts hear of it; the others of the same batch are served."""
+    bench.driver.screen = lambda batch: [datagram for datagram in batch if datagram[0] != b"blocked"]
+    bench.client.send(b"blocked")
+    bench.client.send(b"welcome")
+    assert await bench.receive() == b"welcome"
+    assert sum(bench.driver.messages.read().values()) == 2

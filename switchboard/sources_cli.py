@@ -1,0 +1,104 @@
+"""`switchboard sources`: who is blocked, and who shall be, in the running switch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Optional
+
+import msgspec
+import typer
+
+from config.values import Duration
+from switchboard.command_line import ConfigOption, FormatOption, columns, load, refuse, show_json
+from switchboard.ops.control_client import NotRunning, Refused, ask
+from switchboard.store.store import CONTROL_NAME
+
+app = typer.Typer(
+    name="sources",
+    help="Addresses from which the running switch takes nothing.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+_LIST_HELP: Final = """List who is blocked: by the configuration, by an operator, or for a while because of scanning.
+
+\b
+Examples:
+  switchboard sources list
+  switchboard sources list --format json
+"""
+
+_BLOCK_HELP: Final = """Take nothing from an address or network any more, until the switch starts anew.
+
+For good put it into the configuration, under sources: block. Trunks and the addresses of registered phones cannot be
+blocked.
+
+\b
+Examples:
+  switchboard sources block 203.0.113.9
+  switchboard sources block 203.0.113.0/24 --for 2h
+"""
+
+_UNBLOCK_HELP: Final = """Let an address or network in again, also one that was silenced by itself.
+
+\b
+Examples:
+  switchboard sources unblock 203.0.113.9
+"""
+
+SourceArgument = Annotated[str, typer.Argument(metavar="ADDRESS", help="An address, or a network: 203.0.113.0/24.")]
+
+
+class Line(msgspec.Struct):
+    """One that is blocked; `seconds` is None for good."""
+
+    source: str
+    reason: str
+    seconds: int | None
+
+
+@app.command(name="list", help=_LIST_HELP)
+def list_blocked(config: ConfigOption = None, form: FormatOption = "text") -> None:
+    """List who is blocked."""
+    lines = msgspec.convert(_asked(config, "sources"), list[Line])
+    if form == "json":
+        show_json(lines)
+        return
+    rows = [(one.source, one.reason, "for good" if one.seconds is None else f"{one.seconds} s") for one in lines]
+    typer.echo("\n".join(columns([("source", "reason", "still"), *rows])) if rows else "nobody is blocked")
+
+
+@app.command(help=_BLOCK_HELP)
+def block(
+    source: SourceArgument,
+    length: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation at run time
+        typer.Option("--for", metavar="TIME", help="How long: 30s, 10m, 2h, 1d."),
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Take nothing from an address or network any more."""
+    try:
+        seconds = None if length is None else float(Duration.parse(length))
+    except ValueError as error:
+        refuse(f"--for: {error}")
+    typer.echo(f"{_asked(config, 'block-source', source=source, seconds=seconds)} is blocked")
+
+
+@app.command(help=_UNBLOCK_HELP)
+def unblock(source: SourceArgument, config: ConfigOption = None) -> None:
+    """Let an address or network in again."""
+    if not _asked(config, "unblock-source", source=source):
+        refuse(f"{source} was not blocked; see: switchboard sources list")
+    typer.echo(f"{source} is let in")
+
+
+def _asked(config: Path | None, command: str, **values: Any) -> object:
+    store = Path(load(config).store.directory)
+    try:
+        return ask(store / CONTROL_NAME, command, **values)
+    except NotRunning as problem:
+        refuse(f"{problem}; is it running on this store? (switchboard run)")
+    except Refused as problem:
+        refuse(str(problem))
