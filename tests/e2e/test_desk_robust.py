@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from bench.phone import Answer, Never, Phone, PhoneError
 from bench.rtp import share
 from switchboard.calls.commands import Command, Consult, Hold, Park, Transfer
 from switchboard.client import ApiError, Client
+from tests.support.pjsua import Softphone, need_pjsua, softphone
 from tests.support.switch import MEDIA_RANGE, PROJECT, RunningSwitch, free_port
 
 QUEUE = "4000"
@@ -101,7 +103,7 @@ async def hotline(site: Site, *names: str) -> AsyncIterator[tuple[Phone, Client,
         phones = {name: await stack.enter_async_context(await desk_phone(site, name)) for name in names}
         await states(boss, 6.0, **dict.fromkeys(names, "idle"))
         yield carrier, boss, phones
-        for name in names:
+        for name in ("anna", "ben"):
             await free(boss, name)
             # Whatever phone is still bound to the account is not any more.
             async with await desk_phone(site, name) as last:
@@ -241,14 +243,32 @@ async def test_who_transfers_dies(site: Site) -> None:
     assert (found["transfers"], found["parts"][-1]) == (1, ("talk", "ben"))
 
 
-async def test_the_party_consulted_dies(site: Site) -> None:
+@contextlib.asynccontextmanager
+async def doomed(site: Site, directory: Path, name: str) -> AsyncIterator[Softphone]:
+    """A foreign softphone that does not live to its regular end."""
+    life = softphone(directory, name, f"secret-{name}", site.switch.target, tone=620)
+    phone = await life.__aenter__()
+    try:
+        yield phone
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            phone.process.kill()
+        # It was not its own way to end.
+        with contextlib.suppress(AssertionError):
+            await life.__aexit__(None, None, None)
+
+
+async def test_the_softphone_consulted_is_killed(site: Site, tmp_path: Path) -> None:
     """Who says nothing any more is lost: the agent is back with the caller."""
-    async with hotline(site, "anna", "ben") as (carrier, boss, phones):
+    need_pjsua()
+    async with hotline(site, "anna") as (carrier, boss, phones), doomed(site, tmp_path, "ben") as ben:
         call, _, call_id = await talk(site, carrier, boss, phones["anna"])
         await boss.calls.consult(call_id, "agent:ben")
-        await talks(phones["ben"], 620)
+        await ben.event("incoming")
+        ben.tell("answer")
+        await ben.event("media")
         await states(boss, anna="talking", ben="talking")
-        silence(phones["ben"])
+        ben.process.kill()
         await states(boss, anna="talking", ben="idle")
         await call.hears(880)
         await call.hang_up()

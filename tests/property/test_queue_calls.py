@@ -143,7 +143,7 @@ steps = st.one_of(
 
 
 @settings(
-    max_examples=5000 if LONG else 600,
+    max_examples=5000 if LONG else 400,
     deadline=None,
     derandomize=not LONG,
     database=None,
