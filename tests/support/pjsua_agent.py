@@ -163,7 +163,10 @@ class Account(pj.Account):
         talk.tell("incoming", message=prm.rdata.wholeMsg)
 
 
-def start(log: str) -> pj.Endpoint:
+TRANSPORTS = {"": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
+
+
+def start(log: str, by: str = "", authority: str = "") -> pj.Endpoint:
     """The library without threads of its own for SIP, without a sound card, on 127.0.0.1."""
     endpoint = pj.Endpoint()
     endpoint.libCreate()
@@ -179,17 +182,26 @@ def start(log: str) -> pj.Endpoint:
     endpoint.audDevManager().setNullDev()
     transport = pj.TransportConfig()
     transport.boundAddress = transport.publicAddress = "127.0.0.1"
-    endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
+    if authority:
+        transport.tlsConfig.CaListFile = authority
+        transport.tlsConfig.verifyServer = True
+    endpoint.transportCreate(TRANSPORTS[by], transport)
     endpoint.libStart()
     endpoint.codecSetPriority("PCMA/8000", 255)
     return endpoint
 
 
-def settings_of(user: str, password: str, target: str, algorithm: str, *, lamp: bool) -> pj.AccountConfig:
-    """Who registers where; `algorithm` MD5 refuses every other digest; a `lamp` subscribes to waiting messages."""
+def settings_of(user: str, password: str, target: str, algorithm: str, *, lamp: bool, by: str = "") -> pj.AccountConfig:
+    """Who registers where, by which transport; `algorithm` MD5 refuses every other digest.
+
+    A `lamp` subscribes to waiting messages.
+    """
     settings = pj.AccountConfig()
     settings.idUri = f"sip:{user}@{REALM}"
-    settings.regConfig.registrarUri = f"sip:{target}"
+    place = f"sip:{target};transport={by}" if by else f"sip:{target}"
+    settings.regConfig.registrarUri = place
+    if by:
+        settings.sipConfig.proxies.append(f"{place};lr")
     if lamp:
         # Its SUBSCRIBE names its account's domain, which no DNS knows.
         settings.sipConfig.proxies.append(f"sip:{target};lr")
@@ -249,12 +261,21 @@ def obey(account: Account, command: str) -> bool:
 
 
 def main(
-    user: str, password: str, target: str, recording: str, log: str, algorithm: str, tone: str, lamp: str = ""
+    user: str,
+    password: str,
+    target: str,
+    recording: str,
+    log: str,
+    algorithm: str,
+    tone: str,
+    lamp: str = "",
+    by: str = "",
+    authority: str = "",
 ) -> None:
     """Be a softphone until told to quit, or until nobody is there to tell."""
-    endpoint = start(log)
+    endpoint = start(log, by, authority)
     account = Account(recording, int(tone))
-    account.create(settings_of(user, password, target, algorithm, lamp=bool(lamp)))
+    account.create(settings_of(user, password, target, algorithm, lamp=bool(lamp), by=by))
     typed, goes_on = b"", True
     while goes_on:
         endpoint.libHandleEvents(10)

@@ -1,0 +1,217 @@
+"""Softphones and carriers over TCP and TLS: implementations of others on both sides of a real switch."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from switchboard.ops.control_client import ask
+from tests.support.certificates import Authority, Pair
+from tests.support.pjsua import TONE, Softphone, need_pjsua, softphone
+from tests.support.sipp import need_sipp, next_media_port
+from tests.support.switch import RunningSwitch, free_port, running_switch
+
+ANNA, BEN = "800001", "800002"
+CALLS = 20
+
+
+class Place:
+    """A switch on all three transports, and what it needs for that."""
+
+    def __init__(self, directory: Path) -> None:
+        self.authority = Authority(directory)
+        self.pair: Pair = self.authority.sign("switch")
+        self.tcp, self.tls = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM)
+        self.udp = free_port()
+        self.agent = free_port(socket.SOCK_STREAM)
+
+    def settings(self) -> dict[str, object]:
+        """Two accounts, a number for each, and one that leads to a carrier's TCP port."""
+        listen = [
+            {"host": "127.0.0.1", "port": self.udp},
+            {"host": "127.0.0.1", "port": self.tcp, "transport": "tcp"},
+            {
+                "host": "127.0.0.1",
+                "port": self.tls,
+                "transport": "tls",
+                "certificate": str(self.pair.certificate),
+                "key": str(self.pair.key),
+            },
+        ]
+        return {
+            "sip": {"listen": listen},
+            "accounts": [{"user": user, "password": f"secret-{user}"} for user in (ANNA, BEN)],
+            "masks": [],
+            "numbers": [
+                *({"number": f"70{user[3:]}", "target": f"aor:{user}"} for user in (ANNA, BEN)),
+                {"number": "4001", "target": f"sip:agent@127.0.0.1:{self.agent};transport=tcp"},
+            ],
+            "limits": {"ring_timeout": "8s", "drain": "1s"},
+        }
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Ports and certificates."""
+    return Place(tmp_path_factory.mktemp("place"))
+
+
+@pytest.fixture(scope="module")
+def switch(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
+    """The switch there."""
+    with running_switch(tmp_path_factory.mktemp("switch"), **place.settings()) as running:
+        yield running
+
+
+class Wire:
+    """What a phone's connection passes through, to be cut."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.taken = 0
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take a connection and make one to the switch."""
+        self.taken += 1
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self._writers |= {writer, far_writer}
+        for source, sink in ((reader, far_writer), (far_reader, writer)):
+            task = asyncio.create_task(_pump(source, sink))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def cut(self) -> None:
+        """End both sides at once."""
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    async def finished(self) -> None:
+        """Wait until nothing passes any more."""
+        await asyncio.gather(*self._tasks)
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await source.read(4096):
+            sink.write(data)
+        sink.close()
+
+
+@contextlib.asynccontextmanager
+async def wire(port: int) -> AsyncIterator[tuple[Wire, tuple[str, int]]]:
+    """A wire to a port of the switch, and where it begins."""
+    made = Wire(port)
+    server = await asyncio.start_server(made.pass_on, "127.0.0.1", 0)
+    yield made, server.sockets[0].getsockname()
+    server.close()
+    made.cut()
+    await server.wait_closed()
+    await made.finished()
+
+
+async def talk(caller: Softphone, callee: Softphone, uri: str) -> None:
+    """One rings the other, both hear each other, the one who called hangs up."""
+    caller.tell(f"call {uri}")
+    await callee.event("incoming")
+    callee.tell("answer")
+    await caller.event("confirmed")
+    await callee.event("confirmed")
+    for phone in (caller, callee):
+        phone.tell("expect 25")
+        await phone.event("received")
+    caller.tell("hangup")
+    for phone in (caller, callee):
+        assert (await phone.event("ended"))["received"] >= 25
+
+
+@pytest.mark.parametrize("by", ["tcp", "tls"])
+async def test_softphones(place: Place, switch: RunningSwitch, tmp_path: Path, by: str) -> None:
+    """They register, call, are called; a connection that is lost takes its registration with it, until the next."""
+    need_pjsua()
+    port = place.tcp if by == "tcp" else place.tls
+    authority = place.authority.file if by == "tls" else None
+    async with (
+        wire(port) as (line, there),
+        softphone(tmp_path, ANNA, f"secret-{ANNA}", there, by=by, authority=authority) as anna,
+        softphone(tmp_path, BEN, f"secret-{BEN}", ("127.0.0.1", place.udp), tone=TONE + 200) as ben,
+    ):
+        await talk(anna, ben, f"sip:70{BEN[3:]}@switchboard.local")
+        await talk(ben, anna, f"sip:70{ANNA[3:]}@127.0.0.1:{place.udp}")
+        line.cut()
+        assert (await anna.event("registered", within=20))["status"] == 200
+        assert line.taken >= 2, "by a new connection"
+        await talk(ben, anna, f"sip:70{ANNA[3:]}@127.0.0.1:{place.udp}")
+        # The old connection's binding is gone: who calls rings one place, not a dead one before it.
+        metrics = await asyncio.to_thread(switch.metrics)
+        assert metrics["registrations"] == 2
+        invites = re.findall(rf"^INVITE sip:{ANNA}@\S*", anna.traffic(), re.MULTILINE)
+        assert len(invites) == 2
+        assert all(f"transport={by}" in invite.lower() for invite in invites)
+        assert f"SIP/2.0/{by.upper()} 127.0.0.1:{port}" in anna.traffic()
+    await switch.nothing_left()
+    await switch.eventually(lambda: switch.metrics()["sip_connections"] == 0)
+
+
+async def test_carriers_over_tcp(place: Place, switch: RunningSwitch, tmp_path: Path) -> None:
+    """SIPp on both sides: calls come over one connection or one a call, and go out over one that we open."""
+    need_sipp()
+    agent = [
+        *("sipp", "-sn", "uas", "-t", "t1", "-i", "127.0.0.1", "-p", str(place.agent)),
+        *("-mp", str(next_media_port()), "-nostdin"),
+    ]
+    opened = (await asyncio.to_thread(switch.metrics)).get("sip_connections_opened_total", 0)
+    answering = await asyncio.create_subprocess_exec(
+        *agent, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        for transport in ("t1", "tn"):
+            calling = await asyncio.create_subprocess_exec(
+                *("sipp", f"127.0.0.1:{place.tcp}", "-sn", "uac", "-s", "4001", "-t", transport, "-i", "127.0.0.1"),
+                *("-p", str(free_port(socket.SOCK_STREAM)), "-mp", str(next_media_port()), "-nostdin"),
+                *("-d", "300", "-m", str(CALLS), "-r", "10", "-max_socket", "100"),
+                *("-trace_err", "-error_file", f"{transport}.errors"),
+                cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            errors = tmp_path / f"{transport}.errors"
+            status = await asyncio.wait_for(calling.wait(), 30)
+            assert status == 0, errors.read_text()[-2000:] if errors.exists() else transport
+    finally:
+        answering.kill()
+        await answering.wait()
+    assert (await asyncio.to_thread(switch.metrics))["sip_connections_opened_total"] == opened + 1
+    await switch.nothing_left()
+
+
+async def test_certificates_are_renewed(place: Place, switch: RunningSwitch) -> None:
+    """A command makes the switch show its new certificate; one that does not fit is refused."""
+
+    async def shown() -> str:
+        context = ssl.create_default_context(cafile=str(place.authority.file))
+        reader, writer = await asyncio.open_connection("127.0.0.1", place.tls, ssl=context)
+        names = dict(writer.get_extra_info("peercert")["subjectAltName"])
+        writer.close()
+        await writer.wait_closed()
+        assert await reader.read() == b""
+        return str(names["DNS"])
+
+    control = switch.store / "control.sock"
+    assert await shown() == "switch"
+    other = place.authority.sign("other")
+    place.pair.certificate.write_bytes(other.certificate.read_bytes())
+    with pytest.raises(Exception, match="do not belong together; the old ones stay"):
+        await asyncio.to_thread(ask, control, "reload-certificates")
+    assert await shown() == "switch"
+    place.pair.key.write_bytes(other.key.read_bytes())
+    assert await asyncio.to_thread(ask, control, "reload-certificates") == {"reloaded": True}
+    assert await shown() == "other"
