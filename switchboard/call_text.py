@@ -11,7 +11,7 @@ import msgspec
 
 from media.recording_files import find
 from switchboard.command_line import columns, local_time
-from switchboard.store.records import CallRecord, LegRecord, RecordingRecord
+from switchboard.store.records import CallRecord, LegRecord, MediaRecord, RecordingRecord
 
 _SEALED: Final = ("caller_sealed", "caller_fingerprint")
 _LENGTHS: Final = frozenset({"took", "post_dial_delay", "transfer_latency", "queued", "hold", "consult"})
@@ -130,8 +130,7 @@ def _leg(record: CallRecord, leg: LegRecord) -> tuple[str, ...]:
     status = "" if leg.sip_status is None else str(leg.sip_status)
     media = ""
     if leg.media is not None:
-        told = leg.media
-        media = f"received {told.received}, sent {told.sent}, lost {told.lost}, jitter {told.jitter_ms:.1f} ms"
+        media = _media(leg.media)
     return (
         leg.role,
         leg.peer or "-",
@@ -143,6 +142,18 @@ def _leg(record: CallRecord, leg: LegRecord) -> tuple[str, ...]:
         leg.codec,
         media,
     )
+
+
+def _media(told: MediaRecord) -> str:
+    words = [f"received {told.received}", f"sent {told.sent}", f"lost {told.lost}", f"jitter {told.jitter_ms:.1f} ms"]
+    words += [f"MOS {told.mos_in:.2f}"] if told.mos_in is not None else []
+    if told.peer_lost is not None:
+        words.append(f"the peer lost {told.peer_lost}")
+        words += [f"its jitter {told.peer_jitter_ms:.1f} ms"] if told.peer_jitter_ms is not None else []
+        words += [f"its MOS {told.mos_out:.2f}"] if told.mos_out is not None else []
+    words += [f"round trip {told.round_trip_ms:.0f} ms"] if told.round_trip_ms is not None else []
+    words += ["silent in the talk"] if told.silent else []
+    return ", ".join(words)
 
 
 def _recording(found: Found, recording: RecordingRecord) -> tuple[str, ...]:

@@ -91,8 +91,9 @@ def _leg_rows(record: CallRecord) -> Iterable[Values]:
 
 
 def _take_leg(record: CallRecord, values: dict[str, Any]) -> None:
-    media = {name: values.pop(name) for name in MediaRecord.__struct_fields__}
-    record.legs.append(LegRecord(**values, media=None if media["received"] is None else MediaRecord(**media)))
+    # Fields that came later are unknown of older calls, as they are in older records.
+    media = {name: told for name in MediaRecord.__struct_fields__ if (told := values.pop(name)) is not None}
+    record.legs.append(LegRecord(**values, media=MediaRecord(**media) if media else None))
 
 
 def _segment_rows(record: CallRecord) -> Iterable[Values]:

@@ -14,8 +14,9 @@ import msgspec
 
 from switchboard.tokens import TokenPool
 
-VERSION: Final = 3
-"""1: the call, its legs and segments; 2: what happened in the flow, recordings, mask binding; 3: agents and groups."""
+VERSION: Final = 4
+"""1: the call, its legs and segments; 2: what happened in the flow, recordings, mask binding; 3: agents and groups;
+4: how good the audio was."""
 
 Direction = Literal["in", "out", "internal"]
 EndedBy = Literal["", "caller", "agent", "switch"]
@@ -29,13 +30,24 @@ CallbackState = Literal["open", "calling", "done", "failed", "cancelled"]
 
 
 class MediaRecord(msgspec.Struct, array_like=True, gc=False):
-    """What a leg's RTP stream did, as the switch saw it; jitter is RFC 3550 §6.4.1 in milliseconds."""
+    """What a leg's RTP stream did, as the switch saw it; jitter is RFC 3550 §6.4.1 in milliseconds.
+
+    `peer_lost` and `peer_jitter_ms` are what the peer told by RTCP of the stream it got, `round_trip_ms` what was
+    measured by it; None where it told nothing. The MOS (ITU-T G.107) is `mos_in` for what the peer said, `mos_out`
+    for what it heard. `silent`: nothing came from it though it talked with somebody.
+    """
 
     received: int = 0
     sent: int = 0
     lost: int = 0
     jitter_ms: float = 0.0
     strangers: int = 0
+    peer_lost: int | None = None
+    peer_jitter_ms: float | None = None
+    round_trip_ms: float | None = None
+    mos_in: float | None = None
+    mos_out: float | None = None
+    silent: bool = False
 
 
 class LegRecord(msgspec.Struct, array_like=True, kw_only=True):

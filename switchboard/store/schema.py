@@ -26,7 +26,7 @@ from switchboard.store.desk_tables import refresh_tokens as refresh_tokens
 from switchboard.store.desk_tables import users as users
 from switchboard.store.metadata import metadata as metadata
 
-HEAD: Final = "0005"
+HEAD: Final = "0006"
 """The newest migration; a test holds it equal to the one in `migrations/versions`."""
 
 calls: Final = Table(
@@ -108,6 +108,12 @@ legs: Final = Table(
     Column("lost", Integer),
     Column("jitter_ms", Float),
     Column("strangers", Integer),
+    Column("peer_lost", Integer),
+    Column("peer_jitter_ms", Float),
+    Column("round_trip_ms", Float),
+    Column("mos_in", Float),
+    Column("mos_out", Float),
+    Column("silent", Boolean),
     sqlite_with_rowid=False,
 )
 

@@ -11,12 +11,21 @@ from switchboard.store.records import ConsentGiven, Direction, EndedBy, Identity
 
 
 class MediaView(View, frozen=True, kw_only=True):
-    """What came and went on a leg, in RTP packets."""
+    """What came and went on a leg, in RTP packets, and how good it was."""
 
     received: int
     sent: int
     lost: int
     jitter_ms: float
+    peer_lost: int | None = None
+    """What the peer told by RTCP of the stream it got; null where it told nothing."""
+    peer_jitter_ms: float | None = None
+    round_trip_ms: float | None = None
+    mos_in: float | None = None
+    """The opinion score of ITU-T G.107, 1 to 4.5, of what the peer said; `mos_out` of what it heard."""
+    mos_out: float | None = None
+    silent: bool = False
+    """Nothing came from it though it talked with somebody."""
 
 
 class LegView(View, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ import switchboard.store.migrations
 from switchboard.store.callbacks import CallbackRepository
 from switchboard.store.calls import CallFilter, CallRepository
 from switchboard.store.database import Database, DatabaseError, stored_version
+from switchboard.store.records import MediaRecord
 from switchboard.store.schema import HEAD, key_checks, metadata
 
 ROW = {"purpose": "test", "key_id": 1, "digest": b"d", "created_us": 1}
@@ -102,6 +103,32 @@ def test_a_database_of_version_3_keeps_its_calls_and_callbacks(tmp_path: Path) -
     assert (request.since_us, request.attempts, request.record.priority) == (77, 0, 0)
     with database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    database.close()
+
+
+def test_a_database_of_version_5_keeps_its_legs(tmp_path: Path) -> None:
+    """What was counted of their audio is there; how good it was nobody knows."""
+    path, config = tmp_path / "old.db", migrations()
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        connection.exec_driver_sql(
+            "INSERT INTO calls (id, version, trunk, direction, called, extension, flow, caller_masked, caller_sealed,"
+            " caller_fingerprint, started_us, ended_by, cause, binding, flow_version, consent, path) VALUES"
+            " ('c1', 3, 'carrier', 'in', '4008001234', '', '', '', x'01', x'02', 5, '', '', '', '', '', '[]')"
+        )
+        for place, received in enumerate((1500, None)):
+            connection.exec_driver_sql(
+                "INSERT INTO legs (call_id, place, id, role, peer, invited_us, cause, codec, received, sent, lost,"
+                " jitter_ms, strangers) VALUES ('c1', ?, ?, 'caller', '', 5, '', '', ?, ?, ?, ?, ?)",
+                (place, f"leg-{place}", *(5 * (received,))),
+            )
+    engine.dispose()
+    database = Database(path)
+    call = CallRepository(database).get("c1")
+    assert call is not None
+    assert [leg.media for leg in call.legs] == [MediaRecord(1500, 1500, 1500, 1500.0, 1500), None]
     database.close()
 
 

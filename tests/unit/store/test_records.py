@@ -11,6 +11,7 @@ import pytest
 from switchboard.store.records import (
     CallbackStateRecord,
     CallRecord,
+    MediaRecord,
     decode_callback,
     decode_callback_state,
     decode_record,
@@ -51,7 +52,7 @@ def as_version_1(*, ended: bool) -> CallRecord:
 
 def as_version_2(*, ended: bool) -> CallRecord:
     """The record as a switch of version 2 knew it."""
-    record = call_record(7, ended=ended)
+    record = as_version_3(ended=ended)
     plain = CallRecord(id=record.id)
     fields = CallRecord.__struct_fields__
     for name in fields[fields.index("path") + 1 :]:
@@ -61,6 +62,21 @@ def as_version_2(*, ended: bool) -> CallRecord:
     record.segments[1].started_us -= 1
     record.version = 2
     return record
+
+
+def as_version_3(*, ended: bool) -> CallRecord:
+    """The record as a switch of version 3 knew it."""
+    record = call_record(7, ended=ended)
+    record.legs[0].media = MediaRecord(received=1500, sent=1490, lost=3, jitter_ms=1.25, strangers=1)
+    record.version = 3
+    return record
+
+
+def test_bytes_of_version_3_are_read() -> None:
+    """So is what a switch of version 3 wrote, which knew nothing of how good the audio was."""
+    assert decode_record((BYTES / "call_version_3.msgpack").read_bytes()) == as_version_3(ended=True)
+    snapshot = decode_snapshot((BYTES / "snapshot_version_3.msgpack").read_bytes())
+    assert (snapshot.record, snapshot.state) == (as_version_3(ended=False), b"sealed")
 
 
 def test_bytes_of_version_2_are_read() -> None:
