@@ -31,6 +31,7 @@ from switchboard.api.types import (
     SegmentView,
     TrailView,
 )
+from switchboard.archive.deleting import deleted_at
 from switchboard.calls.call import Call, Control
 from switchboard.calls.leg import Leg
 from switchboard.store.call_history import LastCall
@@ -164,7 +165,9 @@ def leg_record_view(leg: LegRecord) -> LegView:
         cause=leg.cause,
         codec=leg.codec,
         media=None if media is None else MediaView(
-            received=media.received, sent=media.sent, lost=media.lost, jitter_ms=media.jitter_ms
+            received=media.received, sent=media.sent, lost=media.lost, jitter_ms=media.jitter_ms,
+            peer_lost=media.peer_lost, peer_jitter_ms=media.peer_jitter_ms, round_trip_ms=media.round_trip_ms,
+            mos_in=media.mos_in, mos_out=media.mos_out, silent=media.silent,
         ),
     )  # fmt: skip
 
@@ -242,13 +245,15 @@ def remark_view(remark: Remark) -> RemarkView:
 
 def recording_view(call: str, recording: RecordingRecord, directory: Path | None = None) -> RecordingView:
     """A recording of a call."""
+    there = directory is None or find(directory / recording.path) is not None
     return RecordingView(
         id=recording.id,
         call=call,
         kind=recording.kind,
         started=when(recording.started_us),
         seconds=recording.seconds,
-        there=directory is None or find(directory / recording.path) is not None,
+        there=there,
+        deleted=None if there or directory is None else deleted_at(directory / recording.path),
     )
 
 
