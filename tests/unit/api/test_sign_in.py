@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from typing import Any
 
 import pyotp
@@ -245,3 +247,10 @@ def test_what_has_expired_is_cleared_away_by_the_way(
     clock.now += 120
     assert login(client).status_code == 200
     assert services.refresh_tokens.rotate("expires soon", "x", now_us=0, expires_us=1).verdict == "ok", "not yet due"
+
+
+async def test_hashing_yields_to_calls(sign_in: SignIn) -> None:
+    """A flood of passwords has the cores that calls leave."""
+    nice = await sign_in._in_hasher(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+    assert nice >= 10
+    assert nice > os.getpriority(os.PRIO_PROCESS, 0) or nice > 10
