@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -15,6 +15,8 @@ from config.errors import ConfigError
 from config.errors import suggestion as suggestion
 from config.schema import Config
 from config.values import Duration, ExtensionRange, Hidden, PortRange
+
+Part = TypeVar("Part", bound=msgspec.Struct)
 
 DEFAULT: Final = Path(__file__).with_name("default.yaml")
 """The packaged configuration, used when none is named."""
@@ -93,7 +95,18 @@ def _complete(config: Config, file: Path) -> Config:
         prompts=tuple(os.fspath(base / entry) for entry in config.media.prompts),
     )
     flows = tuple(os.fspath(base / entry) for entry in config.flows)
-    return msgspec.structs.replace(config, media=media, flows=flows)
+    sip = msgspec.structs.replace(
+        config.sip,
+        listen=tuple(_beside(base, listen, "certificate", "key", "client_ca") for listen in config.sip.listen),
+        connections=_beside(base, config.sip.connections, "server_ca"),
+    )
+    return msgspec.structs.replace(config, media=media, flows=flows, sip=sip)
+
+
+def _beside(base: Path, section: Part, *names: str) -> Part:
+    """A section whose files, where any are named, are relative to a directory."""
+    named = {name: getattr(section, name) for name in names}
+    return msgspec.structs.replace(section, **{name: os.fspath(base / path) for name, path in named.items() if path})
 
 
 def _explain(document: Document, problem: str) -> ConfigError:

@@ -157,7 +157,16 @@ def test_broken_yaml_is_one_line(tmp_path: Path, text: str, expected: str) -> No
         ("sip: {listen: [{host: 0.0.0.0}]}", "0.0.0.0 stands for every address"),
         ('sip: {listen: [{host: "::"}]}', ":: stands for every address"),
         ("sip: {listen: [{host: 10.0.0.1}, {host: 10.0.0.1}]}", "already taken by sip.listen[0]"),
-        ("sip: {listen: [{host: 10.0.0.1},\n  {host: 10.0.0.2}]}", "2:3: a switch has one SIP address"),
+        ("sip: {listen: [{host: 10.0.0.1},\n  {host: 10.0.0.2}]}", "2:3: a switch has one SIP address on each"),
+        ("sip: {listen: [{host: 10.0.0.1, transport: tcp}]}", "the first entry of sip.listen is that of UDP"),
+        (
+            "sip: {listen: [{host: 10.0.0.1},\n  {host: 10.0.0.1, transport: tls}]}",
+            "2:3: transport: tls needs a certificate",
+        ),
+        ("sip: {listen: [{host: 10.0.0.1, key: a.pem}]}", "key is for transport: tls"),
+        ("sip: {connections: {connect: 0}}", "sip.connections.connect must be above zero"),
+        ("sip: {connections: {idle: 0}}", "sip.connections.idle must be above zero"),
+        ("trunks: [{name: a, from: [10.0.0.1], transport: tls}]", "sip.listen has no tls, so it cannot be spoken"),
         ("sip: {listen: [{host: 10.0.0.1}]}\ndemo: true", "1:23: demo: true publishes sample passwords"),
         ("sip: {timers: {t1: 0}}", "sip.timers.t1 must be above zero"),
         ("sip: {timers: {t1: 5, t2: 4}}", "t2 is the ceiling"),
@@ -303,6 +312,23 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert config.flows == (str(tmp_path / "mine.yaml"), "/etc/flows")
     assert config.media.prompts == (str(tmp_path / "sounds"),)
     assert config.media.address == "10.0.0.1"
+
+
+def test_transports_share_a_port_and_certificates_lie_beside_the_file(tmp_path: Path) -> None:
+    """UDP and TCP on 5060, TLS on 5061, as it is usual; the files of TLS are relative to the configuration."""
+    file = tmp_path / "switch.yaml"
+    file.write_text(
+        "sip:\n  listen:\n    - {host: 10.0.0.1}\n    - {host: 10.0.0.1, transport: tcp}\n"
+        "    - {host: 10.0.0.1, port: 5061, transport: tls, certificate: a.pem, key: /etc/a.key, client_ca: c.pem}\n"
+        "  connections: {server_ca: s.pem, most: 100, per_source: 10, connect: 3s, idle: 1h}\n"
+        "trunks: [{name: a, from: [10.0.0.2], to: '10.0.0.2:5061', transport: tls, certificate_name: a.example}]\n"
+    )
+    config = load_config(file)
+    tls = config.sip.listen[2]
+    assert (tls.certificate, tls.key) == (str(tmp_path / "a.pem"), "/etc/a.key")
+    assert (tls.client_ca, config.sip.connections.server_ca) == (str(tmp_path / "c.pem"), str(tmp_path / "s.pem"))
+    assert config.sip.listen[0].certificate is None
+    assert (config.sip.connections.most, config.sip.connections.idle) == (100, 3600.0)
 
 
 def test_unreadable_files_are_named(tmp_path: Path) -> None:

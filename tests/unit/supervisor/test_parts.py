@@ -195,6 +195,31 @@ def test_port_owner_is_found_in_proc() -> None:
     assert listeners.port_owner("127.0.0.1", port) is None
 
 
+def test_every_transport_is_listened_on(tmp_path: Path) -> None:
+    """UDP and TCP on one port, TLS beside it; who holds a TCP port is named too."""
+    file = tmp_path / "switch.yaml"
+    text = (
+        f"sip: {{listen: [{{host: 127.0.0.1, port: {FIRST}}}, {{host: 127.0.0.1, port: {FIRST}, transport: tcp}},"
+        f" {{host: 127.0.0.1, port: {FIRST + 1}, transport: tls, certificate: a, key: b}}]}}"
+    )
+    file.write_text(text)
+    config = load_config(file)
+    bound = listeners.bind_listeners(config, file)
+    try:
+        kinds = [sock.type for _, sock in bound]
+        assert kinds == [socket.SOCK_DGRAM, socket.SOCK_STREAM, socket.SOCK_STREAM]
+        with socket.create_connection(("127.0.0.1", FIRST), 5):
+            pass
+        assert listeners.port_owner("127.0.0.1", FIRST + 1, "tcp") == listeners.port_owner("127.0.0.1", FIRST)
+        with bound[0][1]:
+            pass
+        with pytest.raises(listeners.ListenError, match=rf"cannot listen on 127.0.0.1:{FIRST}/tcp: the port is in use"):
+            listeners.bind_listeners(config, file)
+    finally:
+        for _, sock in bound:
+            sock.close()
+
+
 def test_owner_of_every_address_is_found() -> None:
     """A socket bound to 0.0.0.0 stands in the way of one address, too."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
