@@ -107,6 +107,7 @@ def refuse_invite(x: Exchange, leg: Leg, cause: Cause, now: float) -> None:
 def send_bye(x: Exchange, leg: Leg, cause: Cause, now: float) -> None:
     """BYE with the cause in Reason (RFC 3326)."""
     assert leg.dialog is not None
+    x.hung_up.append((leg.dialog.call_id, leg.local_tag))
     x.core.request(leg.dialog.next_request("BYE", (cause.reason_header,)), now)
 
 

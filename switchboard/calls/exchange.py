@@ -448,6 +448,8 @@ class Exchange:
         self.calls: dict[str, Call] = {}
         self.dialogs: dict[tuple[str, str], Leg] = {}
         self.past_dialogs: deque[tuple[str, str]] = deque(maxlen=PAST_DIALOGS)
+        self.hung_up: deque[tuple[str, str]] = deque(maxlen=PAST_DIALOGS)
+        """The latest dialogs, by Call-ID and our tag, that we have sent BYE in."""
         self.media_legs: dict[tuple[int, int], Leg] = {}
         self.invites_in: dict[str, ServerTransaction] = {}
         self.invites_out: dict[str, ClientTransaction] = {}

@@ -18,7 +18,7 @@ from switchboard.calls.ending import end_call, leg_over, note_hold, part_from_ag
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow import agent_left, begin_flow, flow_event
 from switchboard.calls.inbound import refuse
-from switchboard.calls.leg import Leg, LegInput, LegState
+from switchboard.calls.leg import Leg, LegInput
 from switchboard.calls.negotiation import open_media, renegotiate, reoffer, take_answer
 from switchboard.calls.prack import prack_received
 from switchboard.calls.refer import refer
@@ -97,6 +97,10 @@ def request_in_dialog(x: Exchange, tx: ServerTransaction, request: Request, now:
     leg = x.dialogs.get((request.call_id, request.to_tag or ""))
     call = x.call_of(leg) if leg is not None else None
     if leg is None or call is None or leg.dialog is None or leg.dialog.remote_tag != (request.from_tag or ""):
+        if request.method == "BYE" and (request.call_id, request.to_tag or "") in x.hung_up:
+            # It has crossed ours (RFC 5407 §3.2.1).
+            x.core.respond(tx, 200, "OK", now=now)
+            return
         refuse(x, tx, 481, now)
         return
     if not leg.dialog.accept(request, tx.source):
@@ -155,8 +159,11 @@ def _party_hung_up(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) 
 def _offer_in_dialog(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:
     """Re-INVITE or UPDATE: answered by this leg alone; the other side hears nothing of it."""
     invite = request.method == "INVITE"
-    unfinished = (invite and leg.state is not LegState.CONFIRMED) or leg.asked or leg.offer_pending
-    if unfinished and (invite or request.body):
+    if invite and not leg.talking:
+        # RFC 3261 §14.2: the first one has no final response yet.
+        refuse(x, tx, 500, now, "Retry-After: 1")
+        return
+    if (leg.asked or leg.offer_pending) and (invite or request.body):
         # RFC 3261 §14.2, RFC 3311 §5.2: one offer at a time.
         refuse(x, tx, 491, now)
         return
