@@ -1,0 +1,96 @@
+"""Phones that registered over a connection: called over it, forgotten with it."""
+
+from __future__ import annotations
+
+from switchboard.calls.connecting import contact_address
+from switchboard.calls.phones import PhoneSources
+from switchboard.sip.flow import TcpAddress, TlsAddress
+from switchboard.sip.outgoing import OutgoingRequest
+from switchboard.sip.registrar import Registrar
+from tests.support.exchange import NUMBER, PHONE, World
+from tests.unit.calls.test_registration import register
+
+FLOW = TcpAddress(PHONE)
+
+
+def connected() -> World:
+    """A world whose phone comes over a connection."""
+    world = World()
+    del world.peers[PHONE]
+    world.phone.address = FLOW
+    world.peers[FLOW] = world.phone
+    return world
+
+
+def dial(world: World) -> OutgoingRequest:
+    """A caller keys the phone's extension."""
+    out, _ = world.dial(NUMBER)
+    world.within(world.carrier, out, "ACK", 1)
+    world.keys("800001")
+    return out
+
+
+def test_a_phone_is_called_over_its_connection() -> None:
+    """RFC 5626 §5.3: not at the address of its contact, which lies behind its router."""
+    world = connected()
+    register(world, world.phone, contact="<sip:alice@192.168.1.2:5062;transport=tcp>")
+    out = dial(world)
+    (invite,) = world.phone.received("INVITE")
+    assert invite.uri == "sip:alice@192.168.1.2:5062;transport=tcp"
+    world.agent_answers(world.phone)
+    world.within(world.carrier, out, "BYE", 2)
+    assert len(world.phone.received("BYE")) == 1, "also within the dialog"
+
+
+def test_a_lost_connection_takes_the_registration_with_it() -> None:
+    """Nobody is rung where nobody is, until the phone registers again."""
+    world = connected()
+    register(world, world.phone, contact="<sip:alice@192.168.1.2:5062;transport=tcp>")
+    assert len(world.exchange.registrar) == 1
+    world.core.flow_lost(TcpAddress((PHONE[0], PHONE[1] + 1)), world.now)
+    world.run()
+    assert len(world.exchange.registrar) == 1, "another's connection"
+    world.core.flow_lost(FLOW, world.now)
+    world.run()
+    assert len(world.exchange.registrar) == 0
+    assert len(world.exchange.phones) == 0
+    dial(world)
+    assert not world.phone.received("INVITE")
+
+
+def test_an_invite_fails_with_its_connection() -> None:
+    """RFC 3261 §8.1.3.1: as if 503 had come; the caller is not kept waiting for the ring to end."""
+    world = connected()
+    register(world, world.phone, contact="<sip:alice@192.168.1.2:5062;transport=tcp>")
+    world.lost = lambda destination, data: destination == FLOW
+    dial(world)
+    (call,) = world.exchange.calls.values()
+    assert call.agent is not None
+    world.core.flow_lost(FLOW, world.now)
+    world.run()
+    assert call.record.legs[1].sip_status == 503
+
+
+def test_all_lines_of_one_connection() -> None:
+    """A phone has several lines, a proxy many phones: each loses what came over it, and nothing else."""
+    world = connected()
+    register(world, world.phone, contact="<sip:alice@192.168.1.2:5062;transport=tcp>")
+    phones = PhoneSources(registrar := world.exchange.registrar)
+    assert isinstance(registrar, Registrar)
+    (aor,) = ("alice@switchboard.local",)
+    phones.registered(aor, FLOW, world.now)
+    phones.registered("nobody@switchboard.local", FLOW, world.now)
+    assert not phones.cut_off(TlsAddress(PHONE))
+    assert phones.cut_off(FLOW)
+    assert registrar.lookup(aor, world.now) == []
+    assert not phones.cut_off(FLOW)
+
+
+def test_where_a_phone_is() -> None:
+    """Over UDP at its contact, over a connection at the other end of it; a foreign host means a NAT."""
+    assert contact_address("sip:a@192.0.2.9:5070", ("192.0.2.9", 999)) == (("192.0.2.9", 5070), False)
+    assert contact_address("sip:a@192.0.2.9:5070;transport=tcp", TcpAddress(("192.0.2.9", 999))) == (
+        TcpAddress(("192.0.2.9", 999)),
+        False,
+    )
+    assert contact_address("sip:a@10.0.0.9", TlsAddress(("192.0.2.9", 999))) == (TlsAddress(("192.0.2.9", 999)), True)
