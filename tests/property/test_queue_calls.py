@@ -1,6 +1,6 @@
 """A hotline in any history, over the real queue engine: desk and calls always agree, and nobody is stuck.
 
-`SWITCHBOARD_LONG=1` makes the histories fifty times as many and longer, and different each time.
+`SWITCHBOARD_LONG=1` makes the histories many more and longer, and different each time.
 """
 
 from __future__ import annotations
