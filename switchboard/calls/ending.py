@@ -5,6 +5,7 @@ from __future__ import annotations
 from media.control import StreamStats
 from routing.acd.events import CallbackEnded, OfferFailed
 from switchboard.calls.after import caller_gone
+from switchboard.calls.audio_quality import keep_media
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.causes import CANCELLED, MEDIA_LOST, REASON_PHRASES, Cause
 from switchboard.calls.cdr import close_segment, note_flow, write_ended, write_ending
@@ -14,7 +15,7 @@ from switchboard.calls.negotiation import release_media
 from switchboard.calls.queueing import leave_queue
 from switchboard.calls.subscriptions import referral_over
 from switchboard.calls.wiring import unwire
-from switchboard.store.records import EndedBy, MediaRecord
+from switchboard.store.records import EndedBy
 
 
 def end_call(x: Exchange, call: Call, cause: Cause, by: EndedBy, now: float) -> None:
@@ -195,7 +196,7 @@ def forget_lease(x: Exchange, leg: Leg) -> None:
 
 def media_released(x: Exchange, leg: Leg, stats: StreamStats, now: float) -> None:
     """Take the counters of a leg whose port is free again."""
-    leg.record.media = MediaRecord(stats.received, stats.sent, stats.lost, round(stats.jitter_ms, 3), stats.strangers)
+    keep_media(x, leg, stats, now)
     x.meter.rtp(stats.received, stats.lost)
     forget_lease(x, leg)
     call = x.call_of(leg)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from switchboard.sip.registrar import Registrar
     from switchboard.sip.transaction.client import ClientTransaction
     from switchboard.sip.transaction.server import ServerTransaction
-    from switchboard.store.records import CallbackRecord, CallbackState, MessageRecord, MessageState
+    from switchboard.store.records import CallbackRecord, CallbackState, MediaRecord, MessageRecord, MessageState
 
 Address = tuple[str, int]
 
@@ -171,6 +171,9 @@ class Meter(Protocol):
 
     def rtp(self, received: int, lost: int) -> None:
         """Counters of a stream that was released."""
+
+    def leg(self, trunk: str, media: MediaRecord) -> None:
+        """How good the audio of a leg was, by its trunk."""
 
 
 class Backends(Protocol):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from switchboard.ops.audio_quality import AudioQuality
 from switchboard.ops.readings import Readings
+
+if TYPE_CHECKING:
+    from switchboard.store.records import MediaRecord
 
 MOST_VALUES: Final = 64
 """Distinct values of one label; further ones are counted as ``other``."""
@@ -31,6 +35,7 @@ class Metrics:
         self._backends: Tally[str] = Tally()
         self._backend_seconds = 0.0
         self._rtp = [0, 0]
+        self._audio = AudioQuality(MOST_VALUES)
         self._post_dial = Histogram(
             "switchboard_post_dial_delay_seconds",
             "From a caller's INVITE to the event that sends the first 180, 183 or 200, without its processing.",
@@ -44,6 +49,7 @@ class Metrics:
             registry=self.registry,
         )
         self.registry.register(self.readings)
+        self.registry.register(self._audio)
         ProcessCollector(registry=self.registry)
         self._describe()
 
@@ -65,6 +71,10 @@ class Metrics:
         """Counters of a stream that was released."""
         self._rtp[0] += received
         self._rtp[1] += max(0, lost)
+
+    def leg(self, trunk: str, media: MediaRecord) -> None:
+        """How good the audio of a leg was."""
+        self._audio.leg(trunk, media)
 
     def backend(self, server: str, outcome: str, seconds: float) -> None:
         """A flow's request to a backend is over; the server is in the log."""

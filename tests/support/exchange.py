@@ -49,6 +49,7 @@ from switchboard.store.records import (
     CallbackState,
     CallbackStateRecord,
     CallRecord,
+    MediaRecord,
     MessageRecord,
     MessageState,
     decode_record,
@@ -88,6 +89,7 @@ class CountingMeter:
         self.causes: list[str] = []
         self.delays: list[float] = []
         self.latencies: list[float] = []
+        self.audio: list[tuple[str, MediaRecord]] = []
 
     def call_ended(self, cause: str) -> None:
         """Note the cause."""
@@ -103,6 +105,10 @@ class CountingMeter:
 
     def rtp(self, received: int, lost: int) -> None:
         """Do nothing."""
+
+    def leg(self, trunk: str, media: MediaRecord) -> None:
+        """Note it."""
+        self.audio.append((trunk, media))
 
 
 class StoppedClock:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from switchboard.ops.health import Health
 from switchboard.ops.loop_lag import LoopLag
 from switchboard.ops.metrics import MOST_VALUES, Metrics
+from switchboard.store.records import MediaRecord
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
 
@@ -40,6 +42,48 @@ def test_what_happened_is_counted() -> None:
     assert samples["switchboard_transfer_latency_seconds_bucket", ("0.001",)] == 1
     assert samples["switchboard_post_dial_delay_seconds_bucket", ("0.025",)] == 0
     assert samples["switchboard_post_dial_delay_seconds_bucket", ("0.05",)] == 1
+
+
+def test_how_good_the_audio_was_by_trunk() -> None:
+    """Opinion, loss, jitter and round trip of each direction, as cumulative buckets; legs that were silent."""
+    metrics = Metrics()
+    metrics.leg("carrier", MediaRecord(received=980, sent=1000, lost=20, jitter_ms=4.0, mos_in=4.1))
+    metrics.leg(
+        "carrier",
+        MediaRecord(received=1000, sent=1000, peer_lost=50, peer_jitter_ms=1.5, round_trip_ms=80.0, mos_in=4.37,
+                    mos_out=3.9),
+    )  # fmt: skip
+    metrics.leg("phones", MediaRecord(sent=500, silent=True))
+    samples = scrape(metrics)
+    mos = {
+        labels[1]: value
+        for (name, labels), value in samples.items()
+        if name == "switchboard_leg_mos_bucket" and (labels[0], labels[2]) == ("in", "carrier")
+    }
+    assert (mos["4.0"], mos["4.2"], mos["4.3"], mos["4.5"], mos["+Inf"]) == (0, 1, 1, 2, 2)
+    assert samples["switchboard_leg_mos_sum", ("in", "carrier")] == pytest.approx(8.47)
+    assert samples["switchboard_leg_mos_count", ("out", "carrier")] == 1
+    assert samples["switchboard_leg_loss_ratio_sum", ("in", "carrier")] == pytest.approx(0.02)
+    assert samples["switchboard_leg_loss_ratio_bucket", ("out", "0.05", "carrier")] == 1
+    assert samples["switchboard_leg_loss_ratio_bucket", ("out", "0.03", "carrier")] == 0
+    assert samples["switchboard_leg_jitter_seconds_sum", ("in", "carrier")] == pytest.approx(0.004)
+    assert samples["switchboard_leg_jitter_seconds_sum", ("out", "carrier")] == pytest.approx(0.0015)
+    assert samples["switchboard_leg_round_trip_seconds_sum", ("both", "carrier")] == pytest.approx(0.08)
+    assert samples["switchboard_legs_silent_total", ("phones",)] == 1
+    assert not [name for name, labels in samples if "leg_" in name and "phones" in labels], "it was not heard"
+
+
+def test_trunks_without_end_are_one() -> None:
+    """Names beyond the limit are counted together."""
+    metrics = Metrics()
+    for number in range(3 * MOST_VALUES):
+        metrics.leg(f"trunk {number}", MediaRecord(received=1, mos_in=4.0, silent=True))
+    samples = scrape(metrics)
+    legs = {labels: v for (name, labels), v in samples.items() if name == "switchboard_leg_mos_count"}
+    silent = {labels: v for (name, labels), v in samples.items() if name == "switchboard_legs_silent_total"}
+    assert len(legs) <= 2 * MOST_VALUES + 1
+    assert len(silent) == MOST_VALUES + 1
+    assert sum(legs.values()) == sum(silent.values()) == 3 * MOST_VALUES
 
 
 def test_peers_cannot_invent_labels() -> None:
