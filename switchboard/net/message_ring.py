@@ -38,15 +38,17 @@ class Known(NamedTuple):
 class MessageRing:
     """Keeps at most `octets` of messages, and the dialogs of the `calls` that began last."""
 
-    __slots__ = ("_batches", "_calls", "_limit", "_most_calls", "_now", "size")
+    __slots__ = ("_batches", "_began", "_calls", "_limit", "_most_calls", "_now", "size")
 
     def __init__(self, *, octets: int, calls: int) -> None:
         self.size = 0
         """Octets that are kept, with what holds them."""
         self._limit = octets
         self._most_calls = calls
-        self._batches: deque[Kept] = deque()
-        self._calls: dict[str, Known] = {}
+        # Plain tuples and lists: named ones cost three times as much to make, and hardly any is ever looked at.
+        self._batches: deque[tuple[float, bool, Datagrams, int]] = deque()
+        self._calls: dict[str, list[str]] = {}
+        self._began: dict[str, float] = {}
         self._now = 0.0
 
     def keep(self, at: float, outgoing: bool, messages: Datagrams) -> None:
@@ -56,33 +58,36 @@ class MessageRing:
         self._now = at
         size = EACH * len(messages) + sum(map(len, map(_OCTETS, messages)))
         batches = self._batches
-        batches.append(Kept(at, outgoing, messages, size))
+        batches.append((at, outgoing, messages, size))
         self.size += size
         while self.size > self._limit:
-            self.size -= batches.popleft().size
+            self.size -= batches.popleft()[3]
 
     def note(self, call: str, call_id: str) -> None:
         """A dialog with this Call-ID belongs to a call."""
         calls = self._calls
         known = calls.get(call)
         if known is not None:
-            calls[call] = Known(known.since, (*known.call_ids, call_id))
+            known.append(call_id)
             return
-        calls[call] = Known(self._now, (call_id,))
+        calls[call] = [call_id]
+        self._began[call] = self._now
         if len(calls) > self._most_calls:
-            del calls[next(iter(calls))]
+            oldest = next(iter(calls))
+            del calls[oldest], self._began[oldest]
 
     def known(self, call: str) -> Known | None:
         """The dialogs of a call; None when it is too long ago or never was."""
-        return self._calls.get(call)
+        call_ids = self._calls.get(call)
+        return None if call_ids is None else Known(self._began[call], tuple(call_ids))
 
     def since(self, at: float) -> list[Kept]:
         """What is kept of that moment and later, in order."""
         found = []
         for batch in reversed(self._batches):
-            if batch.at < at:
+            if batch[0] < at:
                 break
-            found.append(batch)
+            found.append(Kept(*batch))
         found.reverse()
         return found
 
