@@ -16,6 +16,7 @@ from config.schema import Config, Mask, Trunk
 
 _PIN: Final = re.compile(r"[0-9]{4,8}")
 _EXTENSION: Final = re.compile(r"\d{1,6}")
+_DAY_SECONDS: Final = 86_400.0
 _LEAST_SESSION: Final = 90
 
 
@@ -34,6 +35,7 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from _blocklist(config)
     if not 1 <= config.overload.retry_after <= 3600:
         yield "overload.retry_after", "overload.retry_after must be between 1s and 1h", None
+    yield from _recording(config)
     yield from _calendar(config)
     yield from _http(config)
 
@@ -145,6 +147,13 @@ def _media(config: Config) -> Iterator[Finding]:
     if ours is not None and ours.is_loopback and any(peer and not peer.is_loopback for peer in peers):
         message = f"media.address {media.address} cannot be reached by the peers of sip.listen"
         yield "media.address", message, "give the address that peers reach"
+
+
+def _recording(config: Config) -> Iterator[Finding]:
+    for name in ("keep", "keep_messages"):
+        kept = getattr(config.recording, name)
+        if kept is not None and kept < _DAY_SECONDS:
+            yield f"recording.{name}", f"recording.{name} must be a day or more", "e.g. 180d"
 
 
 def _limits(config: Config) -> Iterator[Finding]:

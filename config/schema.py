@@ -202,6 +202,11 @@ class Recording(Section, frozen=True):
     encrypt: bool = False
     """Seal recordings and voice messages with AES-256-GCM as they are written; the keys are ``recording-N.key``
     in ``keys`` below ``store.directory``, made at the first use: back them up. What is plain stays as it is."""
+    keep: Duration | None = None
+    """How long recordings are kept, ``180d``, a day at least; older ones are deleted at the start and once a day, by
+    whole days, and their records say when. For ever without it."""
+    keep_messages: Duration | None = None
+    """The same of voice messages, which vanish from their boxes."""
 
 
 class Regions(Section, frozen=True):

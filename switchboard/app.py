@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -29,6 +30,7 @@ from routing.masks.table import MaskTable
 from routing.trunks import Trunks
 from switchboard.accounts import Accounts
 from switchboard.archive.announcing import Announcer
+from switchboard.archive.retention import Kept, Retention
 from switchboard.backends import Backends
 from switchboard.calendar import Calendar
 from switchboard.calls.auto_answer import auto_answer_lines
@@ -62,6 +64,7 @@ from switchboard.store.masks import MOST_IDS, apply_changes
 from switchboard.store.recordings import RecordingRepository
 from switchboard.store.records import MessageState, new_id
 from switchboard.store.store import Store
+from switchboard.store.voicemail import Message
 from switchboard.streams import Streams, stream_places, trunk_address
 from switchboard.tokens import TokenPool
 from switchboard.voice import CachedVoice
@@ -218,6 +221,13 @@ class Switch:
             self.exchange,
             lambda: utc_us(time.monotonic()),
             self._log_call if config.log.level in ("debug", "info") else self._log_fault,
+        )
+        self.retention = Retention(
+            _recordings(config),
+            Kept(config.recording.keep, config.recording.keep_messages),
+            store.voicemail.messages.older,
+            self._forget_message,
+            ZoneInfo(config.calendar.zone),
         )
         self.desk = open_desk(config, self.exchange, calendar.local)
         self.engine = CallEngine(self.exchange)
@@ -377,6 +387,16 @@ class Switch:
             for user in users:
                 self.api.parts.services.tokens.withdraw(user)
         return {"users": len(users)}
+
+    def _forget_message(self, message: Message) -> None:
+        """A message has been kept long enough."""
+        record, voicemail = message.record, self.store.voicemail
+
+        def forget(now: float) -> None:
+            voicemail.mark(record.id, "deleted", time.time_ns() // 1000, "retention")
+
+        self.driver.run(forget)
+        self._light_lamp(record.box)
 
     def _light_lamp(self, box: str) -> None:
         waiting = self.store.voicemail.waiting(box)

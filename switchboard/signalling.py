@@ -100,9 +100,10 @@ async def serve(config: Config, switch: Switch, orders: Orders, began: float) ->
     flows = loop.create_task(switch.flow_reload.watch())
     prompts = loop.create_task(switch.make_ready())
     recordings = loop.create_task(switch.announcer.watch())
+    retention = loop.create_task(switch.retention.watch())
     await orders.drain.wait()
     await _drain(switch, orders)
-    tasks = (http, reporter, flows, prompts, recordings)
+    tasks = (http, reporter, flows, prompts, recordings, retention)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

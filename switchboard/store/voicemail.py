@@ -100,6 +100,15 @@ class MessageRepository:
             query = query.where(tuple_(*place) < tuple_(literal(after[0]), literal(after[1])))
         return self._select(query.order_by(*(column.desc() for column in place)).limit(limit))
 
+    def older(self, before_us: int, limit: int, after: tuple[int, str] | None = None) -> list[Message]:
+        """Messages left before a time that are not deleted, oldest first; `after` as in `page`."""
+        columns = voicemail_messages.c
+        query = select(voicemail_messages).where(columns.state != "deleted", columns.left_us < before_us)
+        place = (columns.left_us, columns.id)
+        if after is not None:
+            query = query.where(tuple_(*place) > tuple_(literal(after[0]), literal(after[1])))
+        return self._select(query.order_by(*place).limit(limit))
+
     def find(self, start: str, limit: int = 2) -> list[Message]:
         """The messages whose id begins with `start`, deleted ones too."""
         matching = voicemail_messages.c.id.startswith(start, autoescape=True)

@@ -12,7 +12,7 @@ from litestar import Router, delete, get, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
-from media.recording_files import remove
+from media.recording_files import find
 from switchboard.api.audio import RangeHeader, send_file
 from switchboard.api.bodies import MessageBody
 from switchboard.api.cursor import DEFAULT_LIMIT, Cursor, Limit, read_cursor, write_cursor
@@ -21,6 +21,7 @@ from switchboard.api.problems import ApiError
 from switchboard.api.resources.parts import Parts, Wired
 from switchboard.api.types import MessageView, Page, RecordingView
 from switchboard.api.views import message_view, recording_view
+from switchboard.archive.deleting import Deletion, erase_message, erase_recording
 from switchboard.store.recordings import Recording, RecordingFilter, RecordingRepository
 from switchboard.store.records import MessageState
 from switchboard.store.voicemail import Message
@@ -84,10 +85,11 @@ async def delete_recording(
     recording: FromPath[str],
     reason: Annotated[str, QueryParameter(min_length=3, max_length=500, description="Why, for the log.")],
 ) -> None:
-    """Delete the audio for good; the record of the call stays."""
+    """Delete the audio for good; the record of the call stays, and tells when it was deleted."""
     found = await asyncio.to_thread(_recording, parts, recording)
     await parts.note(request, principal, "recording.deleted", found.record.id, "ok", reason)
-    await asyncio.to_thread(_unlink, parts.recordings, found.record.path)
+    at_us = round(parts.services.utc() * 1e6)
+    await asyncio.to_thread(_delete, parts.recordings, found.record.path, Deletion(at_us, principal.name, reason))
 
 
 @get("/voicemail", tags=["voicemail"])
@@ -148,7 +150,7 @@ async def delete_message(request: ApiRequest, parts: Wired, principal: Caller, m
     """Delete a message: its audio, and who left it, are gone for good."""
     found = await asyncio.to_thread(_message, parts, principal, message)
     await parts.note(request, principal, "voicemail.deleted", found.record.id, "ok", f"box {found.record.box}")
-    await asyncio.to_thread(_unlink, parts.recordings, found.record.path)
+    await asyncio.to_thread(erase_message, parts.recordings, parts.recordings / found.record.path)
     await _mark(parts, principal, found, "deleted")
 
 
@@ -193,11 +195,10 @@ def _keys(parts: Parts) -> Path:
     return parts.store.directory / "keys"
 
 
-def _unlink(directory: Path, path: str) -> None:
+def _delete(directory: Path, path: str, deletion: Deletion) -> None:
     file = directory / path
-    if file.resolve().is_relative_to(directory.resolve()):
-        remove(file)
-        file.with_suffix(".json").unlink(missing_ok=True)
+    if find(file) is not None and file.resolve().is_relative_to(directory.resolve()):
+        erase_recording(file, deletion)
 
 
 audio: Final = Router(

@@ -83,7 +83,7 @@ class IdentityView(View, frozen=True, kw_only=True):
 
 
 class RecordingView(View, frozen=True, kw_only=True):
-    """A file of audio: `there` is False once the file is gone."""
+    """A file of audio: `there` is False once the file is gone, `deleted` when that was on purpose."""
 
     id: str
     call: str
@@ -91,6 +91,7 @@ class RecordingView(View, frozen=True, kw_only=True):
     started: Moment
     seconds: float
     there: bool = True
+    deleted: Moment | None = None
 
 
 class CallSummary(View, frozen=True, kw_only=True):

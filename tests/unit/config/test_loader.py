@@ -171,6 +171,8 @@ def test_broken_yaml_is_one_line(tmp_path: Path, text: str, expected: str) -> No
         ("sip: {timers: {t1: 0}}", "sip.timers.t1 must be above zero"),
         ("sip: {timers: {t1: 5, t2: 4}}", "t2 is the ceiling"),
         ("sip: {min_se: 30s}", "min_se is 90 seconds or more"),
+        ("recording: {keep: 5h}", "recording.keep must be a day or more"),
+        ("recording: {keep_messages: 0s}", "recording.keep_messages must be a day or more"),
         ("sip: {session_expires: 60s}", "session_expires is min_se or more"),
         ("sip: {session_expires: 99.5}", "in whole seconds, or 0"),
         ('sip: {user_agent: "a\\nb"}', "sip.user_agent must be one line"),

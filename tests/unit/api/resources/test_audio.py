@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
+
 import pytest
 
 from media.recorder.files import Files
@@ -116,14 +119,20 @@ def test_recordings_are_listed(boss: Client, anna: Client, auditor: Client, reco
 
 
 def test_deleting_a_recording_leaves_the_record(switch: ApiSwitch, admin: Client, boss: Client, recording: str) -> None:
-    """The file and what is written beside it are gone, the call is not; a reason is needed."""
+    """The file is gone, the call is not, and what is beside it tells when and why; a reason is needed."""
     boss("DELETE", f"/recordings/{recording}?reason=gdpr", 403)
     admin("DELETE", f"/recordings/{recording}", 400)
     admin("DELETE", f"/recordings/{recording}?reason=wish%20of%20the%20caller", 204)
-    assert list((switch.recordings / "2026").iterdir()) == []
-    assert admin("GET", f"/recordings/{recording}")["there"] is False
+    (sidecar,) = (switch.recordings / "2026").iterdir()
+    mark = json.loads(sidecar.read_text())["deleted"]
+    assert (mark["by"], mark["why"]) == (switch.store.audit.page()[0].who, "wish of the caller")
+    told = admin("GET", f"/recordings/{recording}")
+    assert told["there"] is False
+    assert datetime.fromisoformat(told["deleted"]) == datetime.fromisoformat(mark["at"])
     admin("GET", f"/recordings/{recording}/audio", 404)
     assert switch.store.audit.page()[0].detail == "wish of the caller"
+    admin("DELETE", f"/recordings/{recording}?reason=once%20more", 204)
+    assert json.loads(sidecar.read_text())["deleted"] == mark
 
 
 def test_no_file_outside_of_the_directory_is_sent(switch: ApiSwitch, boss: Client) -> None:
