@@ -65,6 +65,7 @@ def check(config: ConfigOption = None) -> None:
 GROUPS: Final = {
     "agents": "switchboard.remote_cli.agents",
     "calls": "switchboard.calls_cli",
+    "certificates": "switchboard.certificates_cli",
     "flows": "switchboard.flows_cli",
     "masks": "switchboard.masks_cli",
     "sources": "switchboard.sources_cli",

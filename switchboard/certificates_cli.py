@@ -1,0 +1,48 @@
+"""`switchboard certificates`: what the running switch shows to its peers over TLS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import typer
+
+from switchboard.command_line import ConfigOption, load, refuse
+from switchboard.ops.control_client import NotRunning, Refused, ask
+from switchboard.store.store import CONTROL_NAME
+
+app = typer.Typer(
+    name="certificates",
+    help="Certificates that the running switch shows over TLS.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def certificates() -> None:
+    """Certificates that the running switch shows over TLS."""
+
+
+_RELOAD_HELP: Final = """Have certificate and key of sip.listen read anew.
+
+Who connects from now on is shown the new ones; connections and calls go on. Files that do not fit change nothing.
+
+\b
+Examples:
+  switchboard certificates reload
+"""
+
+
+@app.command(help=_RELOAD_HELP)
+def reload(config: ConfigOption = None) -> None:
+    """Have certificate and key read anew."""
+    path = Path(load(config).store.directory, CONTROL_NAME)
+    try:
+        ask(path, "reload-certificates")
+    except NotRunning as problem:
+        refuse(f"{problem}; is it running on this store? (switchboard run)")
+    except Refused as problem:
+        refuse(str(problem))
+    typer.echo("new connections are shown the new certificate")
