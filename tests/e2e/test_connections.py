@@ -31,6 +31,7 @@ class Place:
         self.pair: Pair = self.authority.sign("switch")
         self.tcp, self.tls = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM)
         self.udp = free_port()
+        self.mutual = free_port(socket.SOCK_STREAM)
         self.agent = free_port(socket.SOCK_STREAM)
 
     def settings(self) -> dict[str, object]:
@@ -166,31 +167,78 @@ async def test_softphones(place: Place, switch: RunningSwitch, tmp_path: Path, b
 async def test_carriers_over_tcp(place: Place, switch: RunningSwitch, tmp_path: Path) -> None:
     """SIPp on both sides: calls come over one connection or one a call, and go out over one that we open."""
     need_sipp()
-    agent = [
-        *("sipp", "-sn", "uas", "-t", "t1", "-i", "127.0.0.1", "-p", str(place.agent)),
-        *("-mp", str(next_media_port()), "-nostdin"),
-    ]
     opened = (await asyncio.to_thread(switch.metrics)).get("sip_connections_opened_total", 0)
-    answering = await asyncio.create_subprocess_exec(
-        *agent, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
+    async with answering(tmp_path, place.agent):
         for transport in ("t1", "tn"):
-            calling = await asyncio.create_subprocess_exec(
-                *("sipp", f"127.0.0.1:{place.tcp}", "-sn", "uac", "-s", "4001", "-t", transport, "-i", "127.0.0.1"),
-                *("-p", str(free_port(socket.SOCK_STREAM)), "-mp", str(next_media_port()), "-nostdin"),
-                *("-d", "300", "-m", str(CALLS), "-r", "10", "-max_socket", "100"),
-                *("-trace_err", "-error_file", f"{transport}.errors"),
-                cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
-            errors = tmp_path / f"{transport}.errors"
-            status = await asyncio.wait_for(calling.wait(), 30)
-            assert status == 0, errors.read_text()[-2000:] if errors.exists() else transport
-    finally:
-        answering.kill()
-        await answering.wait()
+            await carry(tmp_path, place.tcp, transport)
     assert (await asyncio.to_thread(switch.metrics))["sip_connections_opened_total"] == opened + 1
     await switch.nothing_left()
+
+
+async def carry(directory: Path, port: int, transport: str) -> None:
+    """Calls by SIPp to 4001 over TCP, of which none fails; t1 is one connection, tn one a call."""
+    calling = await asyncio.create_subprocess_exec(
+        *("sipp", f"127.0.0.1:{port}", "-sn", "uac", "-s", "4001", "-t", transport, "-i", "127.0.0.1"),
+        *("-p", str(free_port(socket.SOCK_STREAM)), "-mp", str(next_media_port()), "-nostdin"),
+        *("-d", "300", "-m", str(CALLS), "-r", "10", "-max_socket", "100"),
+        *("-trace_err", "-error_file", f"{transport}.errors"),
+        cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    errors = directory / f"{transport}.errors"
+    status = await asyncio.wait_for(calling.wait(), 30)
+    assert status == 0, errors.read_text()[-2000:] if errors.exists() else transport
+
+
+@contextlib.asynccontextmanager
+async def answering(directory: Path, port: int) -> AsyncIterator[None]:
+    """SIPp answers over TCP."""
+    agent = await asyncio.create_subprocess_exec(
+        *("sipp", "-sn", "uas", "-t", "t1", "-i", "127.0.0.1", "-p", str(port)),
+        *("-mp", str(next_media_port()), "-nostdin"),
+        cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield
+    finally:
+        agent.kill()
+        await agent.wait()
+
+
+async def test_a_carrier_over_mutual_tls(place: Place, tmp_path: Path) -> None:
+    """One switch calls by another: the first verifies the second, which asks it for its certificate."""
+    need_sipp()
+    pair = place.authority.sign("near")
+    near = Place(tmp_path)
+    settings = near.settings()
+    sip = settings["sip"]
+    assert isinstance(sip, dict)
+    sip["listen"][2] |= {"certificate": str(pair.certificate), "key": str(pair.key)}
+    sip["connections"] = {"server_ca": str(place.authority.file)}
+    settings["numbers"] = [{"number": "4001", "target": f"sip:4001@127.0.0.1:{place.mutual};transport=tls"}]
+    settings["media"] = {"ports": "24000-25999"}
+    far = place.settings()
+    sip = far["sip"]
+    assert isinstance(sip, dict)
+    udp, _, tls = sip["listen"]
+    tls |= {"port": place.mutual, "client_ca": str(place.authority.file)}
+    sip["listen"] = [
+        udp | {"port": free_port()},
+        {**udp, "port": free_port(socket.SOCK_STREAM), "transport": "tcp"},
+        tls,
+    ]
+    far["media"] = {"ports": "22000-23999"}
+    (tmp_path / "near").mkdir()
+    (tmp_path / "far").mkdir()
+    with (
+        running_switch(tmp_path / "near", **settings) as one,
+        running_switch(tmp_path / "far", **far) as other,
+    ):
+        async with answering(tmp_path, place.agent):
+            await carry(tmp_path, near.tcp, "t1")
+        assert one.metrics()["sip_connections_opened_total"] == 1
+        assert other.metrics()["sip_connections_opened_total"] == 1
+        await one.nothing_left()
+        await other.nothing_left()
 
 
 async def test_certificates_are_renewed(place: Place, switch: RunningSwitch) -> None:
