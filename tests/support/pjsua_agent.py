@@ -108,7 +108,16 @@ class Talk(pj.Call):
         """The last moment at which its counters can be read."""
         stream = self.getStreamStat(prm.streamIdx)
         received, sent = stream.rtcp.rxStat, stream.rtcp.txStat
-        self.counters = {"received": received.pkt, "lost": received.loss, "sent": sent.pkt}
+        self.counters = {
+            "received": received.pkt,
+            "lost": received.loss,
+            "sent": sent.pkt,
+            # What RTCP told it.
+            "reports": sent.updateCount,
+            "peer_lost": sent.loss,
+            "trips": stream.rtcp.rttUsec.n,
+            "trip_us": stream.rtcp.rttUsec.mean,
+        }
 
     def listen(self, milliseconds: int, file: str) -> None:
         """Record what comes in for a while, beside the recording of the whole."""
