@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from switchboard.ops.control_client import ask
+from tests.conformance.test_torture import BY_NAME
 from tests.support.certificates import Authority, Pair
 from tests.support.pjsua import TONE, Softphone, need_pjsua, softphone
 from tests.support.sipp import need_sipp, next_media_port
@@ -263,3 +264,58 @@ async def test_certificates_are_renewed(place: Place, switch: RunningSwitch) -> 
     place.pair.key.write_bytes(other.key.read_bytes())
     assert await asyncio.to_thread(ask, control, "reload-certificates") == {"reloaded": True}
     assert await shown() == "other"
+
+
+async def exchange(port: int, data: bytes, *, ends: bool) -> str:
+    """What the switch says to some octets until it closes, or for a while; a connection it keeps answers a ping."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(data)
+    said = b""
+    with contextlib.suppress(TimeoutError, ConnectionResetError):
+        async with asyncio.timeout(5 if ends else 1):
+            while more := await reader.read(4096):
+                said += more
+            assert ends, "it was closed"
+    if ends:
+        assert reader.at_eof() or reader.exception() is not None
+    writer.close()
+    with contextlib.suppress(ConnectionResetError):
+        await writer.wait_closed()
+    return said.decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "statuses", "ends"),
+    [
+        ("ncl", ["400", "INVITE"], True),
+        ("mcl01", ["400", "OPTIONS"], True),
+        ("clerr", [], False),
+        ("dblreq", ["4", "REGISTER", "4", "INVITE"], True),
+        ("wsinv", ["4", "INVITE"], False),
+    ],
+)
+async def test_torture_by_tcp(
+    place: Place, switch: RunningSwitch, name: str, statuses: list[str], *, ends: bool
+) -> None:
+    """The messages of RFC 4475 that concern framing: a wrong length ends the connection, after its 400.
+
+    Both requests of dblreq are answered; octets that follow its second one begin no message.
+    """
+    row = BY_NAME.get(name)
+    if row is None:
+        pytest.skip("the torture messages are not here")
+    said = await exchange(place.tcp, row.data, ends=ends)
+    found = [
+        word
+        for status, method in re.findall(r"^SIP/2\.0 (\d+).*?^CSeq:\s*\d+\s+(\w+)", said, re.MULTILINE | re.DOTALL)
+        for word in (status, method)
+    ]
+    assert all(one.startswith(other) for one, other in zip(found, statuses, strict=True)), said
+
+
+async def test_streams_without_an_end(place: Place, switch: RunningSwitch) -> None:
+    """A head that never ends is refused when it is too long; pings are answered, and nothing else."""
+    said = await exchange(place.tcp, b"INVITE sip:a@b SIP/2.0\r\n" + b"X: y\r\n" * 50_000, ends=True)
+    assert said == "" or said.startswith("SIP/2.0 513")
+    assert await exchange(place.tcp, b"\r\n\r\n", ends=False) == "\r\n"
+    assert await exchange(place.tcp, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", ends=True) == ""
