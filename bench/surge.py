@@ -45,7 +45,8 @@ def configuration(surge: Surge, sip_port: int, http_port: int, store: str) -> di
     announcements = {"first": "10s", "every": "20s", "position": True, "callback_offer": "20s"}
     return {
         "sip": {"listen": [{"host": host, "port": sip_port}]},
-        "media": {"ports": "10000-29999", "plane": "none", "carried": surge.listening + surge.agents},
+        # Nobody speaks, which would be found out and hung up.
+        "media": {"ports": "10000-29999", "plane": "none", "carried": surge.listening + surge.agents, "silence": "1h"},
         "limits": {"calls": 2 * surge.callers},
         "trunks": [{"name": "carrier", "from": ["127.0.0.0/8"], "to": f"{host}:{surge.trunk_port}"}],
         "outbound": {"trunk": "carrier", "shown": SHOWN},

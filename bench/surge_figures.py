@@ -181,3 +181,6 @@ def api(result: Result, poll: Poll, began: float) -> None:
         "api_max_ms": milliseconds(max(took, default=None)),
     }
     result.notes += poll.failures[:3]
+    slow = sorted(poll.asked, key=lambda one: -one.seconds)[:5]
+    moments = ", ".join(f"{one.seconds * 1000:.0f} ms at {one.at - began:.1f} s" for one in slow)
+    result.details.append(f"the API's slowest answers: {moments}")

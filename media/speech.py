@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import os
 import re
+import time
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +36,10 @@ CACHE_BYTES: Final = 256 * 1024 * 1024
 # After pruning this much of the limit is used, so that not every new text walks the directory.
 _PRUNE_TO: Final = 0.9
 _MAX_WAITING: Final = 200
+#: A text that was asked for so many seconds ago is there still, unless this cache itself has dropped it.
+_USE_HOLDS: Final = 30.0
+#: Names remembered for that.
+_MAX_USED: Final = 10_000
 
 # Brackets would be read as phonemes, control characters as commands.
 _UNREADABLE: Final = re.compile(r"[\x00-\x1f\x7f\[\]<>\\]+")
@@ -60,6 +65,7 @@ class SpeechCache:
         self._turns = asyncio.Semaphore(parallel)
         self._writing = asyncio.Lock()
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._used: dict[str, float] = {}
 
     @property
     def directory(self) -> Path:
@@ -81,11 +87,18 @@ class SpeechCache:
         return PREFIX + hashlib.sha256(key.encode()).hexdigest()
 
     def cached(self, name: str) -> bool:
-        """Return whether a name can be played now; asking counts as a use."""
+        """Return whether a name can be played now; asking counts as a use, once in half a minute."""
+        now = time.monotonic()
+        used = self._used.get(name)
+        if used is not None and now - used < _USE_HOLDS:
+            return True
         try:
             os.utime(self._file(name))
         except OSError:
             return False
+        if len(self._used) >= _MAX_USED:
+            self._used.clear()
+        self._used[name] = now
         return True
 
     async def render(self, text: str, language: str) -> str:
@@ -171,6 +184,7 @@ class SpeechCache:
             if path != newest:
                 path.unlink(missing_ok=True)
                 held -= size
+        self._used.clear()
         self._held = held
 
     def _files(self) -> list[tuple[int, int, Path]]:

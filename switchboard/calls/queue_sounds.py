@@ -7,6 +7,8 @@ back; an agent who is found ends both.
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterator
 from typing import Final
 
 from ivr_flows.actions import Play, Speech
@@ -22,6 +24,16 @@ ANNOUNCEMENT: Final = -2
 
 _LONGEST: Final = 3600.0
 """Beyond an hour no number of minutes is told."""
+
+IN_ONE: Final = 100
+"""Up to this place the sentence is spoken as a whole. Beyond, it is put together of pieces, of which there are few:
+in a surge everybody has another place, and making so many sentences would take the machine away from the calls."""
+
+_PIECES: Final[dict[str, re.Pattern[str]]] = {
+    "zh": re.compile(r"零?[一二两三四五六七八九]?[十百千万亿]|零?[一二三四五六七八九]"),
+    "en": re.compile(r"\S.*?(?: thousand| hundred|$)"),
+}
+"""What the words of a whole number are made of: 一千 | 二百 | 零五; one thousand | two hundred | and five."""
 
 _TEXTS: Final[dict[str, dict[str, str]]] = {
     "zh": {
@@ -75,7 +87,9 @@ def announce(x: Exchange, call: Call, action: Announce, language: str) -> None:
 
 def _play_announcement(x: Exchange, call: Call, play: Play) -> None:
     sounds = playable(x, play.prompts)
-    if call.wait is not None and sounds and call.caller.lease is not None:
+    # A number that lacks a piece is another number.
+    whole = len(sounds) == len(play.prompts)
+    if call.wait is not None and whole and call.caller.lease is not None:
         call.wait.playing = True
         x.media.play(call.caller.lease, ANNOUNCEMENT, sounds, False)
 
@@ -113,14 +127,23 @@ def sounds_of(action: Announce, language: str, callback_key: str) -> tuple[str |
         if not callback_key:
             return ()
         return (Speech(texts["callback"].format(key=_number(callback_key, spoken)), spoken),)
-    said = ""
-    if action.position == 1:
-        said = texts["next"]
-    elif action.position > 1:
-        said = texts["position"].format(position=_number(str(action.position), spoken))
+    said = [*_position(action.position, texts, spoken)]
     if action.wait is not None:
-        said += (" " if said and spoken == "en" else "") + _band(action.wait, texts, spoken)
-    return (Speech(said, spoken),) if said else ()
+        said.append(_band(action.wait, texts, spoken))
+    return tuple(Speech(text, spoken) for text in said)
+
+
+def _position(position: int, texts: dict[str, str], language: str) -> Iterator[str]:
+    """What tells the place, in one or several texts."""
+    if position == 1:
+        yield texts["next"]
+    elif 1 < position <= IN_ONE:
+        yield texts["position"].format(position=_number(str(position), language))
+    elif position > IN_ONE:
+        before, _, after = texts["position"].partition("{position}")
+        yield before.strip()
+        yield from _PIECES[language].findall(_number(str(position), language))
+        yield after.strip()
 
 
 def _band(wait: tuple[float, float], texts: dict[str, str], language: str) -> str:

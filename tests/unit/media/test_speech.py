@@ -6,6 +6,7 @@ import asyncio
 import os
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -229,6 +230,26 @@ async def test_the_least_recently_used_is_dropped(tmp_path: Path, speaker: Speak
     assert cache.cached(names[0])
     fourth = await cache.render("four", "en")
     assert [cache.cached(name) for name in (*names, fourth)] == [True, False, False, True]
+
+
+async def test_a_use_is_noted_once_in_a_while(
+    tmp_path: Path, speaker: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text that hundreds of callers hear is looked for in the directory every half a minute."""
+    clock = [1000.0]
+    monkeypatch.setattr("media.speech.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    cache = cache_of(tmp_path, speaker)
+    name = await cache.render("one", "en")
+    assert cache.cached(name)
+    file = wav_file(name, cache)
+    for later, noted in ((29.0, False), (31.0, True), (60.0, False)):
+        clock[0] = 1000.0 + later
+        os.utime(file, (1.0, 1.0))
+        assert cache.cached(name)
+        assert (file.stat().st_mtime > 1.0) is noted
+    clock[0] = 1100.0
+    file.unlink()
+    assert not cache.cached(name)
 
 
 async def test_a_restarted_cache_counts_what_is_there(tmp_path: Path, speaker: Speaker) -> None:
