@@ -7,6 +7,7 @@ defaults of G.107 Table 3, for which the rating is 93.2.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -48,6 +49,8 @@ def loss_impairment(codec: Impairment, loss: float, burst_ratio: float = 1.0) ->
     return codec.ie + (95.0 - codec.ie) * percent / (percent / max(burst_ratio, 1.0) + codec.bpl)
 
 
+# To a millisecond the delays of all calls are few.
+@lru_cache(maxsize=1024)
 def delay_impairment(one_way_ms: float) -> float:
     """Id (G.107 §7.4): talker's echo, listener's echo and the delay itself; `one_way_ms` from mouth to ear."""
     delay = max(one_way_ms, 0.0)
@@ -101,5 +104,5 @@ def score(codec: str, loss: float, round_trip_ms: float | None, burst: float = 1
     impairment = IMPAIRMENTS.get(codec)
     if impairment is None:
         return None
-    delay = (round_trip_ms or 0.0) / 2.0 + JITTER_BUFFER_MS
+    delay = float(round((round_trip_ms or 0.0) / 2.0 + JITTER_BUFFER_MS))
     return round(opinion(rating(impairment, loss, delay, burst)), 2)
