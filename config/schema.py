@@ -202,6 +202,8 @@ class Recording(Section, frozen=True):
     encrypt: bool = False
     """Seal recordings and voice messages with AES-256-GCM as they are written; the keys are ``recording-N.key``
     in ``keys`` below ``store.directory``, made at the first use: back them up. What is plain stays as it is."""
+    format: Literal["wav", "ogg"] = "wav"
+    """``ogg``: after a call its recording becomes Ogg Opus, a sixth of the size or less. Voice messages stay wav."""
     keep: Duration | None = None
     """How long recordings are kept, ``180d``, a day at least; older ones are deleted at the start and once a day, by
     whole days, and their records say when. For ever without it."""

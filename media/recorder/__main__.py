@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--spool", type=Path, metavar="DIR", help="where complete files are told of")
     parser.add_argument("--keys", type=Path, metavar="DIR", help="where the keys of sealed files are")
     parser.add_argument("--seal", action="store_true", help="seal what is written from now on")
+    parser.add_argument("--ogg", action="store_true", help="make ogg files of complete recordings of calls")
     arguments = parser.parse_args()
     # Draining comes by command: a signal to the whole group must not cut recordings.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -35,7 +36,7 @@ def main() -> None:
     supervisor = None if arguments.supervisor_fd is None else socket.socket(fileno=arguments.supervisor_fd)
     keys = None if arguments.keys is None else KeyRing(arguments.keys)
     files = Files(keys, seal=arguments.seal)
-    Loop(arguments.socket, supervisor, arguments.directory, arguments.spool, files, keys).run()
+    Loop(arguments.socket, supervisor, arguments.directory, arguments.spool, files, keys, arguments.ogg).run()
 
 
 if __name__ == "__main__":

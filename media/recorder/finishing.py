@@ -18,6 +18,7 @@ from typing import Final
 from msgspec import DecodeError, Struct
 from msgspec import json as msgspec_json
 
+from media.recorder.ogg import StoppedError, to_ogg
 from media.recorder.sidecar import read_sidecar, sidecar_of, write_sidecar
 from media.recorder.wav import HEADER, RATE, WIDTH
 from media.recording_files import AudioReader, find, wav_channels
@@ -33,6 +34,7 @@ MOST: Final = 10_000
 """Files that are remembered; of more the spool alone knows."""
 PENDING: Final = ".pending"
 READY: Final = ".ready"
+WAV: Final = ".wav"
 _PIECE: Final = 1 << 18
 _NICEST: Final = 19
 
@@ -59,8 +61,9 @@ class Job(Struct):
 class Finisher:
     """`add` and `forget` belong to the recorder's loop; a thread of its own calls `work`."""
 
-    def __init__(self, spool: Path, keys: KeyRing | None = None, *, threaded: bool = True) -> None:
-        """Goes on with what an earlier recorder left; `keys` are those of sealed files."""
+    def __init__(self, spool: Path, keys: KeyRing | None = None, *, ogg: bool = False, threaded: bool = True) -> None:
+        """Goes on with what an earlier recorder left; `keys` are those of sealed files; `ogg`: calls become that."""
+        self._ogg = ogg
         self._keys = keys or KeyRing(spool)
         self._spool = spool
         self._threaded = threaded
@@ -103,6 +106,8 @@ class Finisher:
                 self._finish(job.path)
             except FileNotFoundError:
                 self._drop(job)  # deleted meanwhile
+            except StoppedError:
+                return None
             except (OSError, ValueError) as error:
                 self._fail(job, error, now)
             else:
@@ -166,18 +171,31 @@ class Finisher:
 
     # --- one file ---
 
+    def _measured(self, path: Path) -> dict[str, object]:
+        """What the sidecar tells, with the length that the file really has: that of an ogg was noted before."""
+        sidecar = sidecar_of(path)
+        about = read_sidecar(sidecar)
+        file = find(path)
+        if file is None:
+            raise FileNotFoundError(path.name)
+        known = isinstance(about.get("seconds"), float | int)
+        if not known or (about.get("complete") is not True and WAV in file.suffixes):
+            about["seconds"] = wav_seconds(path, self._keys) if WAV in file.suffixes else 0.0
+            write_sidecar(sidecar, about)
+        return about
+
     def _finish(self, path: Path) -> None:
+        about = self._measured(path)
+        if self._ogg:
+            to_ogg(path, self._keys, lambda: not self._ended)
         file = find(path)
         if file is None:
             raise FileNotFoundError(path.name)
         sha256, octets = checksum(file)
-        sidecar = sidecar_of(path)
-        about = read_sidecar(sidecar)
-        seconds = about.get("seconds")
-        if about.get("complete") is not True or not isinstance(seconds, float | int):
-            seconds = wav_seconds(path, self._keys)
-        about |= {"seconds": seconds, "octets": octets, "sha256": sha256}
-        write_sidecar(sidecar, about)
+        seconds = about["seconds"]
+        assert isinstance(seconds, float | int)
+        about |= {"octets": octets, "sha256": sha256}
+        write_sidecar(sidecar_of(path), about)
         gaps = about.get("gap_count", 0)
         told = Finished(
             recording=str(about.get("recording", "")),

@@ -29,9 +29,10 @@ class Loop:
         spool: Path | None = None,
         files: Files = PLAIN,
         keys: KeyRing | None = None,
+        ogg: bool = False,
     ) -> None:
         """Completes what an earlier recorder left unfinished in `directories`; checksums are told by `spool`."""
-        self._finisher = None if spool is None else Finisher(spool, keys)
+        self._finisher = None if spool is None else Finisher(spool, keys, ogg=ogg)
         for directory in directories:
             for path_of in mend(directory, files):
                 if self._finisher is not None:

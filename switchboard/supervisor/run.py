@@ -96,7 +96,8 @@ def _prepare(config: Config, file: Path, pid_file: Path | None, modules: Modules
 def _recorder(config: Config, store: Path, recordings: Path, modules: Modules) -> list[str]:
     arguments = [modules.recorder, "--socket", str(store / RECORDER), "--directory", str(recordings)]
     arguments += ["--spool", str(store / FINISHED), "--keys", str(store / KEYS)]
-    return [*arguments, "--seal"] if config.recording.encrypt else arguments
+    arguments += ["--seal"] if config.recording.encrypt else []
+    return [*arguments, "--ogg"] if config.recording.format == "ogg" else arguments
 
 
 def _worker(config: Config, index: int, store: Path, recordings: Path, modules: Modules) -> Worker:

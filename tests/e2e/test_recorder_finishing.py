@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from media.control import Ping, Pong, Record, Recorded, Release
 from media.recorder.finishing import Finished, collect
@@ -141,3 +143,32 @@ def test_a_sealed_recording_without_a_key_place(tmp_path: Path, phones: tuple[Ph
         recorded = control.expect(Recorded)
         assert (recorded.octets, "others may read" in recorded.reason) == (0, True)
         talk(a, b, phones, 5)
+
+
+def test_a_call_becomes_ogg(tmp_path: Path, phones: tuple[Phone, Phone]) -> None:
+    """After its end, while the next one is being recorded; nothing in clear where it is sealed."""
+    spool, keys = tmp_path / "finished", tmp_path / "keys"
+    options = ("--spool", str(spool), "--keys", str(keys), "--seal", "--ogg")
+    with recorder(tmp_path, *options) as running, worker(tmp_path, recorder=running.path) as carrier:
+        control = carrier.connect()
+        a, b = joined(control, carrier, phones)
+        for number in (1, 2):
+            path = tmp_path / "day" / f"call-{number}.wav"
+            control.send(Record(a, 1, f"r{number}", str(path)), Ping())
+            control.expect(Pong)
+            talk(a, b, phones, 30)
+        control.send(Release(a, 1))
+        assert control.expect(Recorded).reason == ""
+        assert control.expect(Recorded).reason == ""
+        for number in (1, 2):
+            path = tmp_path / "day" / f"call-{number}.wav"
+            until((spool / f"call-{number}.ready").exists, "it is not told")
+            with AudioReader(path, KeyRing(keys)) as reader:
+                assert reader.media_type == "audio/ogg"
+                sound, rate = soundfile.read(io.BytesIO(reader.read(0, reader.size)))
+            assert (rate, sound.shape[1]) == (8000, 2)
+        ready = {one.recording: one for one in collect(spool, 10)}
+        assert sorted(ready) == ["r1", "r2"]
+        assert len(sound) == pytest.approx(ready["r2"].seconds * 8000, abs=400)
+        names = [f"call-{number}.{ending}" for number in (1, 2) for ending in ("json", "ogg.sealed")]
+        assert sorted(entry.name for entry in path.parent.iterdir()) == names

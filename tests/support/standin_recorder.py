@@ -12,6 +12,7 @@ if __name__ == "__main__":
     parser.add_argument("--directory", nargs="*")
     parser.add_argument("--spool")
     parser.add_argument("--keys")
+    parser.add_argument("--ogg", action="store_true")
     parser.add_argument("--seal", action="store_true")
     parser.add_argument("--supervisor-fd", type=int)
     child = StandIn(parser.parse_args().supervisor_fd)
