@@ -1,4 +1,4 @@
-"""A complete wav recording becomes Ogg Opus (RFC 7845), of a sixth of its size; a sealed one stays sealed throughout."""
+"""A complete wav recording becomes Ogg Opus (RFC 7845) of a sixth of its size; a sealed one stays sealed throughout."""
 
 from __future__ import annotations
 
