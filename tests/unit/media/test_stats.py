@@ -88,3 +88,28 @@ def test_a_timestamp_that_wraps_or_jumps_is_no_jitter() -> None:
     for seq in range(20):
         reception.audio(seq, (2**32 - 1600 + seq * 160) & 0xFFFFFFFF, 1, seq * 0.02)
     assert reception.jitter_ms == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "bursts", "why"),
+    [
+        (list(range(100)), 0, "nothing lost"),
+        ([n for n in range(100) if n not in (10, 30, 50)], 3, "one by one"),
+        ([n for n in range(100) if not 10 <= n < 40], 1, "all at once"),
+        ([65534, 65535, 65540, 65541, 65545], 2, "over the end of the numbers"),
+        ([5, 7, 6, 8], 1, "late ones leave a gap first"),
+        ([5, 6, 6, 7], 0, "a duplicate"),
+    ],
+)
+def test_losses_in_a_row_are_one_burst(numbers: list[int], bursts: int, why: str) -> None:
+    """What the burst ratio of the E-model is made of."""
+    assert hear(numbers).bursts == bursts, why
+
+
+def test_the_stream_so_far() -> None:
+    """Where the source of now began, what it should have sent and what came of it; those before do not count."""
+    reception = hear([1, 3])
+    assert reception.stream() == ((1, 1), 3, 2)
+    hear([40000, 40001, 40004], ssrc=2, reception=reception)
+    assert reception.stream() == ((2, 40000), 5, 3)
+    assert Reception().stream()[1:] == (0, 0)
