@@ -38,6 +38,7 @@ from switchboard.sip.errors import SipError
 from switchboard.sip.flow import on_transport, transport_of
 from switchboard.sip.message import Response
 from switchboard.sip.outgoing import OutgoingRequest
+from switchboard.sip.render import host_port
 from switchboard.sip.transaction.client import ClientTransaction
 from switchboard.sip.uri import Uri, parse_uri
 
@@ -81,9 +82,8 @@ def _number_destination(x: Exchange, target: NumberTarget, shown: str) -> Destin
     if trunk is None or trunk.to is None:
         return UNREACHABLE
     number = x.secrets.open(target.secret)
-    host, port = trunk.to
     by = "" if type(trunk.to) is tuple else f";transport={transport_of(trunk.to)}"
-    uri = f"sip:{number.reveal('dial on trunk')}@{host}:{port}{by}"
+    uri = f"sip:{number.reveal('dial on trunk')}@{host_port(trunk.to)}{by}"
     return Destination(uri, f"<{uri}>", shown or target.shown, trunk.to, str(number), trunk.nat)
 
 

@@ -17,6 +17,7 @@ from switchboard.calls.reliable import Mode, invite_lines
 from switchboard.calls.session_timers import offer_lines
 from switchboard.calls.subscriptions import Subscriptions
 from switchboard.net.sources import Door, OpenDoor
+from switchboard.sip.render import host_port
 from switchboard.sip.timers import DeadlineHeap
 from switchboard.sip.transaction.table import Input
 
@@ -461,8 +462,7 @@ class Exchange:
         self.called_back: dict[str, str] = {}
         """By callback, the call that is the attempt at it."""
         self.after_heap: DeadlineHeap[Afterlife] = DeadlineHeap()
-        host, port = settings.local
-        self.contact = f"Contact: <sip:{host}:{port}>"
+        self.contact = f"Contact: <sip:{host_port(settings.local)}>"
         self.extensions = ("Supported: 100rel",) if settings.reliable != "off" else ()
         self.invite_lines = offer_lines(settings.session_expires, settings.min_se) + invite_lines(settings.reliable)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from switchboard.calls.connecting import contact_address
+from switchboard.calls.exchange import Trunk
 from switchboard.calls.phones import PhoneSources
 from switchboard.sip.flow import TcpAddress, TlsAddress
 from switchboard.sip.outgoing import OutgoingRequest
@@ -84,6 +85,22 @@ def test_all_lines_of_one_connection() -> None:
     assert phones.cut_off(FLOW)
     assert registrar.lookup(aor, world.now) == []
     assert not phones.cut_off(FLOW)
+
+
+def test_a_carrier_is_called_by_its_transport() -> None:
+    """The Request-URI says it, and an IPv6 address stands in brackets."""
+    world = World()
+    there = TlsAddress(("2001:db8::1", 5061))
+    world.exchange.trunks = {"bench": Trunk("bench", there, False)}
+    out, _ = world.dial(NUMBER)
+    world.within(world.carrier, out, "ACK", 1)
+    world.keys("345678")
+    ((_, data),) = [(where, data) for _, where, data in world.sent if where == there]
+    line = data.decode().splitlines()[0]
+    assert line.endswith("@[2001:db8::1]:5061;transport=tls SIP/2.0")
+    world.core.flow_lost(there, world.now)
+    world.run()
+    assert [leg.sip_status for call in world.exchange.calls.values() for leg in call.record.legs][1:] == [503]
 
 
 def test_where_a_phone_is() -> None:
