@@ -272,8 +272,9 @@ class SourceGuard:
         for trunk in self._trunks:
             if trunk.version == network.version and trunk.overlaps(network):
                 raise ValueError(f"{network} belongs to a trunk, or holds one: {trunk}")
-        for host, until in self._trusted.items():
-            if until > now and _address(host) in network:
+        single = str(network.network_address) if network.num_addresses == 1 else ""
+        for host in (single,) if single else self._trusted:
+            if self._trusted.get(host, 0.0) > now and _address(host) in network:
                 raise ValueError(f"{network} is, or holds, {host}, where a registered phone is")
         until = FOREVER if seconds is None else now + seconds
         self._networks[network] = Blocked(network, "operator", until)
