@@ -105,7 +105,7 @@ class Listener:
         if self._cpus:
             os.sched_setaffinity(self._process.pid, self._cpus)
         if self._process.stdout.readline() != b"ready\n":
-            self._process.wait(5)
+            self._process.communicate(timeout=5)
             raise BenchError(f"UDP port {self.port} is taken; it belongs to the load")
         return self
 
@@ -116,7 +116,7 @@ class Listener:
             told, _ = self._process.communicate(timeout=30)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait(5)
+            self._process.communicate()
             return
         if self._process.returncode == 0:
             document = json.loads(told)

@@ -25,7 +25,7 @@ ANNOUNCEMENT: Final = -2
 _LONGEST: Final = 3600.0
 """Beyond an hour no number of minutes is told."""
 
-IN_ONE: Final = 100
+IN_ONE: Final = 20
 """Up to this place the sentence is spoken as a whole. Beyond, it is put together of pieces, of which there are few:
 in a surge everybody has another place, and making so many sentences would take the machine away from the calls."""
 
