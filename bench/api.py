@@ -34,6 +34,14 @@ class Api:
         self._connection = http.client.HTTPConnection(*address, timeout=_TIMEOUT)
         self._token = ""
 
+    def __enter__(self) -> Self:
+        """Connects with the first request."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, t: TracebackType | None) -> None:
+        """Close the connection."""
+        self._connection.close()
+
     def sign_in(self, name: str, password: str) -> None:
         """With a one-time password, which is changed at once; raises BenchError."""
         given = self.ask("POST", "/api/v1/auth/login", {"name": name, "password": password})

@@ -42,7 +42,7 @@ class Service:
     lost: int
     """How many came and talked to nobody, neither then nor when they were called back."""
     rung_again: int
-    """How often a further agent had to be rung for somebody."""
+    """How often a further agent had to be rung for somebody on the line."""
 
 
 def read(database: Path, number: str) -> Service:
@@ -59,9 +59,8 @@ def read(database: Path, number: str) -> Service:
     reached = {first: (last, since) for first, last, since, state in callbacks if state == "done" and last in talked}
     served += [Served(since, rang[last][0], True) for last, since in reached.values() if last in rang]
     lost = sum(call not in talked and call not in reached for call in calls)
-    return Service(
-        sorted(served, key=lambda one: (one.rang_us, one.came_us)), lost, sum(count - 1 for _, count in rang.values())
-    )
+    again = sum(rang[call][1] - 1 for call in calls if call in rang)
+    return Service(sorted(served, key=lambda one: (one.rang_us, one.came_us)), lost, again)
 
 
 def overtaken(served: Iterable[Served]) -> list[Served]:

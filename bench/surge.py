@@ -179,14 +179,15 @@ def run(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="bench-surge-") as directory:
         file = write_configuration(Path(directory, "surge.yaml"), surge, _SIP_PORT, _HTTP_PORT, f"{directory}/store")
         try:
-            with own_switch(file, options.cpus) as own, loading(own.target, console) as load:
-                client = Api(("127.0.0.1", _HTTP_PORT))
+            with ExitStack() as stack:
+                own = stack.enter_context(own_switch(file, options.cpus))
+                load = stack.enter_context(loading(own.target, console))
+                client = stack.enter_context(Api(("127.0.0.1", _HTTP_PORT)))
                 client.sign_in(*first_account(own.output()))
                 poll = Poll(client, paths(surge))
-                results = {
-                    "switch": own.result,
-                    "surge": measure(load, surge, poll, Path(directory, _DATABASE), options.seed),
-                }
+                results["surge"] = measure(load, surge, poll, Path(directory, _DATABASE), options.seed)
+                own.note_memory()
+                results["switch"] = own.result
         except BenchError as error:
             failure = str(error)
     faults = report.broken(results)
