@@ -47,7 +47,7 @@ call: setup ## Place a demonstration call through the running switch
 
 # Most end-to-end tests wait for real time to pass, so two files at a time take half as long.
 test: setup $(VENV)/.ready-dev check ## Lint, types, contracts and all tests
-	@$(PY) -m pytest -n 2 --dist loadfile
+	@$(PY) -m pytest -n 3 --dist loadfile
 
 check: setup $(VENV)/.ready-dev ## ruff, mypy --strict, import-linter
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .

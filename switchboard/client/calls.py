@@ -107,6 +107,11 @@ class Calls:
         """End one's part; of a supervisor: the call."""
         return await self.command(call, commands.HangUp())
 
+    async def trace(self, call: str, *, reveal: bool = False, wire: bool = False) -> TraceView:
+        """The SIP messages so far of a call that is up."""
+        asked = {"reveal": reveal or None, "wire": wire or None}
+        return await self._session.get(f"/calls/{segment(call)}/trace", TraceView, asked)
+
 
 class Records:
     """`/records`: calls that have ended, `/contacts` and an agent's own last calls."""

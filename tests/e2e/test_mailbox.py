@@ -53,6 +53,7 @@ async def test_messages_are_heard_kept_and_deleted(switch: RunningSwitch, tmp_pa
         await alice.register()
         await carry(first, switch.target, tmp_path, LEAVE)
         await switch.eventually(lambda: summaries(alice) == [("yes", 1, 0)])
+        await switch.eventually(lambda: len(switch.rows("select id from voicemail_messages")) == 1)
         (message,) = await listed(switch)
 
         call = await foreign.dial(HEAR, Dialled(from_uri="sip:13911110009@127.0.0.1"))

@@ -36,7 +36,7 @@ _WITH_EVENTS = f"""8 {EVENT_TYPE}
       a=rtpmap:8 PCMA/8000
       a=rtpmap:{EVENT_TYPE} telephone-event/8000
       a=fmtp:{EVENT_TYPE} 0-11,16"""
-_media = itertools.count(FIRST_MEDIA + 1000 * TWIN, 10)
+_media = itertools.count(FIRST_MEDIA + 600 * TWIN, 10)
 
 
 def need_sipp() -> None:

@@ -22,8 +22,8 @@ import yaml
 
 PROJECT = Path(__file__).parents[2]
 START_SECONDS = 30.0
-TWIN = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 2
-"""Which of the two processes that run tests side by side this is; each has port ranges of its own."""
+TWIN = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 3
+"""Which of the processes that run tests side by side this is; each has port ranges of its own."""
 
 MEDIA_PORTS = 12000 + 4000 * TWIN
 MEDIA_RANGE = f"{MEDIA_PORTS}-{MEDIA_PORTS + 3999}"
