@@ -36,7 +36,7 @@ The server under load must send 4001 to sip:agent@127.0.0.1:5190 and 4008001234 
 100000-299999) to sip:DIGITS@127.0.0.1:5190; 4002 plays a prompt and leads to the agent after four digits, 4003 is a
 queue of 200 agents at that address, 4005 is 4001 recorded, 4006 plays, takes the last four digits of the caller's
 number, and hangs up with Reason: Q.850;cause=16.
-The load takes UDP 5190-5192 and 30000-32767; all but `signalling` and `prompts` need root to capture packets on lo or
+The load takes UDP 5190-5193 and 30000-32767; all but `signalling` and `prompts` need root to capture packets on lo or
 to send audio. --pid is the server's main process: its children count too.
 """
 
