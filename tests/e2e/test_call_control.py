@@ -23,8 +23,9 @@ from switchboard.calls.commands import Back, Complete, Consult, InviteRating, Me
 from switchboard.client import ApiError, Client
 from switchboard.client.errors import ConflictError
 from tests.support.pjsua import Softphone, need_pjsua, softphone
+from tests.support.ports import free_port
 from tests.support.sounds import Sound, strength
-from tests.support.switch import PROJECT, RunningSwitch, free_port, running_switch
+from tests.support.switch import PROJECT, RunningSwitch, running_switch
 
 TONES = {"anna": 880, "ben": 620, "dora": 1180}
 CUSTOMER = 440

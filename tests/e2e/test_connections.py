@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -17,8 +16,9 @@ from switchboard.ops.control_client import ask
 from tests.conformance.test_torture import BY_NAME
 from tests.support.certificates import Authority, Pair
 from tests.support.pjsua import TONE, Softphone, need_pjsua, softphone
+from tests.support.ports import MEDIA_HALVES, free_port
 from tests.support.sipp import need_sipp, next_media_port
-from tests.support.switch import RunningSwitch, free_port, running_switch
+from tests.support.switch import RunningSwitch, running_switch
 
 ANNA, BEN = "800001", "800002"
 CALLS = 20
@@ -30,10 +30,10 @@ class Place:
     def __init__(self, directory: Path) -> None:
         self.authority = Authority(directory)
         self.pair: Pair = self.authority.sign("switch")
-        self.tcp, self.tls = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM)
+        self.tcp, self.tls = free_port(), free_port()
         self.udp = free_port()
-        self.mutual = free_port(socket.SOCK_STREAM)
-        self.agent = free_port(socket.SOCK_STREAM)
+        self.mutual = free_port()
+        self.agent = free_port()
 
     def settings(self) -> dict[str, object]:
         """Two accounts, a number for each, and one that leads to a carrier's TCP port."""
@@ -180,7 +180,7 @@ async def carry(directory: Path, port: int, transport: str) -> None:
     """Calls by SIPp to 4001 over TCP, of which none fails; t1 is one connection, tn one a call."""
     calling = await asyncio.create_subprocess_exec(
         *("sipp", f"127.0.0.1:{port}", "-sn", "uac", "-s", "4001", "-t", transport, "-i", "127.0.0.1"),
-        *("-p", str(free_port(socket.SOCK_STREAM)), "-mp", str(next_media_port()), "-nostdin"),
+        *("-p", str(free_port()), "-mp", str(next_media_port()), "-nostdin"),
         *("-d", "300", "-m", str(CALLS), "-r", "10", "-max_socket", "100"),
         *("-trace_err", "-error_file", f"{transport}.errors"),
         cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -216,7 +216,7 @@ async def test_a_carrier_over_mutual_tls(place: Place, tmp_path: Path) -> None:
     sip["listen"][2] |= {"certificate": str(pair.certificate), "key": str(pair.key)}
     sip["connections"] = {"server_ca": str(place.authority.file)}
     settings["numbers"] = [{"number": "4001", "target": f"sip:4001@127.0.0.1:{place.mutual};transport=tls"}]
-    settings["media"] = {"ports": "24000-25999"}
+    settings["media"] = {"ports": MEDIA_HALVES[0]}
     far = place.settings()
     sip = far["sip"]
     assert isinstance(sip, dict)
@@ -224,10 +224,10 @@ async def test_a_carrier_over_mutual_tls(place: Place, tmp_path: Path) -> None:
     tls |= {"port": place.mutual, "client_ca": str(place.authority.file)}
     sip["listen"] = [
         udp | {"port": free_port()},
-        {**udp, "port": free_port(socket.SOCK_STREAM), "transport": "tcp"},
+        {**udp, "port": free_port(), "transport": "tcp"},
         tls,
     ]
-    far["media"] = {"ports": "22000-23999"}
+    far["media"] = {"ports": MEDIA_HALVES[1]}
     (tmp_path / "near").mkdir()
     (tmp_path / "far").mkdir()
     with (

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.phone import Answer, Call, Never, PhoneError
+from tests.support.ports import MEDIA_RANGE, free_port
 from tests.support.processes import await_end, group_members, processes, responds
-from tests.support.switch import MEDIA_RANGE, PROJECT, RunningSwitch, free_port
+from tests.support.switch import PROJECT, RunningSwitch
 from tests.support.talking import Pair, fragile_switch, pair, still_talk
 
 ENDED = 12

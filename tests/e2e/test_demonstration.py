@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bench.phone import Phone, Refuse
-from tests.support.switch import PROJECT, RunningSwitch, free_port, running_switch
+from tests.support.ports import free_port
+from tests.support.switch import PROJECT, RunningSwitch, running_switch
 
 NUMBER, OTHER_NUMBER = "4008001234", "4008001235"
 DESKS = {"800001": "alice", "800002": "bob", "800003": "carol", "800004": "dave"}

@@ -25,7 +25,8 @@ from bench.rtp import share
 from switchboard.calls.commands import Command, Consult, Hold, Park, Transfer
 from switchboard.client import ApiError, Client
 from tests.support.pjsua import Softphone, need_pjsua, softphone
-from tests.support.switch import MEDIA_RANGE, PROJECT, RunningSwitch, free_port
+from tests.support.ports import MEDIA_RANGE, free_port
+from tests.support.switch import PROJECT, RunningSwitch
 
 QUEUE = "4000"
 CUSTOMER = "13911112222"

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from bench.sipp import SCENARIOS, Sipp, Totals
+from tests.support.ports import free_port
 from tests.support.processes import descriptors, memory, processes, threads
 from tests.support.sipp import next_media_port
-from tests.support.switch import RunningSwitch, free_port, running_switch
+from tests.support.switch import RunningSwitch, running_switch
 from tests.support.talking import AGENT, numbers
 
 FULL = os.environ.get("SWITCHBOARD_ENDURANCE") == "full"

@@ -21,8 +21,9 @@ import pytest_asyncio
 
 from bench.phone import Answer, Call, Never, Phone
 from tests.support.fuzz import TRUSTED, Mutator, RtpMutator, tame, waiting
+from tests.support.ports import MEDIA_RANGE, free_port
 from tests.support.processes import memory, processes
-from tests.support.switch import PROJECT, RunningSwitch, free_port, running_switch
+from tests.support.switch import PROJECT, RunningSwitch, running_switch
 
 WARM_UP = 20_000
 PARTS = (30_000, 35_000, 35_000)
@@ -77,7 +78,7 @@ def switch(tmp_path_factory: pytest.TempPathFactory, agent_port: int) -> Iterato
         tmp_path_factory.mktemp("garbage"),
         flows=[str(flow)],
         # Of its own: rubbish for ports must not reach a switch of another test.
-        media={"ports": "16000-17999"},
+        media={"ports": MEDIA_RANGE},
         trunks=[{"name": "carrier", "from": [HOST, TRUSTED]}],
         # Calls that rubbish makes last until their 200 has not been acknowledged; they must not take all ports.
         limits={"ring_timeout": "2s", "drain": "1s", "calls": 60},

@@ -38,11 +38,12 @@ from tests.support.backend import (
 )
 from tests.support.command import command
 from tests.support.marked import MarkedPhone, MarkedPort, files, forms, leaks, spoken
+from tests.support.ports import MEDIA_FIRST, MEDIA_LAST, free_port
 from tests.support.processes import processes
 from tests.support.sipp import Caller, carry, need_sipp
 from tests.support.sounds import KEYS, RATE, Sound, keyed, loudness, read_wav, strength, tone, write_capture
 from tests.support.stage import together
-from tests.support.switch import MEDIA_PORTS, RunningSwitch, free_port, running_switch
+from tests.support.switch import RunningSwitch, running_switch
 
 A, B, C = "13877665544", "13956781234", "13612345678"
 """A pair, and who calls an extension of B's; all of them marked."""
@@ -51,7 +52,7 @@ X, EXTENSIONS, EXTENSION = "01086651234", "4008001234", "345678"
 SHOWN = "01088880000"
 HOTLINE, COUNTER, TONES = "4008005678", "4008005679", "4008005680"
 """Who calls the last one keys by tones; who answers there does so after a moment, when the last tone is over."""
-MEDIA = Ports(MEDIA_PORTS, MEDIA_PORTS + 3999)
+MEDIA = Ports(MEDIA_FIRST, MEDIA_LAST)
 """RTP of the switch under test."""
 
 PIN = "73914628503"

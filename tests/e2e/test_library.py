@@ -18,10 +18,11 @@ from bench.population import own_caller
 from ivr_flows.loader import LIBRARY
 from tests.support.backend import RunningBackend, demonstration_backend
 from tests.support.command import command, shown_call
+from tests.support.ports import free_port
 from tests.support.sipp import SPEECH, Caller, Heard, carry, listening, need_sipp
 from tests.support.sounds import loudness, read_wav
 from tests.support.stage import together
-from tests.support.switch import RunningSwitch, free_port, running_switch
+from tests.support.switch import RunningSwitch, running_switch
 
 DOMAIN = "switchboard.local"
 EXTENSION = "800001"

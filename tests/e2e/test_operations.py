@@ -18,8 +18,9 @@ import pytest
 import yaml
 
 from bench.phone import Phone
+from tests.support.ports import MEDIA_FIRST, free_port
 from tests.support.processes import memory
-from tests.support.switch import PROJECT, RunningSwitch, free_port, running_switch
+from tests.support.switch import PROJECT, RunningSwitch, running_switch
 from tests.support.talking import pair
 
 MASKED = "4008001234"
@@ -44,7 +45,7 @@ def command(*words: str, within: float = 60.0) -> subprocess.CompletedProcess[st
 # --- starts that cannot succeed ---
 
 GOOD: dict[str, Any] = {
-    "media": {"ports": "14000-14099"},
+    "media": {"ports": f"{MEDIA_FIRST}-{MEDIA_FIRST + 99}"},
     "trunks": [{"name": "carrier", "from": ["127.0.0.0/8"], "to": "127.0.0.1:5999"}],
     "numbers": [{"number": MASKED, "flow": "extension"}],
     "http": {"enabled": False},
@@ -496,7 +497,7 @@ def memory_of(figures: dict[str, Any], name: str) -> int:
 def test_few_descriptors_are_said_at_start(tmp_path: Path) -> None:
     """With a low limit on open files the switch runs, and says how many calls that allows."""
     attempt = Attempt(tmp_path)
-    attempt.replace("14000-14099", "14000-15999")
+    attempt.replace(f"{MEDIA_FIRST}-{MEDIA_FIRST + 99}", "14000-15999")
     attempt.file.write_text(attempt.text)
     process = subprocess.Popen(
         [sys.executable, "-m", "switchboard", "run", "--config", str(attempt.file)],

@@ -17,6 +17,7 @@ from bench.dialog import Call
 from bench.phone import Phone
 from bench.rtp import share
 from tests.support.pjsua import Softphone, need_pjsua, softphone
+from tests.support.ports import MEDIA_RANGE
 from tests.support.sounds import Sound
 from tests.support.switch import RunningSwitch, running_switch
 
@@ -27,7 +28,7 @@ CUSTOMER = 440
 def settings(workers: int) -> dict[str, object]:
     """Three accounts and the numbers that lead to them."""
     return {
-        "media": {"ports": "20000-21999", "workers": workers},
+        "media": {"ports": MEDIA_RANGE, "workers": workers},
         "accounts": [{"user": user, "password": f"secret-{user}"} for user in TONES],
         "masks": [],
         "numbers": [{"number": f"70{at}", "target": f"aor:{user}"} for at, user in enumerate(TONES)],

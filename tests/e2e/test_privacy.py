@@ -16,8 +16,9 @@ import pytest_asyncio
 
 from bench.phone import Answer, Behaviour, Call, Never, PhoneError, Refuse
 from tests.support.marked import MarkedPhone, MarkedPort, files, leaks, spoken
+from tests.support.ports import free_port
 from tests.support.processes import processes, responds
-from tests.support.switch import RunningSwitch, free_port, running_switch
+from tests.support.switch import RunningSwitch, running_switch
 
 CALLER = "13877665544"
 AGENT = "13956781234"

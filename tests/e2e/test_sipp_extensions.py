@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from tests.support.ports import free_port
 from tests.support.sipp import need_sipp, next_media_port
-from tests.support.switch import free_port, running_switch
+from tests.support.switch import running_switch
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 

@@ -15,17 +15,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.ports import free_port
+
 ROOT = Path(__file__).parents[2]
 RTP = 61000  # above the ephemeral ports of Linux
 PATIENCE = 15.0
-
-
-def free_port() -> int:
-    """A UDP port that nobody holds at the moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def eventually(question: Callable[[], Any], what: str) -> Any:

@@ -14,7 +14,8 @@ from bench.load import Load
 from bench.surge import configuration, measure, paths
 from bench.surge_parties import Surge
 from bench.target import Target
-from tests.support.switch import MEDIA_RANGE, TWIN, running_switch
+from tests.support.ports import LANE, MEDIA_RANGE
+from tests.support.switch import running_switch
 
 pytestmark = [
     pytest.mark.skipif(not shutil.which("sipp"), reason="needs SIPp: apt-get install sip-tester"),
@@ -29,9 +30,9 @@ SMALL = Surge(
     pressing=20,
     talk=(0.2, 0.4),
     press_within=0.5,
-    agent_port=5790 + 10 * TWIN,
-    media_port=32200 + 50 * TWIN,
-    listener_port=32300 + TWIN,
+    agent_port=5790 + 10 * LANE,
+    media_port=32200 + 50 * LANE,
+    listener_port=32300 + LANE,
 )
 
 

@@ -20,7 +20,8 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from tests.support.switch import RunningSwitch, free_port, running_switch
+from tests.support.ports import free_port
+from tests.support.switch import RunningSwitch, running_switch
 
 CORPUS: Final = (
     Path(os.environ.get("SWITCH_CORPUS") or Path(__file__).parents[2].parent / "shared" / "data") / "torture"

@@ -12,7 +12,8 @@ from typing import Final
 
 import pytest
 
-from tests.support.switch import RunningSwitch, free_port, running_switch
+from tests.support.ports import free_port
+from tests.support.switch import RunningSwitch, running_switch
 
 CORPUS: Final = (
     Path(os.environ.get("SWITCH_CORPUS") or Path(__file__).parents[2].parent / "shared" / "data") / "torture"
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
     """A switch that listens on TCP as well."""
-    port = free_port(socket.SOCK_STREAM)
+    port = free_port()
     sip = {
         "listen": [
             {"host": "127.0.0.1", "port": free_port()},

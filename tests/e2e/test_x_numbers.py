@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from bench.phone import Phone, Refuse
+from tests.support.ports import free_port
 from tests.support.sipp import Caller, carry, listening, need_sipp
 from tests.support.stage import hear_each_other, together
-from tests.support.switch import RunningSwitch, free_port, running_switch
+from tests.support.switch import RunningSwitch, running_switch
 from tests.support.trunk import Carrier, Line, World, line, reason_of, tells
 
 MAIN, ASKING, TELLING = "4008001234", "4008001235", "4008001236"

@@ -7,7 +7,6 @@ import collections
 import collections.abc
 import contextlib
 import importlib
-import socket
 import types
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -18,7 +17,8 @@ import pytest
 
 from bench.rtp import RtpPort
 from bench.wire import Audio, write_sdp
-from tests.support.switch import RunningSwitch, free_port, running_switch
+from tests.support.ports import free_port
+from tests.support.switch import RunningSwitch, running_switch
 
 INSTALL = ".venv/bin/pip install -c constraints.txt -e '.[interop]'"
 NUMBER = "4008001234"
@@ -101,7 +101,7 @@ async def test_aiovoip_calls_and_hangs_up(switch: RunningSwitch) -> None:
 async def test_aiosip_learns_what_the_switch_can(switch: RunningSwitch, aiosip: ModuleType) -> None:
     """OPTIONS of the ancestor is answered as well."""
     application = aiosip.Application()
-    local = ("127.0.0.1", free_port(socket.SOCK_DGRAM))
+    local = ("127.0.0.1", free_port())
     dialog = await application.start_dialog(
         from_uri=f"sip:13800138000@{local[0]}:{local[1]}",
         to_uri=f"sip:{NUMBER}@{switch.target[0]}:{switch.target[1]}",

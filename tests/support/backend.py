@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from bench.population import foreign_caller as foreign_caller
 from bench.population import own_caller as own_caller
 from bench.population import right_digits as right_digits
 from bench.population import wrong_digits as wrong_digits
-from tests.support.switch import free_port
+from tests.support.ports import free_port
 
 _STARTING = 20.0
 
@@ -49,7 +48,7 @@ class RunningBackend:
 @contextmanager
 def demonstration_backend(kind: str = "well", seconds: float = 5.0, only: str = "") -> Iterator[RunningBackend]:
     """Serve on a free port of the loopback while the block runs."""
-    running = RunningBackend(free_port(socket.SOCK_STREAM), Backend(Behaviour(kind, seconds, only)))
+    running = RunningBackend(free_port(), Backend(Behaviour(kind, seconds, only)))
     loop = asyncio.new_event_loop()
     started = threading.Event()
     problems: list[BaseException] = []

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import os
 import shutil
-import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,15 +16,14 @@ from bench.capture import Capture, Packet, Ports
 from bench.rtp import RtpPort
 from bench.sipp import Sipp, Totals
 from media.prompts import load_wav
-from tests.support.switch import PROJECT, TWIN, free_port
+from tests.support.ports import SIPP_FIRST, SIPP_LAST, free_media_port, free_port
+from tests.support.switch import PROJECT
 
 CAPTURES = Path("/usr/share/sip-tester")
 SPEECH = CAPTURES / "g711a.pcap"
 """Seven seconds of somebody who speaks, after half a second of silence."""
 PROMPTS = PROJECT / "ivr_flows" / "prompts"
 CARRIER = Path(__file__).parents[1] / "e2e" / "scenarios" / "carrier.xml"
-FIRST_MEDIA, LAST_MEDIA = 28000, 29999
-"""Media ports of SIPp in tests: beside those of the switch under test and of load tests."""
 TAKES = 4
 """SIPp binds RTP and RTCP ports for audio and video, the call wants one of them or not."""
 EVENT_TYPE = 101
@@ -36,7 +33,6 @@ _WITH_EVENTS = f"""8 {EVENT_TYPE}
       a=rtpmap:8 PCMA/8000
       a=rtpmap:{EVENT_TYPE} telephone-event/8000
       a=fmtp:{EVENT_TYPE} 0-11,16"""
-_media = itertools.count(FIRST_MEDIA + 600 * TWIN, 10)
 
 
 def need_sipp() -> None:
@@ -51,14 +47,7 @@ def need_sipp() -> None:
 
 def next_media_port() -> int:
     """A media port that nobody has, and its neighbours that SIPp takes as well."""
-    for port in _media:
-        assert port + TAKES <= LAST_MEDIA, "no media port is free for SIPp"
-        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
-            for neighbour in range(port, port + TAKES):
-                sock = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-                sock.bind(("127.0.0.1", neighbour))
-            return port
-    raise AssertionError
+    return free_media_port(TAKES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +167,6 @@ class Heard:
 def listening() -> Iterator[list[Heard]]:
     """Capture the media ports of SIPp; what was heard is in the list when the context has ended."""
     found: list[Heard] = []
-    with Capture([Ports(FIRST_MEDIA, LAST_MEDIA)]) as capture:
+    with Capture([Ports(SIPP_FIRST, SIPP_LAST)]) as capture:
         yield found
     found.append(Heard(capture.packets()))

@@ -12,7 +12,8 @@ from typing import Any
 
 from bench.phone import Answer, Call, Dialled, Phone
 from bench.phone import Behaviour as Behaviour
-from tests.support.switch import RunningSwitch, free_port
+from tests.support.ports import free_port
+from tests.support.switch import RunningSwitch
 
 FLOWS = Path(__file__).parents[1] / "e2e" / "flows"
 DOMAIN = "switchboard.local"

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -20,13 +19,10 @@ from typing import Any
 import psutil
 import yaml
 
+from tests.support.ports import MEDIA_RANGE, free_port
+
 PROJECT = Path(__file__).parents[2]
 START_SECONDS = 30.0
-TWIN = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 3
-"""Which of the processes that run tests side by side this is; each has port ranges of its own."""
-
-MEDIA_PORTS = 12000 + 4000 * TWIN
-MEDIA_RANGE = f"{MEDIA_PORTS}-{MEDIA_PORTS + 3999}"
 HELD = (
     "calls",
     "dialogs",
@@ -48,13 +44,6 @@ SHORT_TIMERS = {"t1": 0.05, "t2": 0.4, "t4": 0.5, "d": 3.2}
 """64 * T1 is 3.2 s, so that what was left behind can be told soon."""
 
 
-def free_port(kind: int = socket.SOCK_DGRAM) -> int:
-    """A port of 127.0.0.1 that nobody uses."""
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 class RunningSwitch:
     """One switch: its supervisor's process, its configuration, and what can be seen of it from outside."""
 
@@ -63,7 +52,7 @@ class RunningSwitch:
         self.directory = directory
         self.timers = timers
         self.sip_port = free_port()
-        self.http_port = free_port(socket.SOCK_STREAM)
+        self.http_port = free_port()
         self.store = directory / "store"
         self.pid_file = directory / "switch.pid"
         self.output = directory / "output.log"

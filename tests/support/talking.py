@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.phone import Answer, Call, Dialled, Phone
+from tests.support.ports import free_port
 from tests.support.processes import await_end, group_members
-from tests.support.switch import RunningSwitch, free_port
+from tests.support.switch import RunningSwitch
 
 AGENT = "4001"
 """Leads straight to the agent."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -18,7 +17,7 @@ from ivr_flows.loader import load_library
 from ivr_flows.machine import start, step
 from ivr_flows.position import Waiting
 from switchboard.backends import Backends
-from tests.support.switch import free_port
+from tests.support.ports import free_port
 
 HOTLINE = load_library()["hotline"]
 
@@ -101,7 +100,7 @@ class Stage:
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     """A well backend."""
-    port = free_port(socket.SOCK_STREAM)
+    port = free_port()
     state, backends = Backend(), Backends(pause=0.001)
     runner = await serving(state, "127.0.0.1", port)
     yield Stage(port, state, backends)

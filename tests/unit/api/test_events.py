@@ -32,6 +32,7 @@ from switchboard.calls.news import AgentNews, CallNews
 from switchboard.ops.health import Health
 from switchboard.ops.http import serve_http
 from switchboard.ops.metrics import Metrics
+from tests.support.ports import free_port
 from tests.unit.api.conftest import BEGIN, FakeClock
 
 BEGIN_US = int(BEGIN * 1e6)
@@ -230,14 +231,6 @@ def test_the_stream_ends_with_its_token_unless_renewed(
 
 
 # --- over real sockets ---
-
-
-def free_port() -> int:
-    """A TCP port that nobody holds at the moment."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 @contextlib.asynccontextmanager

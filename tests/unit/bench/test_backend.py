@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,7 +14,7 @@ from bench.__main__ import main
 from bench.backend import LIES, Backend, Behaviour, describe, serving
 from bench.errors import BenchError
 from tests.support.backend import demonstration_backend
-from tests.support.switch import free_port
+from tests.support.ports import free_port
 
 
 class Client:
@@ -40,7 +39,7 @@ class Client:
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     """A backend that behaves well, and who asks it."""
-    port = free_port(socket.SOCK_STREAM)
+    port = free_port()
     state = Backend()
     runner = await serving(state, "127.0.0.1", port)
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:

@@ -15,14 +15,7 @@ from config.schema import Http
 from switchboard.ops.health import Health
 from switchboard.ops.http import serve_http
 from switchboard.ops.metrics import Metrics
-
-
-def free_port() -> int:
-    """A TCP port that nobody holds at the moment."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+from tests.support.ports import free_port
 
 
 async def fetch(port: int, path: str) -> tuple[int, str, str]:
