@@ -14,7 +14,7 @@ from bench.load import Load
 from bench.surge import configuration, measure, paths
 from bench.surge_parties import Surge
 from bench.target import Target
-from tests.support.ports import LANE, MEDIA_RANGE
+from tests.support.ports import LANE, MEDIA_HALVES, MEDIA_MIDDLE
 from tests.support.switch import running_switch
 
 pytestmark = [
@@ -31,8 +31,8 @@ SMALL = Surge(
     talk=(0.2, 0.4),
     press_within=0.5,
     agent_port=5790 + 10 * LANE,
-    media_port=32200 + 50 * LANE,
-    listener_port=32300 + LANE,
+    media_port=MEDIA_MIDDLE,
+    listener_port=5960 + LANE,
 )
 
 
@@ -43,7 +43,7 @@ def test_everybody_is_served_in_order(tmp_path: Path) -> None:
         del sections[theirs]
     media = sections["media"]
     assert isinstance(media, dict)
-    media["ports"] = MEDIA_RANGE
+    media["ports"] = MEDIA_HALVES[0]
     with (
         running_switch(tmp_path, masks=[], accounts=[], **sections) as switch,
         Api(("127.0.0.1", switch.http_port)) as client,

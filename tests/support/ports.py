@@ -1,4 +1,4 @@
-"""Ports for tests: each process that runs tests has a lane of its own, below those that the system hands out.
+"""Ports for tests: each process that runs tests has a lane of its own, beside those that the system hands out.
 
 A port of the system's own choice, closed and used later, may be somebody else's by then; one of a lane cannot.
 """
@@ -15,10 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-FIRST, SIZE, LANES = 7000, 3100, 8
-"""The lanes end at 31799; Linux chooses from 32768 up."""
-_SIPP, _SINGLE = 2000, 2600
-"""Where in a lane the ports begin that SIPp takes for audio, and those taken one by one."""
+LANES = 16
+_FOR_SIPP, _MEDIA, _SINGLES = (6000, 240), (10000, 1400), (61100, 270)
+"""Where the ports of the first lane begin, and how many a lane has: for SIPp's audio, of media workers, and those taken
+one by one. Linux itself chooses from 32768 to 60999, and a switch takes 10000 to 29999 for media unless told otherwise.
+"""
+APART = 6
+"""From one SIPp's ports to the next one's."""
 
 
 def _claim() -> tuple[int, IO[str]]:
@@ -33,15 +36,22 @@ def _claim() -> tuple[int, IO[str]]:
 
 
 LANE, _lock = _claim()
-_base = FIRST + SIZE * LANE
-MEDIA_FIRST, MEDIA_LAST = _base, _base + _SIPP - 1
+
+
+def _of_lane(kind: tuple[int, int]) -> range:
+    first, size = kind
+    return range(first + size * LANE, first + size * (LANE + 1))
+
+
+MEDIA_FIRST, MEDIA_LAST = _of_lane(_MEDIA)[0], _of_lane(_MEDIA)[-1]
 """Those of the media workers of a switch under test."""
 MEDIA_RANGE = f"{MEDIA_FIRST}-{MEDIA_LAST}"
-MEDIA_HALVES = f"{MEDIA_FIRST}-{_base + 999}", f"{_base + 1000}-{MEDIA_LAST}"
+MEDIA_MIDDLE = MEDIA_FIRST + _MEDIA[1] // 2
+MEDIA_HALVES = f"{MEDIA_FIRST}-{MEDIA_MIDDLE - 1}", f"{MEDIA_MIDDLE}-{MEDIA_LAST}"
 """For two switches at once."""
-SIPP_FIRST, SIPP_LAST = _base + _SIPP, _base + _SINGLE - 1
-_for_sipp = itertools.cycle(range(SIPP_FIRST, SIPP_LAST - 10, 10))
-_singles = itertools.cycle(range(_base + _SINGLE, _base + SIZE))
+SIPP_FIRST, SIPP_LAST = _of_lane(_FOR_SIPP)[0], _of_lane(_FOR_SIPP)[-1]
+_for_sipp = itertools.cycle(range(SIPP_FIRST, SIPP_LAST, APART))
+_singles = itertools.cycle(_of_lane(_SINGLES))
 
 
 def _is_free(host: str, port: int, kind: int) -> bool:
@@ -67,9 +77,9 @@ def _free(ports: Iterator[int], size: int, turns: int) -> int:
 
 def free_port() -> int:
     """A port that nobody uses on any address, neither by UDP nor by TCP; handed out again only when all others were."""
-    return _free(_singles, 1, SIZE)
+    return _free(_singles, 1, _SINGLES[1])
 
 
 def free_media_port(takes: int) -> int:
-    """The first of so many ports in a row for SIPp's audio, at most ten."""
-    return _free(_for_sipp, takes, SIZE)
+    """The first of so many ports in a row for SIPp's audio, fewer than `APART`."""
+    return _free(_for_sipp, takes, _FOR_SIPP[1])
