@@ -35,6 +35,7 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from _blocklist(config)
     if not 1 <= config.overload.retry_after <= 3600:
         yield "overload.retry_after", "overload.retry_after must be between 1s and 1h", None
+    yield from _dns(config)
     yield from _recording(config)
     yield from _calendar(config)
     yield from _http(config)
@@ -147,6 +148,14 @@ def _media(config: Config) -> Iterator[Finding]:
     if ours is not None and ours.is_loopback and any(peer and not peer.is_loopback for peer in peers):
         message = f"media.address {media.address} cannot be reached by the peers of sip.listen"
         yield "media.address", message, "give the address that peers reach"
+
+
+def _dns(config: Config) -> Iterator[Finding]:
+    for index, server in enumerate(config.dns.servers):
+        if address(server) is None and host_port(server) is None:
+            yield f"dns.servers[{index}]", f"'{server}' is not an address", "e.g. 192.0.2.53 or 192.0.2.53:5353"
+    if config.dns.timeout <= 0:
+        yield "dns.timeout", "dns.timeout must be above zero", None
 
 
 def _recording(config: Config) -> Iterator[Finding]:

@@ -260,6 +260,16 @@ class Sources(Section, frozen=True):
     silence: Duration = Duration(600.0)
 
 
+class Dns(Section, frozen=True):
+    """Where names of carriers and targets are looked up (RFC 3263). Calls never wait for it: names of the configuration
+    are known from the start and kept fresh; what failed is tried last for a while."""
+
+    servers: tuple[str, ...] = ()
+    """``address`` or ``address:port``; those of the system where none is named."""
+    timeout: Duration = Duration(3.0)
+    """For all tries of one question; so long does the start wait for names at most."""
+
+
 class Trace(Section, frozen=True):
     """The latest SIP messages, kept in memory for ``switchboard trace``."""
 
@@ -302,6 +312,7 @@ class Config(Section, frozen=True):
     """Directories or files with flows, beside the packaged library."""
     sources: Sources = Sources()
     overload: Overload = Overload()
+    dns: Dns = Dns()
     trace: Trace = Trace()
     store: Store = Store()
     http: Http = Http()

@@ -41,6 +41,7 @@ from switchboard.calls.mailbox import Pins
 from switchboard.calls.message_waiting import tell_waiting
 from switchboard.directory import Directory, Services, build_plan
 from switchboard.flow_reload import FlowReload
+from switchboard.locating import open_locator
 from switchboard.net.backlog import Backlog
 from switchboard.net.driver import Driver
 from switchboard.net.message_ring import MessageRing
@@ -167,6 +168,7 @@ class Switch:
         domain = config.sip.domain.lower()
         calendar = Calendar(config.calendar.zone, utc_us, config.calendar.holidays, frozenset(config.calendar.workdays))
         self.regions = Regions(Path(config.regions.overrides) if config.regions.overrides else None)
+        self.locator = open_locator(config, self.log.warning)
         self.exchange = Exchange(
             settings=Settings(
                 local=(host, port),
@@ -214,6 +216,7 @@ class Switch:
             callbacks=store.callbacks,
             region_of=self.regions.lookup,
             pins=Pins({one.user: one.pin.reveal("its hash is kept") for one in config.accounts if one.pin is not None}),
+            locator=self.locator,
         )
         self.announcer = Announcer(
             store.directory / FINISHED,
@@ -238,7 +241,7 @@ class Switch:
             self.exchange.note_dialog = self.ring.note
         ledgers = (store.journal, self.plane)
         self.driver = Driver(sock, self.core, self.engine, self._on_error, ledgers=ledgers, ring=self.ring)
-        self.streams = Streams(config, streams, self.driver)
+        self.streams = Streams(config, streams, self.driver, self.locator.certificate_names)
         self.sources.enforce = self._screen
         self._screen(self.sources.active)
         self.api: SwitchApi | None = None
@@ -275,6 +278,7 @@ class Switch:
             **self.core.counts(),
             **self.sources.counts(),
             **self.streams.connections.counts(),
+            **self.locator.counts(),
             "registrations": len(self.exchange.registrar),
         }
         for name, value in self.plane.counts().items():
@@ -433,6 +437,8 @@ class Switch:
                 "Connections refused because there were too many.",
                 lambda: connections.turned_away,
             ),
+            ("dns_lookups", "Questions put to DNS.", lambda: self.locator.lookups),
+            ("dns_failures", "Questions that no DNS server answered.", lambda: self.locator.failures),
             ("journal_records", "Records appended to the journal.", lambda: journal.counts()["appended"]),
             ("journal_failures", "Records that could not be written at once.", lambda: journal.counts()["failed"]),
             ("flow_reloads_refused", "Changed flows that were refused.", lambda: self.flow_reload.refused),

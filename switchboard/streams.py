@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections import ChainMap
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 
 from config.schema import Config
@@ -32,8 +33,17 @@ def trunk_address(to: str | None, transport: str) -> Address | None:
 class Streams:
     """The connections of a switch, and the certificates they show."""
 
-    def __init__(self, config: Config, sockets: Sequence[socket.socket], driver: Driver) -> None:
-        """`sockets` are those of sip.listen after the first; raises CertificateError."""
+    def __init__(
+        self,
+        config: Config,
+        sockets: Sequence[socket.socket],
+        driver: Driver,
+        located: MutableMapping[Address, str] | None = None,
+    ) -> None:
+        """`sockets` are those of sip.listen after the first; raises CertificateError.
+
+        `located` has the name that was looked up for an address, which its certificate must have.
+        """
         self.certificates = _certificates(config)
         settings = config.sip.connections
         self.connections = Connections(
@@ -41,7 +51,7 @@ class Streams:
             bounds=Bounds(settings.most, settings.per_source),
             patience=Patience(float(settings.connect), float(settings.idle)),
             certificates=self.certificates,
-            names=_names(config),
+            names=ChainMap(_names(config), located if located is not None else {}),
         )
         for listen, sock in zip(config.sip.listen[1:], sockets, strict=True):
             self.connections.listen(sock, listen.transport)

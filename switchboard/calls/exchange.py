@@ -16,6 +16,7 @@ from switchboard.calls.phones import PhoneSources
 from switchboard.calls.reliable import Mode, invite_lines
 from switchboard.calls.session_timers import offer_lines
 from switchboard.calls.subscriptions import Subscriptions
+from switchboard.net.locator import Locator, without_dns
 from switchboard.net.sources import Door, OpenDoor
 from switchboard.sip.render import host_port
 from switchboard.sip.timers import DeadlineHeap
@@ -405,6 +406,7 @@ class Exchange:
         feed: Feed = NO_FEED,
         desk: Desk = NO_DESK,
         pins: MailboxPins = _NO_PINS,
+        locator: Locator | None = None,
     ) -> None:
         """`run` brings what comes from outside into the loop's one order of events, with the time.
 
@@ -440,6 +442,8 @@ class Exchange:
         self.feed = feed
         self.desk = desk
         self.pins = pins
+        self.locator = locator or without_dns()
+        """Where names lead; asking it never waits."""
         self.attempts: Mapping[Purpose, Attempt] = {}
         self.slots: dict[str, str] = {}
         self.door: Door = OpenDoor()

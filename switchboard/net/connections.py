@@ -74,7 +74,7 @@ class Connections:
         self._bounds = bounds
         self._patience = patience
         self._certificates = certificates
-        self._names = dict(names or {})
+        self._names = names if names is not None else {}
         self._clock = clock
         self._links: dict[StreamAddress, Connection] = {}
         self._sources: dict[str, int] = {}

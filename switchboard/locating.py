@@ -1,0 +1,55 @@
+"""Which names the configuration has, who is asked for them, and what of theirs we can use."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+
+from config.checks import address, host_port
+from config.schema import Config
+from switchboard.net.locator import Locator
+from switchboard.net.resolver import DNS_PORT, DnsResolver
+from switchboard.sip.errors import SipError
+from switchboard.sip.locating import Kind, Means, Place, is_address, named_place, place_of
+from switchboard.sip.uri import parse_uri
+
+
+def open_locator(config: Config, tell: Callable[..., None]) -> Locator:
+    """The locator of a switch, with the names of its configuration; nothing is asked yet."""
+    servers = tuple((server, DNS_PORT) if address(server) else host_port(server) for server in config.dns.servers)
+    resolver = DnsResolver(tuple(server for server in servers if server is not None), float(config.dns.timeout))
+    locator = Locator(resolver, means_of(config), lambda most: secrets.randbelow(most + 1), tell=tell)
+    locator.keep(configured_places(config))
+    return locator
+
+
+def means_of(config: Config) -> Means:
+    """By transport that we listen on, the families of addresses there; IPv6 first, as RFC 6724 has it."""
+    means: dict[str, set[Kind]] = {}
+    for listen in config.sip.listen:
+        means.setdefault(listen.transport, set()).add("AAAA" if ":" in listen.host else "A")
+    kinds: tuple[Kind, ...] = ("AAAA", "A")
+    return {transport: tuple(kind for kind in kinds if kind in found) for transport, found in means.items()}
+
+
+def configured_places(config: Config) -> set[Place]:
+    """Where carriers and targets are that the configuration calls by name."""
+    places = {*_carriers(config), *_targets(config)}
+    return {place for place in places if place.host != "localhost" and not is_address(place.host)}
+
+
+def _carriers(config: Config) -> Iterator[Place]:
+    for trunk in config.trunks:
+        if trunk.to is not None:
+            yield named_place(trunk.to, trunk.transport)
+
+
+def _targets(config: Config) -> Iterator[Place]:
+    texts = [entry.target for entry in config.numbers] + [mask.target for mask in config.masks]
+    texts += [agent.phone for agent in config.agents]
+    for text in texts:
+        if text is not None and text.startswith("sip:"):
+            try:
+                yield place_of(parse_uri(text.replace("{extension}", "0")))
+            except SipError:
+                continue
