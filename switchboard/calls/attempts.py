@@ -23,12 +23,11 @@ from switchboard.calls.causes import (
 )
 from switchboard.calls.cdr import add_leg, open_segment, write_snapshot
 from switchboard.calls.connecting import (
-    Destination,
     answer_in,
-    destination_of,
     join,
     leg_to,
     limit_talk,
+    plan_of,
     refuse_late_answer,
     send_invite,
     take_dialog,
@@ -39,6 +38,7 @@ from switchboard.calls.leg import Leg, LegInput, LegState, Purpose
 from switchboard.calls.masked import note_put_through
 from switchboard.calls.negotiation import lease_media, make_offer, release_media, take_answer
 from switchboard.calls.news import CallNews
+from switchboard.calls.plan import Plan
 from switchboard.calls.recording import talk_begins
 from switchboard.calls.wiring import settle, unwire
 from switchboard.sip.message import Response
@@ -80,17 +80,17 @@ def invite_leg(
     `headers` are lines for the INVITE, `shown` is what is shown there in place of the call's own number. What comes
     of it goes to the row of `purpose` in `Exchange.attempts`.
     """
-    found = destination_of(x, call, target, now, shown)
-    if isinstance(found, Cause):
-        return found
-    leg = leg_to(x, call, found, now, agent_id)
+    plan = plan_of(x, call, target, now, shown)
+    if isinstance(plan, Cause):
+        return plan
+    leg = leg_to(x, call, plan, now, agent_id)
     leg.purpose, leg.group = purpose, group
     if not lease_media(x, leg, call.caller):
         return CONGESTION
     call.others.append(leg)
     if purpose not in ("offer", "callback"):
         agent_began(x, leg, now)
-    _begin(x, call, leg, found, ring_timeout, headers, now)
+    _begin(x, call, leg, plan, ring_timeout, headers, now)
     return leg
 
 
@@ -98,7 +98,7 @@ def _begin(
     x: Exchange,
     call: Call,
     leg: Leg,
-    found: Destination,
+    plan: Plan,
     ring_timeout: float,
     headers: tuple[str, ...],
     now: float,
@@ -109,7 +109,7 @@ def _begin(
     offer = make_offer(x, leg, call.caller)
     if not call.journalled:
         write_snapshot(x, call)
-    send_invite(x, call, leg, found, offer, now, headers)
+    send_invite(x, call, leg, plan, offer, now, headers)
 
 
 def abandon_leg(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from ivr_flows.browsing import Browsing
 from ivr_flows.machine import Position
 from switchboard.calls.leg import Leg
+from switchboard.calls.plan import Plan
 from switchboard.calls.wait import Wait
 from switchboard.store.records import CallRecord
 
@@ -72,7 +73,7 @@ class Control(msgspec.Struct, kw_only=True, array_like=True):
     transfer's target while it rings, asked for at `asked_at` by `asked_by`, an agent or ""; `recall` is True while it
     is that agent who is rung again. `consulted` is the leg of the party consulted, ringing or talking. `mixed` is
     True from a merge on. `slot` is where the call is parked, `park_due` until when, `rating` the flow that takes
-    the caller when the agent has left. `dialled` are Request-URI, To and the number shown of
+    the caller when the agent has left. `plan` are the destinations of
     the party that is called once the agent's phone has answered.
     """
 
@@ -86,7 +87,7 @@ class Control(msgspec.Struct, kw_only=True, array_like=True):
     slot: str = ""
     park_due: float | None = None
     rating: str = ""
-    dialled: tuple[str, str, str] = ("", "", "")
+    plan: Plan = ()
 
 
 class Call(msgspec.Struct, kw_only=True, array_like=True):

@@ -17,7 +17,7 @@ from switchboard.calls.call import Call, Phase
 from switchboard.calls.callback_request import keep_request
 from switchboard.calls.causes import CANCELLED, CONGESTION, Cause
 from switchboard.calls.cdr import open_segment, write_snapshot
-from switchboard.calls.connecting import Destination, send_invite
+from switchboard.calls.connecting import send_invite
 from switchboard.calls.control.dial import both_talk, call_other, new_call
 from switchboard.calls.control.places import Party
 from switchboard.calls.ending import end_call, note_hold
@@ -155,11 +155,9 @@ def _call_caller(x: Exchange, call: Call, action: Offer, now: float) -> Cause | 
     caller.ring_due = now + x.settings.ring_timeout
     call.kept_agent = (action.agent, action.group)
     open_segment(call, "ring", x.utc_us(now), "callback", group=action.group)
-    uri, to, shown = control.dialled
-    found = Destination(uri, to, shown, caller.source, caller.record.peer, caller.nat)
     offer = make_offer(x, caller, None)
     write_snapshot(x, call)
-    send_invite(x, call, caller, found, offer, now)
+    send_invite(x, call, caller, control.plan, offer, now)
     return None
 
 

@@ -11,6 +11,9 @@ from typing import Final
 
 import msgspec
 
+ELSEWHERE: Final = 'Reason: SIP;cause=200;text="Call completed elsewhere"'
+"""For the phones of somebody who has answered at another one (RFC 3326 §3.1)."""
+
 
 class Cause(msgspec.Struct, frozen=True):
     """One reason for an end: `word` for records, `status` for a pending INVITE, `q850` for Reason."""

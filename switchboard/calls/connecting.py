@@ -6,13 +6,12 @@ import ipaddress
 from functools import lru_cache
 from typing import Final
 
-import msgspec
-
 from ivr_flows.events import Outcome
 from media.sdp import SdpError
 from routing.masks.shown import allowed
 from routing.masks.target import AorTarget, NumberTarget, SipTarget, Target
 from switchboard.calls.answering import ALLOW, SUPPORTED, answer_caller, progress
+from switchboard.calls.branches import begin
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.causes import (
     CANCELLED,
@@ -30,6 +29,7 @@ from switchboard.calls.exchange import Address, Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.masked import note_put_through
 from switchboard.calls.negotiation import lease_media, make_answer, make_offer, open_media, take_answer
+from switchboard.calls.plan import Destination, Plan, is_plain, only
 from switchboard.calls.recording import talk_begins
 from switchboard.calls.session_timers import session_answered
 from switchboard.calls.wiring import settle
@@ -46,26 +46,16 @@ LAST_MINUTE: Final = 60.0
 LAST_MINUTE_PROMPT: Final = "zh/last_minute"
 
 
-class Destination(msgspec.Struct, frozen=True):
-    """Where an INVITE goes: Request-URI, To, the number shown to it, packet address; `peer` is for records."""
+def plan_of(x: Exchange, call: Call, target: Target, now: float, mask: str = "") -> Plan | Cause:
+    """Turn a target into the destinations that are called for it, or say why it cannot be reached.
 
-    uri: str
-    to: str
-    shown: str
-    address: Address
-    peer: str
-    nat: bool = False
-
-
-def destination_of(x: Exchange, call: Call, target: Target, now: float, mask: str = "") -> Destination | Cause:
-    """Turn a target into a destination, or say why it cannot be reached. No DNS: hosts are addresses.
-
-    It is shown `mask`, else the number of the call's own mask, else what it is configured to be shown.
+    No DNS: hosts are addresses. It is shown `mask`, else the number of the call's own mask, else what it is
+    configured to be shown.
     """
     mask = mask or call.shown
     shown = mask or _own_number(call.record.called)
     if isinstance(target, SipTarget):
-        return _sip_destination(target.uri, shown)
+        return _sip_plan(target.uri, shown)
     if isinstance(target, AorTarget):
         aor = target.aor if "@" in target.aor else f"{target.aor}@{x.settings.domain}"
         bindings = x.registrar.lookup(aor, now)
@@ -73,28 +63,28 @@ def destination_of(x: Exchange, call: Call, target: Target, now: float, mask: st
             return UNREGISTERED
         contact, source = bindings[0].contact, bindings[0].source
         address, nat = contact_address(contact, source)
-        return Destination(contact, f"<sip:{aor}>", shown, address, aor, nat)
-    return _number_destination(x, target, mask)
+        return only(Destination(contact, f"<sip:{aor}>", shown, address, aor, nat))
+    return _number_plan(x, target, mask)
 
 
-def _number_destination(x: Exchange, target: NumberTarget, shown: str) -> Destination | Cause:
+def _number_plan(x: Exchange, target: NumberTarget, shown: str) -> Plan | Cause:
     trunk = x.trunks.get(target.trunk)
     if trunk is None or trunk.to is None:
         return UNREACHABLE
     number = x.secrets.open(target.secret)
     by = "" if type(trunk.to) is tuple else f";transport={transport_of(trunk.to)}"
     uri = f"sip:{number.reveal('dial on trunk')}@{host_port(trunk.to)}{by}"
-    return Destination(uri, f"<{uri}>", shown or target.shown, trunk.to, str(number), trunk.nat)
+    return only(Destination(uri, f"<{uri}>", shown or target.shown, trunk.to, str(number), trunk.nat))
 
 
 @lru_cache(maxsize=4096)
-def _sip_destination(text: str, shown: str) -> Destination | Cause:
+def _sip_plan(text: str, shown: str) -> Plan | Cause:
     try:
         uri = parse_uri(text)
     except SipError:
         return UNREACHABLE
     host = _literal(uri.host)
-    return Destination(text, f"<{text}>", shown, _place(host, uri), text) if host else UNREACHABLE
+    return only(Destination(text, f"<{text}>", shown, _place(host, uri), text)) if host else UNREACHABLE
 
 
 def _place(host: str, uri: Uri) -> Address:
@@ -134,11 +124,11 @@ def contact_address(contact: str, source: Address) -> tuple[Address, bool]:
 
 def invite_agent(x: Exchange, call: Call, target: Target, ring_timeout: float, now: float) -> Cause | None:
     """Send the INVITE of the agent's leg; a cause when that is not possible."""
-    found = destination_of(x, call, target, now)
-    if isinstance(found, Cause):
-        return found
+    plan = plan_of(x, call, target, now)
+    if isinstance(plan, Cause):
+        return plan
     agent_id = x.desk.agent_at(f"aor:{target.aor}") if isinstance(target, AorTarget) else ""
-    agent = leg_to(x, call, found, now, agent_id)
+    agent = leg_to(x, call, plan, now, agent_id)
     if not lease_media(x, agent, call.caller):
         return CONGESTION
     call.agent = agent
@@ -151,14 +141,15 @@ def invite_agent(x: Exchange, call: Call, target: Target, ring_timeout: float, n
     open_segment(call, "ring", x.utc_us(now), agent=agent_id)
     offer = make_offer(x, agent, call.caller)
     write_snapshot(x, call)
-    send_invite(x, call, agent, found, offer, now)
+    send_invite(x, call, agent, plan, offer, now)
     return None
 
 
 def send_invite(
-    x: Exchange, call: Call, leg: Leg, found: Destination, offer: bytes, now: float, headers: tuple[str, ...] = ()
+    x: Exchange, call: Call, leg: Leg, plan: Plan, offer: bytes, now: float, headers: tuple[str, ...] = ()
 ) -> None:
-    """Send a leg's INVITE; a key of the caller that led to it is measured as transfer latency."""
+    """Send a leg's INVITE, or as many as its plan has; a key that led to it is measured as transfer latency."""
+    found = plan[0].destinations[0]
     out = OutgoingRequest(
         method="INVITE",
         uri=found.uri,
@@ -167,6 +158,7 @@ def send_invite(
         to=found.to,
         call_id=x.token(),
         cseq=1,
+        routes=found.routes,
         headers=(x.contact, ALLOW, SUPPORTED, *x.invite_lines, *headers),
         body=offer,
         max_forwards=call.max_forwards,
@@ -177,7 +169,10 @@ def send_invite(
         x.meter.transfer_latency(latency)
         call.last_digit_at = None
     x.note_dialog(call.id, out.call_id)
-    x.invites_out[leg.id] = x.core.request(out, now, context=leg)
+    if is_plain(plan):
+        x.invites_out[leg.id] = x.core.request(out, now, context=leg)
+    else:
+        begin(x, leg, plan, out, now)
 
 
 def _shown(found: Destination, host: str) -> str:
@@ -185,8 +180,9 @@ def _shown(found: Destination, host: str) -> str:
     return f"<sip:{found.shown}@{host}>" if found.shown else '"Anonymous" <sip:anonymous@anonymous.invalid>'
 
 
-def leg_to(x: Exchange, call: Call, found: Destination, now: float, agent_id: str = "") -> Leg:
-    """A leg towards a destination, not invited yet."""
+def leg_to(x: Exchange, call: Call, plan: Plan, now: float, agent_id: str = "") -> Leg:
+    """A leg towards the first destination of a plan, not invited yet."""
+    found = plan[0].destinations[0]
     record = leg_record(x, "agent", found.peer, now, agent_id)
     return Leg(
         id=record.id,
@@ -201,10 +197,8 @@ def leg_to(x: Exchange, call: Call, found: Destination, now: float, agent_id: st
     )
 
 
-def agent_response(x: Exchange, tx: ClientTransaction, response: Response, now: float) -> Cause | None:
+def agent_response(x: Exchange, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> Cause | None:
     """A response to the INVITE of an agent's leg; a cause when the attempt has failed with it."""
-    leg = tx.context
-    assert isinstance(leg, Leg)
     call = x.call_of(leg)
     status = response.status
     if 200 <= status < 300:
@@ -220,10 +214,8 @@ def agent_response(x: Exchange, tx: ClientTransaction, response: Response, now: 
     return _agent_refused(x, call, leg, cause, status, now)
 
 
-def agent_timeout(x: Exchange, tx: ClientTransaction, now: float, *, unreachable: bool) -> Cause | None:
+def agent_timeout(x: Exchange, leg: Leg, now: float, *, unreachable: bool) -> Cause | None:
     """The INVITE found nobody: Timer B, or the transport failed (RFC 3261 §8.1.3.1: as 408 and 503)."""
-    leg = tx.context
-    assert isinstance(leg, Leg)
     cause, status = (UNREACHABLE, 503) if unreachable else (TIMEOUT, 408)
     return _agent_refused(x, x.call_of(leg), leg, cause, status, now)
 

@@ -6,8 +6,9 @@ from media.control import StreamStats
 from routing.acd.events import CallbackEnded, OfferFailed
 from switchboard.calls.after import caller_gone
 from switchboard.calls.audio_quality import keep_media
+from switchboard.calls.branches import cancel_invites, forget_branches
 from switchboard.calls.call import Call, Phase
-from switchboard.calls.causes import CANCELLED, MEDIA_LOST, REASON_PHRASES, Cause
+from switchboard.calls.causes import MEDIA_LOST, REASON_PHRASES, Cause
 from switchboard.calls.cdr import close_segment, note_flow, write_ended, write_ending
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState
@@ -80,7 +81,7 @@ def end_leg(x: Exchange, leg: Leg, cause: Cause, now: float) -> None:
         leg_over(x, leg)
     elif leg.id in x.invites_out:
         leg.move(LegInput.CANCEL)
-        x.core.cancel(x.invites_out[leg.id], now, (CANCELLED.reason_header,))
+        cancel_invites(x, leg, now)
     else:
         refuse_invite(x, leg, cause, now)
         leg_over(x, leg)
@@ -118,6 +119,11 @@ def leg_over(x: Exchange, leg: Leg) -> None:
     leg.session_due = None
     x.invites_in.pop(leg.id, None)
     x.invites_out.pop(leg.id, None)
+    if x.branches:
+        forget_branches(x, leg)
+    if leg.gateway:
+        x.gateways.over(leg.gateway)
+        leg.gateway = ""
     if leg.dialog is not None and x.dialogs.pop((leg.dialog.call_id, leg.local_tag), None) is not None:
         x.past_dialogs.append((leg.dialog.call_id, leg.local_tag))
 

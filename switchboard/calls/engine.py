@@ -13,6 +13,7 @@ from routing.acd.events import TimeDue
 from switchboard.calls.after import after_due
 from switchboard.calls.answering import ALLOW, SUPPORTED
 from switchboard.calls.attempts import leg_rang_out, leg_response, leg_unreached
+from switchboard.calls.branches import Branch, Failure, branch_response, branch_unreached, branches_due
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.calling_back import CALLBACK
 from switchboard.calls.capture import message_ended
@@ -50,8 +51,9 @@ from switchboard.sip.events import (
     TransactionFailed,
     TransactionTimeout,
 )
-from switchboard.sip.message import Request
+from switchboard.sip.message import Request, Response
 from switchboard.sip.subscription import Subscription
+from switchboard.sip.transaction.client import ClientTransaction
 from switchboard.sip.transaction.server import ServerTransaction
 from switchboard.store.records import EndedBy
 
@@ -84,7 +86,7 @@ class CallEngine:
         except Exception:
             # Half-done, the call could be stuck for ever; the driver's boundary reports what is raised on.
             leg = getattr(getattr(event, "tx", None), "context", None)
-            leg = leg.leg if isinstance(leg, Reinvite | Update) else leg
+            leg = leg.leg if isinstance(leg, Reinvite | Update | Branch) else leg
             call = self.exchange.call_of(leg) if isinstance(leg, Leg) else None
             if call is not None:
                 end_call(self.exchange, call, FAILED, "switch", now)
@@ -125,19 +127,32 @@ class CallEngine:
                 reinvite_answered(self.exchange, leg, event.tx, event.response, now)
             elif isinstance(leg, Update):
                 update_answered(self.exchange, leg, event.response, now)
+            elif isinstance(leg, Branch):
+                self._of_branch(leg, branch_response(self.exchange, leg, event.response, now), event.tx, now)
             return
-        response = event.response
-        if response.status == 422 and invite_longer(self.exchange, leg, event.tx, response, now):
+        self._of_leg(leg, event.tx, event.response, now)
+
+    def _of_branch(self, branch: Branch, told: Failure | Response | None, tx: ClientTransaction, now: float) -> None:
+        if isinstance(told, Failure):
+            if told.response is not None:
+                self._of_leg(branch.leg, told.tx, told.response, now)
+            else:
+                self._leg_unreached(branch.leg, now, unreachable=told.unreachable)
+        elif told is not None:
+            self._of_leg(branch.leg, tx, told, now)
+
+    def _of_leg(self, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> None:
+        if response.status == 422 and invite_longer(self.exchange, leg, tx, response, now):
             return
         reliable = response.status < 200 and "rseq" in response.headers.first
-        if reliable and not provisional_received(self.exchange, leg, event.tx, response, now):
+        if reliable and not provisional_received(self.exchange, leg, tx, response, now):
             return
         if leg.purpose != "connect":
-            leg_response(self.exchange, event.tx, leg, event.response, now)
+            leg_response(self.exchange, tx, leg, response, now)
             self._attempt(leg, None, "switch", now)
             return
-        by: EndedBy = "agent" if event.response.status >= 300 else "switch"
-        self._attempt(leg, agent_response(self.exchange, event.tx, event.response, now), by, now)
+        by: EndedBy = "agent" if response.status >= 300 else "switch"
+        self._attempt(leg, agent_response(self.exchange, leg, tx, response, now), by, now)
 
     def _timeout(self, event: TransactionTimeout, now: float) -> None:
         self._unreached(event, now, unreachable=False)
@@ -154,12 +169,18 @@ class CallEngine:
                 reinvite_failed(self.exchange, leg, 408, now)
             elif isinstance(leg, Update):
                 refresh_failed(self.exchange, leg.leg, 408, now)
+            elif isinstance(leg, Branch):
+                failure = branch_unreached(self.exchange, leg, now, unreachable=unreachable)
+                self._of_branch(leg, failure, event.tx, now)
             return
+        self._leg_unreached(leg, now, unreachable=unreachable)
+
+    def _leg_unreached(self, leg: Leg, now: float, *, unreachable: bool) -> None:
         failure = None
         if leg.purpose != "connect":
             leg_unreached(self.exchange, leg, now, unreachable=unreachable)
         else:
-            failure = agent_timeout(self.exchange, event.tx, now, unreachable=unreachable)
+            failure = agent_timeout(self.exchange, leg, now, unreachable=unreachable)
         self._attempt(leg, failure, "switch", now)
 
     def _attempt(self, leg: Leg, failure: Cause | None, by: EndedBy, now: float) -> None:
@@ -256,7 +277,7 @@ class CallEngine:
         """The earliest deadline of any call, registration, subscription or flow without its caller."""
         x = self.exchange
         earliest = x.desk.next_due()
-        for heap in (x.heap, x.registrar, x.subscriptions.heap, x.reinvites, x.after_heap):
+        for heap in (x.heap, x.registrar, x.subscriptions.heap, x.reinvites, x.branch_heap, x.after_heap):
             due = heap.next_deadline()
             if due is not None and (earliest is None or due < earliest):
                 earliest = due
@@ -272,6 +293,7 @@ class CallEngine:
             x.desk.tell(TimeDue(), now)
         subscriptions_due(x, now)
         reinvites_due(x, now)
+        branches_due(x, now)
         after_due(x, now)
         while (due := x.heap.pop_due(now)) is not None:
             call = due[0]

@@ -34,11 +34,14 @@ if TYPE_CHECKING:
     from routing.masks.secret import Party, RealNumber, Sealed
     from switchboard.calls.after import Afterlife
     from switchboard.calls.attempts import Attempt
+    from switchboard.calls.branches import Branches
     from switchboard.calls.call import Call
     from switchboard.calls.leg import Leg, Purpose
     from switchboard.calls.reinvite import Reinvite
     from switchboard.calls.sounds import Prepared
     from switchboard.sip.core import SipCore
+    from switchboard.sip.message import Response
+    from switchboard.sip.outgoing import OutgoingRequest
     from switchboard.sip.registrar import Registrar
     from switchboard.sip.transaction.client import ClientTransaction
     from switchboard.sip.transaction.server import ServerTransaction
@@ -284,6 +287,39 @@ class Authenticator(Protocol):
         """Whether there is such an account."""
 
 
+class Gateways(Protocol):
+    """The gateways of carriers, by name; nothing raises."""
+
+    def began(self, gateway: str, now: float) -> None:
+        """A call takes a channel."""
+
+    def over(self, gateway: str) -> None:
+        """It takes it no more."""
+
+    def outcome(self, gateway: str, status: int, now: float) -> None:
+        """The final status of an INVITE; 408 also for silence, 503 also for a transport that failed."""
+
+    def retry(self, gateway: str, response: Response, sent: OutgoingRequest) -> tuple[str, ...] | None:
+        """All header lines of the request that answers a challenge; None when it cannot be answered."""
+
+
+class NoGateways:
+    """There are none."""
+
+    def began(self, gateway: str, now: float) -> None:
+        """Nobody counts."""
+
+    def over(self, gateway: str) -> None:
+        """Nobody counts."""
+
+    def outcome(self, gateway: str, status: int, now: float) -> None:
+        """Nobody is told."""
+
+    def retry(self, gateway: str, response: Response, sent: OutgoingRequest) -> tuple[str, ...] | None:
+        """Nobody knows a password."""
+        return None
+
+
 class Desk(Protocol):
     """Where the agents are, and who learns what their phones are doing. `call` is a call's id; nothing raises."""
 
@@ -423,6 +459,12 @@ class Exchange:
         self.phones = PhoneSources(registrar)
         self.subscriptions = Subscriptions()
         self.reinvites: DeadlineHeap[Reinvite] = DeadlineHeap()
+        self.branches: dict[str, Branches] = {}
+        """The INVITEs of legs that have several, by leg."""
+        self.branch_heap: DeadlineHeap[Branches] = DeadlineHeap()
+        self.gateways: Gateways = NoGateways()
+        self.failed_at: Callable[[Address, int, float], None] = _note_no_failure
+        """Told the address where one of several INVITEs has failed, and the status."""
         self.authenticator = authenticator
         self.journal = journal
         self.secrets = secrets
@@ -512,12 +554,17 @@ class Exchange:
             "called_back": len(self.called_back),
             "subscriptions": len(self.subscriptions),
             "reinvites": len(self.reinvites),
+            "branches": len(self.branches),
             "slots": len(self.slots),
         }
 
 
 def _note_nothing(call: str, call_id: str) -> None:
     """Nobody keeps messages."""
+
+
+def _note_no_failure(address: Address, status: int, now: float) -> None:
+    """Nobody keeps a list."""
 
 
 def _deliver_nothing(call: Call, outcome: Event | Prepared) -> None:

@@ -77,6 +77,7 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     At `session_due` the session is refreshed, or over; `session` is None while the peer knows no session timers, which
     says nothing of `session_due`. `updates` is True when the peer takes UPDATE. `reliable` tells of the
     provisional responses that we send and that must arrive, `early` of those that we get, by the tag of their sender.
+    `gateway` is the one whose channel the leg takes, "" for none.
     """
 
     id: str
@@ -114,6 +115,7 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     updates: bool = False
     reliable: Reliable | None = None
     early: dict[str, Early] = {}
+    gateway: str = ""
 
     def move(self, moved_by: LegInput) -> bool:
         """Take the transition for `moved_by`; False and no change when the table has none."""

@@ -14,10 +14,9 @@ from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegState
 from switchboard.calls.negotiation import open_media
 from switchboard.calls.reinvite import ask_again, glare_delay
-from switchboard.calls.session_timers import lengthen, longer, refresh_lines, session_answered
+from switchboard.calls.session_timers import lengthen, longer_lines, refresh_lines, session_answered
 from switchboard.calls.wiring import rewire
 from switchboard.sip.message import Response
-from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.sip.transaction.client import ClientTransaction
 
 SOON: Final = 5.0
@@ -115,32 +114,11 @@ def invite_longer(x: Exchange, leg: Leg, tx: ClientTransaction, response: Respon
     """Answer a 422 by the same INVITE with the interval it wants (RFC 4028 §7.3); False when nothing comes of it."""
     if leg.state not in (LegState.INVITED, LegState.EARLY) or x.invites_out.get(leg.id) is not tx:
         return False
-    interval = longer(response, _interval_of(tx.request))
-    if interval is None:
+    lines = longer_lines(response, tx.request)
+    if lines is None:
         return False
-    sent = tx.request
-    kept = tuple(line for line in sent.headers if not line.startswith(("Session-Expires:", "Min-SE:")))
-    again = OutgoingRequest(
-        method="INVITE",
-        uri=sent.uri,
-        destination=sent.destination,
-        from_=sent.from_,
-        to=sent.to,
-        call_id=sent.call_id,
-        cseq=sent.cseq + 1,
-        routes=sent.routes,
-        headers=(*kept, f"Session-Expires: {interval}", f"Min-SE: {interval}"),
-        body=sent.body,
-        content_type=sent.content_type,
-        max_forwards=sent.max_forwards,
-    )
-    x.invites_out[leg.id] = x.core.request(again, now, context=leg)
+    x.invites_out[leg.id] = x.core.request(tx.request.again(lines), now, context=leg)
     return True
-
-
-def _interval_of(sent: OutgoingRequest) -> int:
-    line = next((line for line in sent.headers if line.startswith("Session-Expires:")), "")
-    return int(line.partition(":")[2] or 0)
 
 
 def _rearm(x: Exchange, leg: Leg) -> None:

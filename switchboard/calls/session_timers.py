@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from switchboard.calls.leg import Leg
     from switchboard.sip.headers import Headers
     from switchboard.sip.message import Request, Response
+    from switchboard.sip.outgoing import OutgoingRequest
 
 MARGIN: Final = 32.0
 """The side that only waits hangs up so many seconds early, or a third of the interval (RFC 4028 §10)."""
@@ -125,6 +126,16 @@ def longer(response: Response, interval: int) -> int | None:
     except ParseError:
         return None
     return least if interval < least <= LONGEST else None
+
+
+def longer_lines(response: Response, sent: OutgoingRequest) -> tuple[str, ...] | None:
+    """The header lines with which an INVITE that got this 422 is to be sent again; None when that is of no use."""
+    line = next((line for line in sent.headers if line.startswith("Session-Expires:")), "")
+    interval = longer(response, int(line.partition(":")[2] or 0))
+    if interval is None:
+        return None
+    kept = (line for line in sent.headers if not line.startswith(("Session-Expires:", "Min-SE:")))
+    return (*kept, f"Session-Expires: {interval}", f"Min-SE: {interval}")
 
 
 def lengthen(leg: Leg, response: Response) -> bool:

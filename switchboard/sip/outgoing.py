@@ -58,5 +58,22 @@ class OutgoingRequest:
         self.moved = False
         """True: it goes by TCP for its size alone."""
 
+    def again(self, headers: tuple[str, ...]) -> OutgoingRequest:
+        """The same request with other header lines and the next CSeq (RFC 3261 §22.2)."""
+        return OutgoingRequest(
+            self.method,
+            self.uri,
+            self.destination,
+            from_=self.from_,
+            to=self.to,
+            call_id=self.call_id,
+            cseq=self.cseq + 1,
+            routes=self.routes,
+            headers=headers,
+            body=self.body,
+            content_type=self.content_type,
+            max_forwards=self.max_forwards,
+        )
+
     def __repr__(self) -> str:
         return f"<OutgoingRequest {self.method} cseq {self.cseq} to {self.destination}>"

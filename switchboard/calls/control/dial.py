@@ -12,13 +12,14 @@ from switchboard.calls.call import Call, Control, Phase
 from switchboard.calls.causes import CANCELLED, CONGESTION, Cause
 from switchboard.calls.cdr import leg_record, open_segment, record_caller, write_snapshot
 from switchboard.calls.commands import Actor, CommandError, Dial, Done
-from switchboard.calls.connecting import Destination, destination_of, send_invite
+from switchboard.calls.connecting import plan_of, send_invite
 from switchboard.calls.control.parties import over_all, tell
 from switchboard.calls.control.places import Party, call_party, find_party, find_place, refusal_of
 from switchboard.calls.ending import agent_began, end_call
 from switchboard.calls.exchange import PHONES, Exchange
 from switchboard.calls.leg import Leg, LegState
 from switchboard.calls.negotiation import lease_media, make_offer, open_media
+from switchboard.calls.plan import Plan
 from switchboard.calls.wiring import rewire
 from switchboard.store.records import CallRecord
 
@@ -85,23 +86,23 @@ def new_call(x: Exchange, party: Party, shown: str, now: float) -> Call:
         agent_id=party.agent,
     )
     call = Call(id=record.id, caller=caller, invited_at=now, record=record, control=Control())
-    found = destination_of(x, call, party.target, now, shown)
-    if isinstance(found, Cause):
-        raise refusal_of(found)
+    plan = plan_of(x, call, party.target, now, shown)
+    if isinstance(plan, Cause):
+        raise refusal_of(plan)
     record.legs.append(peer)
     if number is not None:
         record_caller(x, call, x.secrets.open(number.secret))
     else:
-        record.caller_masked = found.peer
-    _address(call, found)
+        record.caller_masked = plan[0].destinations[0].peer
+    _address(call, plan)
     call.enter(Phase.CONNECTING)
     call.end_due = now + x.settings.call_duration
     return call
 
 
-def _address(call: Call, found: Destination) -> None:
+def _address(call: Call, plan: Plan) -> None:
     assert call.control is not None
-    call.control.dialled = (found.uri, found.to, found.shown)
+    call.control.plan, found = plan, plan[0].destinations[0]
     call.caller.source, call.caller.nat, call.caller.record.peer = found.address, found.nat, found.peer
 
 
@@ -121,11 +122,9 @@ def call_other(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
     take_place(x, call, leg, now)
     caller.ring_due = now + x.settings.ring_timeout
     open_segment(call, "ring", x.utc_us(now), "dial", agent=leg.agent_id)
-    uri, to, shown = control.dialled
-    found = Destination(uri, to, shown, caller.source, caller.record.peer, caller.nat)
     offer = make_offer(x, caller, leg)
     write_snapshot(x, call)
-    send_invite(x, call, caller, found, offer, now)
+    send_invite(x, call, caller, control.plan, offer, now)
     rewire(x, call)
     return None
 
