@@ -14,6 +14,9 @@ from config.queue_schema import Agent, Group
 from config.section import Name, Port, Section
 from config.values import Duration, ExtensionRange, Hidden, PortRange
 
+CodecName = Literal["PCMA", "PCMU", "G722", "opus", "any"]
+Codecs = Annotated[tuple[CodecName, ...], Meta(min_length=1)]
+
 
 class Listen(Section, frozen=True):
     """One address on which SIP is received."""
@@ -86,7 +89,9 @@ class Media(Section, frozen=True):
     """A stream without a packet for this long is reported."""
     prompts: tuple[str, ...] = ()
     """Directories searched for prompts before the packaged ones."""
-    codecs: Annotated[tuple[Literal["PCMA", "PCMU"], ...], Meta(min_length=1)] = ("PCMA", "PCMU")
+    codecs: Codecs = ("PCMA", "PCMU")
+    """What legs may speak, the most wanted first. Legs that share none are transcoded between those named, which costs
+    CPU; ``opus`` needs libopus. ``any``: other codecs pass through where both sides share one."""
     plane: Literal["workers", "none"] = "workers"
     """``none`` is for load tests only: calls are made as ever, but nobody hears anything."""
     carried: Annotated[int, Meta(ge=0)] = 0

@@ -1,13 +1,17 @@
-"""The offer/answer model of RFC 3264 for one G.711 audio stream with telephone-events."""
+"""The offer/answer model of RFC 3264 for one audio stream with telephone-events and comfort noise."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
 
 from msgspec import Struct
 
+from media.formats import OURS, Formats, free_payload_type, is_wanted, read_formats, read_ptime, same_codec
+from media.formats import PCMA as PCMA
+from media.formats import PCMU as PCMU
+from media.formats import Codec as Codec
 from media.sdp import (
     DIRECTIONS,
     Direction,
@@ -29,22 +33,6 @@ _match_usual: Final = re.compile(
     rb"((?:a=[^\r\n]{0,64}\r\n){0,16})\Z"
 ).match
 
-CodecName = Literal["PCMU", "PCMA"]
-
-#: What we speak, and the static payload types of RFC 3551 §6.
-STATIC: Final[dict[CodecName, int]] = {"PCMU": 0, "PCMA": 8}
-
-_STATIC_NAMES: Final = {"0": "PCMU/8000", "8": "PCMA/8000"}
-#: Payload types by their only spelling: "08" or "+8" would be answered with a number the peer did not write.
-_PAYLOAD_TYPES: Final = {str(number): number for number in range(128)}
-#: Encoding names are compared without case; one channel may be written or left out (RFC 8866 §6.6).
-_CODECS: Final[dict[str, CodecName]] = {
-    "PCMU/8000": "PCMU",
-    "PCMU/8000/1": "PCMU",
-    "PCMA/8000": "PCMA",
-    "PCMA/8000/1": "PCMA",
-}
-_EVENTS: Final = ("TELEPHONE-EVENT/8000", "TELEPHONE-EVENT/8000/1")
 _UNSPECIFIED: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, never bound to
 
 # RFC 3261 §20.43: warn-codes.
@@ -60,23 +48,12 @@ _REVERSED: Final[dict[str, Direction]] = {
 }
 
 
-class Codec(Struct, frozen=True, gc=False):
-    """An audio codec under one payload type number."""
-
-    name: CodecName
-    payload_type: int
-
-
-PCMU: Final = Codec("PCMU", 0)
-PCMA: Final = Codec("PCMA", 8)
-
-
 class Remote(Struct, frozen=True, gc=False):
     """What the peer's description says of its audio stream."""
 
     address: str
     port: int
-    #: Those of our codecs that it lists, in its order.
+    #: The codecs it lists, in its order.
     audio: tuple[Codec, ...]
     event_pt: int | None
     #: As seen by the peer; c=0.0.0.0 takes "send" from us (RFC 3264 §8.4).
@@ -88,6 +65,14 @@ class Remote(Struct, frozen=True, gc=False):
     #: Where it wants RTCP, 0: one above the port (RFC 3605); whether it would have it on the port (RFC 5761).
     rtcp_port: int = 0
     rtcp_mux: bool = False
+    #: Telephone-events of other clocks than 8 kHz: payload types by rate; comfort noise; the longest packet, 0: any.
+    wide_events: tuple[tuple[int, int], ...] = ()
+    noise_pt: int | None = None
+    maxptime: int = 0
+
+    def event_of(self, rate: int) -> int | None:
+        """The payload type of telephone-events at this clock rate."""
+        return self.event_pt if rate == 8000 else dict(self.wide_events).get(rate)
 
     @property
     def held(self) -> bool:
@@ -98,7 +83,7 @@ class Remote(Struct, frozen=True, gc=False):
 class Agreement(Struct, frozen=True, gc=False):
     """One stream as both sides agreed on it, seen from us; payload types per direction (RFC 3264 §6.1)."""
 
-    codec: CodecName
+    codec: str
     send_pt: int
     receive_pt: int
     send_event_pt: int | None
@@ -110,37 +95,94 @@ class Agreement(Struct, frozen=True, gc=False):
     ptime: int
     rtcp_port: int = 0
     rtcp_mux: bool = False
+    #: Clock and channels of the codec, and the parameters the peer gave; the clock of the telephone-events.
+    rate: int = 8000
+    channels: int = 1
+    fmtp: str = ""
+    event_rate: int = 8000
+    send_noise_pt: int | None = None
+    receive_noise_pt: int | None = None
+    #: The longest packet the peer takes, in milliseconds; 0: any.
+    maxptime: int = 0
+
+    @property
+    def sends(self) -> Codec:
+        """The codec as the peer numbers it."""
+        return Codec(self.codec, self.send_pt, self.rate, self.channels, self.fmtp)
 
 
 def read_remote(body: bytes) -> Remote:
-    """Return what the first usable audio m-line of an offer or answer says.
+    """Return what the first usable audio m-line of an offer or answer says, one with a codec of ours before others.
 
     A description without one raises SdpError with status 488 and the warn-code that tells why.
     """
     usual = _match_usual(body)
     if usual is not None:
-        audio, event_pt, direction, ptime, rtcp = _read_lines(usual[3], usual[4])
-        if audio:
-            return Remote(usual[1].decode(), int(usual[2]), audio, event_pt, direction, ptime, 0, (), *rtcp)
+        lines = _read_lines(usual[3], usual[4])
+        if lines.formats.audio:
+            return _remote(usual[1].decode(), int(usual[2]), lines, lines.direction, 0, ())
     session = parse_sdp(body)
     refusal: SdpError | None = None
+    second: Remote | None = None
     for index, media in enumerate(session.media):
         try:
-            return _read_media(session, media, index)
+            found = _read_media(session, media, index)
         except SdpError as error:
             if refusal is None or media.kind == "audio":
                 refusal = error
+            continue
+        if any(codec.name in OURS for codec in found.audio):
+            return found
+        second = second or found
+    if second is not None:
+        return second
     raise refusal or SdpError("no m= line", status=488, warning=_NO_MEDIA)
+
+
+class _Lines(Struct, frozen=True):
+    """What the attributes of an audio section say."""
+
+    formats: Formats
+    direction: Direction
+    ptime: int
+    maxptime: int
+    rtcp: tuple[int, bool]
 
 
 # A gateway sends the same lines in all its calls; their length is bounded by the pattern.
 @lru_cache(maxsize=256)
-def _read_lines(formats: bytes, lines: bytes) -> tuple[tuple[Codec, ...], int | None, Direction, int, tuple[int, bool]]:
-    """Return our codecs, the payload type of events, direction, ptime and RTCP of a usual description."""
+def _read_lines(formats: bytes, lines: bytes) -> _Lines:
+    """Return what a usual description says of its audio."""
     attributes = [line[2:].rstrip() for line in lines.decode("utf-8", "surrogateescape").split("\r\n")]
-    audio, event_pt = _read_formats(formats.decode().split(" "), attributes)
-    direction = find_direction(attributes) or "sendrecv"
-    return audio, event_pt, direction, _read_ptime(attributes), _read_rtcp(attributes)
+    return _lines(formats.decode().split(" "), attributes, find_direction(attributes) or "sendrecv")
+
+
+def _lines(formats: list[str], attributes: list[str], direction: Direction) -> _Lines:
+    ptime, maxptime = read_ptime(attributes), read_ptime(attributes, "maxptime", 0)
+    return _Lines(read_formats(formats, attributes), direction, ptime, maxptime, _read_rtcp(attributes))
+
+
+def _remote(
+    address: str, port: int, lines: _Lines, direction: Direction, index: int, others: tuple[tuple[int, str], ...]
+) -> Remote:
+    audio, events, noise_pt = lines.formats
+    wide = tuple([(rate, number) for rate, number in events.items() if rate != 8000]) if len(events) > 1 else ()
+    if not wide and events and 8000 not in events:
+        wide = tuple(events.items())
+    return Remote(
+        address,
+        port,
+        audio,
+        events.get(8000),
+        direction,
+        lines.ptime,
+        index,
+        others,
+        *lines.rtcp,
+        wide,
+        noise_pt,
+        lines.maxptime,
+    )
 
 
 def _read_media(session: Session, media: Media, index: int) -> Remote:
@@ -155,44 +197,14 @@ def _read_media(session: Session, media: Media, index: int) -> Remote:
     if connection is None:
         raise SdpError("no c= line for the audio", section="RFC 8866 §5.7")
     address = parse_address(connection)
-    audio, event_pt = _read_formats(media.formats, media.attributes)
-    if not audio:
-        raise SdpError("no codec of ours", status=488, warning=_NO_FORMAT)
     direction = session.direction(media)
+    lines = _lines(media.formats, media.attributes, direction)
+    if not lines.formats.audio:
+        raise SdpError("no codec", status=488, warning=_NO_FORMAT)
     if address in _UNSPECIFIED:
         direction = "sendonly" if direction in ("sendrecv", "sendonly") else "inactive"
     others = tuple([(i, m.kind) for i, m in enumerate(session.media) if i != index])
-    ptime = _read_ptime(media.attributes)
-    rtcp = _read_rtcp(media.attributes)
-    return Remote(address, media.port, audio, event_pt, direction, ptime, index, others, *rtcp)
-
-
-def _read_formats(formats: list[str], attributes: list[str]) -> tuple[tuple[Codec, ...], int | None]:
-    """Return our codecs in the order of the m-line, and the payload type of telephone-event/8000."""
-    names = dict(_STATIC_NAMES)
-    # Of two rtpmaps for one number the first counts.
-    for text in reversed(attributes):
-        if text.startswith("rtpmap:"):
-            number, *name = text[7:].split() or [""]
-            names[number] = name[0].upper() if name else ""
-    audio: list[Codec] = []
-    event_pt: int | None = None
-    for text in formats:
-        encoding = names.pop(text, "")
-        if encoding in _CODECS:
-            if text in _PAYLOAD_TYPES:
-                audio.append(Codec(_CODECS[encoding], _PAYLOAD_TYPES[text]))
-        elif encoding in _EVENTS and event_pt is None:
-            event_pt = _PAYLOAD_TYPES.get(text)
-    return tuple(audio), event_pt
-
-
-def _read_ptime(attributes: list[str]) -> int:
-    """Return a=ptime in milliseconds; 20 where it is missing or absurd (RFC 3551 §4.2)."""
-    text = find_attribute(attributes, "ptime")
-    if text and text.isdecimal() and text.isascii() and len(text) < 4 and 10 <= int(text) <= 200:
-        return int(text)
-    return 20
+    return _remote(address, media.port, lines, direction, index, others)
 
 
 def _read_rtcp(attributes: list[str]) -> tuple[int, bool]:
@@ -206,17 +218,24 @@ def _read_rtcp(attributes: list[str]) -> tuple[int, bool]:
 
 
 def choose(remote: Remote, ours: tuple[str, ...]) -> Codec | None:
-    """Return the peer's most wanted codec that is also among `ours`, or None (RFC 3264 §6.1)."""
+    """Return the peer's most wanted codec that `ours` has room for, or None (RFC 3264 §6.1)."""
     for codec in remote.audio:
-        if codec.name in ours:
+        if is_wanted(codec, ours):
             return codec
+    return None
+
+
+def choose_same(remote: Remote, codec: Codec) -> Codec | None:
+    """Return the peer's own number for a codec, or None where it has not got it."""
+    for found in remote.audio:
+        if same_codec(found, codec):
+            return found
     return None
 
 
 def event_payload_type(codecs: tuple[Codec, ...], wanted: int = 101) -> int:
     """Return `wanted`, or the highest dynamic number that none of the codecs of an offer uses."""
-    taken = {codec.payload_type for codec in codecs}
-    return wanted if wanted not in taken else max(set(range(96, 128)) - taken)
+    return free_payload_type({codec.payload_type for codec in codecs}, wanted)
 
 
 def answer_direction(offered: Direction, willing: Direction = "sendrecv") -> Direction:
@@ -229,34 +248,62 @@ def answer_direction(offered: Direction, willing: Direction = "sendrecv") -> Dir
     return "inactive"
 
 
-def agree_as_answerer(remote: Remote, codec: Codec, event_pt: int | None, direction: Direction) -> Agreement:
-    """Return the stream after we answered the peer's offer with that codec and direction."""
-    return _agree(remote, codec, codec.payload_type, event_pt, direction, remote.rtcp_mux)
+def agree_as_answerer(
+    remote: Remote, codec: Codec, event_pt: int | None, direction: Direction, noise_pt: int | None = None
+) -> Agreement:
+    """Return the stream after we answered the peer's offer with that codec, these formats and direction."""
+    return _agree(remote, codec, codec.payload_type, event_pt, direction, noise_pt, remote.rtcp_mux)
 
 
 def agree_as_offerer(
-    remote: Remote, offered: tuple[Codec, ...], event_pt: int | None, direction: Direction = "sendrecv"
+    remote: Remote,
+    offered: tuple[Codec, ...],
+    event_pt: int | None,
+    direction: Direction = "sendrecv",
+    also: tuple[Codec, ...] = (),
 ) -> Agreement:
-    """Return the stream after the peer answered our offer; SdpError 488 when it took none of our codecs."""
+    """Return the stream after the peer answered our offer; SdpError 488 when it took none of our codecs.
+
+    `also` are the other formats of the offer: telephone-events of other clocks, comfort noise.
+    """
     for codec in remote.audio:
         # Where a codec was offered under two numbers the peer sends under the one it repeats.
-        for ours in sorted(offered, key=lambda ours: ours != codec):
-            if ours.name == codec.name:
-                return _agree(remote, codec, ours.payload_type, event_pt, direction)
+        for ours in sorted(offered, key=lambda ours: ours.payload_type != codec.payload_type):
+            if same_codec(ours, codec):
+                noise_pt = next((one.payload_type for one in also if one.name == "CN"), None)
+                wide = [one.payload_type for one in also if one.name != "CN" and one.rate == codec.rate]
+                event = wide[0] if wide and remote.event_of(codec.rate) is not None else event_pt
+                return _agree(remote, codec, ours.payload_type, event, direction, noise_pt)
     raise SdpError("answer takes no codec of the offer", status=488, warning=_NO_FORMAT)
 
 
+def event_format(remote: Remote, codec: Codec) -> Codec | None:
+    """Return the telephone-events that go with a codec: those of its clock, else of 8 kHz (RFC 4733 §2.5.1.1)."""
+    for rate in (codec.rate, 8000):
+        number = remote.event_of(rate)
+        if number is not None:
+            return Codec("telephone-event", number, rate)
+    return None
+
+
 def _agree(
-    remote: Remote, codec: Codec, receive_pt: int, event_pt: int | None, direction: Direction, rtcp_mux: bool = False
+    remote: Remote,
+    codec: Codec,
+    receive_pt: int,
+    event_pt: int | None,
+    direction: Direction,
+    noise_pt: int | None,
+    rtcp_mux: bool = False,
 ) -> Agreement:
     """Put both descriptions together: we send as the peer numbered it, and receive as we did."""
-    events = remote.event_pt is not None and event_pt is not None
+    event = event_format(remote, codec) if event_pt is not None else None
+    noise = remote.noise_pt is not None and noise_pt is not None
     return Agreement(
         codec.name,
         codec.payload_type,
         receive_pt,
-        remote.event_pt if events else None,
-        event_pt if events else None,
+        event.payload_type if event is not None else None,
+        event_pt if event is not None else None,
         direction in ("sendrecv", "sendonly") and remote.direction in ("sendrecv", "recvonly"),
         direction in ("sendrecv", "recvonly") and remote.direction in ("sendrecv", "sendonly"),
         remote.address,
@@ -264,6 +311,13 @@ def _agree(
         remote.ptime,
         remote.rtcp_port,
         rtcp_mux,
+        codec.rate,
+        codec.channels,
+        codec.fmtp,
+        event.rate if event is not None else 8000,
+        remote.noise_pt if noise else None,
+        noise_pt if noise else None,
+        remote.maxptime,
     )
 
 
@@ -277,14 +331,18 @@ def build_offer(
     event_pt: int | None,
     direction: Direction = "sendrecv",
     previous: bytes = b"",
+    also: tuple[Codec, ...] = (),
+    ptime: int = 20,
+    maxptime: int = 0,
 ) -> bytes:
-    """Return an offer of one audio stream (RFC 3264 §5).
+    """Return an offer of one audio stream (RFC 3264 §5), in packets of `ptime` milliseconds.
 
-    `previous` is the last body this same peer sent in the dialog: a new offer keeps the m-lines in their
-    places, those we rejected with port 0 (RFC 3264 §8).
+    `also` are formats beside the codecs and the telephone-events at 8 kHz. `previous` is the last body this same
+    peer sent in the dialog: a new offer keeps the m-lines in their places, those we rejected with port 0 (RFC 3264 §8).
     """
     head = _head(session_id, version, address)
-    return (head + _in_place(previous, _audio(port, codecs, event_pt, direction))).encode("ascii")
+    audio = _audio(port, codecs, event_pt, direction, also, (ptime, maxptime))
+    return (head + _in_place(previous, audio)).encode("ascii")
 
 
 def build_answer(
@@ -298,6 +356,9 @@ def build_answer(
     event_pt: int | None,
     direction: Direction,
     rtcp_mux: bool = False,
+    also: tuple[Codec, ...] = (),
+    ptime: int = 20,
+    maxptime: int = 0,
 ) -> bytes:
     """Return an answer that takes the first usable audio m-line and rejects the others (RFC 3264 §6).
 
@@ -305,7 +366,8 @@ def build_answer(
     transport protocols are repeated. `rtcp_mux` only where it was offered (RFC 5761 §5.1.1).
     """
     head = _head(session_id, version, address)
-    audio = _audio(port, (codec,), event_pt, direction) + ("a=rtcp-mux\r\n" if rtcp_mux else "")
+    audio = _audio(port, (codec,), event_pt, direction, also, (ptime, maxptime))
+    audio += "a=rtcp-mux\r\n" if rtcp_mux else ""
     return (head + _in_place(remote_offer_body, audio)).encode("ascii")
 
 
@@ -323,21 +385,39 @@ def _head(session_id: int, version: int, address: str) -> str:
     return f"v=0\r\no=- {session_id} {version} IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt=0 0\r\n"
 
 
-def _audio(port: int, codecs: tuple[Codec, ...], event_pt: int | None, direction: Direction) -> str:
+def _audio(
+    port: int,
+    codecs: tuple[Codec, ...],
+    event_pt: int | None,
+    direction: Direction,
+    also: tuple[Codec, ...],
+    times: tuple[int, int],
+) -> str:
     """Return the audio section of a description of ours."""
-    formats, lines = _lines_of(codecs, event_pt, direction)
+    formats, lines = _lines_of(codecs, event_pt, direction, also, times)
     return f"m=audio {port} RTP/AVP{formats}\r\n{lines}"
 
 
 @lru_cache(maxsize=256)
-def _lines_of(codecs: tuple[Codec, ...], event_pt: int | None, direction: Direction) -> tuple[str, str]:
+def _lines_of(
+    codecs: tuple[Codec, ...],
+    event_pt: int | None,
+    direction: Direction,
+    also: tuple[Codec, ...],
+    times: tuple[int, int],
+) -> tuple[str, str]:
     """Return the payload types of an m= line of ours, and the attributes below it."""
-    formats = "".join([f" {codec.payload_type}" for codec in codecs])
-    lines = "".join([f"a=rtpmap:{codec.payload_type} {codec.name}/8000\r\n" for codec in codecs])
-    if event_pt is not None:
-        formats += f" {event_pt}"
-        lines += f"a=rtpmap:{event_pt} telephone-event/8000\r\na=fmtp:{event_pt} 0-15\r\n"
-    return formats, f"{lines}a=ptime:20\r\na={DIRECTIONS[direction]}\r\n"
+    events = () if event_pt is None else (Codec("telephone-event", event_pt),)
+    listed = (*codecs, *events, *also)
+    formats = "".join([f" {codec.payload_type}" for codec in listed])
+    lines = ""
+    for codec in listed:
+        fmtp = "0-15" if codec.name == "telephone-event" else codec.fmtp
+        lines += f"a=rtpmap:{codec.payload_type} {codec.rtpmap}\r\n"
+        lines += f"a=fmtp:{codec.payload_type} {fmtp}\r\n" if fmtp else ""
+    ptime, maxptime = times
+    lines += f"a=ptime:{ptime}\r\n" + (f"a=maxptime:{maxptime}\r\n" if maxptime else "")
+    return formats, f"{lines}a={DIRECTIONS[direction]}\r\n"
 
 
 def _rejected(media: Media) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from switchboard.calls.call import Call
-from switchboard.calls.causes import REASON_PHRASES
+from switchboard.calls.causes import CONGESTION, NOT_ACCEPTABLE, REASON_PHRASES, Cause
 from switchboard.calls.cdr import write_snapshot
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import LegInput, LegState
-from switchboard.calls.negotiation import lease_media, make_answer, make_offer, open_media
+from switchboard.calls.negotiation import can_speak, lease_media, make_answer, make_offer, open_media
 from switchboard.calls.reliable import reliable_lines, waits
 from switchboard.calls.session_timers import accept_session
 from switchboard.sip.dialog import Dialog
@@ -48,12 +48,17 @@ def progress(x: Exchange, call: Call, status: int, now: float) -> None:
     )
 
 
+def unheard(x: Exchange, call: Call) -> Cause:
+    """Why a caller can have no audio of ours: it has no codec that we have, or there is no media port."""
+    return CONGESTION if can_speak(x, call.caller) else NOT_ACCEPTABLE
+
+
 def early_media(x: Exchange, call: Call, now: float) -> bool:
-    """Open audio towards a caller that is not answered yet (183); False when there is no port for it."""
+    """Open audio towards a caller that is not answered yet (183); False when that cannot be: see `unheard`."""
     caller = call.caller
     if caller.media_open or caller.remote is None:
         return caller.media_open
-    if not lease_media(x, caller):
+    if not can_speak(x, caller) or not lease_media(x, caller):
         return False
     make_answer(x, caller)
     open_media(x, caller)
@@ -62,7 +67,7 @@ def early_media(x: Exchange, call: Call, now: float) -> bool:
 
 
 def answer_caller(x: Exchange, call: Call, now: float) -> bool:
-    """Send the caller its 200, once; False when there is no media port for it.
+    """Send the caller its 200, once; False when it can have no audio of ours: see `unheard`.
 
     It waits for the PRACK of a provisional response that has our answer in it, while everything else goes on.
     A caller that offered nothing gets our offer here and answers in its ACK (RFC 3261 §13.2.1).
@@ -73,7 +78,7 @@ def answer_caller(x: Exchange, call: Call, now: float) -> bool:
         return True
     if waits(caller, 200):
         return True
-    if not lease_media(x, caller):
+    if (caller.agreement is None and not can_speak(x, caller)) or not lease_media(x, caller):
         return False
     if caller.remote is None:
         body = make_offer(x, caller, call.agent)

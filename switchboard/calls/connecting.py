@@ -74,7 +74,8 @@ def _number_plan(x: Exchange, target: NumberTarget, shown: str) -> Plan | Cause:
     number = x.secrets.open(target.secret)
     by = "" if type(trunk.to) is tuple else f";transport={transport_of(trunk.to)}"
     uri = f"sip:{number.reveal('dial on trunk')}@{host_port(trunk.to)}{by}"
-    return only(Destination(uri, f"<{uri}>", shown or target.shown, trunk.to, str(number), trunk.nat))
+    shown = shown or target.shown
+    return only(Destination(uri, f"<{uri}>", shown, trunk.to, str(number), trunk.nat, codecs=trunk.codecs))
 
 
 @lru_cache(maxsize=4096)
@@ -194,6 +195,7 @@ def leg_to(x: Exchange, call: Call, plan: Plan, now: float, agent_id: str = "") 
         sdp_id=x.session_id(),
         record=record,
         agent_id=agent_id,
+        codecs=found.codecs,
     )
 
 

@@ -63,6 +63,8 @@ class Trunk(msgspec.Struct, frozen=True):
     nat: bool
     landing: Mapping[str, str] = {}
     """Landing numbers and the published ones they stand for."""
+    codecs: tuple[str, ...] = ()
+    """The names of its codecs where they are not those of `Settings`; `any`: others pass through."""
 
 
 class Service(msgspec.Struct, frozen=True):

@@ -8,9 +8,9 @@ from ivr_flows.events import Digit, Event, PlayDone, TimerDue, TransferEnded
 from ivr_flows.model import Flow
 from ivr_flows.position import Position
 from routing.masks.secret import Sealed
-from switchboard.calls.answering import answer_caller
+from switchboard.calls.answering import answer_caller, unheard
 from switchboard.calls.call import Call, Phase
-from switchboard.calls.causes import CONGESTION, FLOW_ERROR, TOO_LONG, UNKNOWN, Cause
+from switchboard.calls.causes import FLOW_ERROR, TOO_LONG, UNKNOWN, Cause
 from switchboard.calls.cdr import open_segment
 from switchboard.calls.connecting import abandon_attempt, outcome_of
 from switchboard.calls.ending import end_call, end_leg, part_from_agent
@@ -39,7 +39,7 @@ def start_flow(x: Exchange, call: Call, name: str, variables: dict[str, str | in
     if call.caller.talking or call.caller.remote is not None:
         begin_flow(x, call, now)
     elif not answer_caller(x, call, now):
-        end_call(x, call, CONGESTION, "switch", now)
+        end_call(x, call, unheard(x, call), "switch", now)
 
 
 def begin_flow(x: Exchange, call: Call, now: float) -> None:

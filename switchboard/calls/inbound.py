@@ -11,7 +11,7 @@ from routing.landing import dialled_part, recover
 from routing.masks.secret import RealNumber
 from routing.masks.target import TargetError, parse_open_target
 from routing.numbers import normalise
-from switchboard.calls.answering import answer_caller
+from switchboard.calls.answering import answer_caller, unheard
 from switchboard.calls.attended import Declined
 from switchboard.calls.call import Call
 from switchboard.calls.causes import (
@@ -182,6 +182,7 @@ def _open_call(x: Exchange, tx: ServerTransaction, request: Request, context: st
         nat=trunk.nat if trunk is not None else True,
         sdp_id=x.session_id(),
         record=caller_record,
+        codecs=trunk.codecs if trunk is not None else (),
     )
     if request.body:
         try:
@@ -288,7 +289,7 @@ def _note_called(x: Exchange, call: Call, route: Route, dialled: str) -> None:
 def _queue(x: Exchange, call: Call, group: str, now: float) -> None:
     """Answer, and let the caller wait for somebody of the group."""
     if not answer_caller(x, call, now):
-        end_call(x, call, CONGESTION, "switch", now)
+        end_call(x, call, unheard(x, call), "switch", now)
     elif enqueue(x, call, group, now) is not None:
         nobody(x, call, "failed", UNREGISTERED, "switch", now)
 

@@ -1,22 +1,28 @@
 """What a leg agrees on with its peer (RFC 3264) and the media session that follows from it.
 
-Each leg negotiates for itself: nothing of one peer's description is copied into the other's.
+Each leg negotiates for itself. The second leg of a call is offered what the first has, first and in its payload
+types, so that packets may pass untouched, then what can be transcoded. Codecs that we cannot decode pass through where
+the list of codecs has `any`, as long as nobody needs to hear, record or mix them here: a flow or queue that has to
+answer such a caller itself refuses it with 488, and a talk that needs one of ours later gets it by a re-INVITE
+(`reinvite.speak_ours`). Comfort noise (RFC 3389) is agreed on with a party only if the other one has it as well.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from media.formats import ANY, OURS, Codec, free_payload_type, is_ours, is_wanted, same_codec
 from media.offer_answer import (
-    STATIC,
     Agreement,
-    Codec,
+    Remote,
     agree_as_answerer,
     agree_as_offerer,
     answer_direction,
     build_answer,
     build_offer,
     choose,
+    choose_same,
+    event_format,
     event_payload_type,
     read_remote,
 )
@@ -25,6 +31,8 @@ from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
 
 EVENT_PT: Final = 101
+WIDE_EVENT_PT: Final = 110
+"""For telephone-events at the clock of Opus, as 101 is for those at 8 kHz; neither number means anything."""
 
 
 def lease_media(x: Exchange, leg: Leg, near: Leg | None = None) -> bool:
@@ -37,30 +45,55 @@ def lease_media(x: Exchange, leg: Leg, near: Leg | None = None) -> bool:
     return True
 
 
+def codecs_of(x: Exchange, leg: Leg) -> tuple[str, ...]:
+    """The names of the codecs that a leg may have: its trunk's, else those of the configuration."""
+    return leg.codecs or x.settings.codecs
+
+
 def read_offer(x: Exchange, leg: Leg, body: bytes) -> None:
     """Take the peer's offer; raises SdpError (with the status owed) when nothing in it can be used."""
     remote = read_remote(body)
-    if choose(remote, x.settings.codecs) is None:
+    if choose(remote, codecs_of(x, leg)) is None:
         raise SdpError("no codec of ours", status=488)
     leg.remote, leg.remote_sdp, leg.offered = remote, body, ()
 
 
-def make_offer(x: Exchange, leg: Leg, near: Leg | None) -> bytes:
-    """Our offer to a leg, in the payload types of `near`, so that its packets may pass untouched."""
+def can_speak(x: Exchange, leg: Leg) -> bool:
+    """Whether a party that is not answered yet can hear us, and be understood: it offers a codec that we have."""
+    names = codecs_of(x, leg)
+    return leg.remote is None or any(is_ours(codec, names) for codec in leg.remote.audio)
+
+
+def make_offer(x: Exchange, leg: Leg, near: Leg | None, *, ours: bool = False) -> bytes:
+    """Our offer to a leg, in the payload types of `near`, so that its packets may pass untouched.
+
+    With `ours`, or where the talk is recorded by rule, it holds no codec that we cannot decode.
+    """
     assert leg.lease is not None
-    names: list[Codec] = []
-    event_pt = EVENT_PT
+    names = codecs_of(x, leg)
+    ours = ours or (ANY in names and (call := x.call_of(leg)) is not None and call.record_talk)
+    theirs: tuple[Codec, ...] = ()
+    transcodes = True
+    event_pt, ptime, maxptime = EVENT_PT, 20, 0
+    remote = near.remote if near is not None else None
     if near is not None and near.agreement is not None:
         agreed = near.agreement
-        names.append(Codec(agreed.codec, agreed.send_pt))
-        event_pt = agreed.receive_event_pt or EVENT_PT
-    elif near is not None and near.remote is not None:
-        names += [codec for codec in near.remote.audio if codec.name in x.settings.codecs]
-        event_pt = near.remote.event_pt if near.remote.event_pt is not None else EVENT_PT
-    have = {codec.name for codec in names}
-    names += [Codec(name, pt) for name, pt in STATIC.items() if name not in have and name in x.settings.codecs]
-    event_pt = event_payload_type(tuple(names), event_pt)
-    leg.offered, leg.offered_event_pt = tuple(names), event_pt
+        theirs = (agreed.sends,)
+        event_pt = agreed.receive_event_pt if agreed.receive_event_pt and agreed.event_rate == 8000 else EVENT_PT
+        transcodes = is_ours(agreed.sends, codecs_of(x, near))
+        if near is not leg:
+            ptime, maxptime = agreed.ptime, agreed.maxptime
+    elif near is not None and remote is not None:
+        theirs = remote.audio
+        event_pt = remote.event_pt if remote.event_pt is not None else EVENT_PT
+        transcodes = can_speak(x, near)
+        ptime, maxptime = remote.ptime, remote.maxptime
+    codecs = [one for one in theirs if (is_ours(one, names) if ours else is_wanted(one, names))]
+    if transcodes or ours:
+        codecs += _others(names, codecs)
+    leg.offered = tuple(codecs)
+    leg.offered_event_pt = event_pt = event_payload_type(leg.offered, event_pt)
+    leg.offered_also = _also(leg.offered, event_pt, remote)
     leg.sdp_version += 1
     leg.local_sdp = build_offer(
         session_id=leg.sdp_id,
@@ -70,39 +103,99 @@ def make_offer(x: Exchange, leg: Leg, near: Leg | None) -> bytes:
         codecs=leg.offered,
         event_pt=event_pt,
         previous=leg.remote_sdp,
+        also=leg.offered_also,
+        ptime=ptime,
+        maxptime=maxptime,
     )
     return leg.local_sdp
+
+
+def _others(names: tuple[str, ...], codecs: list[Codec]) -> list[Codec]:
+    """Those of `names` that we can transcode and that are not among `codecs`, under numbers that are free."""
+    taken = {codec.payload_type for codec in codecs}
+    others = []
+    for name in names:
+        own = OURS.get(name)
+        if own is None or any(same_codec(own, codec) for codec in codecs):
+            continue
+        number = own.payload_type if own.payload_type < 96 else free_payload_type(taken, own.payload_type)
+        taken.add(number)
+        others.append(own if number == own.payload_type else Codec(name, number, own.rate, own.channels, own.fmtp))
+    return others
+
+
+def _also(codecs: tuple[Codec, ...], event_pt: int, near: Remote | None) -> tuple[Codec, ...]:
+    """What an offer lists beside codecs and events at 8 kHz: events of other clocks, noise if the other side has it."""
+    also: tuple[Codec, ...] = ()
+    for codec in codecs:
+        if codec.rate != 8000 and codec.rate not in [one.rate for one in also]:
+            wanted = near.event_of(codec.rate) if near is not None else None
+            taken = {one.payload_type for one in (*codecs, *also)} | {event_pt}
+            number = free_payload_type(taken, wanted if wanted is not None else WIDE_EVENT_PT)
+            also += (Codec("telephone-event", number, codec.rate),)
+    if near is not None and near.noise_pt is not None:
+        also += (Codec("CN", near.noise_pt),)
+    return also
 
 
 def take_answer(leg: Leg, body: bytes) -> None:
     """Conclude our offer with the peer's answer; raises SdpError when it takes none of our codecs."""
     remote = read_remote(body)
-    leg.agreement = agree_as_offerer(remote, leg.offered, leg.offered_event_pt)
+    leg.agreement = agree_as_offerer(remote, leg.offered, leg.offered_event_pt, also=leg.offered_also)
     leg.remote, leg.remote_sdp = remote, body
 
 
 def make_answer(x: Exchange, leg: Leg, prefer: Agreement | None = None) -> bytes:
-    """Conclude the peer's offer; `prefer` is what the other leg agreed on, so that nothing is transcoded."""
+    """Conclude the peer's offer; `prefer` is what the other leg agreed on, so that nothing is transcoded.
+
+    Raises SdpError where the peer has no codec that can be had with the other leg's.
+    """
     assert leg.lease is not None
     assert leg.remote is not None
-    codec = choose(leg.remote, (prefer.codec,)) if prefer is not None else None
-    codec = codec or choose(leg.remote, x.settings.codecs)
-    assert codec is not None
+    codec = _answered(x, leg, leg.remote, prefer)
+    event = event_format(leg.remote, codec)
+    event_pt = event.payload_type if event is not None else None
+    noise_pt = leg.remote.noise_pt if prefer is not None and prefer.send_noise_pt is not None else None
     direction = answer_direction(leg.remote.direction)
-    leg.agreement = agree_as_answerer(leg.remote, codec, leg.remote.event_pt, direction)
+    leg.agreement = agree_as_answerer(leg.remote, codec, event_pt, direction, noise_pt)
     leg.sdp_version += 1
+    also = () if event is None or event.rate == 8000 else (event,)
     leg.local_sdp = build_answer(
         leg.remote_sdp,
         session_id=leg.sdp_id,
         version=leg.sdp_version,
         address=leg.lease.address,
         port=leg.lease.port,
-        codec=codec,
-        event_pt=leg.remote.event_pt,
+        codec=_described(codec, prefer),
+        event_pt=None if also else event_pt,
         direction=direction,
         rtcp_mux=leg.agreement.rtcp_mux,
+        also=also if noise_pt is None else (*also, Codec("CN", noise_pt)),
+        ptime=prefer.ptime if prefer is not None else 20,
+        maxptime=prefer.maxptime if prefer is not None else 0,
     )
     return leg.local_sdp
+
+
+def _answered(x: Exchange, leg: Leg, remote: Remote, prefer: Agreement | None) -> Codec:
+    """The codec to answer: that of the other leg, else the peer's first one that we can decode."""
+    names = codecs_of(x, leg)
+    codec = choose_same(remote, prefer.sends) if prefer is not None else None
+    if codec is None or not is_wanted(codec, names):
+        decodable = tuple([name for name in names if name in OURS])
+        codec = choose(remote, decodable) if prefer is None or prefer.codec in OURS else None
+    if codec is None:
+        raise SdpError("no codec of ours", status=488)
+    return codec
+
+
+def _described(codec: Codec, prefer: Agreement | None) -> Codec:
+    """A codec as we answer it: with the parameters of who will receive it, which are the other leg's or ours."""
+    if prefer is not None and same_codec(codec, prefer.sends):
+        fmtp = prefer.fmtp
+    else:
+        fmtp = OURS[codec.name].fmtp
+    return Codec(codec.name, codec.payload_type, codec.rate, codec.channels, fmtp)
 
 
 def renegotiate(x: Exchange, leg: Leg, offer: bytes) -> bytes:

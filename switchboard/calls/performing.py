@@ -26,13 +26,12 @@ from ivr_flows.actions import (
 from ivr_flows.events import CallbackTaken, Event, PlayDone, TransferEnded
 from routing.masks.secret import RealNumber
 from routing.masks.target import NumberTarget, TargetError, parse_number, parse_open_target
-from switchboard.calls.answering import answer_caller, early_media, progress
+from switchboard.calls.answering import answer_caller, early_media, progress, unheard
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.callback_request import request_callback
 from switchboard.calls.capture import begin_message, stop_message
 from switchboard.calls.causes import (
     BUSY,
-    CONGESTION,
     DECLINED,
     FAILED,
     FLOW_ERROR,
@@ -75,7 +74,7 @@ def perform(x: Exchange, call: Call, actions: list[Action], now: float) -> Event
 
 def _answer(x: Exchange, call: Call, action: Answer, now: float) -> None:
     if not answer_caller(x, call, now):
-        end_call(x, call, CONGESTION, "switch", now)
+        end_call(x, call, unheard(x, call), "switch", now)
 
 
 def _hang_up(x: Exchange, call: Call, action: Hangup, now: float) -> None:
@@ -89,7 +88,7 @@ def _hang_up(x: Exchange, call: Call, action: Hangup, now: float) -> None:
 
 def _play(x: Exchange, call: Call, action: Play, now: float) -> Event | None:
     if not call.caller.talking and not early_media(x, call, now):
-        end_call(x, call, CONGESTION, "switch", now)
+        end_call(x, call, unheard(x, call), "switch", now)
         return None
     if await_speech(x, call, action):
         call.speaking = action.play_id

@@ -21,6 +21,7 @@ class Destination(msgspec.Struct, frozen=True):
 
     `routes` are those of its Path (RFC 3327), the nearest first; `headers` lines for this destination alone.
     `gateway` is whose channel it takes and whose account answers its challenges, "" for none.
+    `codecs` names those it may have where they are not the configuration's; all are offered those of the first.
     """
 
     uri: str
@@ -32,6 +33,7 @@ class Destination(msgspec.Struct, frozen=True):
     routes: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     gateway: str = ""
+    codecs: tuple[str, ...] = ()
 
 
 class Group(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from media.offer_answer import Codec
+from media.formats import Codec
 from media.sdp import SdpError
 from switchboard.calls.answering import ALLOW, SUPPORTED
 from switchboard.calls.exchange import Exchange
@@ -75,7 +75,8 @@ def _same(new: Leg) -> bytes:
     agreed = new.agreement
     if not new.offered and agreed is not None:
         # What we said last was an answer.
-        new.offered, new.offered_event_pt = (Codec(agreed.codec, agreed.receive_pt),), agreed.receive_event_pt
+        codec = Codec(agreed.codec, agreed.receive_pt, agreed.rate, agreed.channels, agreed.fmtp)
+        new.offered, new.offered_event_pt = (codec,), agreed.receive_event_pt
     return new.local_sdp
 
 

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 from hypothesis import given
 from hypothesis import strategies as st
 
+from media.formats import OURS, same_codec
 from media.offer_answer import (
     Codec,
     agree_as_answerer,
@@ -14,9 +15,15 @@ from media.offer_answer import (
     answer_direction,
     build_answer,
     build_offer,
+    event_format,
     read_remote,
 )
+from media.plane import Lease
 from media.sdp import DIRECTIONS, Direction, Media, Origin, SdpError, Session, parse_sdp
+from switchboard.calls.cdr import leg_record
+from switchboard.calls.leg import Leg
+from switchboard.calls.negotiation import can_speak, make_answer, make_offer, read_offer, take_answer
+from tests.support.exchange import World
 
 TOKEN = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789-.", min_size=1, max_size=12)
 # Any text a line can hold: no line ends, and no white space at its end, which is not kept.
@@ -202,3 +209,103 @@ def test_a_usual_description_reads_as_one_that_needs_the_full_parser(
         except SdpError as error:
             found.append((error.status, error.warning))
     assert found[0] == found[1]
+
+
+# --- offers of any codecs ---
+
+KIND = st.sampled_from(
+    [
+        ("PCMU", 8000, 1),
+        ("PCMA", 8000, 1),
+        ("G722", 8000, 1),
+        ("opus", 48000, 2),
+        ("G729", 8000, 1),
+        ("AMR-WB", 16000, 1),
+    ]
+)
+PARAMETERS = st.sampled_from(["", "octet-align=1", "useinbandfec=1;stereo=1", "mode=20", "annexb=no"])
+
+
+@st.composite
+def offers(draw: st.DrawFn) -> bytes:
+    """An offer of some codecs under any numbers, with or without events and noise."""
+    kinds = draw(st.lists(KIND, min_size=1, max_size=6))
+    numbers = draw(st.permutations(range(96, 128)))
+    codecs = [
+        Codec(name, number, rate, channels, draw(PARAMETERS))
+        for (name, rate, channels), number in zip(kinds, numbers, strict=False)
+    ]
+    also = [
+        Codec("telephone-event", numbers[20 + n], rate)
+        for n, rate in enumerate(draw(st.sets(st.sampled_from([16000, 48000]))))
+    ]
+    also += [Codec("CN", 13)] if draw(st.booleans()) else []
+    return build_offer(
+        session_id=1, version=1, address="192.0.2.9", port=4000, codecs=tuple(codecs),
+        event_pt=numbers[30] if draw(st.booleans()) else None, also=tuple(also),
+        ptime=draw(st.sampled_from([10, 20, 30, 60])),
+    )  # fmt: skip
+
+
+def _formats(body: bytes) -> set[tuple[str, str]]:
+    """Payload types and encodings of the audio that is taken."""
+    (media,) = parse_sdp(body).media
+    maps = dict(text[7:].split(None, 1) for text in media.attributes if text.startswith("rtpmap:"))
+    return {(number, maps[number].upper()) for number in media.formats}
+
+
+WORLD = World()
+
+
+def _leg(codecs: tuple[str, ...]) -> Leg:
+    """A leg that may have these codecs."""
+    x = WORLD.exchange
+    return Leg(
+        id=x.new_id(), call_id="call", role="caller", local_tag="t", source=("192.0.2.9", 5060), sdp_id=1,
+        record=leg_record(x, "caller", "anybody", WORLD.now), codecs=codecs, lease=Lease(0, 4000, 1, "192.0.2.1"),
+    )  # fmt: skip
+
+
+@given(
+    offers(),
+    offers(),
+    st.sets(st.sampled_from(["PCMA", "PCMU", "G722", "opus", "any"]), min_size=1).map(tuple),
+    st.booleans(),
+)
+def test_an_answer_is_a_subset_of_its_offer_and_both_sides_agree(
+    offer: bytes, other: bytes, codecs: tuple[str, ...], recorded: bool
+) -> None:
+    """Caller and called leg through the switch: each answer repeats numbers and codecs of its offer, and nothing else.
+
+    What one side sends has the number that the other said it receives; codecs differ only where both are ours.
+    """
+    caller, called = _leg(codecs), _leg(codecs)
+    try:
+        read_offer(WORLD.exchange, caller, offer)
+    except SdpError:
+        return
+    if recorded and not can_speak(WORLD.exchange, caller):
+        return
+    asked = make_offer(WORLD.exchange, called, caller, ours=recorded)
+    if not called.offered:
+        return
+    theirs = read_remote(asked)
+    chosen = read_remote(other).audio
+    shared = [codec for codec in theirs.audio if any(same_codec(codec, one) for one in chosen)] or list(theirs.audio)
+    event = event_format(theirs, shared[0])
+    answer = build_answer(
+        asked, session_id=2, version=1, address="192.0.2.8", port=5000, codec=shared[0], direction="sendrecv",
+        event_pt=None, also=(event,) if event is not None else (),
+    )  # fmt: skip
+    take_answer(called, answer)
+    assert called.agreement is not None
+    assert called.agreement.receive_pt == shared[0].payload_type
+    final = make_answer(WORLD.exchange, caller, called.agreement)
+    assert _formats(final) <= _formats(offer)
+    agreed = caller.agreement
+    assert agreed is not None
+    found = read_remote(final)
+    assert [codec.payload_type for codec in found.audio] == [agreed.send_pt] == [agreed.receive_pt]
+    if agreed.codec.upper() != called.agreement.codec.upper():
+        assert {agreed.codec, called.agreement.codec} <= set(OURS)
+        assert {agreed.codec, called.agreement.codec} <= set(codecs) or "any" in codecs

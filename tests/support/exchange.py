@@ -365,6 +365,7 @@ class World:
         services: Mapping[str, Service] | None = None,
         session_expires: int = 0,
         reliable: Mode = "off",
+        codecs: tuple[str, ...] = ("PCMA", "PCMU"),
     ) -> None:
         self.now = 1000.0
         serial = itertools.count(1)
@@ -412,6 +413,7 @@ class World:
                 services=services or {},
                 session_expires=session_expires,
                 reliable=reliable,
+                codecs=codecs,
             ),
             core=self.core,
             media=self.plane,

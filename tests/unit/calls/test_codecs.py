@@ -1,0 +1,119 @@
+"""What is offered to the second leg and answered to the first: shared codecs, pass-through, events, noise, ptime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from media.formats import Codec
+from media.offer_answer import Remote, read_remote
+from switchboard.calls.negotiation import make_offer
+from tests.support.exchange import Peer, World
+
+G711 = ("PCMA", "PCMU")
+ALL = ("PCMA", "PCMU", "G722", "opus")
+AND_ANY = (*ALL, "any")
+
+
+def described(peer: Peer, formats: str, lines: Sequence[str] = (), port: int = 40000) -> bytes:
+    """A description by `peer` with these payload types and attributes."""
+    address = peer.address[0]
+    head = ["v=0", f"o=- 7 1 IN IP4 {address}", "s=-", f"c=IN IP4 {address}", "t=0 0"]
+    return "\r\n".join([*head, f"m=audio {port} RTP/AVP {formats}", *(f"a={line}" for line in lines), ""]).encode()
+
+
+def names(remote: Remote) -> list[str]:
+    """Its codecs with their payload types."""
+    return [f"{codec.name}:{codec.payload_type}" for codec in remote.audio]
+
+
+PHONE = ("rtpmap:96 opus/48000/2", "fmtp:96 stereo=1;useinbandfec=1", "rtpmap:97 iLBC/8000", "fmtp:97 mode=20")
+
+
+@pytest.mark.parametrize(
+    ("codecs", "formats", "offered"),
+    [
+        pytest.param(
+            G711, "96 97 18 8", ["PCMA:8", "PCMU:0"], id="others are not offered on where nobody asked for it"
+        ),
+        pytest.param(("PCMU", "PCMA"), "8", ["PCMA:8", "PCMU:0"], id="the caller's first, then ours in our order"),
+        pytest.param(ALL, "96 8", ["opus:96", "PCMA:8", "PCMU:0", "G722:9"], id="opus under the caller's number"),
+        pytest.param(ALL, "8", ["PCMA:8", "PCMU:0", "G722:9", "opus:111"], id="what we transcode, under our numbers"),
+        pytest.param((*G711, "any"), "97 18 8", ["iLBC:97", "G729:18", "PCMA:8", "PCMU:0"], id="unknown ones pass"),
+        pytest.param((*G711, "any"), "97 18", ["iLBC:97", "G729:18"], id="what nobody could transcode is all there is"),
+        pytest.param(("any",), "97 8", ["iLBC:97", "PCMA:8"], id="pass-through alone"),
+    ],
+)
+def test_the_second_leg_is_offered_what_the_first_has_first(
+    codecs: tuple[str, ...], formats: str, offered: str
+) -> None:
+    """Then what can be transcoded, where the first has anything that can."""
+    world = World(codecs=codecs)
+    world.dial("4001", body=described(world.carrier, formats, PHONE))
+    found = read_remote(world.agent.requests[-1][1].body)
+    assert names(found) == offered
+
+
+def test_a_codec_unknown_to_us_passes_with_its_parameters() -> None:
+    """G.729 and iLBC go through under each side's own numbers; the answerer's parameters come back to the caller."""
+    world = World(codecs=(*G711, "any"))
+    world.dial(
+        "4001", body=described(world.carrier, "97 8 101", [*PHONE, "rtpmap:101 telephone-event/8000", "ptime:30"])
+    )
+    offer = read_remote(world.agent.requests[-1][1].body)
+    assert offer.audio[0] == Codec("iLBC", 97, fmtp="mode=20")
+    assert offer.ptime == 30
+    lines = ["rtpmap:102 iLBC/8000", "fmtp:102 mode=20", "ptime:20", "maxptime:60"]
+    world.reply(world.agent, 200, body=described(world.agent, "102", lines, 41000))
+    answer = read_remote(world.carrier.responses[-1].body)
+    assert answer.audio == (Codec("iLBC", 97, fmtp="mode=20"),)
+    assert (answer.ptime, answer.maxptime) == (20, 60)
+    opened = {command[2]["remote_port"]: command[2] for command in world.plane.named("open")}
+    assert (opened[40000]["audio_pt"], opened[40000]["receive_pt"]) == (97, 97)
+    assert (opened[41000]["audio_pt"], opened[41000]["receive_pt"]) == (102, 97)
+
+
+def test_a_caller_that_only_passes_through_gets_488_from_a_flow() -> None:
+    """A flow has to be heard, and nobody here can say anything in G.729."""
+    world = World(codecs=(*G711, "any"))
+    world.dial("4004", body=described(world.carrier, "18"))
+    assert world.carrier.responses[-1].status == 488
+
+
+def test_events_have_the_clock_of_their_codec() -> None:
+    """Opus has telephone-event/48000, and the other leg of the call, with A-law, those of 8 kHz (RFC 4733 §2.5.1.1)."""
+    world = World(codecs=ALL)
+    lines = ["rtpmap:96 opus/48000/2", "rtpmap:100 telephone-event/48000", "rtpmap:101 telephone-event/8000"]
+    world.dial("4001", body=described(world.carrier, "96 100 101", lines))
+    offer = read_remote(world.agent.requests[-1][1].body)
+    assert (offer.event_pt, offer.wide_events) == (101, ((48000, 100),))
+    answer = described(world.agent, "8 101", ["rtpmap:101 telephone-event/8000"], 41000)
+    world.reply(world.agent, 200, body=answer)
+    found = read_remote(world.carrier.responses[-1].body)
+    assert names(found) == ["opus:96"]
+    assert (found.event_pt, found.wide_events) == (None, ((48000, 100),))
+    call = next(iter(world.exchange.calls.values()))
+    assert call.caller.agreement is not None
+    assert (call.caller.agreement.event_rate, call.caller.agreement.send_event_pt) == (48000, 100)
+
+
+@pytest.mark.parametrize("agent_has", [True, False])
+def test_comfort_noise_is_agreed_on_only_where_both_have_it(agent_has: bool) -> None:
+    """RFC 3389: who has it is told of it only if the other side has it too."""
+    world = World()
+    world.dial("4001", body=described(world.carrier, "8 13"))
+    assert read_remote(world.agent.requests[-1][1].body).noise_pt == 13
+    world.reply(world.agent, 200, body=described(world.agent, "8 13" if agent_has else "8", port=41000))
+    found = read_remote(world.carrier.responses[-1].body)
+    assert found.noise_pt == (13 if agent_has else None)
+
+
+def test_a_trunks_own_codecs_win() -> None:
+    """A leg that may have fewer is offered no more."""
+    world = World(codecs=ALL)
+    world.dial("4001", body=described(world.carrier, "8 0"))
+    call = next(iter(world.exchange.calls.values()))
+    assert call.agent is not None
+    call.agent.codecs = ("PCMU",)
+    assert names(read_remote(make_offer(world.exchange, call.agent, call.caller))) == ["PCMU:0"]
