@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from routing.trunks.header_rules import RESERVED, SLOTS, Action, HeaderRuleError, apply_rules, read_header_rule
 
 VALUES = {"shown": "01088880000", "called": "13912345678", "domain": "carrier.example", "trunk": "north", "account": ""}
+SLOT_TEXTS = [f"{{{slot}}}" for slot in SLOTS]
 LINES = ("Supported: timer", "X-Old: 1", "x-old: 2", "Privacy: none")
 
 CASES: list[tuple[list[tuple[Action, str, str]], tuple[str, ...]]] = [
