@@ -9,7 +9,7 @@ PIP := $(PY) -m pip install -q --disable-pip-version-check -c constraints.txt
 SYSTEM_PACKAGES := sip-tester espeak-ng sox
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run call test check fmt bench clean
+.PHONY: help setup run call test check fmt bench fuzz soak clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -28,6 +28,7 @@ $(VENV)/.ready-dev: $(VENV)/.ready
 	@echo "Installing what the tests need, once ..."
 	@$(PIP) -e '.[dev]'
 	@$(PIP) -e '.[interop]' || echo "note: the foreign user agents are not to be had for $$($(PY) --version); tests with them will be skipped"
+	@$(PIP) -e '.[quality]' || echo "note: ViSQOL needs a C++ compiler for one of its parts; tests of the voice's quality will be skipped"
 	@touch $@
 
 # SIPp plays the carrier in the end-to-end tests.
@@ -59,6 +60,11 @@ fmt: setup $(VENV)/.ready-dev ## Format and fix what can be fixed
 
 bench: setup ## Measure this switch with SIPp and compare with the design figures
 	@$(PY) -m bench all --self
+
+# libFuzzer's wheels are for CPython 3.11 to 3.13 on x86-64.
+FUZZ_SECONDS ?= 600
+fuzz: setup $(VENV)/.ready-dev ## Feed all parsers with spoilt input for FUZZ_SECONDS=600; what is found is in var/fuzz
+	@$(PIP) -e '.[fuzz]' && $(PY) -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 clean: ## Remove .venv, caches and run-time data
 	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

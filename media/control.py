@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from media.framing import MAX_FRAME as MAX_FRAME
+from media.framing import UNREADABLE
 from media.framing import ControlError as ControlError
 from media.framing import FrameReader as FrameReader
 
@@ -399,7 +400,7 @@ def decode_commands(body: bytes | memoryview) -> list[Command]:
     """The commands of one frame's body; raises ControlError."""
     try:
         return _commands.decode(body)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise ControlError(f"not a list of commands: {error}") from error
 
 
@@ -407,5 +408,5 @@ def decode_events(body: bytes | memoryview) -> list[Event]:
     """The events of one frame's body; raises ControlError."""
     try:
         return _events.decode(body)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise ControlError(f"not a list of events: {error}") from error

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for octets that are no message: wrong ones, text that is no UTF-8, too deep a nesting."""
 MAX_FRAME: Final = 1 << 20
 """Octets of one frame: the largest is a Hello with every port of a machine, about 100 KiB."""
 

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from media.control import ControlError
+from media.framing import UNREADABLE
 
 PACKET: Final = struct.Struct("=dH")
 """Precedes each packet of an Audio: when it passed, and its octets."""
@@ -102,7 +103,7 @@ def decode_for_recorder(body: bytes) -> list[ToRecorder]:
     """What a worker tells in one frame; raises ControlError."""
     try:
         return _to_recorder.decode(body)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise ControlError(f"not a list of messages: {error}") from error
 
 
@@ -110,5 +111,5 @@ def decode_for_worker(body: bytes) -> list[Done]:
     """What the recorder tells in one frame; raises ControlError."""
     try:
         return _to_worker.decode(body)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise ControlError(f"not a list of messages: {error}") from error

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from media.framing import UNREADABLE
 from media.worker.log import complain
 from media.worker.ports import Port, pairs
 
@@ -82,7 +83,7 @@ class Supervisor:
     def _obey(self, data: bytes) -> None:
         try:
             message = _decode(data)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             complain(f"{self._name}: message of the supervisor not understood: {error}")
             return
         self.draining = self.draining or message.drain is not False

@@ -32,5 +32,5 @@ def read_cursor(text: str | None, type_: type[T]) -> T | None:
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         return msgspec.json.decode(data, type=type_)
-    except (ValueError, binascii.Error, msgspec.MsgspecError):
+    except (ValueError, binascii.Error, msgspec.MsgspecError, RecursionError):
         raise ApiError("invalid-request", "The cursor is none of this list; begin without one.") from None

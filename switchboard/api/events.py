@@ -190,5 +190,5 @@ def _since(text: str | None) -> int | None:
 def _token(text: str) -> str:
     try:
         return msgspec.json.decode(text, type=_Message).token
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
         raise _Over(NOT_UNDERSTOOD, "send a token") from None

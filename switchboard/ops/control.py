@@ -93,7 +93,7 @@ class ControlServer:
     async def _answer(self, line: bytes) -> dict[str, object]:
         try:
             request = msgspec.json.decode(line, type=dict[str, object])
-        except (msgspec.DecodeError, msgspec.ValidationError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return {"ok": False, "error": 'expected a line such as {"command": "status"}'}
         name = request.get("command")
         command = self._commands.get(name) if isinstance(name, str) else None

@@ -90,9 +90,9 @@ class Headers:
         self._lines = lines[start:]
         if not self._index():
             self._lines = unfold(self._lines)
-            self._index()
+            self._index(folded=False)
 
-    def _index(self) -> bool:
+    def _index(self, *, folded: bool = True) -> bool:
         """Sort the lines by name; False when one continues the line before and they must be joined first."""
         self.malformed: str | None = None
         first: dict[str, str] = {}
@@ -106,7 +106,7 @@ class Headers:
                 name, colon, value = line.partition(":")
                 key = known.get(name)
             if key is None or not colon:
-                if line[:1] in _BLANK and line is not self._lines[0]:
+                if folded and line[:1] in _BLANK and line is not self._lines[0]:
                     return False
                 key = canonical(name)
                 if not colon or name[:1] in _BLANK or not _TOKEN.match(key):

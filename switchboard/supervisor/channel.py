@@ -82,7 +82,7 @@ class Channel:
             return None
         try:
             return _decode(payload)
-        except (msgspec.DecodeError, msgspec.ValidationError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return {}
 
     def close(self) -> None:

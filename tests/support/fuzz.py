@@ -30,7 +30,7 @@ _RTP_SHARE: Final = 0.3
 _MOST_WAITING: Final = 256 * 1024
 _ADDRESS: Final = re.compile(rb"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}")
 _NUMBER: Final = re.compile(rb"\d+")
-_WORDS: Final = (
+WORDS: Final = (
     b"\r\n", b"\r\n\r\n", b"\n", b"\0", b";", b",", b"<", b">", b'"', b"\\", b"%00", b"%", b"@", b":", b" ", b"\t",
     b"=", b"sip:", b"sips:", b"tel:", b"SIP/2.0", b"z9hG4bK", b";tag=", b";branch=", b";rport", b";lr",
     b";maddr=127.0.0.3",
@@ -56,7 +56,11 @@ class Mutator:
         ]  # fmt: skip
 
     def next(self) -> bytes:
-        """The next datagram: one in ten is random, one in twenty as it was, the rest is spoilt once or a few times."""
+        """The next datagram, with addresses of ours."""
+        return tame(self.spoil())
+
+    def spoil(self) -> bytes:
+        """One in ten is random, one in twenty as it was, the rest is spoilt once or a few times."""
         choice = self.random.random()
         if choice < 0.1:
             return self.random.randbytes(self.random.choice((0, 1, 4, 20, 100, 600, 1400)))
@@ -64,7 +68,7 @@ class Mutator:
         if choice > 0.15:
             for _ in range(self.random.choice((1, 1, 1, 2, 3, 8))):
                 self.random.choice(self._ways)(data)
-        return tame(bytes(data[:65_000]))
+        return bytes(data[:65_000])
 
     def _at(self, data: bytearray) -> int:
         return self.random.randrange(len(data) + 1)
@@ -78,7 +82,7 @@ class Mutator:
 
     def _insert(self, data: bytearray) -> None:
         at = self._at(data)
-        data[at:at] = self.random.choice(_WORDS)
+        data[at:at] = self.random.choice(WORDS)
 
     def _delete(self, data: bytearray) -> None:
         at = self._at(data)

@@ -178,7 +178,8 @@ def test_the_token_may_come_as_the_first_message(
     with opened(socket_client) as session:
         session.send_json({"token": token("agent")})
         assert session.receive_json(timeout=5)["type"] == "snapshot"
-    for message in ('{"since": 1}', "hello", "[]", '{"token": 5}', '{"token": "x", "more": 1}'):
+    nested = '{"more":' + "[" * 5_000
+    for message in ('{"since": 1}', "hello", "[]", '{"token": 5}', '{"token": "x", "more": 1}', nested):
         with opened(socket_client) as session:
             session.send_text(message)
             assert closed_with(session) == 4400

@@ -86,11 +86,12 @@ async def test_socket_is_for_its_owner(server: Path) -> None:
 async def test_several_commands_share_a_connection(server: Path) -> None:
     """Each line has its answer, wrong ones included."""
     answers = await talk(
-        server, b'{"command":"status"}\n', b"nonsense\n", b"[1]\n", b'{"command":5}\n', b'{"command":"status"}\n'
-    )
-    assert [answer["ok"] for answer in answers] == [True, False, False, False, True]
-    assert answers[1]["error"] == 'expected a line such as {"command": "status"}'
-    assert str(answers[3]["error"]).startswith("unknown command; there are break, odd, refuse, reload-masks")
+        server, b'{"command":"status"}\n', b"nonsense\n", b"[1]\n", b'{"command":"\xff"}\n',
+        b'{"x":' + b"[" * 5_000 + b"\n", b'{"command":5}\n', b'{"command":"status"}\n',
+    )  # fmt: skip
+    assert [answer["ok"] for answer in answers] == [True, False, False, False, False, False, True]
+    assert {str(answer["error"]) for answer in answers[1:5]} == {'expected a line such as {"command": "status"}'}
+    assert str(answers[5]["error"]).startswith("unknown command; there are break, odd, refuse, reload-masks")
 
 
 async def test_refusals_reach_the_person(server: Path) -> None:

@@ -1,0 +1,1 @@
+"""What reads octets of strangers, fed with any octets; see README.md."""
