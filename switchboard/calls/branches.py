@@ -136,6 +136,7 @@ def branches_due(x: Exchange, now: float) -> None:
 
 def _next_group(x: Exchange, fan: Branches, now: float) -> None:
     leg = fan.leg
+    x.branch_heap.cancel(fan)
     fan.group, fan.rest, fan.since = fan.rest[0], fan.rest[1:], now
     if leg.dialog is not None:
         # An early one of those who were called before.
