@@ -29,10 +29,12 @@ from switchboard.calls.exchange import Address, Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.masked import note_put_through
 from switchboard.calls.negotiation import lease_media, make_answer, make_offer, open_media, take_answer
-from switchboard.calls.plan import Destination, Plan, is_plain, only
+from switchboard.calls.plan import Destination, Group, Plan, is_plain, only
+from switchboard.calls.reaching import reach
 from switchboard.calls.recording import talk_begins
 from switchboard.calls.session_timers import session_answered
 from switchboard.calls.wiring import settle
+from switchboard.sip.binding import Binding, by_preference
 from switchboard.sip.dialog import Dialog
 from switchboard.sip.errors import SipError
 from switchboard.sip.flow import on_transport, transport_of
@@ -58,13 +60,27 @@ def plan_of(x: Exchange, call: Call, target: Target, now: float, mask: str = "")
         return _sip_plan(target.uri, shown)
     if isinstance(target, AorTarget):
         aor = target.aor if "@" in target.aor else f"{target.aor}@{x.settings.domain}"
-        bindings = x.registrar.lookup(aor, now)
-        if not bindings:
-            return UNREGISTERED
-        contact, source = bindings[0].contact, bindings[0].source
-        address, nat = contact_address(contact, source)
-        return only(Destination(contact, f"<sip:{aor}>", shown, address, aor, nat))
+        return _account_plan(x, aor, shown, now)
     return _number_plan(x, target, mask)
+
+
+def _account_plan(x: Exchange, aor: str, shown: str, now: float) -> Plan | Cause:
+    """The phones of an account: those it prefers at once, the others after them (RFC 3261 §16.6)."""
+    bindings = x.registrar.lookup(aor, now)
+    if len(bindings) == 1:
+        return only(_phone(aor, shown, bindings[0]))
+    tiers = by_preference(bindings, x.settings.rung)
+    if not tiers:
+        return UNREGISTERED
+    return tuple(
+        Group(tuple(_phone(aor, shown, one) for one in tier), failover=None, patience=x.settings.patience)
+        for tier in tiers
+    )
+
+
+def _phone(aor: str, shown: str, binding: Binding) -> Destination:
+    way = reach(binding)
+    return Destination(way.uri, f"<sip:{aor}>", shown, way.address, aor, way.nat, way.routes)
 
 
 def _number_plan(x: Exchange, target: NumberTarget, shown: str) -> Plan | Cause:
@@ -107,20 +123,6 @@ def _literal(host: str) -> str:
         return "127.0.0.1" if host == "localhost" else str(ipaddress.ip_address(host.strip("[]")))
     except ValueError:
         return ""
-
-
-def contact_address(contact: str, source: Address) -> tuple[Address, bool]:
-    """Where a phone is, and whether behind a NAT: a contact that is not where it sends from is of no use.
-
-    Who registered over a connection is reached over it (RFC 5626 §5.3).
-    """
-    try:
-        uri = parse_uri(contact)
-    except SipError:
-        return source, True
-    if type(source) is not tuple:
-        return source, uri.host != source[0]
-    return ((source[0], uri.port or 5060), False) if uri.host == source[0] else (source, True)
 
 
 def invite_agent(x: Exchange, call: Call, target: Target, ring_timeout: float, now: float) -> Cause | None:

@@ -117,6 +117,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The least interval that is taken from others."""
     reliable: Mode = "off"
     """Whether provisional responses are acknowledged (RFC 3262)."""
+    rung: int = 5
+    """So many phones of one account are rung by a call."""
+    patience: float = 15.0
+    """So long those that an account prefers ring alone."""
+    stun: bool = False
+    """Whether STUN binding requests are answered where SIP is received by UDP (RFC 5626 §4.4.2)."""
 
 
 class Routing(Protocol):

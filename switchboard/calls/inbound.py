@@ -40,7 +40,7 @@ from switchboard.sip.message import Request
 from switchboard.sip.transaction.server import ServerTransaction
 from switchboard.store.records import CallRecord
 
-_KNOWN_OPTIONS: Final = frozenset({"replaces", "norefersub", "timer", "100rel"})
+KNOWN_OPTIONS: Final = frozenset({"replaces", "norefersub", "timer", "100rel"})
 _SCHEMES: Final = frozenset({"sip", "sips", "tel"})
 
 
@@ -50,11 +50,11 @@ def refuse(x: Exchange, tx: ServerTransaction, status: int, now: float, *headers
     x.core.respond(tx, status, phrase, to_tag=x.token(), headers=headers, now=now)
 
 
-def unsupported(request: Request) -> tuple[str, ...]:
-    """Option tags that the request requires and we do not know (RFC 3261 §8.2.2.3)."""
+def unsupported(request: Request, known: frozenset[str] = KNOWN_OPTIONS) -> tuple[str, ...]:
+    """Option tags that the request requires and are not known (RFC 3261 §8.2.2.3)."""
     if "require" not in request.headers.first:
         return ()
-    return tuple(tag for tag in request.headers.values("require") if tag.lower() not in _KNOWN_OPTIONS)
+    return tuple(tag for tag in request.headers.values("require") if tag.lower() not in known)
 
 
 Owed = tuple[int, tuple[str, ...]]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from switchboard.calls.connecting import contact_address
 from switchboard.calls.exchange import Exchange
+from switchboard.calls.reaching import reach
 from switchboard.calls.subscriptions import CONTENT_TYPES, MESSAGE_SUMMARY, notify
 from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.sip.subscription import Input
@@ -33,12 +33,13 @@ def tell_waiting(x: Exchange, box: str, waiting: tuple[int, int], now: float) ->
     for binding in x.registrar.lookup(aor, now):
         if binding.source in told:
             continue
-        address, _ = contact_address(binding.contact, binding.source)
+        way = reach(binding)
         x.core.request(
             OutgoingRequest(
                 method="NOTIFY",
-                uri=binding.contact,
-                destination=address,
+                uri=way.uri,
+                destination=way.address,
+                routes=way.routes,
                 from_=f"<sip:{aor}>;tag={x.token()}",
                 to=f"<sip:{aor}>",
                 call_id=x.token(),

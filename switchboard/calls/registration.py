@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from switchboard.calls.inbound import note_failure, refuse, unsupported, user_of
+from switchboard.calls.inbound import KNOWN_OPTIONS, note_failure, refuse, unsupported, user_of
 from switchboard.calls.message_waiting import tell_waiting
+from switchboard.calls.reaching import leads_astray
+from switchboard.sip.date import date_line
 from switchboard.sip.errors import SipError
 from switchboard.sip.uri import parse_uri
 
@@ -15,10 +16,14 @@ if TYPE_CHECKING:
     from switchboard.sip.message import Request
     from switchboard.sip.transaction.server import ServerTransaction
 
+_KNOWN: Final = KNOWN_OPTIONS | {"path", "outbound"}
+_SUPPORTED: Final = {True: "Supported: path, outbound", False: "Supported: path"}
+"""By whether keep-alives are answered on the transport, which is what `outbound` promises (RFC 5626 §6)."""
+
 
 def register(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> None:
     """Take a REGISTER: 401 until the account has proved itself, 403 for another's address of record."""
-    unknown = unsupported(request)
+    unknown = unsupported(request, _KNOWN)
     if unknown:
         refuse(x, tx, 420, now, f"Unsupported: {', '.join(unknown)}")
         return
@@ -41,20 +46,29 @@ def register(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
     if aor is None or aor.partition("@")[0] != user:
         refuse(x, tx, 404 if aor is None else 403, now)
         return
-    if _points_back(x, request):
-        refuse(x, tx, 403, now, reason="Contact Points At The Registrar")
+    places = [*request.headers.values("contact"), *request.headers.values("path")]
+    if leads_astray(places, tx.source, x.core.is_here):
+        refuse(x, tx, 403, now, reason="Contact Leads Astray")
         return
-    before = len(x.registrar.lookup(aor, now))
-    result = x.registrar.register(request, aor, tx.source, now)
-    headers = tuple(result.headers)
-    x.core.respond(tx, result.status, "", to_tag=x.token(), headers=headers, now=now)
+    _bind(x, tx, request, user, aor, now)
+
+
+def _bind(x: Exchange, tx: ServerTransaction, request: Request, user: str, aor: str, now: float) -> None:
+    answered = type(tx.source) is not tuple or x.settings.stun
+    result = x.registrar.register(request, aor, tx.source, now, answered=answered)
+    headers = result.headers
     if result.status == 200:
-        x.desk.phones_changed(now)
-        x.phones.registered(aor, tx.source, now)
+        headers = (*headers, date_line(x.utc_us(now) // 1_000_000), _SUPPORTED[answered])
+    x.core.respond(tx, result.status, result.reason, to_tag=x.token(), headers=headers, now=now)
+    if result.status != 200:
+        return
+    x.desk.phones_changed(now)
+    x.phones.registered(aor, tx.source, now)
+    if result.removed or result.added:
         contacts = len(x.registrar.lookup(aor, now))
-        x.log("phone.registered", account=user, contacts=contacts)
-        if contacts > before and any(waiting := x.mailboxes.waiting(user)):
-            tell_waiting(x, user, waiting, now)
+        x.log("phone.registered" if result.added else "phone.unregistered", account=user, contacts=contacts)
+    if result.added and any(waiting := x.mailboxes.waiting(user)):
+        tell_waiting(x, user, waiting, now)
 
 
 def _address_of_record(x: Exchange, request: Request) -> str | None:
@@ -66,23 +80,3 @@ def _address_of_record(x: Exchange, request: Request) -> str | None:
     if uri.host.lower() not in x.settings.domains or not uri.user:
         return None
     return f"{uri.user_text}@{x.settings.domain}"
-
-
-def _points_back(x: Exchange, request: Request) -> bool:
-    """Whether a contact is this very listener, or an address nobody can be reached at: a loop to come."""
-    host, port = x.settings.local
-    for value in request.headers.values("contact"):
-        if value.strip() == "*":
-            continue
-        begin = value.find("<")
-        text = value[begin + 1 : value.find(">", begin)] if begin >= 0 else value.partition(";")[0]
-        try:
-            uri = parse_uri(text.strip())
-            address = ipaddress.ip_address(uri.host.strip("[]"))
-        except (SipError, ValueError):
-            continue
-        if address.is_multicast or address.is_unspecified or str(address) == "255.255.255.255":
-            return True
-        if str(address) == host and (uri.port or 5060) == port:
-            return True
-    return False

@@ -245,6 +245,10 @@ class SipCore:
         if validate(response) is None:
             self._clients.step(tx, kind, response, now)
 
+    def is_here(self, host: str, port: int) -> bool:
+        """Tell whether we are at this place on any transport; `host` in lower case without brackets."""
+        return (host, port) in self._own.places
+
     def _is_ours(self, response: Response) -> bool:
         """Tell whether the top Via is the one we wrote (RFC 3261 §18.1.2)."""
         value = response.headers.first.get("via", "")

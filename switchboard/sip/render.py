@@ -46,6 +46,7 @@ REASONS: Final[dict[int, str]] = {
     422: "Session Interval Too Small",
     423: "Interval Too Brief",
     433: "Anonymity Disallowed",
+    439: "First Hop Lacks Outbound Support",
     480: "Temporarily Unavailable",
     481: "Call/Transaction Does Not Exist",
     482: "Loop Detected",

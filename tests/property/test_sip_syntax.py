@@ -371,7 +371,7 @@ def test_any_credentials(text: str) -> None:
 )
 def test_registrar_model(steps: list[tuple[str, int, int, str]]) -> None:
     """Against a plain model: bindings are those of the requests taken, and all expire."""
-    registrar = Registrar(min_expires=60)
+    registrar = Registrar()
     model: dict[str, tuple[float, int, str]] = {}
     for at, (contact, expires, cseq, call_id) in enumerate(steps):
         now = at * 20.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from switchboard.calls.connecting import contact_address
 from switchboard.calls.exchange import Trunk
 from switchboard.calls.phones import PhoneSources
 from switchboard.sip.flow import TcpAddress, TlsAddress
@@ -101,13 +100,3 @@ def test_a_carrier_is_called_by_its_transport() -> None:
     world.core.flow_lost(there, world.now)
     world.run()
     assert [leg.sip_status for call in world.exchange.calls.values() for leg in call.record.legs][1:] == [503]
-
-
-def test_where_a_phone_is() -> None:
-    """Over UDP at its contact, over a connection at the other end of it; a foreign host means a NAT."""
-    assert contact_address("sip:a@192.0.2.9:5070", ("192.0.2.9", 999)) == (("192.0.2.9", 5070), False)
-    assert contact_address("sip:a@192.0.2.9:5070;transport=tcp", TcpAddress(("192.0.2.9", 999))) == (
-        TcpAddress(("192.0.2.9", 999)),
-        False,
-    )
-    assert contact_address("sip:a@10.0.0.9", TlsAddress(("192.0.2.9", 999))) == (TlsAddress(("192.0.2.9", 999)), True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from switchboard.sip.message import Request, parse_datagram
-from switchboard.sip.registrar import RegisterResult, Registrar
+from switchboard.sip.registrar import Bounds, RegisterResult, Registrar
 
 AOR = "bob@biloxi.example.com"
 SOURCE = ("192.0.2.201", 5060)
@@ -31,7 +31,7 @@ def register(*lines: str, call_id: str = "1j9FpLxk3uxtm8tn@biloxi", cseq: int = 
 @pytest.fixture
 def registrar() -> Registrar:
     """A registrar with the bounds of the examples."""
-    return Registrar(min_expires=60, max_expires=3600, default_expires=600, max_contacts=3)
+    return Registrar(Bounds(contacts=3))
 
 
 def contacts(registrar: Registrar, now: float = 0.0) -> list[str]:
@@ -46,7 +46,7 @@ class TestRfc3665:
         """A new contact is bound for the time asked and comes back in the answer."""
         request = register(f"Contact: {BOB}", "Expires: 3600", "User-Agent: phone/1.0")
         result = registrar.register(request, AOR, SOURCE, 100.0)
-        assert result == RegisterResult(200, (f"Contact: {BOB};expires=3600",))
+        assert (result.status, result.contacts) == (200, (f"Contact: {BOB};expires=3600",))
         assert result.headers == result.contacts
         (binding,) = registrar.lookup(AOR, 100.0)
         assert (binding.contact, binding.source) == ("sip:bob@client.biloxi.example.com", SOURCE)
@@ -72,20 +72,20 @@ class TestRfc3665:
         registrar.register(register(f"Contact: {BOB};expires=3600", cseq=2), AOR, SOURCE, 0.0)
         before = registrar.lookup(AOR, 1.0)
         result = registrar.register(register(cseq=3), AOR, ("192.0.2.9", 1), 1.0)
-        assert result == RegisterResult(200, (f"Contact: {BOB};expires=3599",))
+        assert (result.status, result.contacts) == (200, (f"Contact: {BOB};expires=3599",))
         assert registrar.lookup(AOR, 1.0) == before
 
     def test_2_4_cancellation(self, registrar: Registrar) -> None:
         """`Contact: *` with `Expires: 0` removes every binding."""
         registrar.register(register(f"Contact: {BOB}, <sip:bob@other>"), AOR, SOURCE, 0.0)
         result = registrar.register(register("Contact: *", "Expires: 0", cseq=2), AOR, SOURCE, 1.0)
-        assert result == RegisterResult(200)
+        assert (result.status, result.headers, len(result.removed)) == (200, (), 2)
         assert (contacts(registrar), len(registrar), registrar.next_deadline()) == ([], 0, None)
 
     def test_2_5_unsuccessful(self, registrar: Registrar) -> None:
         """A REGISTER that is refused leaves no trace."""
         result = registrar.register(register(f"Contact: {BOB}", to="<isbn:2983792873>"), AOR, SOURCE, 0.0)
-        assert result == RegisterResult(400)
+        assert result.status == 400
         assert len(registrar) == 0
 
 
@@ -196,7 +196,7 @@ class TestOrder:
         """A CSeq not above the binding's with the same Call-ID is owed 500 and changes nothing."""
         registrar.register(register(f"Contact: {BOB}", cseq=5), AOR, SOURCE, 0.0)
         before = registrar.lookup(AOR, 1.0)
-        assert registrar.register(register(*lines, cseq=cseq), AOR, SOURCE, 1.0) == RegisterResult(500)
+        assert registrar.register(register(*lines, cseq=cseq), AOR, SOURCE, 1.0).status == 500
         assert registrar.lookup(AOR, 1.0) == before
 
     @pytest.mark.parametrize(("call_id", "cseq"), [("other", 1), ("1j9FpLxk3uxtm8tn@biloxi", 6)])
@@ -214,7 +214,7 @@ class TestOrder:
         """When one contact comes too late, the others of the request are not bound either."""
         registrar.register(register(f"Contact: {BOB}", cseq=5), AOR, SOURCE, 0.0)
         late = register(f"Contact: <sip:new@h>, {BOB}", cseq=5)
-        assert registrar.register(late, AOR, SOURCE, 1.0) == RegisterResult(500)
+        assert registrar.register(late, AOR, SOURCE, 1.0).status == 500
         assert contacts(registrar, 1.0) == ["sip:bob@client.biloxi.example.com"]
 
     def test_same_contact_twice_in_one_request(self, registrar: Registrar) -> None:
@@ -251,15 +251,15 @@ class TestBadRequests:
     def test_400(self, registrar: Registrar, lines: tuple[str, ...]) -> None:
         """A malformed or unusable Contact, and a wildcard with company or time, are refused whole."""
         registrar.register(register("Contact: <sip:old@h>"), AOR, SOURCE, 0.0)
-        assert registrar.register(register(*lines, cseq=2), AOR, SOURCE, 1.0) == RegisterResult(400)
+        assert registrar.register(register(*lines, cseq=2), AOR, SOURCE, 1.0).status == 400
         assert contacts(registrar, 1.0) == ["sip:old@h"]
 
     def test_too_many_contacts(self, registrar: Registrar) -> None:
         """More contacts than allowed are refused as a whole; replacing one of them is not."""
         registrar.register(register("Contact: <sip:a@h>, <sip:b@h>, <sip:c@h>"), AOR, SOURCE, 0.0)
-        assert registrar.register(register("Contact: <sip:d@h>", cseq=2), AOR, SOURCE, 1.0) == RegisterResult(403)
+        assert registrar.register(register("Contact: <sip:d@h>", cseq=2), AOR, SOURCE, 1.0).status == 403
         many = ", ".join(f"<sip:x{i}@h>;expires=0" for i in range(7))
-        assert registrar.register(register(f"Contact: {many}", cseq=2), AOR, SOURCE, 1.0) == RegisterResult(403)
+        assert registrar.register(register(f"Contact: {many}", cseq=2), AOR, SOURCE, 1.0).status == 403
         swap = register("Contact: <sip:d@h>, <sip:a@h>;expires=0", cseq=2)
         assert registrar.register(swap, AOR, SOURCE, 1.0).status == 200
         assert contacts(registrar, 1.0) == ["sip:d@h", "sip:c@h", "sip:b@h"]
