@@ -18,6 +18,7 @@ _PIN: Final = re.compile(r"[0-9]{4,8}")
 _EXTENSION: Final = re.compile(r"\d{1,6}")
 _DAY_SECONDS: Final = 86_400.0
 _LEAST_SESSION: Final = 90
+_LEAST_KEEP_ALIVE: Final = 5
 
 
 def findings(config: Config) -> Iterator[Finding]:
@@ -27,6 +28,7 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from _limits(config)
     yield from _trunks(config)
     yield from _accounts(config)
+    yield from _registrations(config)
     yield from _numbers(config)
     yield from _masks(config)
     if config.outbound is not None:
@@ -226,6 +228,21 @@ def _accounts(config: Config) -> Iterator[Finding]:
     for index, account in enumerate(config.accounts):
         if account.pin is not None and not _PIN.fullmatch(account.pin.reveal("check its form")):
             yield f"accounts[{index}].pin", "a PIN has 4 to 8 digits", "put it in quotes"
+
+
+def _registrations(config: Config) -> Iterator[Finding]:
+    settings = config.registrations
+    for name in ("min_expires", "max_expires", "default_expires", "flow_timer"):
+        if getattr(settings, name) % 1:
+            yield f"registrations.{name}", f"registrations.{name} is in whole seconds", None
+    if settings.min_expires <= 0:
+        yield "registrations.min_expires", "registrations.min_expires must be above zero", None
+    if not settings.min_expires <= settings.default_expires <= settings.max_expires:
+        message = "registrations: min_expires, default_expires and max_expires do not rise in this order"
+        yield "registrations.default_expires", message, None
+    if 0 < settings.keep_alive < _LEAST_KEEP_ALIVE:
+        message = f"registrations.keep_alive is {_LEAST_KEEP_ALIVE} seconds or more, or 0"
+        yield "registrations.keep_alive", message, "routers forget a phone after 30s or more"
 
 
 def _numbers(config: Config) -> Iterator[Finding]:

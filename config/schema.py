@@ -138,6 +138,34 @@ class Account(Section, frozen=True):
     """4 to 8 digits that open its mailbox from other phones; without it only the account's own phone does."""
 
 
+class Registrations(Section, frozen=True):
+    """What phones are granted when they register, and how much of it."""
+
+    min_expires: Duration = Duration(60.0)
+    """A shorter time is refused (423), so that phones do not register all the time."""
+    max_expires: Duration = Duration(3600.0)
+    default_expires: Duration = Duration(600.0)
+    """For phones that ask for no time."""
+    contacts: Annotated[int, Meta(ge=1, le=100)] = 10
+    """Phones of one account; more are refused (403)."""
+    rung: Annotated[int, Meta(ge=1, le=10)] = 5
+    """So many phones of an account are rung by one call: those with the highest q at once, then the others."""
+    patience: Duration = Duration(15.0)
+    """Phones with a lower q are rung after so long, if nobody has answered; 0: once the others have refused."""
+    most: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
+    """Phones in all; more are refused (503)."""
+    rate: Annotated[float, Meta(gt=0)] = 2.0
+    """REGISTERs a second of one account on average; more are refused for a while (500)."""
+    burst: Annotated[int, Meta(ge=1)] = 60
+    """So many of them may come at once."""
+    keep_alive: Duration = Duration(30.0)
+    """Phones behind a NAT are asked by OPTIONS this often over UDP, so that the way to them stays open; 0: never."""
+    unanswered: Annotated[int, Meta(ge=1, le=100)] = 3
+    """A phone that leaves so many of them in a row without any answer is registered no more."""
+    flow_timer: Duration = Duration(120.0)
+    """How often phones that keep a flow are told to send keep-alives over it (RFC 5626); 0: they are not told."""
+
+
 class Number(Section, frozen=True):
     """What a called number does: exactly one of flow, target, mask and group."""
 
@@ -303,6 +331,7 @@ class Config(Section, frozen=True):
     limits: Limits = Limits()
     trunks: tuple[Trunk, ...] = ()
     accounts: tuple[Account, ...] = ()
+    registrations: Registrations = Registrations()
     numbers: tuple[Number, ...] = ()
     masks: tuple[Mask, ...] = ()
     outbound: Outbound | None = None

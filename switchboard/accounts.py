@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from switchboard.sip.digest import Challenger, Verdict, ha1, parse_credentials
+from switchboard.sip.errors import ParseError
 
 _ALGORITHMS: Final = ("MD5", "SHA-256")
 
@@ -28,9 +29,13 @@ class Accounts:
 
     def user(self, authorization: str, method: str, uri: str, now: float) -> tuple[str | None, bool]:
         """The account that the credentials prove, or None; and whether only the nonce was too old."""
-        verdict = self._challenger.check(authorization, method, uri, self._secret, now)
+        try:
+            fields = parse_credentials(authorization)
+        except ParseError:
+            return None, False
+        verdict = self._challenger.judge(fields, method, uri, self._secret, now)
         if verdict is Verdict.OK:
-            return parse_credentials(authorization).get("username"), False
+            return fields.get("username"), False
         return None, verdict in (Verdict.STALE, Verdict.REPLAY)
 
     def knows(self, user: str) -> bool:

@@ -58,7 +58,7 @@ from switchboard.queues import open_desk, staff
 from switchboard.region_file import RegionFileError
 from switchboard.regions import Regions
 from switchboard.sip.core import SipCore
-from switchboard.sip.registrar import Registrar
+from switchboard.sip.registrar import Bounds, Registrar
 from switchboard.sip.timers import Timers
 from switchboard.source_control import source_commands, source_guard
 from switchboard.store.masks import MOST_IDS, apply_changes
@@ -182,6 +182,8 @@ class Switch:
                 session_expires=int(config.sip.session_expires),
                 min_se=int(config.sip.min_se),
                 reliable=config.sip.reliable_provisional,
+                rung=config.registrations.rung,
+                patience=config.registrations.patience,
                 recordings=str(_recordings(config)),
                 services=Services(config, plan),
                 outbound=(config.outbound.trunk, config.outbound.shown) if config.outbound is not None else None,
@@ -194,7 +196,7 @@ class Switch:
                 for one in config.trunks
             },
             flows=FlowShelf(flows),
-            registrar=Registrar(),
+            registrar=Registrar(_bounds(config)),
             authenticator=Accounts(
                 domain,
                 ((account.user, account.password.reveal("H(A1)")) for account in config.accounts),
@@ -505,6 +507,20 @@ def _members(config: Config, store: Store) -> dict[str, list[bytes]]:
         group.name: [store.vault.fingerprint(RealNumber(number.reveal("fingerprint"))) for number in group.numbers]
         for group in config.groups
     }
+
+
+def _bounds(config: Config) -> Bounds:
+    settings = config.registrations
+    return Bounds(
+        min_expires=int(settings.min_expires),
+        max_expires=int(settings.max_expires),
+        default_expires=int(settings.default_expires),
+        contacts=settings.contacts,
+        most=settings.most,
+        rate=settings.rate,
+        burst=float(settings.burst),
+        flow_timer=int(settings.flow_timer),
+    )
 
 
 def _recordings(config: Config) -> Path:

@@ -151,14 +151,25 @@ class Challenger:
         ha1: Callable[[str, str], str | None],
         now: float,
     ) -> Verdict:
-        """Judge an Authorization value; `ha1(user, algorithm)` gives the stored secret or None.
-
-        An unknown user costs the same work as a wrong password, and gets the same answer.
-        """
+        """Judge an Authorization value, as `judge` does what was read of it."""
         try:
             fields = parse_credentials(authorization)
         except ParseError:
             return Verdict.MALFORMED
+        return self.judge(fields, method, uri, ha1, now)
+
+    def judge(
+        self,
+        fields: Credentials,
+        method: str,
+        uri: str,
+        ha1: Callable[[str, str], str | None],
+        now: float,
+    ) -> Verdict:
+        """Judge credentials; `ha1(user, algorithm)` gives the stored secret or None.
+
+        An unknown user costs the same work as a wrong password, and gets the same answer.
+        """
         if fields.scheme != "digest":
             return Verdict.WRONG
         if not _is_complete(fields):

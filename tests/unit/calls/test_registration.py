@@ -128,6 +128,46 @@ def test_an_account_cannot_register_another_address() -> None:
     assert world.phone.statuses == [401, 403]
 
 
+def test_a_phone_behind_a_proxy_is_reached_through_it() -> None:
+    """RFC 3327: the Path of its registration is the route of the INVITE, and of what is told without a call."""
+    world = World()
+    world.mailboxes.add(MessageRecord(id="m1", box="alice", path="m1.wav", left_us=1, seconds=2.0, call_id="c1"))
+    host, port = world.phone.address
+    path = f"<sip:edge@{host}:{port};lr>"
+    lines = ("Contact: <sip:alice@10.0.0.9:5060>", f"Path: {path}", "Supported: path")
+    request(world, world.phone, headers=lines)
+    request(world, world.phone, headers=(*lines, credentials(world.phone)), cseq=2)
+    accepted = world.phone.responses[-1]
+    assert (accepted.status, accepted.headers.getall("path")) == (200, [path])
+    assert accepted.headers.get("supported") == "path"
+    assert accepted.headers.get("date")
+    world.dial("4007")
+    for method in ("NOTIFY", "INVITE"):
+        (received,) = world.phone.received(method)
+        assert received.headers.getall("route") == [path]
+        assert received.uri == "sip:alice@10.0.0.9:5060"
+
+
+def test_required_extensions() -> None:
+    """Path and outbound are known here, anything else is not."""
+    world = World()
+    request(world, world.phone, headers=("Require: path, outbound",))
+    request(world, world.phone, headers=("Require: path, gruu",), cseq=2)
+    assert world.phone.statuses == [401, 420]
+    assert world.phone.responses[-1].headers.get("unsupported") == "gruu"
+
+
+@pytest.mark.parametrize("path", [f"<sip:{SWITCH[0]}:{SWITCH[1]};lr>", "<sip:255.255.255.255;lr>"])
+def test_a_path_that_points_back_or_nowhere_is_refused(path: str) -> None:
+    """Calls would circle by it as well."""
+    world = World()
+    lines = (f"Contact: <sip:alice@{world.phone.address[0]}:5080>", f"Path: {path}")
+    request(world, world.phone, headers=lines)
+    request(world, world.phone, headers=(*lines, credentials(world.phone)), cseq=2)
+    assert world.phone.statuses == [401, 403]
+    assert len(world.exchange.registrar) == 0
+
+
 @pytest.mark.parametrize(
     "contact", [f"<sip:alice@{SWITCH[0]}:{SWITCH[1]}>", "<sip:alice@255.255.255.255>", "<sip:alice@0.0.0.0:5080>"]
 )

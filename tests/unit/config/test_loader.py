@@ -205,6 +205,13 @@ def test_broken_yaml_is_one_line(tmp_path: Path, text: str, expected: str) -> No
         ),
         ("trunks: [{name: phones, from: [10.0.0.1]}]", "'phones' is the name of the registered softphones"),
         ("accounts: [{user: a, password: x}, {user: a, password: y}]", "'a' is already taken by accounts[0]"),
+        ("registrations: {min_expires: 0s}", "registrations.min_expires must be above zero"),
+        ("registrations: {max_expires: 90.5}", "registrations.max_expires is in whole seconds"),
+        (
+            "registrations:\n  default_expires: 10s",
+            "2:20: registrations: min_expires, default_expires and max_expires do",
+        ),
+        ("registrations: {keep_alive: 1s}", "registrations.keep_alive is 5 seconds or more, or 0"),
         ('numbers: [{number: "4001"}]', "number 4001 needs exactly one of flow, target, group and mask: true"),
         ('numbers: [{number: "4001", flow: x, mask: true}]', "number 4001 needs exactly one of"),
         ('numbers: [{number: "4003", group: support}]', "no group is called 'support'"),
