@@ -1,4 +1,4 @@
-"""The offer/answer model of RFC 3264 for one audio stream with telephone-events and comfort noise."""
+"""The offer/answer model of RFC 3264 for one audio stream with telephone-events and comfort noise, perhaps secured."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from media.formats import OURS, Formats, free_payload_type, is_wanted, read_form
 from media.formats import PCMA as PCMA
 from media.formats import PCMU as PCMU
 from media.formats import Codec as Codec
+from media.sdes import PLAIN, RTP, SRTP, Crypto, Policy, Profile, allows, read_crypto
 from media.sdp import (
     DIRECTIONS,
     Direction,
@@ -70,6 +71,10 @@ class Remote(Struct, frozen=True, gc=False):
     noise_pt: int | None = None
     maxptime: int = 0
 
+    #: Its transport, and those of its crypto lines that can be used; none where it is in clear.
+    protocol: str = RTP
+    crypto: tuple[Crypto, ...] = ()
+
     def event_of(self, rate: int) -> int | None:
         """The payload type of telephone-events at this clock rate."""
         return self.event_pt if rate == 8000 else dict(self.wide_events).get(rate)
@@ -111,31 +116,27 @@ class Agreement(Struct, frozen=True, gc=False):
         return Codec(self.codec, self.send_pt, self.rate, self.channels, self.fmtp)
 
 
-def read_remote(body: bytes) -> Remote:
-    """Return what the first usable audio m-line of an offer or answer says, one with a codec of ours before others.
+def read_remote(body: bytes, policy: Policy = "off") -> Remote:
+    """Return what the best audio m-line says of those that `policy` takes: with a codec of ours, secured, the first.
 
     A description without one raises SdpError with status 488 and the warn-code that tells why.
     """
-    usual = _match_usual(body)
+    usual = _match_usual(body) if policy != "required" else None
     if usual is not None:
         lines = _read_lines(usual[3], usual[4])
         if lines.formats.audio:
             return _remote(usual[1].decode(), int(usual[2]), lines, lines.direction, 0, ())
     session = parse_sdp(body)
     refusal: SdpError | None = None
-    second: Remote | None = None
+    usable: list[Remote] = []
     for index, media in enumerate(session.media):
         try:
-            found = _read_media(session, media, index)
+            usable.append(_read_media(session, media, index, policy))
         except SdpError as error:
             if refusal is None or media.kind == "audio":
                 refusal = error
-            continue
-        if any(codec.name in OURS for codec in found.audio):
-            return found
-        second = second or found
-    if second is not None:
-        return second
+    if usable:
+        return max(usable, key=_worth)
     raise refusal or SdpError("no m= line", status=488, warning=_NO_MEDIA)
 
 
@@ -163,7 +164,14 @@ def _lines(formats: list[str], attributes: list[str], direction: Direction) -> _
 
 
 def _remote(
-    address: str, port: int, lines: _Lines, direction: Direction, index: int, others: tuple[tuple[int, str], ...]
+    address: str,
+    port: int,
+    lines: _Lines,
+    direction: Direction,
+    index: int,
+    others: tuple[tuple[int, str], ...],
+    protocol: str = RTP,
+    crypto: tuple[Crypto, ...] = (),
 ) -> Remote:
     audio, events, noise_pt = lines.formats
     wide = tuple([(rate, number) for rate, number in events.items() if rate != 8000]) if len(events) > 1 else ()
@@ -182,17 +190,18 @@ def _remote(
         wide,
         noise_pt,
         lines.maxptime,
+        protocol,
+        crypto,
     )
 
 
-def _read_media(session: Session, media: Media, index: int) -> Remote:
+def _read_media(session: Session, media: Media, index: int, policy: Policy) -> Remote:
     """Return what one m-line says, or raise SdpError when it is none we can use."""
     if media.kind != "audio":
         raise SdpError(f"no audio: {media.kind}", status=488, warning=_NO_MEDIA)
     if media.port == 0:
         raise SdpError("audio with port 0", status=488, warning=_NO_MEDIA, section="RFC 3264 §6")
-    if media.protocol != "RTP/AVP":
-        raise SdpError(f"transport {media.protocol}, only RTP/AVP", status=488, warning=_BAD_PROTOCOL)
+    crypto = _read_security(media, policy)
     connection = session.connection_of(media)
     if connection is None:
         raise SdpError("no c= line for the audio", section="RFC 8866 §5.7")
@@ -204,7 +213,21 @@ def _read_media(session: Session, media: Media, index: int) -> Remote:
     if address in _UNSPECIFIED:
         direction = "sendonly" if direction in ("sendrecv", "sendonly") else "inactive"
     others = tuple([(i, m.kind) for i, m in enumerate(session.media) if i != index])
-    return _remote(address, media.port, lines, direction, index, others)
+    return _remote(address, media.port, lines, direction, index, others, media.protocol, crypto)
+
+
+def _worth(remote: Remote) -> tuple[bool, bool]:
+    return any(codec.name in OURS for codec in remote.audio), bool(remote.crypto)
+
+
+def _read_security(media: Media, policy: Policy) -> tuple[Crypto, ...]:
+    """Return the crypto lines that count by our policy, or raise SdpError where the transport does not fit it."""
+    usable, refused = read_crypto(media.attributes) if policy != "off" else ((), ())
+    if not allows(policy, media.protocol, usable):
+        ours = {"off": RTP, "optional": f"{RTP} and {SRTP}", "required": SRTP}[policy]
+        why = f"; {'; '.join(refused)}" if refused else ""
+        raise SdpError(f"transport {media.protocol}, only {ours}{why}", status=488, warning=_BAD_PROTOCOL)
+    return usable
 
 
 def _read_rtcp(attributes: list[str]) -> tuple[int, bool]:
@@ -334,15 +357,16 @@ def build_offer(
     also: tuple[Codec, ...] = (),
     ptime: int = 20,
     maxptime: int = 0,
+    profile: Profile = PLAIN,
 ) -> bytes:
-    """Return an offer of one audio stream (RFC 3264 §5), in packets of `ptime` milliseconds.
+    """Return an offer of one audio stream (RFC 3264 §5), in packets of `ptime` milliseconds, secured as `profile` says.
 
     `also` are formats beside the codecs and the telephone-events at 8 kHz. `previous` is the last body this same
     peer sent in the dialog: a new offer keeps the m-lines in their places, those we rejected with port 0 (RFC 3264 §8).
     """
     head = _head(session_id, version, address)
-    audio = _audio(port, codecs, event_pt, direction, also, (ptime, maxptime))
-    return (head + _in_place(previous, audio)).encode("ascii")
+    audio = _audio(port, codecs, event_pt, direction, also, (ptime, maxptime), profile)
+    return (head + _in_place(previous, audio, profile.policy)).encode("ascii")
 
 
 def build_answer(
@@ -359,6 +383,7 @@ def build_answer(
     also: tuple[Codec, ...] = (),
     ptime: int = 20,
     maxptime: int = 0,
+    profile: Profile = PLAIN,
 ) -> bytes:
     """Return an answer that takes the first usable audio m-line and rejects the others (RFC 3264 §6).
 
@@ -366,16 +391,16 @@ def build_answer(
     transport protocols are repeated. `rtcp_mux` only where it was offered (RFC 5761 §5.1.1).
     """
     head = _head(session_id, version, address)
-    audio = _audio(port, (codec,), event_pt, direction, also, (ptime, maxptime))
+    audio = _audio(port, (codec,), event_pt, direction, also, (ptime, maxptime), profile)
     audio += "a=rtcp-mux\r\n" if rtcp_mux else ""
-    return (head + _in_place(remote_offer_body, audio)).encode("ascii")
+    return (head + _in_place(remote_offer_body, audio, profile.policy)).encode("ascii")
 
 
-def _in_place(body: bytes, audio: str) -> str:
+def _in_place(body: bytes, audio: str, policy: Policy) -> str:
     """Return our audio section in the place of the m-line it belongs to, the others of the body rejected."""
     if body.count(b"\nm=") < 2:
         return audio
-    index = read_remote(body).index
+    index = read_remote(body, policy).index
     return "".join([audio if place == index else _rejected(media) for place, media in enumerate(parse_sdp(body).media)])
 
 
@@ -392,10 +417,11 @@ def _audio(
     direction: Direction,
     also: tuple[Codec, ...],
     times: tuple[int, int],
+    profile: Profile,
 ) -> str:
     """Return the audio section of a description of ours."""
     formats, lines = _lines_of(codecs, event_pt, direction, also, times)
-    return f"m=audio {port} RTP/AVP{formats}\r\n{lines}"
+    return f"m=audio {port} {profile.protocol}{formats}\r\n{lines}{profile.lines if profile.crypto else ''}"
 
 
 @lru_cache(maxsize=256)
