@@ -16,6 +16,7 @@ from media.framing import MAX_FRAME as MAX_FRAME
 from media.framing import UNREADABLE
 from media.framing import ControlError as ControlError
 from media.framing import FrameReader as FrameReader
+from media.sdes import Keys
 
 Role: TypeAlias = Literal["party", "listener", "coach"]
 """What a session is in a room."""
@@ -44,7 +45,8 @@ class Open(_Message, tag=2):
     `latch_ip` is the only address whose packets may latch; `send` and `receive` are seen from our side.
     `audio_pt` and `event_pt` are the payload types the peer wants; it sends those of `receive_pt` and
     `receive_event_pt` where these differ (RFC 3264 §6.1). RTCP goes to `rtcp_port` of `remote_ip`, 0: the one after
-    `remote_port`; with `rtcp_mux` it shares the ports of the audio (RFC 5761).
+    `remote_port`; with `rtcp_mux` it shares the ports of the audio (RFC 5761). With `secured` all of it is SRTP and
+    SRTCP: the same keys again go on where they were.
     """
 
     port: int
@@ -63,6 +65,7 @@ class Open(_Message, tag=2):
     receive_event_pt: int | None = None
     rtcp_port: int = 0
     rtcp_mux: bool = False
+    secured: Keys | None = None
 
 
 class Bridge(_Message, tag=3):
@@ -238,7 +241,8 @@ class StreamStats(msgspec.Struct, array_like=True, frozen=True, gc=False):
     `concealed` and `skipped` are frames of 20 ms that rooms had to make up, or left out, of what it said.
     `rtcp_refused` of the RTCP that came was none. What the peer told of the stream it got: `peer_lost` packets, in a
     relay also those that never reached us, and `peer_jitter_ms`. The MOS of each direction is that of ITU-T G.107:
-    `mos_in` of what the peer said, `mos_out` of what it heard.
+    `mos_in` of what the peer said, `mos_out` of what it heard. `unauthentic` came from its address to a secured
+    session, and was refused.
     """
 
     received: int = 0
@@ -263,6 +267,7 @@ class StreamStats(msgspec.Struct, array_like=True, frozen=True, gc=False):
     peer_jitter_ms: float | None = None
     mos_in: float | None = None
     mos_out: float | None = None
+    unauthentic: int = 0
 
 
 class Hello(_Message, tag=1):
@@ -345,6 +350,7 @@ class WorkerStats(_Message, tag=8):
     cpu_seconds: float
     mixed: int = 0
     rooms: int = 0
+    unauthentic: int = 0
 
 
 class Recorded(_Message, tag=9):
@@ -378,8 +384,16 @@ class MessageDone(_Message, tag=10):
     reason: str
 
 
+class Unauthentic(_Message, tag=11):
+    """Of what comes from the peer's address to a secured session nothing authenticates: told once for a key."""
+
+    port: int
+    gen: int
+
+
 Event: TypeAlias = (
     Hello | PortsAdded | Digit | PlayDone | Released | Silence | Pong | WorkerStats | Recorded | MessageDone
+    | Unauthentic
 )  # fmt: skip
 
 

@@ -7,7 +7,8 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from media.control import Digit, MessageDone, PlayDone, Recorded, Released, Role, Silence
+from media.control import Digit, MessageDone, PlayDone, Recorded, Released, Role, Silence, Unauthentic
+from media.sdes import Keys
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -26,7 +27,7 @@ class WorkerLost(msgspec.Struct, frozen=True):
     leases: tuple[Lease, ...]
 
 
-MediaEvent: TypeAlias = Digit | PlayDone | Released | Silence | WorkerLost | Recorded | MessageDone
+MediaEvent: TypeAlias = Digit | PlayDone | Released | Silence | WorkerLost | Recorded | MessageDone | Unauthentic
 
 
 class MediaPlane(Protocol):
@@ -52,6 +53,7 @@ class MediaPlane(Protocol):
         receive_event_pt: int | None = None,
         rtcp_port: int = 0,
         rtcp_mux: bool = False,
+        secured: Keys | None = None,
     ) -> None:
         """Starts or updates the session of `lease`."""
 

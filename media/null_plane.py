@@ -11,6 +11,7 @@ from typing import Final
 from media.control import MessageDone, PlayDone, Recorded, Released, Role, StreamStats, WorkerStats
 from media.interface import Lease, MediaEvent
 from media.rooms import Rooms
+from media.sdes import Keys
 
 WORKER: Final = -1
 """The number of the worker that there is not."""
@@ -115,6 +116,7 @@ class NullPlane:
         receive_event_pt: int | None = None,
         rtcp_port: int = 0,
         rtcp_mux: bool = False,
+        secured: Keys | None = None,
     ) -> None:
         """Nothing comes and nothing goes."""
 

@@ -34,11 +34,13 @@ from media.control import (
     Silence,
     StopPlay,
     StopRecord,
+    Unauthentic,
     Unbridge,
     WorkerStats,
 )
 from media.interface import Lease, MediaEvent, MediaPlane, WorkerLost
 from media.rooms import Rooms
+from media.sdes import Keys
 from media.worker_link import WorkerLink
 
 __all__ = ["Lease", "MediaEvent", "MediaPlane", "WorkerLost", "WorkerPlane"]
@@ -180,6 +182,7 @@ class WorkerPlane:
         receive_event_pt: int | None = None,
         rtcp_port: int = 0,
         rtcp_mux: bool = False,
+        secured: Keys | None = None,
     ) -> None:
         """Starts or updates the session of `lease`."""
         self._send(
@@ -200,6 +203,7 @@ class WorkerPlane:
                 receive_event_pt=receive_event_pt,
                 rtcp_port=rtcp_port,
                 rtcp_mux=rtcp_mux,
+                secured=secured,
             ),
         )
 
@@ -316,7 +320,7 @@ class WorkerPlane:
             worker.stats = event
         elif isinstance(event, Released):
             self._released(worker, event)
-        elif isinstance(event, Digit | PlayDone | Silence | Recorded | MessageDone):
+        elif isinstance(event, Digit | PlayDone | Silence | Recorded | MessageDone | Unauthentic):
             lease = worker.leased.get(event.port)
             if lease is not None and lease.gen == event.gen:
                 self._told.append(event)

@@ -8,6 +8,7 @@ from media.control import Role, WorkerStats
 from media.interface import Lease
 from media.null_plane import WORKER, NullPlane
 from media.plane import WorkerPlane
+from media.sdes import Keys
 
 
 class SharedPlane:
@@ -76,6 +77,7 @@ class SharedPlane:
         receive_event_pt: int | None = None,
         rtcp_port: int = 0,
         rtcp_mux: bool = False,
+        secured: Keys | None = None,
     ) -> None:
         """Starts or updates the session of `lease`."""
         self._of(lease).open(
@@ -93,6 +95,7 @@ class SharedPlane:
             receive_event_pt=receive_event_pt,
             rtcp_port=rtcp_port,
             rtcp_mux=rtcp_mux,
+            secured=secured,
         )
 
     def bridge(self, a: Lease, b: Lease) -> None:

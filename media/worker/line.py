@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from media.control import Event
+from media.sdes import Keys
+from media.worker.crypto_context import AuthenticationError, CryptoContext
 from media.worker.player import Cadence
 from media.worker.ports import BUFFER, SO_TIMESTAMPNS, VIEWS, Address, Port, disconnect, drain, has_waiting
 
@@ -59,9 +61,9 @@ class Line:
     Until then packets go where the SDP says. Nothing that the network does here raises.
     """
 
-    __slots__ = ("_address", "_candidate", "_heard", "_latch_ip", "_latched", "_previous", "_receive", "_send",
-                 "_sendto", "_stamped", "_target", "_until", "first_at", "host", "last_at", "port", "rtcp",
-                 "send_errors", "sent", "sent_octets", "strangers")  # fmt: skip
+    __slots__ = ("_address", "_candidate", "_heard", "_latch_ip", "_latched", "_previous", "_receive", "_said",
+                 "_send", "_sendto", "_stamped", "_target", "_until", "context", "first_at", "host", "last_at", "port",
+                 "rtcp", "send_errors", "sent", "sent_octets", "strangers")  # fmt: skip
 
     def __init__(self, port: Port, host: Host, now: float, previous: Address | None) -> None:
         """`previous` had the port last: what it still sends is not for this session."""
@@ -72,6 +74,9 @@ class Line:
         self.first_at: float | None = None
         self.last_at = now
         self._heard: Callable[[int], None] | None = None
+        self._said: Callable[[Data], None] | None = None
+        # Of SRTP; None while the session is in clear.
+        self.context: CryptoContext | None = None
         self._receive: Callable[[bytearray], int] = port.rtp.recv_into
         self._send: Callable[[Data], int] = port.rtp.send
         self._sendto: Callable[[Data, Address], int] = port.rtp.sendto
@@ -93,6 +98,10 @@ class Line:
 
     def is_expected(self, size: int) -> bool:
         """Whether a datagram is RTP as negotiated, so that its sender may be latched to; counts it if not."""
+        raise NotImplementedError
+
+    def number_anew(self, context: CryptoContext) -> None:
+        """What is sent has gone back in its numbers, under which SRTP sends nothing twice: it goes on ahead of them."""
         raise NotImplementedError
 
     def accept_report(self, data: bytes, source: Address, now: float) -> None:
@@ -142,7 +151,10 @@ class Line:
             self._choose_reader()
 
     def _choose_reader(self) -> None:
-        reader = self._read_stamped if self._stamped else self._read_checked
+        if self.context is not None:
+            reader = self._read_secured
+        else:
+            reader = self._read_stamped if self._stamped else self._read_checked
         self.host.readers[self.port.rtp.fileno()] = reader
 
     def copy(self, heard: Callable[[int], None] | None, said: Callable[[Data], None] | None) -> None:
@@ -150,11 +162,40 @@ class Line:
 
         Reading and sending themselves are changed: a line that nobody copies has nothing to ask.
         """
-        rtp = self.port.rtp
-        self._heard = heard
-        self._receive = rtp.recv_into if heard is None else _receiving(rtp.recv_into, heard)
-        self._send = rtp.send if said is None else _sending(rtp.send, said)
-        self._sendto = rtp.sendto if said is None else _sending_to(rtp.sendto, said)
+        self._heard, self._said = heard, said
+        receive: Callable[[bytearray], int] = self.port.rtp.recv_into
+        send: Callable[[Data], int] = self.port.rtp.send
+        sendto: Callable[[Data, Address], int] = self.port.rtp.sendto
+        if self.context is not None:
+            receive = _opening(receive, self.context)
+            send, sendto = _protecting(send, self.context), _protecting_to(sendto, self.context)
+        self._receive = receive if heard is None else _receiving(receive, heard)
+        self._send = send if said is None else _sending(send, said)
+        self._sendto = sendto if said is None else _sending_to(sendto, said)
+
+    # --- SRTP ---
+
+    def secure(self, keys: Keys | None, now: float) -> None:
+        """Takes and sends SRTP with these keys from now on; None: RTP. Who was latched to in clear has proved nothing.
+
+        Reading and sending themselves are changed: a line in clear has nothing to ask.
+        """
+        context = self.context
+        if context is not None and keys is not None:
+            if keys != context.keys:
+                context.rekey(keys, now)
+            return
+        if context is None and keys is None:
+            return
+        self.context = None if keys is None else CryptoContext(keys)
+        self.copy(self._heard, self._said)
+        self.unlatch()
+        reports = self._read_rtcp if self.context is None else self._read_srtcp
+        self.host.readers[self.port.rtcp.fileno()] = reports
+
+    def protect_report(self, data: bytes) -> bytes:
+        """RTCP as it is to be sent."""
+        return data if self.context is None else self.context.protect_report(data)
 
     def close(self) -> None:
         """Leaves the sockets as if they had never been used."""
@@ -181,7 +222,10 @@ class Line:
     def take(self, data: bytes, source: Address, at: float) -> None:
         """Takes a datagram that came at `at`, before the session was there."""
         BUFFER[: len(data)] = data
-        self._consider(len(data), source, at)
+        if self.context is not None:
+            self._authenticate(self.context, len(data), source, at)
+        else:
+            self._consider(len(data), source, at)
 
     def _consider(self, size: int, source: Address, now: float) -> None:
         """Takes a datagram if its source is the peer."""
@@ -242,6 +286,35 @@ class Line:
                 now -= waited
         self._consider(size, source[:2], now)
 
+    def _read_secured(self, now: float) -> None:
+        """What `_read_checked` and `_read_stamped` do, of SRTP."""
+        try:
+            size, extra, _, source = self.port.rtp.recvmsg_into(_BUFFERS, 64)
+        except OSError:
+            return
+        context = self.context
+        if context is None:
+            return
+        if extra:
+            seconds, nanoseconds = _STAMP.unpack(extra[0][2])
+            waited = time.time() - seconds - nanoseconds * 1e-9
+            if 0.0 < waited < _LATEST:
+                now -= waited
+        self._authenticate(context, size, source[:2], now)
+        if self._latched and now > self._until and not self._stamped:
+            self.host.readers[self.port.rtp.fileno()] = self._latched_reader()
+
+    def _authenticate(self, context: CryptoContext, size: int, source: Address, now: float) -> None:
+        """Lets only what authenticates be considered; others' datagrams cost no cryptography."""
+        if source[0] != self._latch_ip or (self._latched and source != self._target):
+            self.strangers += 1
+            return
+        try:
+            size = context.receive(size)
+        except AuthenticationError:
+            return
+        self._consider(size, source, now)
+
     def _latched_reader(self) -> Reader:
         """What reads from now on, where sources need no comparing any more."""
         raise NotImplementedError
@@ -256,6 +329,22 @@ class Line:
             self.accept_report(bytes(VIEWS[size]), source[:2], now)
         else:
             self.strangers += 1
+
+    def _read_srtcp(self, now: float) -> None:
+        """What `_read_rtcp` does, of SRTCP; what is in clear is dropped."""
+        try:
+            size, source = self.port.rtcp.recvfrom_into(BUFFER)
+        except OSError:
+            return
+        if source[0] != self._latch_ip or self.context is None:
+            self.strangers += 1
+            return
+        try:
+            data = self.context.receive_report(bytes(VIEWS[size]))
+        except AuthenticationError:
+            return
+        self.rtcp += 1
+        self.accept_report(data, source[:2], now)
 
     # --- writing ---
 
@@ -278,6 +367,9 @@ class Line:
     def transmit_again(self, data: Data) -> None:
         """After a failure: it may have been that of an earlier packet, told by ICMP (ECONNREFUSED)."""
         self.send_errors += 1
+        if self.context is not None and self.context.outdated:
+            self.number_anew(self.context)
+            return
         try:
             if self._latched:
                 self._send(data)
@@ -294,6 +386,38 @@ def _receiving(receive: Callable[[bytearray], int], heard: Callable[[int], None]
         return size
 
     return receive_and_copy
+
+
+def _opening(receive: Callable[[bytearray], int], context: CryptoContext) -> Callable[[bytearray], int]:
+    unprotect = context.receive
+
+    def receive_and_open(buffer: bytearray) -> int:
+        return unprotect(receive(buffer))
+
+    return receive_and_open
+
+
+def _protecting(send: Callable[[Data], int], context: CryptoContext) -> Callable[[Data], int]:
+    protect = context.protect
+
+    def protect_and_send(data: Data) -> int:
+        sealed = protect(data)
+        try:
+            return send(sealed)
+        except OSError:
+            # An earlier packet's failure (ECONNREFUSED): a second protection of this one would be refused.
+            return send(sealed)
+
+    return protect_and_send
+
+
+def _protecting_to(sendto: Callable[[Data, Address], int], context: CryptoContext) -> Callable[[Data, Address], int]:
+    protect = context.protect
+
+    def protect_and_send(data: Data, address: Address) -> int:
+        return sendto(protect(data), address)
+
+    return protect_and_send
 
 
 def _sending(send: Callable[[Data], int], said: Callable[[Data], None]) -> Callable[[Data], int]:

@@ -86,7 +86,7 @@ class Reporting:
         )
         sock = session.port.rtp if self._mux else session.port.rtcp
         try:
-            sock.sendto(data, target)
+            sock.sendto(session.protect_report(data), target)
         except OSError:
             self.errors += 1
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from media.control import Open, Silence, StreamStats
+from media.control import Open, Silence, StreamStats, Unauthentic
 from media.g711 import ALAW_TO_ULAW, SILENCE, ULAW_TO_ALAW
 from media.rtp.dtmf import DigitReceiver
 from media.rtp.inband import ToneReader
 from media.rtp.packet import HEADER, MARKER, PLAIN, Packet, is_rtcp, parse
 from media.rtp.stats import Reception
+from media.worker.crypto_context import CryptoContext
 from media.worker.line import Host, Reader
 from media.worker.ports import BUFFER, VIEWS, Address, Port
 from media.worker.reporting import Reporting
@@ -88,6 +89,7 @@ class Session(Speaker):
         self.set_remote(address, latch[0] if latch is not None else "")
         reports = self.port.address(command.remote_ip, command.rtcp_port) if command.rtcp_port else None
         self.reporting.place(reports, command.rtcp_mux, address)
+        self.secure(command.secured, now)
         self._pt = command.audio_pt
         self._codec = command.codec
         self._event_pt = command.event_pt
@@ -180,6 +182,7 @@ class Session(Speaker):
             peer_jitter_ms=found.peer_jitter_ms,
             mos_in=found.mos_in,
             mos_out=found.mos_out,
+            unauthentic=0 if self.context is None else self.context.refused,
         )
 
     def quiet_for(self, now: float) -> float:
@@ -190,6 +193,8 @@ class Session(Speaker):
         """Every `interval`: unlatches a silent peer, tells of a long silence, stops relaying a flood, reports."""
         self.unlatch_if_silent(now)
         self.reporting.check(self, now)
+        if self.context is not None and self.context.check(now):
+            self.host.emit(Unauthentic(self.port.number, self.gen))
         if self.quiet_for(now) <= silence or not self._receives:
             self._silence_told = False
         elif not self._silence_told:
@@ -380,6 +385,14 @@ class Session(Speaker):
             ts = (feeder._relayed_ts + feeder._ts_offset) & 0xFFFFFFFF
             self._out.sent(seq, ts, feeder._relayed_at)
             self._feeder = None
+
+    def number_anew(self, context: CryptoContext) -> None:
+        """What is relayed or said to here goes on ahead of all numbers that were used."""
+        feeder = self._feeder
+        self._settle()
+        self._out.seq, self._out.ts = context.renumber()
+        if feeder is not None:
+            feeder._relayed_ssrc = feeder._fed_ssrc = -1
 
     def _relink(self) -> None:
         """After any change: decides anew what is relayed from here and to here."""

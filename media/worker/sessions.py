@@ -92,8 +92,8 @@ class Sessions:
         self._early: dict[int, deque[Early]] = {}
         self._previous: dict[int, tuple[Address | None, float]] = {}
         self._opened: list[tuple[Session, deque[Early]]] = []
-        # Of the sessions that are over: relayed, played, digits, strangers, dropped, rtcp, mixed.
-        self._past = [0] * 7
+        # Of the sessions that are over: relayed, played, digits, strangers, dropped, rtcp, mixed, unauthentic.
+        self._past = [0] * 8
         self._carry_out: dict[type[Command], Callable[..., None]] = {
             Open: self._open,
             Bridge: self._bridge,
@@ -336,7 +336,7 @@ class Sessions:
     def stats(self, cpu_seconds: float) -> WorkerStats:
         """What was counted since the start."""
         totals = [sum(column) for column in zip(self._past, *map(_counts, self.open.values()), strict=True)]
-        relayed, played, digits, strangers, dropped, rtcp, mixed = totals
+        relayed, played, digits, strangers, dropped, rtcp, mixed, unauthentic = totals
         return WorkerStats(
             ports=len(self.ports),
             open=len(self.open),
@@ -353,6 +353,7 @@ class Sessions:
             cpu_seconds=cpu_seconds,
             mixed=mixed,
             rooms=len(self.rooms),
+            unauthentic=unauthentic,
         )
 
 
@@ -365,4 +366,5 @@ def _counts(session: Session) -> tuple[int, ...]:
         session.dropped,
         session.rtcp,
         session.mixed,
+        0 if session.context is None else session.context.refused,
     )

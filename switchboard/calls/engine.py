@@ -7,7 +7,7 @@ from typing import Final
 
 from ivr_flows.events import Digit as KeyPressed
 from ivr_flows.events import Event as FlowEvent
-from media.control import Digit, MessageDone, PlayDone, Recorded, Released, Silence
+from media.control import Digit, MessageDone, PlayDone, Recorded, Released, Silence, Unauthentic
 from media.plane import MediaEvent, WorkerLost
 from routing.acd.events import TimeDue
 from switchboard.calls.after import after_due
@@ -57,7 +57,7 @@ from switchboard.sip.transaction.client import ClientTransaction
 from switchboard.sip.transaction.server import ServerTransaction
 from switchboard.store.records import EndedBy
 
-CallMedia = Digit | PlayDone | Silence | Recorded | MessageDone
+CallMedia = Digit | PlayDone | Silence | Recorded | MessageDone | Unauthentic
 _KNOWN_METHODS: Final = frozenset(
     {"BYE", "INFO", "UPDATE", "PRACK", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH", "ACK", "CANCEL"}
 )
@@ -239,6 +239,9 @@ class CallEngine:
                 fell_silent(x, call, leg, now)
         elif isinstance(event, Recorded):
             recorded(x, call, leg, event)
+        elif isinstance(event, Unauthentic):
+            # Its key is not that of its description, or somebody else sends from its address.
+            x.log("call.leg_unauthentic", call_id=call.id, leg=leg.id, role=leg.role)
         elif leg is not call.caller:
             return
         elif isinstance(event, MessageDone):

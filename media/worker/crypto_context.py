@@ -1,0 +1,192 @@
+"""The cryptographic contexts of one session (RFC 3711 §3.2.3): what comes is authenticated, what goes is protected.
+
+libsrtp does the cryptography and keeps rollover counters and replay lists. A context outlives holds and re-INVITEs
+for as long as its key is the same.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from pylibsrtp import Error, Policy, Session
+
+from media.rtp.packet import HEADER
+from media.sdes import Keys
+from media.worker.ports import BUFFER, VIEWS
+
+MAX_SOURCES: Final = 64
+"""SSRCs that a peer's key serves at a time; the oldest is forgotten for one more."""
+OLD_KEY_FOR: Final = 2.0
+"""Seconds that packets under the peer's previous key are still taken: they cross the answer that ends it."""
+FOREIGN: Final = 10
+"""Datagrams that do not authenticate, between two checks without one that does, that are told of."""
+LONGEST: Final = 1500 - 148
+"""Octets of what libsrtp is given: its buffer less the longest trailer."""
+WINDOW: Final = 128
+"""Packets that libsrtp looks back for replays."""
+
+_OUTDATED: Final = "replay check failed (index too old)"
+"""How libsrtp tells a number far behind from one that was used lately."""
+_PROFILES: Final = {
+    "AES_CM_128_HMAC_SHA1_80": Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
+    "AES_CM_128_HMAC_SHA1_32": Policy.SRTP_PROFILE_AES128_CM_SHA1_32,
+    "AEAD_AES_128_GCM": Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
+    "AEAD_AES_256_GCM": Policy.SRTP_PROFILE_AEAD_AES_256_GCM,
+}
+
+
+class AuthenticationError(OSError):
+    """A datagram that is not of the peer; to who reads, nothing has come."""
+
+
+class ProtectionError(OSError):
+    """A packet whose number was used before: two under one number would give the key stream away."""
+
+
+class Inbound:
+    """What the peer sends under one key."""
+
+    __slots__ = ("_last", "_session", "_sources", "_unprotect", "_unprotect_rtcp")
+
+    def __init__(self, suite: str, key: bytes) -> None:
+        policy = Policy(key=key, ssrc_type=Policy.SSRC_ANY_INBOUND, srtp_profile=_PROFILES[suite])
+        self._session = Session(policy)
+        self._unprotect = self._session.unprotect
+        self._unprotect_rtcp = self._session.unprotect_rtcp
+        self._last = b""
+        self._sources: deque[bytes] = deque()
+
+    def unprotect(self, data: bytes) -> bytes:
+        """The RTP packet in an SRTP packet; raises pylibsrtp.Error."""
+        unprotect = self._unprotect
+        plain = unprotect(data)
+        if data[8:12] != self._last:
+            self._last = data[8:12]
+            self._note(self._last)
+        return plain
+
+    def unprotect_rtcp(self, data: bytes) -> bytes:
+        """The RTCP packets in an SRTCP packet; raises pylibsrtp.Error."""
+        plain = self._unprotect_rtcp(data)
+        self._note(data[4:8])
+        return plain
+
+    def _note(self, source: bytes) -> None:
+        """Bounds what libsrtp keeps: it makes a stream of each new source that has proved the key."""
+        if source in self._sources:
+            return
+        self._sources.append(source)
+        if len(self._sources) > MAX_SOURCES:
+            self._session.remove_stream(int.from_bytes(self._sources.popleft(), "big"))
+
+
+class CryptoContext:
+    """Both directions of a session. `refused` counts what came and did not authenticate, or came again.
+
+    `outdated` is True once a packet could not be sent whose number is far behind.
+    """
+
+    __slots__ = ("_good", "_inbound", "_last", "_old", "_old_until", "_outbound", "_protect", "_seen", "_told", "keys",
+                 "outdated", "refused")  # fmt: skip
+
+    def __init__(self, keys: Keys) -> None:
+        self.keys = keys
+        self.refused = 0
+        self.outdated = False
+        self._told = False
+        self._seen = 0
+        self._good = False
+        self._old: Inbound | None = None
+        self._old_until = 0.0
+        self._inbound = Inbound(keys.suite, keys.receive)
+        self._last = b""
+        self._begin_outbound(keys)
+
+    def _begin_outbound(self, keys: Keys) -> None:
+        policy = Policy(key=keys.send, ssrc_type=Policy.SSRC_ANY_OUTBOUND, srtp_profile=_PROFILES[keys.suite])
+        self._outbound = Session(policy)
+        self._protect = self._outbound.protect
+
+    def rekey(self, keys: Keys, now: float) -> None:
+        """Goes on with other keys; a direction whose key stays keeps its rollover counter and its replay list."""
+        same = keys.suite == self.keys.suite
+        if not same or keys.receive != self.keys.receive:
+            self._old, self._old_until = self._inbound, now + OLD_KEY_FOR
+            self._inbound = Inbound(keys.suite, keys.receive)
+            self._told = False
+        if not same or keys.send != self.keys.send:
+            self._begin_outbound(keys)
+        self.keys = keys
+
+    def check(self, now: float) -> bool:
+        """Now and then: forgets the peer's old key; True, once, where only foreign datagrams have come."""
+        if self._old is not None and now >= self._old_until:
+            self._old = None
+        foreign = self.refused - self._seen >= FOREIGN and not self._good and not self._told
+        self._seen = self.refused
+        self._good = False
+        self._told = self._told or foreign
+        return foreign
+
+    # --- what comes ---
+
+    def receive(self, size: int) -> int:
+        """Opens the datagram in BUFFER's first octets, in place; its size then. AuthenticationError is counted."""
+        data = bytes(VIEWS[size])
+        try:
+            if size > 1 and 192 <= data[1] <= 223:
+                # RTCP on the port of the audio (RFC 5761 §4).
+                plain = self._inbound.unprotect_rtcp(data)
+            else:
+                plain = self._inbound.unprotect(data)
+        except (Error, ValueError):
+            plain = self._with_old(data)
+        self._good = True
+        size = len(plain)
+        BUFFER[:size] = plain
+        return size
+
+    def _with_old(self, data: bytes) -> bytes:
+        if self._old is not None:
+            try:
+                return self._old.unprotect(data)
+            except (Error, ValueError):
+                pass
+        self.refused += 1
+        raise AuthenticationError
+
+    def receive_report(self, data: bytes) -> bytes:
+        """The RTCP in a datagram; raises AuthenticationError, also for RTCP in clear."""
+        try:
+            plain = self._inbound.unprotect_rtcp(data)
+        except (Error, ValueError):
+            self.refused += 1
+            raise AuthenticationError from None
+        self._good = True
+        return plain
+
+    # --- what goes ---
+
+    def protect(self, data: bytes | memoryview) -> bytes:
+        """The SRTP packet of an RTP packet; raises ProtectionError where its number was used before."""
+        packet = bytes(data)
+        protect = self._protect
+        try:
+            sealed = protect(packet)
+        except (Error, ValueError) as error:
+            # A number seen lately is a duplicate of the network's, which ends here.
+            self.outdated = str(error) == _OUTDATED
+            raise ProtectionError from None
+        self._last = packet
+        return sealed
+
+    def protect_report(self, data: bytes) -> bytes:
+        """The SRTCP packet of RTCP."""
+        return self._outbound.protect_rtcp(data)
+
+    def renumber(self) -> tuple[int, int]:
+        """A sequence number that is ahead of all that were used, and the last timestamp."""
+        self.outdated = False
+        _, _, seq, ts, _ = HEADER.unpack_from(self._last)
+        return (seq + WINDOW) & 0xFFFF, ts
