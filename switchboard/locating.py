@@ -10,7 +10,7 @@ from config.schema import Config
 from switchboard.net.locator import Locator
 from switchboard.net.resolver import DNS_PORT, DnsResolver
 from switchboard.sip.errors import SipError
-from switchboard.sip.locating import Kind, Means, Place, is_address, named_place, place_of
+from switchboard.sip.locating import PREFIXES, Kind, Means, Place, is_address, named_place, place_of
 from switchboard.sip.uri import parse_uri
 
 
@@ -27,6 +27,9 @@ def means_of(config: Config) -> Means:
     """By transport that we listen on, the families of addresses there; IPv6 first, as RFC 6724 has it."""
     means: dict[str, set[Kind]] = {}
     for listen in config.sip.listen:
+        if listen.transport not in PREFIXES:
+            # Nobody is called by a WebSocket that is not open.
+            continue
         means.setdefault(listen.transport, set()).add("AAAA" if ":" in listen.host else "A")
     kinds: tuple[Kind, ...] = ("AAAA", "A")
     return {transport: tuple(kind for kind in kinds if kind in found) for transport, found in means.items()}

@@ -232,7 +232,8 @@ def _failed(x: Exchange, fan: Branches, branch: Branch, failure: Failure, now: f
 def _note(x: Exchange, fan: Branches, branch: Branch, failure: Failure, now: float) -> None:
     _drop(x, fan, branch)
     if branch.leg.state is not LegState.CANCELLING:
-        x.failed_at(branch.found.address, failure.status, now)
+        if failure.status == 503 or (failure.response is None and not branch.heard):
+            x.locator.failed(branch.found.address, now)
         if branch.found.gateway:
             x.gateways.outcome(branch.found.gateway, failure.status, now)
     if fan.best is None or _rank(failure) < _rank(fan.best):

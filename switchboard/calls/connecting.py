@@ -45,19 +45,21 @@ from switchboard.sip.transaction.client import ClientTransaction
 from switchboard.sip.uri import Uri, parse_uri
 
 LAST_MINUTE: Final = 60.0
+MOST_SERVERS: Final = 6
+"""So many servers of one name are called one after another (RFC 3263 §4.3)."""
 LAST_MINUTE_PROMPT: Final = "zh/last_minute"
 
 
 def plan_of(x: Exchange, call: Call, target: Target, now: float, mask: str = "") -> Plan | Cause:
     """Turn a target into the destinations that are called for it, or say why it cannot be reached.
 
-    No DNS: hosts are addresses. It is shown `mask`, else the number of the call's own mask, else what it is
-    configured to be shown.
+    Names lead where DNS has said (RFC 3263), each server a group of its own; nothing is waited for. It is shown `mask`,
+    else the number of the call's own mask, else what it is configured to be shown.
     """
     mask = mask or call.shown
     shown = mask or _own_number(call.record.called)
     if isinstance(target, SipTarget):
-        return _sip_plan(target.uri, shown)
+        return _sip_plan(target.uri, shown) or _named_plan(x, target.uri, shown, now)
     if isinstance(target, AorTarget):
         aor = target.aor if "@" in target.aor else f"{target.aor}@{x.settings.domain}"
         return _account_plan(x, aor, shown, now)
@@ -95,13 +97,20 @@ def _number_plan(x: Exchange, target: NumberTarget, shown: str) -> Plan | Cause:
 
 
 @lru_cache(maxsize=4096)
-def _sip_plan(text: str, shown: str) -> Plan | Cause:
+def _sip_plan(text: str, shown: str) -> Plan | Cause | None:
+    """Of a URI with an address; None for one with a name."""
     try:
         uri = parse_uri(text)
     except SipError:
         return UNREACHABLE
-    host = _literal(uri.host)
-    return only(Destination(text, f"<{text}>", shown, _place(host, uri), text)) if host else UNREACHABLE
+    host = _literal(uri.params.get("maddr") or uri.host)
+    return only(Destination(text, f"<{text}>", shown, _place(host, uri), text)) if host else None
+
+
+def _named_plan(x: Exchange, text: str, shown: str, now: float) -> Plan | Cause:
+    servers = x.locator.targets_of(parse_uri(text), now)
+    groups = [Group((Destination(text, f"<{text}>", shown, server, text),)) for server in servers[:MOST_SERVERS]]
+    return tuple(groups) or UNREACHABLE
 
 
 def _place(host: str, uri: Uri) -> Address:

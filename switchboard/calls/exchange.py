@@ -471,8 +471,6 @@ class Exchange:
         """The INVITEs of legs that have several, by leg."""
         self.branch_heap: DeadlineHeap[Branches] = DeadlineHeap()
         self.gateways: Gateways = NoGateways()
-        self.failed_at: Callable[[Address, int, float], None] = _note_no_failure
-        """Told the address where one of several INVITEs has failed, and the status."""
         self.authenticator = authenticator
         self.journal = journal
         self.secrets = secrets
@@ -569,10 +567,6 @@ class Exchange:
 
 def _note_nothing(call: str, call_id: str) -> None:
     """Nobody keeps messages."""
-
-
-def _note_no_failure(address: Address, status: int, now: float) -> None:
-    """Nobody keeps a list."""
 
 
 def _deliver_nothing(call: Call, outcome: Event | Prepared) -> None:

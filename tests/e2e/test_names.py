@@ -1,0 +1,126 @@
+"""Targets that are names: a real DNS says where their servers are, one of which is dead (RFC 3263)."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from bench.phone import Answer, Call, Phone, Refuse
+from tests.support.dns import NameServer
+from tests.support.ports import free_port
+from tests.support.stage import hear_each_other, together
+from tests.support.switch import RunningSwitch, running_switch
+
+SPREAD, PORT_ONLY, BUSY, GONE = "4001", "4002", "4003", "4004"
+DEAD, LIVING, SECOND, REFUSING = (free_port() for _ in range(4))
+
+RECORDS = (
+    "host-record=dead.test,127.0.0.1",
+    "host-record=living.test,127.0.0.1",
+    "naptr-record=agents.test,10,10,s,SIP+D2U,,_sip._udp.agents.test",
+    f"srv-host=_sip._udp.agents.test,dead.test,{DEAD},1",
+    f"srv-host=_sip._udp.agents.test,living.test,{LIVING},2",
+    f"srv-host=_sip._udp.busy.test,living.test,{REFUSING},1",
+    f"srv-host=_sip._udp.busy.test,living.test,{SECOND},2",
+)
+
+
+class Silent:
+    """A socket at which everything ends; `heard` counts datagrams."""
+
+    def __init__(self, port: int) -> None:
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind(("127.0.0.1", port))
+        self.sock.setblocking(False)
+
+    async def aclose(self) -> None:
+        """Be there no more."""
+        self.sock.close()
+
+    def heard(self) -> int:
+        """How many have come since it was asked last."""
+        count = 0
+        with contextlib.suppress(BlockingIOError):
+            while self.sock.recv(65535):
+                count += 1
+        return count
+
+
+@pytest.fixture(scope="module")
+def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
+    """A switch whose targets are names, and its DNS."""
+    targets = {
+        SPREAD: "sip:agent@agents.test",
+        PORT_ONLY: f"sip:agent@living.test:{LIVING}",
+        BUSY: "sip:agent@busy.test;transport=udp",
+        GONE: "sip:agent@gone.test",
+    }
+    with (
+        NameServer(RECORDS) as server,
+        running_switch(
+            tmp_path_factory.mktemp("switch"),
+            numbers=[{"number": number, "target": target} for number, target in targets.items()],
+            masks=[],
+            dns={"servers": [server.address]},
+            limits={"ring_timeout": "15s", "drain": "1s"},
+        ) as running,
+    ):
+        yield running
+
+
+async def talk(caller: Phone, agent: Phone, number: str) -> Call:
+    """A call to a number that the agent takes; both hear each other."""
+    call = await caller.dial(number)
+    far = await agent.next_call(within=10)
+    await far.confirmed()
+    await call.answered()
+    await hear_each_other(call, far)
+    await call.hang_up()
+    await far.ended()
+    return far
+
+
+async def test_calls_go_to_the_servers_that_dns_names(switch: RunningSwitch) -> None:
+    """The first server is dead: the call goes to the second, and later calls do not try the dead one first."""
+    async with (
+        await Phone.open("13800000001", target=switch.target, t1=0.1) as caller,
+        await Phone.open("13800000002", target=switch.target, t1=0.1) as other,
+        await Phone.open("agent", target=switch.target, port=LIVING, t1=0.1) as agent,
+        contextlib.aclosing(Silent(DEAD)) as dead,
+    ):
+        agent.behaviour = Answer()
+
+        async def failover() -> None:
+            await talk(caller, agent, SPREAD)
+            assert dead.heard() > 1, "the first was tried, and tried again"
+            await talk(caller, agent, SPREAD)
+            await talk(caller, agent, PORT_ONLY)
+            assert dead.heard() == 0, "nobody waits for it twice"
+
+        async def nowhere() -> None:
+            call = await other.dial(GONE)
+            assert await call.decided() >= 400
+
+        await together(failover(), nowhere())
+        assert len(agent.received("INVITE ")) == 3
+        assert caller.complaints == agent.complaints == []
+    assert switch.metrics()["dns_places"] >= 4
+    await switch.nothing_left()
+
+
+async def test_a_503_leads_to_the_next_server(switch: RunningSwitch) -> None:
+    """RFC 3263 §4.3; and for a while it is not asked first."""
+    async with (
+        await Phone.open("13800000003", target=switch.target, t1=0.1) as caller,
+        await Phone.open("agent", target=switch.target, port=REFUSING, t1=0.1) as refusing,
+        await Phone.open("agent", target=switch.target, port=SECOND, t1=0.1) as second,
+    ):
+        refusing.behaviour = Refuse(503)
+        second.behaviour = Answer()
+        await talk(caller, second, BUSY)
+        await talk(caller, second, BUSY)
+        assert len(refusing.received("INVITE ")) == 1
+    await switch.nothing_left()
