@@ -12,10 +12,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from config.findings import DIGITS, Finding, check_target, duplicates
 from config.queue_checks import queue_findings
-from config.schema import Config, Mask, Trunk
+from config.schema import Config, Listen, Mask, Trunk
 
 _PIN: Final = re.compile(r"[0-9]{4,8}")
 _EXTENSION: Final = re.compile(r"\d{1,6}")
+_PATH: Final = re.compile(r"/[^\s?#]*")
+_ORIGIN: Final = re.compile(r"null|[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#]*")
 _DAY_SECONDS: Final = 86_400.0
 _LEAST_SESSION: Final = 90
 _LEAST_KEEP_ALIVE: Final = 5
@@ -103,7 +105,7 @@ def _sip(config: Config) -> Iterator[Finding]:
 
 
 def _listeners(config: Config) -> Iterator[Finding]:
-    """UDP first, then TCP and TLS, each once: so it is clear what we call ourselves on each."""
+    """UDP first, then others, each once: so it is clear what we call ourselves on each."""
     listen = config.sip.listen
     ports = [f"{one.host}:{one.port}/{'udp' if one.transport == 'udp' else 'tcp'}" for one in listen]
     yield from duplicates("sip.listen", "port", ports)
@@ -118,17 +120,32 @@ def _listeners(config: Config) -> Iterator[Finding]:
         seen.add(one.transport)
         for name in ("certificate", "key", "client_ca"):
             given = getattr(one, name) is not None
-            if given and one.transport != "tls":
-                yield f"{where}.{name}", f"{name} is for transport: tls", "leave it out"
-            elif not given and one.transport == "tls" and name != "client_ca":
-                yield where, f"transport: tls needs a {name}", f"name its PEM file: {name}: FILE"
-    for name in ("connect", "idle"):
+            if given and one.transport not in ("tls", "wss"):
+                yield f"{where}.{name}", f"{name} is for transport: tls or wss", "leave it out"
+            elif not given and one.transport in ("tls", "wss") and name != "client_ca":
+                yield where, f"transport: {one.transport} needs a {name}", f"name its PEM file: {name}: FILE"
+        yield from _web(where, one)
+    for name in ("connect", "idle", "ping"):
         if getattr(config.sip.connections, name) <= 0:
             yield f"sip.connections.{name}", f"sip.connections.{name} must be above zero", None
     for index, trunk in enumerate(config.trunks):
         if trunk.transport not in {one.transport for one in listen}:
             message = f"sip.listen has no {trunk.transport}, so it cannot be spoken to a carrier"
             yield f"trunks[{index}].transport", message, f"add an entry with transport: {trunk.transport}"
+
+
+def _web(where: str, listen: Listen) -> Iterator[Finding]:
+    """What only WebSockets have."""
+    if listen.transport not in ("ws", "wss"):
+        if listen.path != "/" or listen.origins:
+            yield where, "path and origins are for transport: ws or wss", "leave them out"
+        return
+    if not _PATH.fullmatch(listen.path):
+        yield f"{where}.path", "a path begins with / and has no query", "e.g. /sip"
+    for index, origin in enumerate(listen.origins):
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            message = f"{origin!r} is no origin: scheme and host, with the port unless it is the usual one"
+            yield f"{where}.origins[{index}]", message, "e.g. https://desk.example.com"
 
 
 def _media(config: Config) -> Iterator[Finding]:

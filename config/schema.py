@@ -23,25 +23,33 @@ class Listen(Section, frozen=True):
 
     host: str
     port: Port = 5060
-    transport: Literal["udp", "tcp", "tls"] = "udp"
+    transport: Literal["udp", "tcp", "tls", "ws", "wss"] = "udp"
+    """Browsers come by "wss"; "ws" is for a proxy on the way that ends their TLS."""
     certificate: str | None = None
-    """PEM file with the certificate that a TLS listener shows, and those between it and its authority."""
+    """PEM file with the certificate that a listener of "tls" or "wss" shows, and those between it and its authority."""
     key: str | None = None
     """PEM file with its private key."""
     client_ca: str | None = None
     """PEM file with authorities: who connects must show a certificate of one of them (mutual TLS)."""
+    path: str = "/"
+    """Of "ws" and "wss": where browsers connect; wss://HOST:PORT/ as it is."""
+    origins: tuple[str, ...] = ()
+    """Of "ws" and "wss": from where pages may connect, as "https://desk.example.com"; "*" for all, without any those of
+    the same host. Phones that are no browsers name no origin and may."""
 
 
 class Connections(Section, frozen=True):
-    """Bounds of TCP and TLS connections."""
+    """Bounds of connections: TCP, TLS and WebSockets."""
 
     most: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     per_source: Annotated[int, Meta(ge=1, le=1_000_000)] = 500
     """With one IP address: behind it may be a whole office."""
     connect: Duration = Duration(5.0)
-    """How long connecting and a TLS handshake may take."""
+    """How long connecting and the handshake of TLS may take, and that of a WebSocket after it."""
     idle: Duration = Duration(7200.0)
     """A connection on which nothing has passed for so long is ended; phones register at least every hour."""
+    ping: Duration = Duration(40.0)
+    """A WebSocket that is silent for so long is pinged, which keeps proxies from ending it; it ends without a pong."""
     server_ca: str | None = None
     """PEM file with the authorities of carriers we connect to by TLS; those of the system when it is left out."""
     verify: bool = True

@@ -1,4 +1,4 @@
-"""SIP over TCP and TLS as the configuration wants it."""
+"""SIP over TCP, TLS and WebSockets as the configuration wants it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from collections import ChainMap
 from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 
-from config.schema import Config
+from config.schema import Config, Listen
 from switchboard.net.acceptor import Bounds
 from switchboard.net.certificates import CertificateError, Certificates
-from switchboard.net.connections import Connections, Patience
+from switchboard.net.connections import Connections
 from switchboard.net.driver import Driver
+from switchboard.net.link import Patience
+from switchboard.net.web import Welcome
 from switchboard.ops.control import CommandError
 from switchboard.sip.flow import on_transport
 from switchboard.sip.outgoing import Address
 
 
 def stream_places(config: Config) -> dict[str, Address]:
-    """Where we are on "tcp" and "tls", as far as sip.listen has them."""
+    """Where we are on "tcp", "tls", "ws" and "wss", as far as sip.listen has them."""
     return {one.transport: (one.host, one.port) for one in config.sip.listen if one.transport != "udp"}
 
 
@@ -44,42 +46,47 @@ class Streams:
 
         `located` has the name that was looked up for an address, which its certificate must have.
         """
-        self.certificates = _certificates(config)
         settings = config.sip.connections
         self.connections = Connections(
             driver,
             bounds=Bounds(settings.most, settings.per_source),
-            patience=Patience(float(settings.connect), float(settings.idle)),
-            certificates=self.certificates,
+            patience=Patience(float(settings.connect), float(settings.idle), float(settings.ping)),
             names=ChainMap(_names(config), located if located is not None else {}),
         )
+        self.certificates: list[Certificates] = []
         for listen, sock in zip(config.sip.listen[1:], sockets, strict=True):
-            self.connections.listen(sock, listen.transport)
+            shown = _certificates(config, listen)
+            self.certificates += [shown] if shown is not None else []
+            welcome = Welcome(listen.path, tuple([origin.lower() for origin in listen.origins]))
+            self.connections.listen(sock, listen.transport, shown, welcome)
         driver.attach(self.connections)
 
     def reload(self) -> dict[str, bool]:
         """Show new certificates to those who connect from now on; calls and connections go on."""
-        if self.certificates is None:
+        if not self.certificates:
             raise CommandError("sip.listen has no TLS, so there is no certificate")
-        try:
-            self.certificates.reload()
-        except CertificateError as error:
-            raise CommandError(f"{error}; the old ones stay") from None
+        faults = []
+        for certificates in self.certificates:
+            try:
+                certificates.reload()
+            except CertificateError as error:
+                faults.append(str(error))
+        if faults:
+            raise CommandError(f"{', '.join(faults)}; the old ones stay")
         return {"reloaded": True}
 
 
-def _certificates(config: Config) -> Certificates | None:
+def _certificates(config: Config, listen: Listen) -> Certificates | None:
     settings = config.sip.connections
-    for listen in config.sip.listen:
-        if listen.certificate is not None and listen.key is not None:
-            return Certificates(
-                Path(listen.certificate),
-                Path(listen.key),
-                _path(listen.client_ca),
-                _path(settings.server_ca),
-                verify=settings.verify,
-            )
-    return None
+    if listen.certificate is None or listen.key is None:
+        return None
+    return Certificates(
+        Path(listen.certificate),
+        Path(listen.key),
+        _path(listen.client_ca),
+        _path(settings.server_ca),
+        verify=settings.verify,
+    )
 
 
 def _path(text: str | None) -> Path | None:

@@ -1,4 +1,4 @@
-"""All TCP and TLS connections of the switch: taken, opened on demand, reused, bounded, ended when idle.
+"""All connections of the switch, TCP, TLS and WebSockets: taken, opened on demand, reused, bounded, ended when idle.
 
 A connection is known by the address of its far end. Whatever goes there goes over it (RFC 3261 §18.2.2, RFC 5626
 §5.3): there is never a second one to the same address.
@@ -18,16 +18,15 @@ from typing import Final, NamedTuple, Protocol
 from switchboard.net.acceptor import Acceptor, Bounds
 from switchboard.net.certificates import Certificates
 from switchboard.net.connection import Connection
+from switchboard.net.link import Link, Patience
+from switchboard.net.web import WELCOME, WebConnection, Welcome
 from switchboard.sip.errors import ParseError
-from switchboard.sip.flow import STREAMS, StreamAddress
+from switchboard.sip.flow import STREAMS, StreamAddress, WebAddress
 from switchboard.sip.message import Message, parse_datagram
 from switchboard.sip.outgoing import Address
 
 SWEEP: Final = 5.0
 """Seconds between two looks for connections that have become idle."""
-
-FIRST_MESSAGE: Final = 32.0
-"""Seconds that a new peer has for its first message, and every peer for the rest of one it has begun."""
 
 REFUSED_FOR: Final = 2.0
 """Seconds that an address is not tried again after it could not be connected to."""
@@ -35,11 +34,12 @@ REFUSED_FOR: Final = 2.0
 MOST_REFUSED: Final = 4096
 
 
-class Patience(NamedTuple):
-    """Seconds: how long connecting with its handshake may take, and how long a connection may be silent."""
+class Home(NamedTuple):
+    """Where the switch listens on one transport, what it shows there, and to whom it opens a WebSocket."""
 
-    connect: float = 5.0
-    idle: float = 7200.0
+    host: str
+    certificates: Certificates | None
+    welcome: Welcome
 
 
 BOUNDS: Final = Bounds()
@@ -65,7 +65,6 @@ class Connections:
         *,
         bounds: Bounds = BOUNDS,
         patience: Patience = PATIENCE,
-        certificates: Certificates | None = None,
         names: Mapping[Address, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -73,15 +72,14 @@ class Connections:
         self._switch = switch
         self._bounds = bounds
         self._patience = patience
-        self._certificates = certificates
         self._names = names if names is not None else {}
         self._clock = clock
-        self._links: dict[StreamAddress, Connection] = {}
+        self._links: dict[StreamAddress, Link] = {}
         self._sources: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._refused: dict[StreamAddress, float] = {}
         self._acceptors: list[Acceptor] = []
-        self._homes: dict[type[StreamAddress], str] = {}
+        self._homes: dict[type[StreamAddress], Home] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self.opened = 0
@@ -91,10 +89,16 @@ class Connections:
     def __len__(self) -> int:
         return len(self._links)
 
-    def listen(self, sock: socket.socket, transport: str) -> None:
-        """Take connections from this socket, once started; and open those of the transport, "tcp" or "tls"."""
+    def listen(
+        self,
+        sock: socket.socket,
+        transport: str,
+        certificates: Certificates | None = None,
+        welcome: Welcome = WELCOME,
+    ) -> None:
+        """Take connections from this socket, once started, and open those of the transport: one of `STREAMS`."""
         kind = STREAMS[transport]
-        self._homes[kind] = sock.getsockname()[0]
+        self._homes[kind] = Home(sock.getsockname()[0], certificates, welcome)
         self._acceptors.append(Acceptor(sock, lambda conn, peer: self._accept(conn, kind((peer[0], peer[1])))))
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -143,11 +147,11 @@ class Connections:
 
     # --- what the connections tell
 
-    def received(self, connection: Connection, messages: Sequence[Message], fault: ParseError | None) -> None:
+    def received(self, connection: Link, messages: Sequence[Message], fault: ParseError | None) -> None:
         """Messages of one peer."""
         self._switch.take(messages, fault, connection.address)
 
-    def ended(self, connection: Connection) -> None:
+    def ended(self, connection: Link) -> None:
         """A connection is over."""
         self._forget(connection)
         if self._loop is not None:
@@ -164,7 +168,7 @@ class Connections:
         link = self._enter(peer)
         self._work(self._welcome(sock, link))
 
-    async def _welcome(self, sock: socket.socket, link: Connection) -> None:
+    async def _welcome(self, sock: socket.socket, link: Link) -> None:
         assert self._loop is not None
         context = self._context(link.address, ours=True)
         try:
@@ -185,6 +189,8 @@ class Connections:
     def _open(self, peer: StreamAddress) -> OSError | None:
         if not self.speaks(peer) or self._loop is None:
             return OSError(errno.EPROTONOSUPPORT, f"the switch has no {peer.transport}")
+        if isinstance(peer, WebAddress):
+            return OSError(errno.ENOTCONN, "only the peer can open a WebSocket")
         if self._refused.get(peer, 0.0) > self._clock():
             return OSError(errno.ECONNREFUSED, "it could not be reached a moment ago")
         if not self._has_room(peer):
@@ -193,14 +199,14 @@ class Connections:
         self._work(self._connect(self._enter(peer)))
         return None
 
-    async def _connect(self, link: Connection) -> None:
+    async def _connect(self, link: Link) -> None:
         assert self._loop is not None
         peer, place = link.address, (link.address[0], link.address[1])
         context = self._context(peer, ours=False)
         sock = None
         try:
             async with asyncio.timeout(self._patience.connect):
-                sock = _socket(self._homes[type(peer)], peer[0])
+                sock = _socket(self._homes[type(peer)].host, peer[0])
                 await self._loop.sock_connect(sock, place)
                 await self._loop.create_connection(
                     lambda: link,
@@ -223,21 +229,27 @@ class Connections:
             self.opened += 1
 
     def _context(self, peer: StreamAddress, *, ours: bool) -> ssl.SSLContext | None:
-        if peer.transport != "TLS" or self._certificates is None:
+        certificates = self._homes[type(peer)].certificates
+        if certificates is None:
             return None
-        return self._certificates.server if ours else self._certificates.client
+        return certificates.server if ours else certificates.client
 
     # --- upkeep
 
     def _has_room(self, peer: StreamAddress) -> bool:
         return len(self._links) < self._bounds.total and self._sources.get(peer[0], 0) < self._bounds.source
 
-    def _enter(self, peer: StreamAddress) -> Connection:
-        link = self._links[peer] = Connection(self, peer, self._clock)
+    def _enter(self, peer: StreamAddress) -> Link:
+        link: Link
+        if isinstance(peer, WebAddress):
+            link = WebConnection(self, peer, self._clock, self._homes[type(peer)].welcome)
+        else:
+            link = Connection(self, peer, self._clock)
+        self._links[peer] = link
         self._sources[peer[0]] = self._sources.get(peer[0], 0) + 1
         return link
 
-    def _forget(self, link: Connection) -> None:
+    def _forget(self, link: Link) -> None:
         peer = link.address
         if self._links.get(peer) is not link:
             return
@@ -260,11 +272,7 @@ class Connections:
     def sweep(self, now: float) -> None:
         """End connections that are silent for too long, or slow with a message."""
         for link in list(self._links.values()):
-            if not link.open:
-                continue
-            slow = link.began is not None and now - link.began > FIRST_MESSAGE
-            silent = now - link.used
-            if slow or silent > self._patience.idle or (not link.heard and silent > FIRST_MESSAGE):
+            if link.open and link.overdue(now, self._patience):
                 link.abort()
         if self._refused:
             self._refused = {peer: until for peer, until in self._refused.items() if until > now}

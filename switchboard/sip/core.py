@@ -65,7 +65,7 @@ class SipCore:
     ) -> None:
         """Make an idle core; `random_token` gives unguessable text of token characters.
 
-        `local` is its address on UDP, `streams` has those of "tcp" and "tls" as far as it is there.
+        `local` is its address on UDP, `streams` has those of "tcp", "tls", "ws" and "wss" as far as it is there.
         """
         self.local = local
         self.timers = timers

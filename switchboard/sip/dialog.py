@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from switchboard.sip.address import parse_name_addr, scan_tag
-from switchboard.sip.flow import on_transport
+from switchboard.sip.flow import WebAddress, on_transport
 from switchboard.sip.outgoing import Address, OutgoingRequest
 
 if TYPE_CHECKING:
@@ -175,11 +175,14 @@ def untagged(value: str) -> str:
 
 
 def next_hop(routes: list[str], target: str, source: Address) -> Address:
-    """Where requests go: to the first hop, but over the connection that is open to that host already (RFC 5923)."""
+    """Where requests go: to the first hop, but over the connection that is open to that host already (RFC 5923).
+
+    Who comes over a WebSocket is reached in no other way, whatever address a browser invents (RFC 7118 §5.2).
+    """
     hop = first_hop(routes, target)
-    if hop is None or (type(source) is not tuple and hop[0] == source[0]):
+    if hop is None or (type(source) is not tuple and (hop[0] == source[0] or isinstance(source, WebAddress))):
         return source
-    return hop
+    return hop if type(hop) is tuple or not isinstance(hop, WebAddress) else source
 
 
 def first_hop(routes: list[str], target: str) -> Address | None:

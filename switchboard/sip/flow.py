@@ -41,16 +41,43 @@ class TlsAddress(StreamAddress):
     transport = "TLS"
 
 
-STREAMS: Final[dict[str, type[StreamAddress]]] = {"tcp": TcpAddress, "tls": TlsAddress}
-"""By the transport parameter of a URI (RFC 3261 §19.1.1)."""
+class WebAddress(StreamAddress):
+    """A peer over a WebSocket: it connects to us, and nobody can to it (RFC 7118 §5)."""
+
+    __slots__ = ()
+
+
+class WsAddress(WebAddress):
+    """A peer over a WebSocket in the clear."""
+
+    __slots__ = ()
+    transport = "WS"
+
+
+class WssAddress(WebAddress):
+    """A peer over a WebSocket in TLS."""
+
+    __slots__ = ()
+    transport = "WSS"
+
+
+STREAMS: Final[dict[str, type[StreamAddress]]] = {
+    "tcp": TcpAddress,
+    "tls": TlsAddress,
+    "ws": WsAddress,
+    "wss": WssAddress,
+}
+"""By the transport parameter of a URI (RFC 3261 §19.1.1); "wss" stands in sip.listen, URIs say "ws" (RFC 7118 §5.4)."""
 
 
 def on_transport(address: Address, transport: str) -> Address:
-    """The same place by another transport: "udp", "tcp" or "tls" in any case; an unknown one is taken as UDP."""
+    """The same place by another transport: "udp", "tcp", "tls", "ws", "wss"; an unknown one is taken as UDP."""
     kind = STREAMS.get(transport.lower())
     return (address[0], address[1]) if kind is None else kind(address)
 
 
 def transport_of(address: Address) -> str:
-    """The transport of an address as a URI parameter: "udp", "tcp" or "tls"."""
-    return address.transport.lower() if isinstance(address, StreamAddress) else "udp"
+    """The transport of an address as a URI parameter: "udp", "tcp", "tls" or "ws"."""
+    if not isinstance(address, StreamAddress):
+        return "udp"
+    return "ws" if isinstance(address, WebAddress) else address.transport.lower()

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from switchboard.sip.flow import STREAMS, TcpAddress, TlsAddress
+from switchboard.sip.flow import STREAMS, transport_of
 from switchboard.sip.outgoing import Address
 from switchboard.sip.render import host_port
 from switchboard.sip.timers import ReliableTimers, Timers
@@ -30,15 +30,16 @@ class OwnPlaces:
     __slots__ = ("by_type", "contact", "places", "tcp", "vias")
 
     def __init__(self, local: Address, timers: Timers, streams: Mapping[str, Address]) -> None:
-        """Take the address of UDP, and those of "tcp" and "tls" as far as there are any."""
+        """Take the address of UDP, and those of "tcp", "tls", "ws" and "wss" as far as there are any."""
         udp = Own(f"SIP/2.0/UDP {host_port(local)}", f"<sip:{host_port(local)}>", timers)
         reliable = ReliableTimers(timers.t1, timers.t2, timers.t4, timers.least_d)
-        # Without TCP what asks for it goes by UDP, as far as that reaches; TLS is never replaced, its sending fails.
-        self.by_type: dict[type, Own] = {tuple: udp, TcpAddress: udp, TlsAddress: udp}
+        # Without TCP what asks for it goes by UDP, as far as that reaches; others are never replaced, sending fails.
+        self.by_type: dict[type, Own] = dict.fromkeys((tuple, *STREAMS.values()), udp)
         for name, address in streams.items():
             place = host_port(address)
-            contact = f"<sip:{place};transport={name}>"
-            self.by_type[STREAMS[name]] = Own(f"SIP/2.0/{name.upper()} {place}", contact, reliable)
+            kind = STREAMS[name]
+            contact = f"<sip:{place};transport={transport_of(kind(address))}>"
+            self.by_type[kind] = Own(f"SIP/2.0/{name.upper()} {place}", contact, reliable)
         self.contact = udp.contact
         self.tcp = "tcp" in streams
         self.vias = tuple({f"{own.via};" for own in self.by_type.values()})

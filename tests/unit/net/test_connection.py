@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from switchboard.net.connection import MOST_UNSENT, Connection
+from switchboard.net.connection import Connection
+from switchboard.net.link import MOST_UNSENT
 from switchboard.sip.errors import ParseError
 from switchboard.sip.flow import TcpAddress
 from switchboard.sip.message import Message

@@ -8,12 +8,15 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from switchboard.net.acceptor import Bounds
 from switchboard.net.certificates import Certificates
-from switchboard.net.connections import FIRST_MESSAGE, Connections, Patience
+from switchboard.net.connections import Connections
+from switchboard.net.link import FIRST_MESSAGE, Patience
+from switchboard.net.web import WELCOME, Welcome
 from switchboard.sip.errors import ParseError
 from switchboard.sip.flow import STREAMS, StreamAddress, TcpAddress
 from switchboard.sip.message import Message
@@ -26,7 +29,14 @@ WAIT = 5.0
 class Rig:
     """Connections on a port of their own, with a switch that only notes."""
 
-    def __init__(self, transport: str = "tcp", **options: object) -> None:
+    def __init__(
+        self,
+        transport: str = "tcp",
+        *,
+        certificates: Certificates | None = None,
+        welcome: Welcome = WELCOME,
+        **options: object,
+    ) -> None:
         self.taken: list[tuple[Message, StreamAddress]] = []
         self.faults: list[ParseError] = []
         self.lost: list[StreamAddress] = []
@@ -39,7 +49,7 @@ class Rig:
         sock.bind(("127.0.0.1", 0))
         sock.listen(16)
         self.port: int = sock.getsockname()[1]
-        self.it.listen(sock, transport)
+        self.it.listen(sock, transport, certificates, welcome)
         self.it.start(asyncio.get_running_loop())
 
     def take(self, messages: Sequence[Message], fault: ParseError | None, source: StreamAddress) -> None:
@@ -113,7 +123,7 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def made(transport: str = "tcp", **options: object) -> AsyncIterator[Rig]:
+async def made(transport: str = "tcp", **options: Any) -> AsyncIterator[Rig]:
     """A rig for the time of a test; at its end nothing is left."""
     rig = Rig(transport, **options)
     try:
