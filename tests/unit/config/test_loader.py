@@ -164,6 +164,21 @@ def test_broken_yaml_is_one_line(tmp_path: Path, text: str, expected: str) -> No
             "2:3: transport: tls needs a certificate",
         ),
         ("sip: {listen: [{host: 10.0.0.1, key: a.pem}]}", "key is for transport: tls"),
+        (
+            "sip: {listen: [{host: 10.0.0.1},\n  {host: 10.0.0.1, port: 443, transport: wss, certificate: a.pem}]}",
+            "2:3: transport: wss needs a key",
+        ),
+        (
+            "sip: {listen: [{host: 10.0.0.1},\n  {host: 10.0.0.1, transport: ws, key: a.pem}]}",
+            "key is for transport: tls or",
+        ),
+        ("sip: {listen: [{host: 10.0.0.1, path: /sip}]}", "path and origins are for transport: ws or wss"),
+        ("sip: {listen: [{host: 10.0.0.1}, {host: 10.0.0.1, transport: ws, path: sip}]}", "a path begins with /"),
+        (
+            "sip: {listen: [{host: 10.0.0.1}, {host: 10.0.0.1, transport: ws, origins: [desk.example.com]}]}",
+            "'desk.example.com' is no origin",
+        ),
+        ("sip: {connections: {ping: 0}}", "sip.connections.ping must be above zero"),
         ("sip: {connections: {connect: 0}}", "sip.connections.connect must be above zero"),
         ("sip: {connections: {idle: 0}}", "sip.connections.idle must be above zero"),
         ("trunks: [{name: a, from: [10.0.0.1], transport: tls}]", "sip.listen has no tls, so it cannot be spoken"),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from switchboard.net.connection import Connection
-from switchboard.net.link import MOST_UNSENT
+from switchboard.net.link import MOST_UNSENT, Link
 from switchboard.sip.errors import ParseError
 from switchboard.sip.flow import TcpAddress
 from switchboard.sip.message import Message
@@ -60,13 +60,13 @@ class Rig:
         self.wire = Wire()
         self.it = Connection(self, PEER, lambda: self.now)
 
-    def received(self, connection: Connection, messages: Sequence[Message], fault: ParseError | None) -> None:
+    def received(self, connection: Link, messages: Sequence[Message], fault: ParseError | None) -> None:
         assert connection is self.it
         self.messages += messages
         if fault is not None:
             self.faults.append(fault)
 
-    def ended(self, connection: Connection) -> None:
+    def ended(self, connection: Link) -> None:
         assert connection is self.it
         self.ends += 1
 

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import pytest
 
-from switchboard.sip.dialog import Dialog, first_hop
+from switchboard.sip.dialog import Dialog, first_hop, next_hop
 from switchboard.sip.events import FlowLost, RequestReceived, ResponseReceived
-from switchboard.sip.flow import StreamAddress, TcpAddress, TlsAddress, on_transport, transport_of
+from switchboard.sip.flow import (
+    StreamAddress,
+    TcpAddress,
+    TlsAddress,
+    WsAddress,
+    WssAddress,
+    on_transport,
+    transport_of,
+)
 from switchboard.sip.message import Request, parse_datagram
 from switchboard.sip.outgoing import Address
 from tests.unit.sip.peer import PEER, Rig, ack_for, answer, outgoing, parsed, request, response
 
-PLACES: dict[str, Address] = {"tcp": ("192.0.2.1", 5062), "tls": ("192.0.2.1", 5061)}
+PLACES: dict[str, Address] = {
+    "tcp": ("192.0.2.1", 5062),
+    "tls": ("192.0.2.1", 5061),
+    "ws": ("192.0.2.1", 5080),
+    "wss": ("192.0.2.1", 5443),
+}
 TCP = TcpAddress(("192.0.2.2", 40000))
 VIA = "SIP/2.0/TCP 192.0.2.2:5070;branch=z9hG4bKpeer1"
 
 
 def rig() -> Rig:
-    """A core that is there on all three transports."""
+    """A core that is there on all transports."""
     return Rig(streams=PLACES)
 
 
@@ -43,6 +56,9 @@ def test_addresses_differ_by_transport() -> None:
     assert len({there, TCP, TlsAddress(there), TcpAddress(there)}) == 3
     assert on_transport(TCP, "udp") == there
     assert on_transport(there, "TLS") == TlsAddress(there)
+    assert (on_transport(there, "ws"), on_transport(there, "wss")) == (WsAddress(there), WssAddress(there))
+    assert WsAddress(there) != WssAddress(there)
+    assert [transport_of(one) for one in (WsAddress(there), WssAddress(there))] == ["ws", "ws"]
     assert [transport_of(one) for one in (there, TCP, TlsAddress(there))] == ["udp", "tcp", "tls"]
 
 
@@ -118,7 +134,12 @@ def test_a_2xx_is_repeated_on_any_transport() -> None:
 
 def test_responses_go_over_the_connection() -> None:
     """RFC 3261 §18.2.2: not to the port of the Via; received is added, and our Contact names the transport."""
-    for kind, name, port in ((TcpAddress, "tcp", 5062), (TlsAddress, "tls", 5061)):
+    for kind, name, port in (
+        (TcpAddress, "tcp", 5062),
+        (TlsAddress, "tls", 5061),
+        (WsAddress, "ws", 5080),
+        (WssAddress, "ws", 5443),
+    ):
         it = rig()
         source = kind(("192.0.2.9", 40000))
         arrive(it, request(via=VIA), source)
@@ -139,7 +160,10 @@ def test_faults_of_a_stream_are_answered_over_it() -> None:
     assert (response(data).status, destination) == (400, TCP)
 
 
-@pytest.mark.parametrize(("kind", "name", "port"), [(TcpAddress, "TCP", 5062), (TlsAddress, "TLS", 5061)])
+@pytest.mark.parametrize(
+    ("kind", "name", "port"),
+    [(TcpAddress, "TCP", 5062), (TlsAddress, "TLS", 5061), (WsAddress, "WS", 5080), (WssAddress, "WSS", 5443)],
+)
 def test_requests_say_where_we_are_on_that_transport(kind: type[StreamAddress], name: str, port: int) -> None:
     """Via and Contact of the INVITE, and the same Via on its CANCEL and ACK."""
     it = rig()
@@ -147,7 +171,8 @@ def test_requests_say_where_we_are_on_that_transport(kind: type[StreamAddress], 
     tx = it.core.request(outgoing(destination=kind(PEER), call_id="out-2"), it.now)
     first, second = it.sent()
     assert (parsed(first).headers.get("via") or "").startswith(f"SIP/2.0/{name} 192.0.2.1:{port};branch=")
-    assert parsed(first).headers.get("contact") == f"<sip:192.0.2.1:{port};transport={name.lower()}>"
+    by = name.lower().replace("wss", "ws")
+    assert parsed(first).headers.get("contact") == f"<sip:192.0.2.1:{port};transport={by}>", "RFC 7118 §5.4"
     arrive(it, answer(second, 180), kind(PEER))
     it.core.cancel(tx, it.now)
     (cancel,) = it.sent()
@@ -170,6 +195,21 @@ def test_the_ack_of_a_2xx_goes_by_the_same_transport() -> None:
     arrive(it, ok, TcpAddress(PEER))
     assert [(data[:3], where) for _, data, where in it.log] == [(b"ACK", TcpAddress(PEER))] * 2
     assert b"Via: SIP/2.0/TCP 192.0.2.1:5062;" in it.log[0][1]
+
+
+@pytest.mark.parametrize("host", ["df7jal23ls0d.invalid", "192.0.2.77", "192.0.2.77:5443", "[2001:db8::7]"])
+@pytest.mark.parametrize("source", [WssAddress(("192.0.2.9", 40000)), PEER])
+def test_nobody_calls_a_browser(host: str, source: Address) -> None:
+    """RFC 7118 §5.2: the contact of a WebSocket is reached where it came from, be it an address or none."""
+    assert next_hop([], f"sip:anna@{host};transport=ws", source) == source
+    assert next_hop(["<sip:192.0.2.77:5443;transport=ws;lr>"], "sip:anna@192.0.2.5", source) == source
+
+
+def test_others_are_called_where_they_are() -> None:
+    """A contact that is no WebSocket's, heard of over UDP; and the host a connection is open to."""
+    assert next_hop([], "sip:anna@192.0.2.77", PEER) == ("192.0.2.77", 5060)
+    assert next_hop([], "sip:anna@192.0.2.77;transport=tcp", PEER) == TcpAddress(("192.0.2.77", 5060))
+    assert next_hop([], "sip:anna@192.0.2.2:999;transport=tcp", TCP) == TCP
 
 
 def test_a_lost_connection_fails_what_waits_there() -> None:
