@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http
+import logging
 from collections.abc import Callable
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -28,6 +29,10 @@ PONG_WITHIN: Final = 20.0
 PING: Final = b"\r\n\r\n"
 PONG: Final = b"\r\n"
 """RFC 7118 §6 allows the keep-alive of RFC 5626 §3.5.1 beside that of WebSockets."""
+
+_LOG: Final = logging.getLogger("switchboard.net.web")
+# Frames hold numbers and credentials, and connections are no news.
+_LOG.setLevel(logging.WARNING)
 
 _SIP: Final = (Subprotocol("sip"),)
 """RFC 7118 §4.1: without it there is no connection."""
@@ -79,7 +84,7 @@ class WebConnection(Link):
     ) -> None:
         super().__init__(owner, address, clock)
         self._welcome = welcome
-        self._protocol = ServerProtocol(subprotocols=_SIP, max_size=MAX_HEAD + MAX_BODY)
+        self._protocol = ServerProtocol(subprotocols=_SIP, max_size=MAX_HEAD + MAX_BODY, logger=_LOG)
         self._before = 0
         """Octets of the handshake."""
         self._parts = bytearray()
