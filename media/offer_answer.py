@@ -12,6 +12,7 @@ from media.formats import OURS, Formats, free_payload_type, is_wanted, read_form
 from media.formats import PCMA as PCMA
 from media.formats import PCMU as PCMU
 from media.formats import Codec as Codec
+from media.ice_dtls import PROTOCOLS, PeerTransport, read_transport
 from media.sdes import PLAIN, RTP, SRTP, Crypto, Policy, Profile, allows, read_crypto
 from media.sdp import (
     DIRECTIONS,
@@ -74,6 +75,8 @@ class Remote(Struct, frozen=True, gc=False):
     #: Its transport, and those of its crypto lines that can be used; none where it is in clear.
     protocol: str = RTP
     crypto: tuple[Crypto, ...] = ()
+    #: Of a browser: how it is to be reached; `address` and `port` say nothing then.
+    web: PeerTransport | None = None
 
     def event_of(self, rate: int) -> int | None:
         """The payload type of telephone-events at this clock rate."""
@@ -172,6 +175,7 @@ def _remote(
     others: tuple[tuple[int, str], ...],
     protocol: str = RTP,
     crypto: tuple[Crypto, ...] = (),
+    web: PeerTransport | None = None,
 ) -> Remote:
     audio, events, noise_pt = lines.formats
     wide = tuple([(rate, number) for rate, number in events.items() if rate != 8000]) if len(events) > 1 else ()
@@ -192,6 +196,7 @@ def _remote(
         lines.maxptime,
         protocol,
         crypto,
+        web,
     )
 
 
@@ -199,6 +204,8 @@ def _read_media(session: Session, media: Media, index: int, policy: Policy) -> R
     """Return what one m-line says, or raise SdpError when it is none we can use."""
     if media.kind != "audio":
         raise SdpError(f"no audio: {media.kind}", status=488, warning=_NO_MEDIA)
+    if media.protocol in PROTOCOLS:
+        return _read_web(session, media, index)
     if media.port == 0:
         raise SdpError("audio with port 0", status=488, warning=_NO_MEDIA, section="RFC 3264 §6")
     crypto = _read_security(media, policy)
@@ -214,6 +221,19 @@ def _read_media(session: Session, media: Media, index: int, policy: Policy) -> R
         direction = "sendonly" if direction in ("sendrecv", "sendonly") else "inactive"
     others = tuple([(i, m.kind) for i, m in enumerate(session.media) if i != index])
     return _remote(address, media.port, lines, direction, index, others, media.protocol, crypto)
+
+
+def _read_web(session: Session, media: Media, index: int) -> Remote:
+    """Return what an m-line with ICE and DTLS-SRTP says; its address is a matter of ICE (RFC 8829)."""
+    if media.port == 0 and media.attribute("bundle-only") is None:
+        raise SdpError("audio with port 0", status=488, warning=_NO_MEDIA, section="RFC 8843 §6")
+    web = read_transport(session, media)
+    direction = session.direction(media)
+    lines = _lines(media.formats, media.attributes, direction)
+    if not lines.formats.audio:
+        raise SdpError("no codec", status=488, warning=_NO_FORMAT)
+    others = tuple([(i, m.kind) for i, m in enumerate(session.media) if i != index])
+    return _remote("", media.port, lines, direction, index, others, media.protocol, (), web)
 
 
 def _worth(remote: Remote) -> tuple[bool, bool]:
@@ -420,12 +440,12 @@ def _audio(
     profile: Profile,
 ) -> str:
     """Return the audio section of a description of ours."""
-    formats, lines = _lines_of(codecs, event_pt, direction, also, times)
+    formats, lines = format_lines(codecs, event_pt, direction, also, times)
     return f"m=audio {port} {profile.protocol}{formats}\r\n{lines}{profile.lines if profile.crypto else ''}"
 
 
 @lru_cache(maxsize=256)
-def _lines_of(
+def format_lines(
     codecs: tuple[Codec, ...],
     event_pt: int | None,
     direction: Direction,

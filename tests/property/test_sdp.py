@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
 
+from aiortc.sdp import SessionDescription
 from hypothesis import given
 from hypothesis import strategies as st
 
 from media.formats import OURS, same_codec
+from media.ice_dtls import Candidate, Fingerprint, OwnTransport, Setup
 from media.offer_answer import (
+    PCMU,
     Codec,
     agree_as_answerer,
     agree_as_offerer,
@@ -20,6 +23,7 @@ from media.offer_answer import (
 )
 from media.plane import Lease
 from media.sdp import DIRECTIONS, Direction, Media, Origin, SdpError, Session, parse_sdp
+from media.web_offer_answer import build_web_answer, build_web_offer
 from switchboard.calls.cdr import leg_record
 from switchboard.calls.leg import Leg
 from switchboard.calls.negotiation import can_speak, make_answer, make_offer, read_offer, take_answer
@@ -75,7 +79,8 @@ def test_what_is_written_is_read_back(session: Session) -> None:
 @given(st.binary(max_size=400))
 def test_no_input_breaks_the_reader(data: bytes) -> None:
     """Arbitrary octets are read or refused with an SdpError, never anything else."""
-    for body in (data, b"v=0\r\n" + data, b"v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 9 RTP/AVP 0 " + data):
+    web = b"v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=rtcp-mux\r\na="
+    for body in (data, b"v=0\r\n" + data, b"v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 9 RTP/AVP 0 " + data, web + data):
         refusal = None
         try:
             read_remote(body)
@@ -309,3 +314,70 @@ def test_an_answer_is_a_subset_of_its_offer_and_both_sides_agree(
     if agreed.codec.upper() != called.agreement.codec.upper():
         assert {agreed.codec, called.agreement.codec} <= set(OURS)
         assert {agreed.codec, called.agreement.codec} <= set(codecs) or "any" in codecs
+
+
+# --- browsers ---
+
+PRINT = ":".join(["0F"] * 32)
+ICE = st.text("abcXYZ019+/", min_size=22, max_size=40)
+CANDIDATE = st.builds(
+    Candidate,
+    st.text("abcXYZ019+/", min_size=1, max_size=32),
+    st.integers(1, (1 << 32) - 1),
+    ADDRESS.filter(lambda address: address != "0.0.0.0"),
+    st.integers(1, 65535),
+    st.sampled_from(["host", "srflx", "relay", "prflx"]),
+)
+OWN = st.builds(
+    OwnTransport,
+    ICE,
+    ICE,
+    st.just(Fingerprint("sha-256", PRINT)),
+    st.lists(CANDIDATE, min_size=1, max_size=5).map(tuple),
+)
+
+
+@given(OWN, DIRECTION, st.sampled_from(["active", "passive", "actpass"]))
+def test_a_transport_is_read_as_it_was_written(own: OwnTransport, direction: Direction, setup: Setup) -> None:
+    """Credentials, candidates, direction and setup of an offer to a browser, and of the answer to it."""
+    offer = build_web_offer(
+        own, session_id=1, version=1, codecs=(PCMU,), event_pt=101, direction=direction, setup=setup
+    )
+    answer = build_web_answer(
+        offer, own, session_id=2, version=1, codec=PCMU, event_pt=101, direction=direction, setup=setup
+    )
+    for body in (offer, answer):
+        remote = read_remote(body)
+        assert remote.web is not None
+        assert (remote.web.ufrag, remote.web.password, remote.web.setup) == (own.ufrag, own.password, setup)
+        assert (remote.web.candidates, remote.web.fingerprints) == (own.candidates, (own.fingerprint,))
+        assert (remote.direction, remote.event_pt, remote.audio) == (direction, 101, (PCMU,))
+        assert SessionDescription.parse(body.decode()).media[0].rtp.muxId == "0"
+
+
+BROWSER_LINES = (
+    "a=mid:0", "a=mid:1 x", "a=ice-ufrag:abcd", f"a=ice-pwd:{'x' * 22}", "a=setup:active", "a=rtcp-mux", "a=sendonly",
+    "a=candidate:1 1 udp 1 192.0.2.1 9 typ host", "a=bundle-only", "a=ice-lite", f"a=fingerprint:sha-256 {PRINT}",
+    "m=video 9 UDP/TLS/RTP/SAVPF 96", "m=audio 0 UDP/TLS/RTP/SAVPF 0", "a=group:BUNDLE 0 1",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(BROWSER_LINES) | TEXT.map("a={}".format), max_size=20))
+def test_whatever_browser_is_answered_or_refused(lines: list[str]) -> None:
+    """Each description is taken and answered with as many sections, or refused with 488."""
+    offer = "\r\n".join(["v=0", "a=group:BUNDLE 0", "m=audio 9 UDP/TLS/RTP/SAVPF 0 8", *lines, ""]).encode("utf-8")
+    own = OwnTransport("abcd", "p" * 22, Fingerprint("sha-256", PRINT), (Candidate("1", 1, "192.0.2.1", 9, "host"),))
+    refusal = None
+    try:
+        read_remote(offer)
+    except SdpError as error:
+        refusal = error
+    if refusal is not None:
+        assert refusal.status in (400, 488)
+        return
+    answer = build_web_answer(
+        offer, own, session_id=2, version=1, codec=PCMU, event_pt=None, direction="sendrecv", setup="active"
+    )
+    said, asked = parse_sdp(answer), parse_sdp(offer)
+    assert [media.kind for media in said.media] == [media.kind for media in asked.media]
+    assert [media.port for media in said.media if media.port] == [9]

@@ -195,7 +195,7 @@ def test_the_first_usable_audio_line_is_used() -> None:
         (["m=video 9 RTP/AVP 31"], "IN IP4 192.0.2.1", 488, 304, "no audio: video"),
         (["m=audio 0 RTP/AVP 0"], "IN IP4 192.0.2.1", 488, 304, "audio with port 0"),
         (["m=audio 9 RTP/SAVP 0"], "IN IP4 192.0.2.1", 488, 302, "transport RTP/SAVP, only RTP/AVP"),
-        (["m=audio 9 UDP/TLS/RTP/SAVPF 0"], "IN IP4 192.0.2.1", 488, 302, "transport UDP/TLS/RTP/SAVPF"),
+        (["m=audio 9 UDP/TLS/RTP/SAVPF 0"], "IN IP4 192.0.2.1", 488, 302, "audio without a=rtcp-mux"),
         (["m=audio 9 RTP/AVP 100 101"], "IN IP4 192.0.2.1", 488, 305, "no codec"),
         (
             ["m=audio 9 RTP/AVP 101", "a=rtpmap:101 telephone-event/8000"],
