@@ -404,7 +404,7 @@ _commands: msgspec.msgpack.Decoder[list[Command]] = msgspec.msgpack.Decoder(list
 _events: msgspec.msgpack.Decoder[list[Event]] = msgspec.msgpack.Decoder(list[Event])
 
 
-def encode_frame(messages: Iterable[Command] | Iterable[Event]) -> bytes:
+def encode_frame(messages: Iterable[msgspec.Struct]) -> bytes:
     """One frame with all of `messages`."""
     body = _encoder.encode(list(messages))
     return len(body).to_bytes(4, "big") + body

@@ -13,7 +13,6 @@ from media.control import (
     Command,
     Conceal,
     Digit,
-    Event,
     Hello,
     Join,
     Leave,
@@ -41,7 +40,7 @@ from media.control import (
 from media.interface import Lease, MediaEvent, MediaPlane, WorkerLost
 from media.rooms import Rooms
 from media.sdes import Keys
-from media.worker_link import WorkerLink
+from media.worker_link import AnyEvent, WorkerLink
 
 __all__ = ["Lease", "MediaEvent", "MediaPlane", "WorkerLost", "WorkerPlane"]
 
@@ -311,7 +310,7 @@ class WorkerPlane:
         self._told.append(WorkerLost(number, leases))
         self._tell()
 
-    def worker_event(self, link: WorkerLink, event: Event) -> None:
+    def worker_event(self, link: WorkerLink, event: AnyEvent) -> None:
         """Takes what concerns a living lease."""
         worker = self._workers[self._numbers[link]]
         if isinstance(event, PortsAdded):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Final, Protocol, cast
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol, TypeAlias, cast
 
 import structlog
 
@@ -21,6 +22,7 @@ from media.control import (
     decode_events,
     encode_frame,
 )
+from media.edge_control import EdgeCommand, EdgeEvent
 
 HELLO_TIMEOUT: Final = 5.0
 MAX_UNANSWERED: Final = 5
@@ -33,6 +35,11 @@ _BACKOFF_LAST: Final = 1.0
 _log = structlog.get_logger("media.worker_link")
 
 
+AnyCommand: TypeAlias = Command | EdgeCommand
+AnyEvent: TypeAlias = Event | EdgeEvent
+Decode: TypeAlias = Callable[[bytes], Sequence[AnyEvent]]
+
+
 class LinkOwner(Protocol):
     """Who is told what happens on a link."""
 
@@ -42,7 +49,7 @@ class LinkOwner(Protocol):
     def worker_lost(self, link: WorkerLink) -> None:
         """The worker is dead, hung or another one: every session it had is void."""
 
-    def worker_event(self, link: WorkerLink, event: Event) -> None:
+    def worker_event(self, link: WorkerLink, event: AnyEvent) -> None:
         """Anything but Hello and Pong."""
 
     def worker_events_end(self, link: WorkerLink) -> None:
@@ -52,24 +59,26 @@ class LinkOwner(Protocol):
 class WorkerLink:
     """One worker: commands go out once per loop iteration, gathered ones by `flush`; again after a lost connection."""
 
-    def __init__(self, path: str, client: str, owner: LinkOwner) -> None:
+    def __init__(self, path: str, client: str, owner: LinkOwner, decode: Decode = decode_events) -> None:
+        """`decode` reads what the process says, a worker or the WebRTC edge."""
         self.path = path
+        self.decode = decode
         self.up = False
         self.boot = ""
         self._client = client
         self._owner = owner
         self._seq = 0
-        self._pending: list[Command] = []
+        self._pending: list[AnyCommand] = []
         self._gathering = False
-        self._unacknowledged: deque[Command] = deque()
+        self._unacknowledged: deque[AnyCommand] = deque()
         self._transport: asyncio.Transport | None = None
         self._paused = False
-        self._held: list[Command] = []
+        self._held: list[AnyCommand] = []
         self._unanswered = 0
 
     # --- commands ---
 
-    def send(self, command: Command) -> None:
+    def send(self, command: AnyCommand) -> None:
         """Queues `command`; it is written at the end of this loop iteration, or by `flush` after `gather`."""
         self._seq += 1
         command.seq = self._seq
@@ -97,7 +106,7 @@ class WorkerLink:
         else:
             self._write(pending)
 
-    def _write(self, commands: list[Command]) -> None:
+    def _write(self, commands: list[AnyCommand]) -> None:
         if self.up and self._transport is not None:
             self._transport.write(encode_frame(commands))
 
@@ -181,7 +190,7 @@ class WorkerLink:
         while waiting and waiting[0].seq <= last_seq:
             waiting.popleft()
 
-    def _received(self, event: Event) -> None:
+    def _received(self, event: AnyEvent) -> None:
         if isinstance(event, Pong):
             self._unanswered = 0
             self._acknowledge(event.last_seq)
@@ -224,14 +233,14 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             for body in self._frames.feed(data):
-                for event in decode_events(body):
+                for event in self._link.decode(body):
                     self._event(event)
         except ControlError as error:
             _log.error("media.bad_frame", path=self._link.path, error=str(error))
             self.abort()
         self._link._received_all()
 
-    def _event(self, event: Event) -> None:
+    def _event(self, event: AnyEvent) -> None:
         if self.greeted.done():
             self._link._received(event)
         elif isinstance(event, Hello) and self._transport is not None:
