@@ -113,6 +113,7 @@ async def test_browsers_are_connected(edge: EdgeProcess) -> None:
                     await peer.take_answer(answer_to(offer, endpoint))
                     await signalling.until(lambda: Failed(endpoint.number, "fingerprint") in signalling.events)
                     assert not port.received
+                    signalling.plane.release(endpoint)
 
         async def hangs_up() -> None:
             async with web_peer(880) as peer, talking(signalling, peer) as (endpoint, _):
