@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--ports", nargs=2, type=int, required=True, metavar=("FIRST", "LAST"))
     parser.add_argument("--inside", default="127.0.0.1", help="address towards the media workers: theirs")
     parser.add_argument("--sessions", type=int, default=500, help="browsers at once")
+    parser.add_argument("--patience", type=float, default=10.0, help="seconds for finding a path and shaking hands")
     arguments = parser.parse_args()
     # Draining comes by command: a signal to the whole group must not cut calls.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -67,8 +68,14 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     first, last = arguments.ports
     place = Place(
-        tuple(arguments.addresses), arguments.external, first, last, arguments.inside, arguments.sessions
-    )  # fmt: skip
+        addresses=tuple(arguments.addresses),
+        external=arguments.external,
+        first_port=first,
+        last_port=last,
+        inside=arguments.inside,
+        sessions=arguments.sessions,
+        patience=arguments.patience,
+    )
     supervisor = Supervisor(socket.socket(fileno=arguments.supervisor_fd), "edge")
     uvloop.run(serve(arguments.socket, place, supervisor))
 

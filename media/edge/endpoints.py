@@ -41,7 +41,7 @@ MAX_EVENTS: Final = 10_000
 
 class Place(msgspec.Struct, frozen=True):
     """Where the edge is: its addresses towards browsers, how they see the first from beyond a NAT, its ports, the
-    address towards workers, and how many sessions there may be at once.
+    address towards workers, how many sessions there may be at once, and the seconds for connecting one.
     """
 
     addresses: tuple[str, ...]
@@ -50,6 +50,7 @@ class Place(msgspec.Struct, frozen=True):
     last_port: int
     inside: str
     sessions: int
+    patience: float = 10.0
 
 
 class Endpoints:
@@ -104,7 +105,7 @@ class Endpoints:
             return False
         own = OwnTransport(path.local_username, path.local_password, self._fingerprint, candidates)
         endpoint = Endpoint(next(self._numbers), own, place.inside, inner.getsockname()[1])
-        self.ready[endpoint.number] = Session(endpoint, path, inner, self._certificate, self._told)
+        self.ready[endpoint.number] = Session(endpoint, path, inner, self._certificate, self._told, place.patience)
         self._emit(Ready([endpoint]))
         return True
 

@@ -16,8 +16,6 @@ from media.edge.secure import Secure
 from media.edge_control import Connect, Endpoint, Fault
 from media.ice_dtls import PeerTransport
 
-ESTABLISH: Final = 10.0
-"""Seconds for finding a path and shaking hands."""
 PARTING: Final = 2.0
 """Seconds for the BYE of a peer that has closed its connection; it may come by a slower way."""
 _TOO_LONG: Final = ValueError
@@ -36,8 +34,9 @@ class Session:
         inner: socket.socket,
         certificate: RTCCertificate,
         tell: Callable[[int, Fault | None], None],
+        patience: float,
     ) -> None:
-        """`inner` is the socket that the worker sends to."""
+        """`inner` is the socket that the worker sends to; `patience` are seconds for a path and a handshake."""
         self.endpoint = endpoint
         self.path = path
         self.phase: Phase = "waiting"
@@ -45,6 +44,7 @@ class Session:
         self._inner = inner
         self._certificate = certificate
         self._tell = tell
+        self._patience = patience
         self._loop = asyncio.get_running_loop()
         self._secure: Secure | None = None
         self._task: asyncio.Task[None] | None = None
@@ -126,7 +126,7 @@ class Session:
         """Why there is no connection; None, when there is one."""
         fault: Fault = "ice"
         try:
-            async with asyncio.timeout(ESTABLISH):
+            async with asyncio.timeout(self._patience):
                 await self.path.find(command.peer)
                 fault = "dtls"
                 self._secure = secure = Secure(self.path, self._certificate, command.role, self._parted)
@@ -155,7 +155,7 @@ class Session:
 
     async def _go_over(self, spare: Path, peer: PeerTransport) -> None:
         try:
-            async with asyncio.timeout(ESTABLISH):
+            async with asyncio.timeout(self._patience):
                 await spare.find(peer)
         except (TimeoutError, OSError):
             # The old path may still be good; its consent will tell.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +15,7 @@ from media.ice_dtls import SETUP_OF, PeerTransport, role_of
 from media.offer_answer import PCMU, read_remote
 from media.web_offer_answer import build_web_answer, build_web_offer
 from tests.support.edge import EdgeProcess, Signalling, edge_signalling, worker_port
+from tests.support.packet_peer import PacketPeer
 from tests.support.stage import together
 from tests.support.web_peer import WebPeer, on_loopback, web_peer
 
@@ -29,7 +29,7 @@ def _here() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeProcess]:
     """One edge for all."""
-    process = EdgeProcess(tmp_path_factory.mktemp("edge"))
+    process = EdgeProcess(tmp_path_factory.mktemp("edge"), 50, "--patience", "4")
     yield process
     assert process.stop() == 0
 
@@ -126,30 +126,82 @@ async def test_browsers_are_connected(edge: EdgeProcess) -> None:
 
 
 async def test_sessions_change_and_survive(edge: EdgeProcess) -> None:
-    """An ICE restart keeps the keys, another worker's port is aimed at, and signalling may be gone for a while."""
+    """Another worker's port is aimed at, and signalling may be gone for a while."""
     async with (
         edge_signalling(edge.path) as signalling,
         web_peer(880) as peer,
         talking(signalling, peer) as (one, port),
+        worker_port(one) as other,
     ):
-        # ICE restart: a second connection of the peer's would be a new association; here its keys stay the same.
-        spare = signalling.lease()
-        moved = transport(await peer.offer())
-        signalling.plane.restart(one, spare, moved, False)
-        await asyncio.sleep(0.1)
-        assert not [event for event in signalling.events if isinstance(event, Failed)]
-        async with worker_port(one) as other:
-            signalling.plane.aim(one, other.address)
-            other.play(330)
-            await peer.hears(330)
-            await signalling.until(lambda: other.hears(880, 0.3))
-            count = len(other.received)
-            # Its connection is cut, and comes again: the session has not noticed.
-            assert signalling.plane._link._transport is not None
-            signalling.plane._link._transport.abort()
-            await signalling.until(lambda: signalling.plane.counts()["up"] == 1 and len(other.received) > count + 20)
-            assert not signalling.lost
-            signalling.plane.aim(one, port.address)
+        signalling.plane.aim(one, other.address)
+        other.play(330)
+        await peer.hears(330)
+        await signalling.until(lambda: other.hears(880, 0.3))
+        count = len(other.received)
+        # Its connection is cut, and comes again: the session has not noticed.
+        assert signalling.plane._link._transport is not None
+        signalling.plane._link._transport.abort()
+        await signalling.until(lambda: signalling.plane.counts()["up"] == 1 and len(other.received) > count + 20)
+        assert not signalling.lost
+        signalling.plane.aim(one, port.address)
+
+
+RTP = bytes([0x80, 0, 0, 1, 0, 0, 0, 160, 1, 2, 3, 4]) + bytes(160)
+REPORT = bytes([0x80, 201, 0, 1, 1, 2, 3, 4])
+
+
+async def test_a_restart_of_ice_keeps_the_keys(edge: EdgeProcess) -> None:
+    """Packets pass untouched, reports on the same port, and go on over the new path when the old one is closed."""
+    peer = PacketPeer()
+    async with edge_signalling(edge.path) as signalling:
+        one = signalling.lease()
+        offer = await peer.offer()
+        assert await finds_and_fails(signalling, transport(offer)) == "ice"
+        async with worker_port(one) as port:
+            signalling.plane.connect(one, transport(offer), "client", port.address)
+            ours = transport(answer_to(offer, one))
+            await peer.find(ours)
+            await peer.shake_hands(ours, "server")
+            await signalling.connected(one)
+
+            async def pass_both_ways(count: int) -> None:
+                await peer.send(RTP[:3] + bytes([count]) + RTP[4:])
+                await signalling.until(lambda: bool(port.received) and port.received[-1].sequence == count)
+                for packet in (RTP[:3] + bytes([count]) + RTP[4:], REPORT):
+                    assert port._transport is not None
+                    port._transport.sendto(packet, (one.address, one.port))
+                await signalling.until(lambda: len(peer.reports) == count)
+                assert peer.packets[-1] == RTP[:3] + bytes([count]) + RTP[4:]
+                assert peer.reports[-1] == REPORT
+
+            await pass_both_ways(1)
+            first = peer.ice
+            for count in (2, 3):
+                spare = signalling.lease()
+                again = await peer.offer()
+                signalling.plane.restart(one, spare, transport(again))
+                await peer.find(transport(answer_to(again, spare, count)))
+                await pass_both_ways(count)
+            assert peer.ice is not first
+            # Nobody else's packets are taken: they are not encrypted with its keys.
+            port._transport.sendto(RTP, (one.own.default.address, spare.own.default.port))
+            await pass_both_ways(4)
+            assert len(port.received) == 4
+            await peer.close()
+            await signalling.until(lambda: Failed(one.number, "closed") in signalling.events)
+
+
+async def finds_and_fails(signalling: Signalling, peer: PeerTransport) -> str:
+    """Why there is no path to somebody who does not answer; it is told once."""
+    endpoint = signalling.lease()
+    gone = PeerTransport("gone", "x" * 22, peer.fingerprints, "actpass", ())
+    signalling.plane.connect(endpoint, gone, "client", ("127.0.0.1", 9))
+    await signalling.until(lambda: any(isinstance(event, Failed) for event in signalling.events))
+    (event,) = signalling.events
+    signalling.events.clear()
+    assert isinstance(event, Failed)
+    signalling.plane.release(endpoint)
+    return event.fault
 
 
 async def test_another_signalling_ends_what_is_not_its_own(edge: EdgeProcess) -> None:
