@@ -122,6 +122,7 @@ class RtpPort(asyncio.DatagramProtocol):
         self._sequence = random.getrandbits(15)
         self._timestamp = random.getrandbits(31)
         self._hz: int | None = None
+        self._words: deque[bytes] = deque()
         self._offset = 0
         self._events: deque[list[bytes] | None] = deque()
         self._event_at: int | None = None
@@ -166,9 +167,26 @@ class RtpPort(asyncio.DatagramProtocol):
         self._hz = hz
         self._start()
 
+    def say(self, codes: bytes) -> None:
+        """Send these octets of the codec, 20 ms at a time, then silence until `stop`."""
+        self._words.extend(codes[at : at + FRAME] for at in range(0, len(codes), FRAME))
+        self._hz = 0
+        self._start()
+
+    @property
+    def speaking(self) -> bool:
+        """Whether something is still to be said."""
+        return bool(self._words)
+
+    @property
+    def next_sequence(self) -> int:
+        """The number of the packet that is sent next."""
+        return self._sequence
+
     def stop(self) -> None:
         """Send nothing more; digits not sent yet are dropped."""
         self._hz = None
+        self._words.clear()
         self._events.clear()
         self._keyed_all()
         if self._timer:
@@ -247,7 +265,9 @@ class RtpPort(asyncio.DatagramProtocol):
                 self._event_keyed = True
 
     def _audio(self) -> bytes:
-        """The next 20 ms of the tone."""
+        """The next 20 ms of what is said, or of the tone."""
+        if self._words:
+            return self._words.popleft()
         if not self._hz:
             return (b"\xd5" if self.payload_type == 8 else b"\xff") * FRAME
         second = tone_second(self._hz, self.payload_type)

@@ -59,7 +59,11 @@ def fuzz(name: str, seconds: int, directory: Path) -> Outcome:
         ]
         outcome.failure = "\n".join(lines)[-4000:] or f"ended with {done.returncode}"
     else:
-        outcome.figures["kept"] = kept = growth(name, [file.read_bytes() for file in sorted(found.iterdir())])
+        try:
+            outcome.figures["kept"] = kept = growth(name, [file.read_bytes() for file in sorted(found.iterdir())])
+        except Exception as error:  # noqa: BLE001 - whatever a target raises is a finding
+            outcome.failure = f"the corpus, replayed: {error!r}"
+            return outcome
         if kept > MOST_GROWTH:
             outcome.failure = f"the corpus, replayed, leaves {kept} blocks of memory behind"
     return outcome
