@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from switchboard.sip import events
 from switchboard.sip.dialog import TARGET_REFRESH
 from switchboard.sip.errors import LocalError, ParseError
+from switchboard.sip.flow import WebAddress
 from switchboard.sip.message import Message, Request, Response, parse_datagram
 from switchboard.sip.outgoing import Address, OutgoingRequest
 from switchboard.sip.own import OwnPlaces
@@ -136,6 +137,8 @@ class SipCore:
     def flow_lost(self, address: Address, now: float) -> None:
         """A connection is gone or could not be made: what waits there has failed, the TU hears who is cut off."""
         self._clients.transport_error(address, now)
+        if isinstance(address, WebAddress):
+            self._clients.flow_lost(address, now)
         self._box.events.append(events.FlowLost(address))
 
     # --- out

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from switchboard.sip import events
 from switchboard.sip.address import scan_tag
+from switchboard.sip.flow import WebAddress
 from switchboard.sip.own import LARGEST_DATAGRAM
 from switchboard.sip.render import render_hop, render_request
 from switchboard.sip.transaction import client_invite, client_non_invite
@@ -165,6 +166,11 @@ class ClientTransactions:
             else:
                 self.step(tx, Input.TRANSPORT_ERROR, None, now)
 
+    def flow_lost(self, flow: WebAddress, now: float) -> None:
+        """End everything that only this WebSocket could bring an answer to."""
+        for tx in list(self.waiting.get(flow, ())):
+            self.step(tx, Input.FLOW_LOST, None, now)
+
     def _send_by_udp(self, tx: ClientTransaction, before: Address, now: float) -> None:
         """A request that was moved for its size has found no TCP there (RFC 3261 §18.1.1)."""
         self._stop_waiting(tx, before)
@@ -241,7 +247,9 @@ class ClientTransactions:
 
     def _settle(self, tx: ClientTransaction, _response: Response | None, _now: float) -> None:
         tx.wire = b""
-        self._stop_waiting(tx, tx.request.destination)
+        destination = tx.request.destination
+        if tx.state is not State.PROCEEDING or type(destination) is tuple or not isinstance(destination, WebAddress):
+            self._stop_waiting(tx, destination)
 
     def _stop_waiting(self, tx: ClientTransaction, destination: Address) -> None:
         waiting = self.waiting.get(destination)

@@ -1,7 +1,8 @@
 """INVITE client transaction: RFC 3261 Figure 5 with the Accepted state of RFC 6026 §7.2.
 
 Beyond the figure: a CANCEL waits in Calling for the first provisional response (RFC 3261 §9.1), and in
-Proceeding it starts a time-out of 64*T1. A transport error of the ACK is of no use to a TU that has its final
+Proceeding it starts a time-out of 64*T1. A browser whose WebSocket ends in Proceeding has forgotten that it rang. A
+transport error of the ACK is of no use to a TU that has its final
 response, so it is ignored in Completed.
 """
 
@@ -29,6 +30,7 @@ TRANSITIONS: Final[Table] = {
     ),
     (State.PROCEEDING, Input.CANCEL): (State.PROCEEDING, (Do.SEND_CANCEL,)),
     (State.PROCEEDING, Input.TIMER_CANCEL): (State.TERMINATED, (Do.FORGET, Do.REPORT_TIMEOUT)),
+    (State.PROCEEDING, Input.FLOW_LOST): (State.TERMINATED, (Do.FORGET, Do.REPORT_FAILURE)),
     (State.PROCEEDING, Input.RECEIVE_1XX): (State.PROCEEDING, (Do.DELIVER,)),
     (State.PROCEEDING, Input.RECEIVE_2XX): (State.ACCEPTED, (Do.ARM_M, Do.DELIVER_2XX)),
     (State.PROCEEDING, Input.RECEIVE_FINAL): (State.COMPLETED, (Do.SEND_ACK, Do.ARM_D, Do.DELIVER, Do.LINGER)),

@@ -57,6 +57,8 @@ class Input(IntEnum):
     RECEIVE_FINAL = auto()
     """A final response from the network: 3xx-6xx to INVITE, any final to another method."""
     TRANSPORT_ERROR = auto()
+    FLOW_LOST = auto()
+    """The one connection by which the peer could answer has ended."""
     TIMER_A = auto()
     TIMER_B = auto()
     TIMER_D = auto()

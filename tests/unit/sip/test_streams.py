@@ -226,6 +226,20 @@ def test_a_lost_connection_fails_what_waits_there() -> None:
     assert it.core.counts()["client_transactions"] == 2
 
 
+@pytest.mark.parametrize(("source", "fails"), [(TCP, False), (WssAddress(("192.0.2.2", 40000)), True)])
+def test_a_browser_that_rang_is_gone_with_its_websocket(source: StreamAddress, *, fails: bool) -> None:
+    """Nobody else can answer for it, while a phone on TCP may answer by a connection of its own (RFC 3261 §18.2.2)."""
+    it = rig()
+    it.core.request(outgoing(destination=source), it.now)
+    arrive(it, answer(it.sent()[0], 180), source)
+    it.heard()
+    it.core.flow_lost(source, it.now)
+    names = it.names()
+    assert names == (["TransactionFailed", "FlowLost"] if fails else ["FlowLost"])
+    assert it.core.counts()["client_transactions"] == (0 if fails else 1)
+    assert it.core.counts()["waiting_destinations"] == 0
+
+
 def test_large_requests_move_to_tcp() -> None:
     """RFC 3261 §18.1.1: above 1,300 octets; the Contact stays, as the dialog itself is one of UDP."""
     it = rig()

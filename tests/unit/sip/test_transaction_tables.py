@@ -40,6 +40,7 @@ CLIENT_INVITE: dict[tuple[str, str], Effect] = {
         [("TIMER_E", T1), ("TIMER_CANCEL", LIFE)],
     ),
     ("PROCEEDING", "TIMER_CANCEL"): ("TERMINATED", [], ["TransactionTimeout"], []),
+    ("PROCEEDING", "FLOW_LOST"): ("TERMINATED", [], ["TransactionFailed"], []),
     ("PROCEEDING", "RECEIVE_1XX"): ("PROCEEDING", [], ["ResponseReceived"], []),
     ("PROCEEDING", "RECEIVE_2XX"): ("ACCEPTED", [], ["ResponseReceived"], [("TIMER_M", LIFE)]),
     ("PROCEEDING", "RECEIVE_FINAL"): ("COMPLETED", ["ACK"], ["ResponseReceived"], [("TIMER_D", LIFE)]),
