@@ -40,6 +40,15 @@ $(VENV)/.packages: | $(VENV)/.ready
 	    || echo "note: $(SYSTEM_PACKAGES) could not be installed; tests with SIPp will be skipped"; \
 	else echo "note: SIPp is missing, tests with it will be skipped; on Debian: sudo apt-get install $(SYSTEM_PACKAGES)"; touch $@; fi
 
+# Chromium plays the phone in a browser; it is large, so only `make test` gets it.
+$(VENV)/.browser: | $(VENV)/.packages
+	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then touch $@; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing chromium ..."; \
+	  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends chromium; } >/dev/null 2>&1 && touch $@ \
+	    || echo "note: chromium could not be installed; tests with a browser will be skipped"; \
+	else echo "note: chromium is missing, tests with a browser will be skipped; on Debian: sudo apt-get install chromium"; touch $@; fi
+
 run: setup ## Start the switch on its built-in defaults (Ctrl-C drains and stops)
 	@exec $(PY) -m switchboard run
 
@@ -47,7 +56,7 @@ call: setup ## Place a demonstration call through the running switch
 	@exec $(PY) -m bench call
 
 # Most end-to-end tests wait for real time to pass, so two files at a time take half as long.
-test: setup $(VENV)/.ready-dev check ## Lint, types, contracts and all tests
+test: setup $(VENV)/.ready-dev $(VENV)/.browser check ## Lint, types, contracts and all tests
 	@$(PY) -m pytest -n 3 --dist loadfile
 
 check: setup $(VENV)/.ready-dev ## ruff, mypy --strict, import-linter
