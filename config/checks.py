@@ -105,19 +105,22 @@ def _sip(config: Config) -> Iterator[Finding]:
 
 
 def _listeners(config: Config) -> Iterator[Finding]:
-    """UDP first, then others, each once: so it is clear what we call ourselves on each."""
+    """UDP first, then others, each once on IPv4 and on IPv6: so it is clear what we call ourselves on each."""
     listen = config.sip.listen
     ports = [f"{one.host}:{one.port}/{'udp' if one.transport == 'udp' else 'tcp'}" for one in listen]
     yield from duplicates("sip.listen", "port", ports)
     if listen[0].transport != "udp":
         yield "sip.listen[0].transport", "the first entry of sip.listen is that of UDP", "put it before the others"
-    seen: set[str] = set()
+    seen: set[tuple[str, bool]] = set()
     for index, one in enumerate(listen):
         where = f"sip.listen[{index}]"
-        if one.transport in seen:
+        # Browsers come over either family to the one place that their page names.
+        kind = one.transport, ":" in one.host and one.transport not in ("ws", "wss")
+        if kind in seen:
             message = f"a switch has one SIP address on each transport, and this is the second on {one.transport}"
-            yield where, message, "leave one of them out"
-        seen.add(one.transport)
+            hint = "leave one of them out" if kind[0] in ("ws", "wss") else "leave one out; IPv4 and IPv6 may be both"
+            yield where, message, hint
+        seen.add(kind)
         for name in ("certificate", "key", "client_ca"):
             given = getattr(one, name) is not None
             if given and one.transport not in ("tls", "wss"):

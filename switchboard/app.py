@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
@@ -66,7 +66,7 @@ from switchboard.store.recordings import RecordingRepository
 from switchboard.store.records import MessageState, new_id
 from switchboard.store.store import Store
 from switchboard.store.voicemail import Message
-from switchboard.streams import Streams, stream_places, trunk_address
+from switchboard.streams import Streams, six_places, sort_sockets, stream_places, trunk_address
 from switchboard.tokens import TokenPool
 from switchboard.voice import CachedVoice
 
@@ -133,7 +133,7 @@ class Switch:
     ) -> None:
         """`file` is where the configuration stands, for what is wrong with flows that change later.
 
-        `sock` is the UDP socket; `streams` are those that listen for TCP and TLS.
+        `sock` and `streams` are the sockets of sip.listen, in its order.
         """
         self.config = config
         self.store = store
@@ -141,8 +141,8 @@ class Switch:
         self.log = get_logger()
         self.metrics = Metrics()
         token = TokenPool()
-        host, port = sock.getsockname()[:2]
-        listen = config.sip.listen[0]
+        sockets = sort_sockets(config, (sock, *streams))
+        host, port = sockets.udp.getsockname()[:2]
         base = config.sip.timers
         timers = Timers(base.t1, base.t2, base.t4, base.d)
         self.core = SipCore(
@@ -151,6 +151,7 @@ class Switch:
             random_token=token,
             user_agent=config.sip.user_agent,
             streams=stream_places(config),
+            six=six_places(config),
         )
         self.plane = open_plane(config.media, workers, self._on_media)
         self.backends = Backends(observe=self.metrics.backend)
@@ -173,7 +174,7 @@ class Switch:
             settings=Settings(
                 local=(host, port),
                 domain=domain,
-                domains=frozenset({domain, host, listen.host, "localhost"}),
+                domains=frozenset({domain, "localhost", *_hosts(config)}),
                 codecs=config.media.codecs,
                 max_calls=config.limits.calls,
                 ring_timeout=config.limits.ring_timeout,
@@ -182,6 +183,7 @@ class Switch:
                 session_expires=int(config.sip.session_expires),
                 min_se=int(config.sip.min_se),
                 reliable=config.sip.reliable_provisional,
+                stun=True,
                 rung=config.registrations.rung,
                 patience=config.registrations.patience,
                 recordings=str(_recordings(config)),
@@ -242,14 +244,16 @@ class Switch:
         if self.ring is not None:
             self.exchange.note_dialog = self.ring.note
         ledgers = (store.journal, self.plane)
-        self.driver = Driver(sock, self.core, self.engine, self._on_error, ledgers=ledgers, ring=self.ring)
-        self.streams = Streams(config, streams, self.driver, self.locator.certificate_names)
+        self.driver = Driver(
+            sockets.udp, self.core, self.engine, self._on_error, ledgers=ledgers, ring=self.ring, six=sockets.six
+        )
+        self.streams = Streams(config, sockets.streams, self.driver, self.locator.certificate_names)
         self.sources.enforce = self._screen
         self._screen(self.sources.active)
         self.api: SwitchApi | None = None
         self.health = Health()
         self.core.retry_after = round(config.overload.retry_after)
-        self.backlog = Backlog(sock, lambda: self.driver.transport.received)
+        self.backlog = Backlog(sockets.udp, lambda: self.driver.transport.received)
         self.overload = Overload(
             delay=config.overload.delay,
             memory=config.overload.megabytes << 20,
@@ -495,6 +499,12 @@ class Switch:
     def _log_fault(self, event: str, **values: object) -> None:
         if event in FAULTS:
             self.log.error(event, **values)
+
+
+def _hosts(config: Config) -> Iterator[str]:
+    """What the host of a URI may be that means us."""
+    for listen in config.sip.listen:
+        yield f"[{listen.host}]" if ":" in listen.host else listen.host
 
 
 def _rest() -> None:

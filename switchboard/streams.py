@@ -6,6 +6,7 @@ import socket
 from collections import ChainMap
 from collections.abc import MutableMapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from config.schema import Config, Listen
 from switchboard.net.acceptor import Bounds
@@ -19,9 +20,42 @@ from switchboard.sip.flow import on_transport
 from switchboard.sip.outgoing import Address
 
 
+class Sockets(NamedTuple):
+    """The sockets of sip.listen by what is done with them."""
+
+    udp: socket.socket
+    """That of IPv4, where there is one."""
+    six: socket.socket | None
+    """UDP over IPv6, where the other is on IPv4."""
+    streams: list[tuple[Listen, socket.socket]]
+
+
+def sort_sockets(config: Config, sockets: Sequence[socket.socket]) -> Sockets:
+    """`sockets` are in the order of sip.listen, whose first is one of UDP."""
+    listeners = list(zip(config.sip.listen, sockets, strict=True))
+    datagrams = sorted((sock for one, sock in listeners if one.transport == "udp"), key=_is_six)
+    streams = [(one, sock) for one, sock in listeners if one.transport != "udp"]
+    return Sockets(datagrams[0], datagrams[1] if len(datagrams) > 1 else None, streams)
+
+
+def _is_six(sock: socket.socket) -> bool:
+    return sock.family == socket.AF_INET6
+
+
 def stream_places(config: Config) -> dict[str, Address]:
-    """Where we are on "tcp", "tls", "ws" and "wss", as far as sip.listen has them."""
-    return {one.transport: (one.host, one.port) for one in config.sip.listen if one.transport != "udp"}
+    """Where we are on "tcp", "tls", "ws" and "wss", as far as sip.listen has them: on IPv4 before IPv6."""
+    listeners = sorted(config.sip.listen, key=lambda one: ":" not in one.host)
+    return {one.transport: (one.host, one.port) for one in listeners if one.transport != "udp"}
+
+
+def six_places(config: Config) -> dict[str, Address]:
+    """Where we are on IPv6 by transports on which we are on IPv4 too."""
+    four = {one.transport for one in config.sip.listen if ":" not in one.host}
+    return {
+        one.transport: (one.host, one.port)
+        for one in config.sip.listen
+        if ":" in one.host and one.transport in four and one.transport in ("udp", "tcp", "tls")
+    }
 
 
 def trunk_address(to: str | None, transport: str) -> Address | None:
@@ -38,11 +72,11 @@ class Streams:
     def __init__(
         self,
         config: Config,
-        sockets: Sequence[socket.socket],
+        sockets: Sequence[tuple[Listen, socket.socket]],
         driver: Driver,
         located: MutableMapping[Address, str] | None = None,
     ) -> None:
-        """`sockets` are those of sip.listen after the first; raises CertificateError.
+        """`sockets` are those that are not of UDP; raises CertificateError.
 
         `located` has the name that was looked up for an address, which its certificate must have.
         """
@@ -54,7 +88,7 @@ class Streams:
             names=ChainMap(_names(config), located if located is not None else {}),
         )
         self.certificates: list[Certificates] = []
-        for listen, sock in zip(config.sip.listen[1:], sockets, strict=True):
+        for listen, sock in sockets:
             shown = _certificates(config, listen)
             self.certificates += [shown] if shown is not None else []
             welcome = Welcome(listen.path, tuple([origin.lower() for origin in listen.origins]))

@@ -90,7 +90,7 @@ def _number_plan(x: Exchange, target: NumberTarget, shown: str) -> Plan | Cause:
     if trunk is None or trunk.to is None:
         return UNREACHABLE
     number = x.secrets.open(target.secret)
-    by = "" if type(trunk.to) is tuple else f";transport={transport_of(trunk.to)}"
+    by = "" if transport_of(trunk.to) == "udp" else f";transport={transport_of(trunk.to)}"
     uri = f"sip:{number.reveal('dial on trunk')}@{host_port(trunk.to)}{by}"
     shown = shown or target.shown
     return only(Destination(uri, f"<{uri}>", shown, trunk.to, str(number), trunk.nat, codecs=trunk.codecs))

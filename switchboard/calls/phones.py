@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from switchboard.sip.flow import StreamAddress
 from switchboard.sip.registrar import Registrar
 
 Address = tuple[str, int]
@@ -30,7 +31,7 @@ class PhoneSources:
         if len(self._sources) > 2 * len(self._registrar) + _SLACK:
             self._sources = {known: owner for known, owner in self._sources.items() if self._holds(known, owner, now)}
         self._sources[source] = aor
-        if type(source) is not tuple:
+        if isinstance(source, StreamAddress):
             self._flows.setdefault(source, set()).add(aor)
 
     def cut_off(self, flow: Address) -> bool:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from switchboard.sip.address import parse_name_addr
 from switchboard.sip.binding import Binding
 from switchboard.sip.errors import SipError
-from switchboard.sip.flow import on_transport, transport_of
+from switchboard.sip.flow import StreamAddress, on_transport, transport_of
 from switchboard.sip.outgoing import Address
 from switchboard.sip.uri import Uri, parse_uri
 
@@ -54,7 +54,7 @@ def _place_of(text: str, source: Address) -> tuple[Address, bool]:
     except SipError:
         return source, True
     same = uri.host.strip("[]") == source[0]
-    if type(source) is not tuple or not same:
+    if isinstance(source, StreamAddress) or not same:
         return source, not same
     return on_transport((source[0], uri.port or _usual_port(uri)), _transport_of(uri)), False
 

@@ -9,6 +9,7 @@ from switchboard.calls.message_waiting import tell_waiting
 from switchboard.calls.reaching import leads_astray
 from switchboard.sip.date import date_line
 from switchboard.sip.errors import SipError
+from switchboard.sip.flow import StreamAddress
 from switchboard.sip.uri import parse_uri
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def register(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
 
 
 def _bind(x: Exchange, tx: ServerTransaction, request: Request, user: str, aor: str, now: float) -> None:
-    answered = type(tx.source) is not tuple or x.settings.stun
+    answered = isinstance(tx.source, StreamAddress) or x.settings.stun
     result = x.registrar.register(request, aor, tx.source, now, answered=answered)
     headers = result.headers
     if result.status == 200:

@@ -21,7 +21,7 @@ from switchboard.net.connection import Connection
 from switchboard.net.link import Link, Patience
 from switchboard.net.web import WELCOME, WebConnection, Welcome
 from switchboard.sip.errors import ParseError
-from switchboard.sip.flow import STREAMS, StreamAddress, WebAddress
+from switchboard.sip.flow import SIX, STREAMS, StreamAddress, WebAddress
 from switchboard.sip.message import Message, parse_datagram
 from switchboard.sip.outgoing import Address
 
@@ -79,7 +79,7 @@ class Connections:
         self._tasks: set[asyncio.Task[None]] = set()
         self._refused: dict[StreamAddress, float] = {}
         self._acceptors: list[Acceptor] = []
-        self._homes: dict[type[StreamAddress], Home] = {}
+        self._homes: dict[type, Home] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self.opened = 0
@@ -97,8 +97,9 @@ class Connections:
         welcome: Welcome = WELCOME,
     ) -> None:
         """Take connections from this socket, once started, and open those of the transport: one of `STREAMS`."""
-        kind = STREAMS[transport]
-        self._homes[kind] = Home(sock.getsockname()[0], certificates, welcome)
+        host = sock.getsockname()[0]
+        kind = (SIX if ":" in host else STREAMS)[transport]
+        self._homes[kind] = Home(host, certificates, welcome)
         self._acceptors.append(Acceptor(sock, lambda conn, peer: self._accept(conn, kind((peer[0], peer[1])))))
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -122,7 +123,12 @@ class Connections:
 
     def speaks(self, peer: StreamAddress) -> bool:
         """Whether the switch has the transport of this address."""
-        return type(peer) in self._homes
+        return bool(self._homes_for(peer))
+
+    def _homes_for(self, peer: StreamAddress) -> list[Home]:
+        """Ours of its family first, then the other one: listened on once, a transport serves both."""
+        name = peer.transport.lower()
+        return [self._homes[kind] for kind in (type(peer), STREAMS[name], SIX[name]) if kind in self._homes]
 
     def send(self, data: bytes, destination: StreamAddress) -> OSError | None:
         """Send over the connection to this address, which is opened when there is none; an error is returned.
@@ -206,7 +212,7 @@ class Connections:
         sock = None
         try:
             async with asyncio.timeout(self._patience.connect):
-                sock = _socket(self._homes[type(peer)].host, peer[0])
+                sock = _socket(self._homes_for(peer)[0].host, peer[0])
                 await self._loop.sock_connect(sock, place)
                 await self._loop.create_connection(
                     lambda: link,
@@ -229,7 +235,7 @@ class Connections:
             self.opened += 1
 
     def _context(self, peer: StreamAddress, *, ours: bool) -> ssl.SSLContext | None:
-        certificates = self._homes[type(peer)].certificates
+        certificates = self._homes_for(peer)[0].certificates
         if certificates is None:
             return None
         return certificates.server if ours else certificates.client
@@ -242,7 +248,7 @@ class Connections:
     def _enter(self, peer: StreamAddress) -> Link:
         link: Link
         if isinstance(peer, WebAddress):
-            link = WebConnection(self, peer, self._clock, self._homes[type(peer)].welcome)
+            link = WebConnection(self, peer, self._clock, self._homes_for(peer)[0].welcome)
         else:
             link = Connection(self, peer, self._clock)
         self._links[peer] = link

@@ -22,7 +22,7 @@ from switchboard.net.udp import Batch, UdpTransport
 from switchboard.sip.core import SipCore
 from switchboard.sip.errors import ParseError
 from switchboard.sip.events import Event
-from switchboard.sip.flow import StreamAddress, TcpAddress
+from switchboard.sip.flow import StreamAddress, Tcp6Address, TcpAddress, Udp6Address
 from switchboard.sip.message import Message
 from switchboard.sip.outgoing import Address
 
@@ -72,8 +72,14 @@ class Driver:
         *,
         ledgers: Sequence[Ledger] = (),
         ring: MessageRing | None = None,
+        six: socket.socket | None = None,
     ) -> None:
-        self.transport = UdpTransport(sock, self._batch)
+        """`six` is a second socket, on IPv6, where `sock` is on IPv4."""
+        ours = self._batch if sock.family == socket.AF_INET else self._batch_six
+        self.transport = UdpTransport(sock, ours)
+        self.other = UdpTransport(six, self._batch_six) if six is not None else None
+        """The transport of `six`."""
+        self._six = self.other or self.transport
         self.messages = MessageCounts()
         self.longest_callback = 0.0
         self._core = core
@@ -89,10 +95,16 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._armed: float | None = None
 
+    @property
+    def transports(self) -> list[UdpTransport]:
+        """Those of UDP."""
+        return [self.transport, self.other] if self.other is not None else [self.transport]
+
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin reading and arm the timer."""
         self._loop = loop
-        self.transport.start(loop)
+        for transport in self.transports:
+            transport.start(loop)
         self._arm()
 
     def close(self) -> None:
@@ -101,7 +113,8 @@ class Driver:
             self._timer.cancel()
             self._timer = None
         self._loop = None
-        self.transport.close()
+        for transport in self.transports:
+            transport.close()
 
     def run(self, step: Callable[[float], None]) -> None:
         """Run a step that came from elsewhere (control, backends) and send what follows from it."""
@@ -142,14 +155,20 @@ class Driver:
         """A connection is gone, or could not be made."""
         self.run(lambda now: self._core.flow_lost(address, now))
 
-    def _send_by_stream(self, data: bytes, destination: Address) -> OSError | None:
-        assert isinstance(destination, StreamAddress)
+    def _send_otherwise(self, data: bytes, destination: Address) -> OSError | None:
+        """To what is not reached by UDP over IPv4."""
+        if not isinstance(destination, StreamAddress):
+            return self._six.send(data, (destination[0], destination[1]))
         if self._connections is not None and self._connections.speaks(destination):
             return self._connections.send(data, destination)
-        if type(destination) is TcpAddress:
+        if isinstance(destination, TcpAddress):
             # The core, too, takes UDP instead; of TLS there is no lesser form.
-            return self.transport.send(data, (destination[0], destination[1]))
+            by = self._six if isinstance(destination, Tcp6Address) else self.transport
+            return by.send(data, (destination[0], destination[1]))
         return OSError(errno.EPROTONOSUPPORT, "the switch has no TLS")
+
+    def _batch_six(self, batch: Batch) -> None:
+        self._batch([(data, Udp6Address(source[:2])) for data, source in batch])
 
     def _batch(self, batch: Batch) -> None:
         clock, receive = self._clock, self._core.receive
@@ -161,7 +180,7 @@ class Driver:
         self._gather()
         for data, source in batch:
             try:
-                receive(data, source[:2], now)
+                receive(data, source, now)
             except Exception as error:  # noqa: BLE001 - boundary: the datagram
                 self._on_error("datagram", error)
             self._tell(now)
@@ -181,13 +200,13 @@ class Driver:
     def _send(self, now: float) -> None:
         for ledger in self._ledgers:
             ledger.flush()
-        send, stream = self.transport.send, self._send_by_stream
+        send, otherwise = self.transport.send, self._send_otherwise
         while datagrams := self._core.take_datagrams():
             self.messages.sent(datagrams)
             if self._ring is not None:
                 self._ring.keep(now, True, datagrams)
             for data, destination in datagrams:
-                error = send(data, destination) if type(destination) is tuple else stream(data, destination)
+                error = send(data, destination) if type(destination) is tuple else otherwise(data, destination)
                 if error is not None:
                     self._core.transport_error(destination, now)
                     self._tell(now)

@@ -302,7 +302,7 @@ def _settle(known: Known, ranks: Ranks) -> None:
 def _secure(ranks: Ranks) -> Iterator[Address]:
     for rank in ranks:
         for choice in rank:
-            yield from (address for address in choice.addresses if type(address) is TlsAddress)
+            yield from (address for address in choice.addresses if isinstance(address, TlsAddress))
 
 
 @lru_cache(maxsize=4096)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Final
 
-from switchboard.sip import events
+from switchboard.sip import events, stun
 from switchboard.sip.dialog import TARGET_REFRESH
 from switchboard.sip.errors import LocalError, ParseError
-from switchboard.sip.flow import WebAddress
+from switchboard.sip.flow import StreamAddress, WebAddress, on_transport
 from switchboard.sip.message import Message, Request, Response, parse_datagram
 from switchboard.sip.outgoing import Address, OutgoingRequest
 from switchboard.sip.own import OwnPlaces
@@ -63,14 +63,16 @@ class SipCore:
         user_agent: str,
         max_transactions: int = 100_000,
         streams: Mapping[str, Address] | None = None,
+        six: Mapping[str, Address] | None = None,
     ) -> None:
         """Make an idle core; `random_token` gives unguessable text of token characters.
 
         `local` is its address on UDP, `streams` has those of "tcp", "tls", "ws" and "wss" as far as it is there.
+        `six` has its addresses on IPv6, by "udp", "tcp" and "tls", where the others are on IPv4.
         """
         self.local = local
         self.timers = timers
-        self._own = OwnPlaces(local, timers, streams or {})
+        self._own = OwnPlaces(local, timers, streams or {}, six or {})
         self.contact = self._own.contact
         """The Contact value of whatever the TU sends without one, as peers on UDP get it."""
         self._random_token = random_token
@@ -95,12 +97,14 @@ class SipCore:
     # --- in
 
     def receive(self, data: bytes, source: Address, now: float) -> None:
-        """Take one datagram."""
+        """Take one datagram: SIP, or a keep-alive of STUN among it (RFC 5626 §4.4.2)."""
         try:
             message = parse_datagram(data)
         except ParseError as error:
             if error.partial is not None and error.status is not None:
                 self._refuse(error.partial, error.status, source)
+            elif data[:1] == b"\0" and (kept := stun.answer(data, source)) is not None:
+                self._box.datagrams.append((kept, source))
             return
         self.receive_message(message, source, now)
 
@@ -369,9 +373,8 @@ class SipCore:
             request.rport = port
             return stamped, source
         sent_by = request.via
-        if type(source) is not tuple:
-            return (via if sent_by.host.strip("[]") == address else stamped), source
-        return (via if sent_by.host.strip("[]") == address else stamped), (address, sent_by.port or 5060)
+        place = source if isinstance(source, StreamAddress) else on_transport((address, sent_by.port or 5060), "udp")
+        return (via if sent_by.host.strip("[]") == address else stamped), place
 
     def _refuse(self, request: Request, status: int, source: Address, headers: tuple[str, ...] = ()) -> None:
         """Answer without a transaction, from what could be read (RFC 3261 §8.2.7)."""

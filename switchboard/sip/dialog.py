@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from switchboard.sip.address import parse_name_addr, scan_tag
-from switchboard.sip.flow import WebAddress, on_transport
+from switchboard.sip.flow import StreamAddress, WebAddress, on_transport
 from switchboard.sip.outgoing import Address, OutgoingRequest
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def next_hop(routes: list[str], target: str, source: Address) -> Address:
     Who comes over a WebSocket is reached in no other way, whatever address a browser invents (RFC 7118 §5.2).
     """
     hop = first_hop(routes, target)
-    if hop is None or (type(source) is not tuple and (hop[0] == source[0] or isinstance(source, WebAddress))):
+    if hop is None or (isinstance(source, StreamAddress) and (hop[0] == source[0] or isinstance(source, WebAddress))):
         return source
     return hop if type(hop) is tuple or not isinstance(hop, WebAddress) else source
 
@@ -203,7 +203,7 @@ def first_hop(routes: list[str], target: str) -> Address | None:
     if not 0 < port < 65536:
         return None
     host = match[1] or match[2]
-    return on_transport((host, port), transport) if transport else (host, port)
+    return on_transport((host, port), transport) if transport or match[2] else (host, port)
 
 
 def _uri_of(route: str) -> str:

@@ -1,10 +1,16 @@
-"""Addresses that are reached over a connection, told from those of datagrams by their type."""
+"""Addresses by how they are reached, told by their type: connections, UDP over IPv6 and, plain, UDP over IPv4."""
 
 from __future__ import annotations
 
 from typing import ClassVar, Final
 
 from switchboard.sip.outgoing import Address
+
+
+class Udp6Address(tuple[str, int]):
+    """A peer over UDP and IPv6; equal to the plain tuple, but sent to by the socket of its family."""
+
+    __slots__ = ()
 
 
 class StreamAddress(tuple[str, int]):
@@ -41,6 +47,18 @@ class TlsAddress(StreamAddress):
     transport = "TLS"
 
 
+class Tcp6Address(TcpAddress):
+    """A peer over TCP and IPv6."""
+
+    __slots__ = ()
+
+
+class Tls6Address(TlsAddress):
+    """A peer over TLS and IPv6."""
+
+    __slots__ = ()
+
+
 class WebAddress(StreamAddress):
     """A peer over a WebSocket: it connects to us, and nobody can to it (RFC 7118 §5)."""
 
@@ -69,10 +87,17 @@ STREAMS: Final[dict[str, type[StreamAddress]]] = {
 }
 """By the transport parameter of a URI (RFC 3261 §19.1.1); "wss" stands in sip.listen, URIs say "ws" (RFC 7118 §5.4)."""
 
+SIX: Final[dict[str, type[StreamAddress]]] = {**STREAMS, "tcp": Tcp6Address, "tls": Tls6Address}
+"""The same of peers on IPv6; WebSockets know no difference, nobody is called by a new one."""
+
 
 def on_transport(address: Address, transport: str) -> Address:
     """The same place by another transport: "udp", "tcp", "tls", "ws", "wss"; an unknown one is taken as UDP."""
-    kind = STREAMS.get(transport.lower())
+    name = transport.lower()
+    if ":" in address[0]:
+        six = SIX.get(name)
+        return Udp6Address(address) if six is None else six(address)
+    kind = STREAMS.get(name)
     return (address[0], address[1]) if kind is None else kind(address)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
-from switchboard.sip.flow import STREAMS, transport_of
+from switchboard.sip.flow import SIX, STREAMS, Udp6Address, transport_of
 from switchboard.sip.outgoing import Address
 from switchboard.sip.render import host_port
 from switchboard.sip.timers import ReliableTimers, Timers
@@ -29,24 +30,47 @@ class OwnPlaces:
 
     __slots__ = ("by_type", "contact", "places", "tcp", "vias")
 
-    def __init__(self, local: Address, timers: Timers, streams: Mapping[str, Address]) -> None:
-        """Take the address of UDP, and those of "tcp", "tls", "ws" and "wss" as far as there are any."""
-        udp = Own(f"SIP/2.0/UDP {host_port(local)}", f"<sip:{host_port(local)}>", timers)
+    def __init__(
+        self,
+        local: Address,
+        timers: Timers,
+        streams: Mapping[str, Address],
+        six: Mapping[str, Address] = MappingProxyType({}),
+    ) -> None:
+        """Take the address of UDP, those of "tcp", "tls", "ws" and "wss" as far as there are any.
+
+        `six` are those on IPv6 of transports that are there on both. What is there once serves peers of either family.
+        """
+        udp = _on_udp(local, timers)
         reliable = ReliableTimers(timers.t1, timers.t2, timers.t4, timers.least_d)
         # Without TCP what asks for it goes by UDP, as far as that reaches; others are never replaced, sending fails.
-        self.by_type: dict[type, Own] = dict.fromkeys((tuple, *STREAMS.values()), udp)
+        self.by_type: dict[type, Own] = dict.fromkeys((tuple, Udp6Address, *STREAMS.values(), *SIX.values()), udp)
         for name, address in streams.items():
-            place = host_port(address)
-            kind = STREAMS[name]
-            contact = f"<sip:{place};transport={transport_of(kind(address))}>"
-            self.by_type[kind] = Own(f"SIP/2.0/{name.upper()} {place}", contact, reliable)
+            self.by_type[STREAMS[name]] = self.by_type[SIX[name]] = _on_stream(name, address, reliable)
+        for name, address in six.items():
+            if name == "udp":
+                self.by_type[Udp6Address] = _on_udp(address, timers)
+            else:
+                self.by_type[SIX[name]] = _on_stream(name, address, reliable)
         self.contact = udp.contact
         self.tcp = "tcp" in streams
         self.vias = tuple({f"{own.via};" for own in self.by_type.values()})
         """How the top Via of a response to us begins."""
-        self.places = frozenset((host.strip("[]").lower(), port) for host, port in (local, *streams.values()))
+        ours = (local, *streams.values(), *six.values())
+        self.places = frozenset((host.strip("[]").lower(), port) for host, port in ours)
 
     def headers(self, headers: tuple[str, ...], peer: Address) -> tuple[str, ...]:
         """Header lines with our Contact as the peer on a stream can use it."""
         ours, theirs = f"Contact: {self.contact}", f"Contact: {self.by_type[type(peer)].contact}"
         return tuple([theirs if line == ours else line for line in headers])
+
+
+def _on_udp(address: Address, timers: Timers) -> Own:
+    place = host_port(address)
+    return Own(f"SIP/2.0/UDP {place}", f"<sip:{place}>", timers)
+
+
+def _on_stream(name: str, address: Address, timers: Timers) -> Own:
+    place = host_port(address)
+    contact = f"<sip:{place};transport={transport_of(STREAMS[name](address))}>"
+    return Own(f"SIP/2.0/{name.upper()} {place}", contact, timers)

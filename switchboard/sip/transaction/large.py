@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from switchboard.sip.flow import TcpAddress
+from switchboard.sip.flow import StreamAddress, on_transport
 
 if TYPE_CHECKING:
     from switchboard.sip.outgoing import Address, OutgoingRequest
@@ -27,9 +27,9 @@ class LargeRequests:
     def move(self, out: OutgoingRequest, now: float) -> bool:
         """Send a request by TCP if that is open to it; False: it stays where it is."""
         there = out.destination
-        if not self._tcp or type(there) is not tuple or self._without.get(there, 0.0) > now:
+        if not self._tcp or isinstance(there, StreamAddress) or self._without.get(there, 0.0) > now:
             return False
-        out.destination = TcpAddress(there)
+        out.destination = on_transport(there, "tcp")
         out.moved = True
         return True
 
@@ -38,7 +38,7 @@ class LargeRequests:
         if not out.moved:
             return False
         out.moved = False
-        out.destination = there = (out.destination[0], out.destination[1])
+        out.destination = there = on_transport(out.destination, "udp")
         if len(self._without) >= MOST:
             self._without.clear()
         self._without[there] = now + REMEMBERED

@@ -8,7 +8,7 @@ import pytest
 
 from switchboard.net.locator import MOST_PLACES, UNUSED, Locator, everywhere, without_dns
 from switchboard.net.resolver import Answer, LookupFailed
-from switchboard.sip.flow import TcpAddress, TlsAddress
+from switchboard.sip.flow import TcpAddress, Tls6Address, TlsAddress
 from switchboard.sip.locating import Naptr, Place, Question, Record, Srv, named_place
 
 CARRIER = Place("carrier.test", None, "udp")
@@ -88,7 +88,7 @@ class TestLocator:
         """Of any family and transport, and also where there is no DNS at all."""
         for locator in (bench.locator, without_dns()):
             assert locator.targets("192.0.2.7:5070", "udp", 0.0) == (("192.0.2.7", 5070),)
-            assert locator.targets("[2001:db8::1]", "tls", 0.0) == (TlsAddress(("2001:db8::1", 5061)),)
+            assert locator.targets("[2001:db8::1]", "tls", 0.0) == (Tls6Address(("2001:db8::1", 5061)),)
             assert locator.targets("192.0.2.7", "tcp", 0.0) == (TcpAddress(("192.0.2.7", 5060)),)
             assert locator.targets("no place", "", 0.0) == ()
             assert locator.targets("::x::", "", 0.0) == ()

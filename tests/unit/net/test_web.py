@@ -157,7 +157,7 @@ def test_other_protocols_are_refused(data: bytes) -> None:
     assert rig.wire.closed or rig.it.overdue(rig.now, PATIENCE)
 
 
-@pytest.mark.parametrize("early", [Frame(Opcode.PING, b"").serialize(mask=True), b"\x0d\x0a"])
+@pytest.mark.parametrize("early", [Frame(Opcode.PING, b"").serialize(mask=True), b"\x0d\x0a"], ids=("ping", "CRLF"))
 def test_nobody_speaks_before_the_handshake(early: bytes) -> None:
     """RFC 6455 §4.1: what comes with the request ends it."""
     rig = Rig()
@@ -243,6 +243,7 @@ def test_a_broken_message_ends_nothing() -> None:
         (Frame(Opcode.CONT, INVITE).serialize(mask=True), 1002),
         (b"\x8f\x80\x00\x00\x00\x00", 1002),
     ],
+    ids=("no UTF-8", "too large", "not masked", "no beginning", "unknown opcode"),
 )
 def test_broken_frames_close_it(data: bytes, code: int) -> None:
     """RFC 6455 §7.4.1 tells by which number."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchboard.sip.flow import TcpAddress, TlsAddress
+from switchboard.sip.flow import on_transport, transport_of
 from switchboard.sip.locating import (
     Answers,
     Choice,
@@ -95,12 +95,12 @@ def udp(port: int, *hosts: str) -> list[Address]:
 
 def tcp(port: int, *hosts: str) -> list[Address]:
     """Places on TCP."""
-    return [TcpAddress((host, port)) for host in hosts]
+    return [on_transport((host, port), "tcp") for host in hosts]
 
 
 def tls(port: int, *hosts: str) -> list[Address]:
     """Places on TLS."""
-    return [TlsAddress((host, port)) for host in hosts]
+    return [on_transport((host, port), "tls") for host in hosts]
 
 
 CASES: list[tuple[str, Means, list[Address]]] = [
@@ -245,9 +245,8 @@ class TestProperties:
         assert isinstance(found, tuple)
         tried = in_order(found, lambda most: source.randint(0, most))
         assert len(set(tried)) == len(tried)
-        kinds = {tuple: "udp", TcpAddress: "tcp", TlsAddress: "tls"}
         for address in tried:
-            transport = kinds[type(address)]
+            transport = transport_of(address)
             assert transport in means
             assert not place.secure or transport == "tls"
             assert not place.transport or place.secure or transport == place.transport
