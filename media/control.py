@@ -20,6 +20,8 @@ from media.sdes import Keys
 
 Role: TypeAlias = Literal["party", "listener", "coach"]
 """What a session is in a room."""
+KeyForm: TypeAlias = Literal["auto", "rfc4733", "info", "inband"]
+"""How keys are exchanged with a peer."""
 MAX_IN_ROOM: Final = 32
 """Parties, listeners and coaches of one room together."""
 
@@ -39,6 +41,28 @@ class Attach(_Message, tag=1):
     seq: int = 0
 
 
+class Wire(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """How a stream differs from G.711 in packets of 20 ms.
+
+    `clock` and `event_clock` are those of the timestamps of audio and of telephone-events, in Hz; `fmtp`, `ptime` and
+    `maxptime` (ms, 0: any) are what the peer wants of what is sent to it; the payload types of comfort noise are None
+    where it was not agreed on. `keys` is how keys go to the peer: as events where it has them, else as tones; always as
+    tones ("inband", which also searches what it says for them); or by signalling, which is told by Digit ("info").
+    """
+
+    clock: int = 8000
+    fmtp: str = ""
+    ptime: int = 20
+    maxptime: int = 0
+    event_clock: int = 8000
+    noise_pt: int | None = None
+    receive_noise_pt: int | None = None
+    keys: KeyForm = "auto"
+
+
+USUAL: Final = Wire()
+
+
 class Open(_Message, tag=2):
     """Starts the session of a leased port, or updates the running one (a new remote address unlatches it).
 
@@ -46,7 +70,8 @@ class Open(_Message, tag=2):
     `audio_pt` and `event_pt` are the payload types the peer wants; it sends those of `receive_pt` and
     `receive_event_pt` where these differ (RFC 3264 §6.1). RTCP goes to `rtcp_port` of `remote_ip`, 0: the one after
     `remote_port`; with `rtcp_mux` it shares the ports of the audio (RFC 5761). With `secured` all of it is SRTP and
-    SRTCP: the same keys again go on where they were.
+    SRTCP: the same keys again go on where they were. `wire` is None for a stream as
+    G.711 usually is.
     """
 
     port: int
@@ -66,6 +91,7 @@ class Open(_Message, tag=2):
     rtcp_port: int = 0
     rtcp_mux: bool = False
     secured: Keys | None = None
+    wire: Wire | None = None
 
 
 class Bridge(_Message, tag=3):

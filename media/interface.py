@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from media.control import Digit, MessageDone, PlayDone, Recorded, Released, Role, Silence, Unauthentic
+from media.control import Digit, MessageDone, PlayDone, Recorded, Released, Role, Silence, Unauthentic, Wire
 from media.sdes import Keys
 
 
@@ -54,6 +54,7 @@ class MediaPlane(Protocol):
         rtcp_port: int = 0,
         rtcp_mux: bool = False,
         secured: Keys | None = None,
+        wire: Wire | None = None,
     ) -> None:
         """Starts or updates the session of `lease`."""
 

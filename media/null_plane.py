@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from media.control import MessageDone, PlayDone, Recorded, Released, Role, StreamStats, WorkerStats
+from media.control import MessageDone, PlayDone, Recorded, Released, Role, StreamStats, Wire, WorkerStats
 from media.interface import Lease, MediaEvent
 from media.rooms import Rooms
 from media.sdes import Keys
@@ -117,6 +117,7 @@ class NullPlane:
         rtcp_port: int = 0,
         rtcp_mux: bool = False,
         secured: Keys | None = None,
+        wire: Wire | None = None,
     ) -> None:
         """Nothing comes and nothing goes."""
 

@@ -35,6 +35,7 @@ from media.control import (
     StopRecord,
     Unauthentic,
     Unbridge,
+    Wire,
     WorkerStats,
 )
 from media.interface import Lease, MediaEvent, MediaPlane, WorkerLost
@@ -182,6 +183,7 @@ class WorkerPlane:
         rtcp_port: int = 0,
         rtcp_mux: bool = False,
         secured: Keys | None = None,
+        wire: Wire | None = None,
     ) -> None:
         """Starts or updates the session of `lease`."""
         self._send(
@@ -203,6 +205,7 @@ class WorkerPlane:
                 rtcp_port=rtcp_port,
                 rtcp_mux=rtcp_mux,
                 secured=secured,
+                wire=wire,
             ),
         )
 

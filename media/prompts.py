@@ -9,19 +9,21 @@ from __future__ import annotations
 import hashlib
 import re
 import wave
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, overload
 
 from msgspec import Struct
 
 from media import audio_files, g711, speech_name, tones
+from media.codecs import CODED, encoder
 from media.recording_frames import PREFIX as RECORDING
 from media.recording_frames import RecordingFrames, read_recording
 
 RATE: Final = 8000
 
-#: Frames the store keeps, counted for both codecs together: 64 MiB is over an hour of speech.
+#: Frames the store keeps, counted for both laws together, without those of other codecs, which are smaller: 64 MiB is
+#: over an hour of speech.
 CACHE_BYTES: Final = 64 * 1024 * 1024
 #: What a prompt's file name may end in, in the order they are looked for; ".al" is raw A-law.
 SUFFIXES: Final = (".wav", ".al", ".flac", ".ogg", ".mp3")
@@ -70,8 +72,17 @@ class PromptUnreadyError(PromptError):
 class Prompt(Struct, frozen=True, gc=False):
     """Audio cut into 20 ms frames of 160 octets, ready to be sent; the last is filled up with silence."""
 
-    #: By codec name: "PCMA", "PCMU".
-    frames: Mapping[str, Sequence[bytes]]
+    #: By codec name: "PCMA", "PCMU", and those in which it was played.
+    frames: dict[str, Sequence[bytes]]
+
+    def spoken(self, codec: str) -> Sequence[bytes]:
+        """The frames in a codec, encoded once as they are asked for; none in one that is not ours."""
+        frames = self.frames.get(codec)
+        if frames is None:
+            if codec not in CODED:
+                return ()
+            frames = self.frames[codec] = CodedFrames(self.frames["PCMA"], codec)
+        return frames
 
     @property
     def seconds(self) -> float:
@@ -115,6 +126,30 @@ def _cut(codes: bytes, codec: str) -> tuple[bytes, ...]:
     """Return codes as frames, the last one filled with silence."""
     codes += bytes([g711.SILENCE[codec]]) * (-len(codes) % g711.FRAME)
     return tuple([codes[i : i + g711.FRAME] for i in range(0, len(codes), g711.FRAME)])
+
+
+class CodedFrames(Sequence[bytes]):
+    """Frames of a codec with a state, each encoded when it is first asked for: no prompt stalls a worker."""
+
+    def __init__(self, alaw: Sequence[bytes], codec: str) -> None:
+        self._alaw = alaw
+        self._encoder = encoder(codec)
+        self._done: list[bytes] = []
+
+    def __len__(self) -> int:
+        return len(self._alaw)
+
+    @overload
+    def __getitem__(self, place: int) -> bytes: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, place: int | slice) -> bytes | Sequence[bytes]:
+        if isinstance(place, slice):
+            return [self[n] for n in range(*place.indices(len(self)))]
+        done = self._done
+        for n in range(len(done), place + 1):
+            done.append(self._encoder.encode(g711.decode("PCMA", self._alaw[n])))
+        return done[place]
 
 
 class PromptStore:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from media.control import Role, WorkerStats
+from media.control import Role, Wire, WorkerStats
 from media.interface import Lease
 from media.null_plane import WORKER, NullPlane
 from media.plane import WorkerPlane
@@ -78,6 +78,7 @@ class SharedPlane:
         rtcp_port: int = 0,
         rtcp_mux: bool = False,
         secured: Keys | None = None,
+        wire: Wire | None = None,
     ) -> None:
         """Starts or updates the session of `lease`."""
         self._of(lease).open(
@@ -96,6 +97,7 @@ class SharedPlane:
             rtcp_port=rtcp_port,
             rtcp_mux=rtcp_mux,
             secured=secured,
+            wire=wire,
         )
 
     def bridge(self, a: Lease, b: Lease) -> None:

@@ -30,7 +30,7 @@ def extend(codec: CodecName, history: bytes, offset: int, count: int) -> bytes:
     """Codes `offset` to `offset + count` after the end of `history`, as they may have been."""
     past = _samples(codec, history)
     places = np.arange(offset, offset + count)
-    period = _period(past)
+    period = find_period(past)
     faded = np.clip(1.0 - places / FADED, 0.0, None).astype(np.float32)
     return _codes(codec, past[len(past) - period + places % period] * faded)
 
@@ -49,7 +49,7 @@ def shorten(codec: CodecName, first: bytes, second: bytes) -> bytes:
     return _codes(codec, a + (b - a) * rise)
 
 
-def _period(past: NDArray[np.float32]) -> int:
+def find_period(past: NDArray[np.float32]) -> int:
     """The distance at which the end of `past` is most like what was before it."""
     longest = min(_LONGEST, len(past) - _SHORTEST)
     width = min(_TEMPLATE, len(past) - longest)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from media.rtp.outgoing import FRAME
-
 KEYS: Final = "0123456789*#ABCD"
 """Events 0-15 (RFC 4733 §3.2)."""
 
@@ -41,21 +39,23 @@ class _Press:
         self.duration = max(packet.duration, self.duration)
         self.ended = self.ended or packet.ended
 
-    def grows(self, packet: _Press) -> bool:
+    def grows(self, packet: _Press, clock: float) -> bool:
         """Whether a packet's duration accounts for the time since the last one, as while a key is held.
 
         An end is repeated without growing, twice at the interval of the updates (RFC 4733 §2.5.1.4).
         """
-        unaccounted = packet.at - self.at - (packet.duration - self.duration) / 8000.0
+        unaccounted = packet.at - self.at - (packet.duration - self.duration) / clock
         return unaccounted <= (2 * RESTART if packet.ended else RESTART)
 
 
 class DigitReceiver:
     """Reads the keys of one peer, each at the first packet of its event that arrives and once only."""
 
-    __slots__ = ("_presses",)
+    __slots__ = ("_presses", "clock")
 
     def __init__(self) -> None:
+        self.clock = 8000.0
+        """Of the events' durations, in Hz."""
         # The newest last: a late packet of one before must not be taken for a press of its own.
         self._presses: deque[_Press] = deque(maxlen=_REMEMBERED)
 
@@ -87,7 +87,7 @@ class DigitReceiver:
         for press in reversed(presses):
             if press.ts == packet.ts and press.event == packet.event and press.ssrc == packet.ssrc:
                 newer = press is presses[-1] and 0 < (packet.seq - press.seq) & 0xFFFF < 0x8000
-                goes_on = newer and not marker and press.grows(packet)
+                goes_on = newer and not marker and press.grows(packet, self.clock)
                 return press if packet.at - press.at <= RESTART or goes_on else None
         if not presses or marker:
             return None
@@ -111,12 +111,13 @@ class DigitSender:
     STEPS: Final = 8
     """Steps a key takes: five while it is held, its end twice more, one of rest."""
 
-    __slots__ = ("_at", "_events")
+    __slots__ = ("_at", "_events", "_step")
 
-    def __init__(self, keys: str) -> None:
-        """Raises ValueError for what is no key."""
+    def __init__(self, keys: str, clock: int = 8000) -> None:
+        """Durations are in ticks of `clock`; raises ValueError for what is no key."""
         self._events: list[int] = []
         self._at = 0
+        self._step = clock // 50
         self.append(keys)
 
     def append(self, keys: str) -> None:
@@ -141,4 +142,4 @@ class DigitSender:
         if step == self.STEPS - 1:
             return None
         flags = _VOLUME | (_END if step >= _HELD - 1 else 0)
-        return step, bytes((self._events[key], flags)) + (FRAME * min(step + 1, _HELD)).to_bytes(2, "big")
+        return step, bytes((self._events[key], flags)) + (self._step * min(step + 1, _HELD)).to_bytes(2, "big")

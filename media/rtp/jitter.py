@@ -91,6 +91,11 @@ class JitterBuffer:
         if len(codes) > MAX_DELAY + len(payload):
             self._discard(len(codes) - MAX_DELAY - len(payload))
 
+    def skip(self, seq: int) -> None:
+        """A packet of the stream that holds no audio, such as comfort noise: it is not lost."""
+        if seq == (self._seq + 1) & 0xFFFF:
+            self._seq = seq
+
     def _fit(self, seq: int, ts: int, ssrc: int, payload: bytes) -> bool:
         """Prepares the end for a packet that does not simply follow; False when it is not to be put there."""
         if not payload or len(payload) > MAX_PACKET:

@@ -13,15 +13,17 @@ _MAX_STEP: Final = 80_000.0
 
 
 class Reception:
-    """Counts one 8 kHz stream; a changed SSRC or a jump starts anew and keeps what was lost before."""
+    """Counts one stream; a changed SSRC or a jump starts anew and keeps what was lost before."""
 
     __slots__ = ("_bad_seq", "_base", "_lost_before", "_received_before", "_transit", "bursts",
-                 "highest", "jitter", "jitter_max", "received", "ssrc")  # fmt: skip
+                 "clock", "highest", "jitter", "jitter_max", "received", "ssrc")  # fmt: skip
 
     def __init__(self) -> None:
         self.received = 0
         self.bursts = 0
         """Gaps in the sequence: one for packets that were lost in a row, and for those that came late."""
+        self.clock = 8000.0
+        """Of its timestamps, in Hz."""
         self.highest = -1
         self.ssrc = -1
         self.jitter = 0.0
@@ -46,12 +48,12 @@ class Reception:
     @property
     def jitter_ms(self) -> float:
         """The interarrival jitter of RFC 3550 §6.4.1, in milliseconds."""
-        return self.jitter / 8.0
+        return self.jitter * 1000.0 / self.clock
 
     @property
     def jitter_max_ms(self) -> float:
         """The highest value that the interarrival jitter reached."""
-        return self.jitter_max / 8.0
+        return self.jitter_max * 1000.0 / self.clock
 
     def audio(self, seq: int, ts: int, ssrc: int, now: float) -> None:
         """Counts an audio packet that arrived at `now`."""
@@ -59,10 +61,10 @@ class Reception:
             self.highest += 1
             self.received += 1
         elif self.other(seq, ssrc):
-            self._transit = now * 8000.0 - ts
+            self._transit = now * self.clock - ts
             return
         # A.8; floats hold these numbers exactly enough: 2^53 units of 1/8000 s are 35,000 years.
-        transit = now * 8000.0 - ts
+        transit = now * self.clock - ts
         step = transit - self._transit
         self._transit = transit
         if step < 0.0:

@@ -33,7 +33,7 @@ class Playback:
         """Goes on in another codec."""
         if self._prompts:
             # Of a codec that is only relayed there are no frames: such a prompt is over at once.
-            self._frames = self._prompts[self._current].frames.get(codec, ())
+            self._frames = self._prompts[self._current].spoken(codec)
 
     def next(self, codec: str) -> bytes | None:
         """The next frame; None at the end."""
@@ -77,6 +77,7 @@ class Cadence:
         self.late_max = 0.0
         self._slots: list[list[Sender]] = [[] for _ in range(PERIOD)]
         self._where: dict[Sender, int] = {}
+        self._joining: list[Sender] = []
         self._tick = 0  # the next one to be served; tick n is due at n * TICK
 
     def __len__(self) -> int:
@@ -93,14 +94,22 @@ class Cadence:
         self._where[sender] = slot
         self._slots[slot].append(sender)
 
+    def join(self, sender: Sender) -> None:
+        """Lets `sender` step from the next run on, for one who does not know the time."""
+        self._joining.append(sender)
+
     def remove(self, sender: Sender) -> None:
         """Stops `sender`; nothing happens if it was not running."""
+        if sender in self._joining:
+            self._joining.remove(sender)
         slot = self._where.pop(sender, None)
         if slot is not None:
             self._slots[slot].remove(sender)
 
     def next_due(self) -> float | None:
         """When to call `run` next; None when nobody is to be served."""
+        if self._joining:
+            return 0.0
         if not self._where:
             return None
         tick = self._tick
@@ -110,6 +119,8 @@ class Cadence:
 
     def run(self, now: float) -> None:
         """Serves every tick up to `now`."""
+        while self._joining:
+            self.add(self._joining.pop(), now)
         if not self._where:
             return
         last = int(now / TICK)

@@ -137,7 +137,7 @@ class Reporting:
             sent, refused = reports.composed, reports.refused
             peer_lost, peer_loss = reports.peer_lost, reports.peer_loss
             trip = None if reports.round_trip is None else reports.round_trip * 1000.0
-            peer_jitter = None if reports.peer_jitter is None else reports.peer_jitter / 8.0
+            peer_jitter = None if reports.peer_jitter is None else reports.peer_jitter * 1000.0 / session.clock
         codec = session.formats[2]
         mos_in = mos_out = None
         if came.received:

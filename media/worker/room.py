@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
+from media import g711
+from media.codecs import CODED, KNOWN, Encoder, decoder, encoder
 from media.control import MAX_IN_ROOM, Role
 from media.g711 import SILENCE, CodecName
 from media.mixing import NOBODY, Blend, Part
+from media.rtp.coded_buffer import CodedBuffer
 from media.rtp.jitter import JitterBuffer
 from media.worker.player import Cadence
 
 if TYPE_CHECKING:
     from media.worker.session import Session
+
+RATE: Final = 8000
+Say = Callable[[bytes, float], None]
+
+
+class _CodedStream(CodedBuffer):
+    """What is decoded, as the A-law that is mixed."""
+
+    __slots__ = ("_encoder",)
+
+    def __init__(self, codec: str, clock: int) -> None:
+        super().__init__(decoder(codec, RATE), clock, RATE)
+        self._encoder: Encoder = encoder("PCMA")
+
+    def take(self) -> bytes | None:
+        """The next 20 ms; None for silence."""
+        frame = super().take()
+        return None if frame is None else self._encoder.encode(frame)
+
+
+def _said_to(session: Session) -> Say:
+    """What takes the A-law of a mix for a session of G.722 or Opus."""
+
+    def say(frame: bytes, now: float) -> None:
+        session.say_samples(g711.decode("PCMA", frame), RATE, now)
+
+    return say
 
 
 class Seat:
@@ -25,21 +56,33 @@ class Seat:
         self.role: Role = "listener"
         self.coached: Session | None = None
         self.codec = ""
-        self.buffer = JitterBuffer("PCMA")
+        self.buffer: JitterBuffer | CodedBuffer = JitterBuffer("PCMA")
 
     @property
     def listened_to(self) -> bool:
         """Whether anybody hears what the session says."""
-        return self.codec in SILENCE and self.role != "listener"
+        return self.codec in KNOWN and self.role != "listener"
 
     def tune(self, codec: str) -> None:
         """The session has another codec; of one that cannot be mixed nothing is heard, nor is it sent anything."""
         if codec != self.codec:
             self.count()
             self.codec = codec
-            if codec in SILENCE:
-                self.buffer = JitterBuffer(cast(CodecName, codec))
+            if codec in CODED:
+                self.buffer = _CodedStream(codec, self.session.clock)
+            elif codec in SILENCE:
+                self.buffer = JitterBuffer(self.law)
             self.room.changed()
+
+    @property
+    def law(self) -> CodecName:
+        """In which it is mixed."""
+        return "PCMU" if self.codec == "PCMU" else "PCMA"
+
+    @property
+    def say(self) -> Say:
+        """What takes its mix."""
+        return self.session.say if self.codec in SILENCE else _said_to(self.session)
 
     def count(self) -> None:
         """Lets the session know what was wrong with what it said; before the buffer goes."""
@@ -54,8 +97,8 @@ class Room:
         self._cadence = cadence
         self._seats: dict[Session, Seat] = {}
         self._blend = Blend([])
-        self._hearing: list[Session] = []
-        self._buffers: list[JitterBuffer] = []
+        self._says: list[Say] = []
+        self._buffers: list[JitterBuffer | CodedBuffer] = []
         self._stale = True
 
     def __len__(self) -> int:
@@ -90,19 +133,19 @@ class Room:
         if self._stale:
             self._arrange()
         frames = self._blend.mix([buffer.take() for buffer in self._buffers])
-        for session, frame in zip(self._hearing, frames, strict=True):
-            session.say(frame, now)
+        for say, frame in zip(self._says, frames, strict=True):
+            say(frame, now)
         return bool(self._seats)
 
     def _arrange(self) -> None:
         self._stale = False
-        seats = [seat for seat in self._seats.values() if seat.codec in SILENCE]
-        self._hearing = [seat.session for seat in seats]
-        places = {session: place for place, session in enumerate(self._hearing)}
+        seats = [seat for seat in self._seats.values() if seat.codec in KNOWN]
+        self._says = [seat.say for seat in seats]
+        places = {seat.session: place for place, seat in enumerate(seats)}
         self._blend = Blend(
             [
                 Part(
-                    cast(CodecName, seat.codec),
+                    seat.law,
                     seat.role,
                     NOBODY if seat.coached is None else places.get(seat.coached, NOBODY),
                 )

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from media.control import Open, Silence, StreamStats, Unauthentic
+from media.codecs import KNOWN
+from media.control import USUAL, Digit, Open, Silence, StreamStats, Unauthentic, Wire
 from media.g711 import ALAW_TO_ULAW, SILENCE, ULAW_TO_ALAW
 from media.rtp.dtmf import DigitReceiver
 from media.rtp.inband import ToneReader
 from media.rtp.packet import HEADER, MARKER, PLAIN, Packet, is_rtcp, parse
+from media.rtp.parcels import OCTETS_A_MS
 from media.rtp.stats import Reception
 from media.worker.crypto_context import CryptoContext
 from media.worker.line import Host, Reader
 from media.worker.ports import BUFFER, VIEWS, Address, Port
 from media.worker.reporting import Reporting
 from media.worker.speaker import Speaker
+from media.worker.transcoding import Ear, Transcoding
 
 if TYPE_CHECKING:
     from media.worker.room import Seat
@@ -38,18 +41,23 @@ _pack_into = HEADER.pack_into
 class Session(Speaker):
     """One generation of a port, from Open to Release."""
 
-    __slots__ = ("_fed_ssrc", "_feeder", "_flooding", "_forward", "_in_event_pt", "_in_pt", "_listens", "_mark",
-                 "_muffled", "_octets", "_peer", "_peer_pt", "_peer_ssrc", "_put", "_receiver", "_receives",
+    __slots__ = ("_bond", "_bonded", "_ear", "_fed_ssrc", "_feeder", "_flooding", "_forward", "_in_event_pt",
+                 "_in_noise_pt", "_in_pt", "_listens", "_mark", "_most", "_muffled", "_noise_pt", "_octets",
+                 "_oversized", "_peer", "_peer_pt", "_peer_ssrc", "_put", "_receiver", "_receives",
                  "_reception", "_relayed_at", "_relayed_seq", "_relayed_ssrc", "_relayed_ts", "_rewrite", "_seen",
-                 "_seq_offset", "_shifted", "_silence_told", "_table", "_ts_offset", "_waits_since", "concealed",
-                 "digits", "dropped", "hidden_until", "muted", "reporting", "seat", "skipped", "tape",
-                 "tones")  # fmt: skip
+                 "_seq_offset", "_shifted", "_silence_told", "_table", "_translates", "_ts_offset", "_waits_since",
+                 "_wire", "concealed", "digits", "dropped", "hidden_until", "muted", "reporting", "seat", "skipped",
+                 "tape", "tones")  # fmt: skip
 
     def __init__(self, port: Port, gen: int, host: Host, now: float, previous: Address | None = None) -> None:
         super().__init__(port, gen, host, now, previous)
         # What Open says of what comes in.
         self._in_pt = -1
         self._in_event_pt: int | None = None
+        self._in_noise_pt: int | None = None
+        self._wire: Wire | None = None
+        self._noise_pt: int | None = None
+        self._most = 0
         self._listens = self._receives = False
         # What comes in.
         self._reception = Reception()
@@ -67,12 +75,18 @@ class Session(Speaker):
         self._relayed_at = 0.0
         self._rewrite = self._shifted = self._mark = False
         self._table: bytes | None = None
+        # What decodes and encodes between the two where packets cannot be passed on, and for which formats it was made;
+        # whether packets are longer than the peer takes; whether keys go on in another form.
+        self._bond: Transcoding | None = None
+        self._bonded: tuple[object, ...] = ()
+        self._oversized = self._translates = False
         # Whose packets went out last.
         self._feeder: Session | None = None
         # Its place in a room; where what it says goes then, or to whom silence in its place while it is muted.
         self.seat: Seat | None = None
         self.muted = False
         self._put: Put | None = None
+        self._ear: Ear | None = None
         self._muffled: Session | None = None
         self.concealed = self.skipped = 0
         # Keys that come as tones, what records the session, until when it must not hear.
@@ -93,6 +107,9 @@ class Session(Speaker):
         self._pt = command.audio_pt
         self._codec = command.codec
         self._event_pt = command.event_pt
+        if command.wire is not self._wire:
+            self._rewire(command.wire or USUAL)
+            self._wire = command.wire
         self._in_pt = command.audio_pt if command.receive_pt is None else command.receive_pt
         self._in_event_pt = command.event_pt if command.receive_event_pt is None else command.receive_event_pt
         if command.receive and not self._receives:
@@ -100,8 +117,9 @@ class Session(Speaker):
         self._receives = command.receive
         self._transmits = command.send
         self._listens = command.digits
-        self.stamp(command.digits)
-        tones = command.digits and self._in_event_pt is None and command.codec in SILENCE
+        inband = self._form == "inband"
+        self.stamp(command.digits or inband)
+        tones = (inband or (command.digits and self._in_event_pt is None)) and command.codec in SILENCE
         if not tones:
             self.tones = None
         elif self.tones is None or self.tones.codec != command.codec:
@@ -111,6 +129,36 @@ class Session(Speaker):
         if self.seat is not None:
             self.seat.tune(command.codec)
         self._relink()
+
+    def _rewire(self, wire: Wire) -> None:
+        """How the stream differs from a usual one."""
+        self._event_clock = wire.event_clock
+        self._receiver.clock = float(wire.event_clock)
+        self._reception.clock = float(wire.clock)
+        self._form = wire.keys
+        self._pack_for(wire.clock, wire.fmtp, wire.ptime, wire.maxptime)
+        self._most = wire.maxptime
+        self._noise_pt, self._in_noise_pt = wire.noise_pt, wire.receive_noise_pt
+
+    @property
+    def codec(self) -> str:
+        """The codec that is spoken."""
+        return self._codec
+
+    @property
+    def clock(self) -> int:
+        """Of the timestamps, in Hz."""
+        return self._out.clock
+
+    @property
+    def transcoded(self) -> bool:
+        """Whether it is bridged to one that speaks otherwise."""
+        return self._bond is not None
+
+    @property
+    def listens(self) -> bool:
+        """Whether keys are for us, rather than for the other side."""
+        return self._listens
 
     @property
     def formats(self) -> tuple[int, int, str]:
@@ -130,11 +178,16 @@ class Session(Speaker):
         """Ends relaying from and to this session."""
         peer = self._peer
         if peer is not None:
+            bonded = self._bond is not None
+            self._unbind()
             self._peer = peer._peer = None
             self._forward = peer._forward = None
             self._muffled = peer._muffled = None
             self._settle()
             peer._settle()
+            if bonded:
+                self._decide()
+                peer._decide()
 
     def sit(self, seat: Seat | None) -> None:
         """Says from now on what it says into a room, or no more."""
@@ -201,6 +254,11 @@ class Session(Speaker):
             self._silence_told = True
             self.host.emit(Silence(self.port.number, self.gen))
         received = self._reception.received
+        peer = self._peer
+        if peer is not None and peer._most and received and not self._oversized:
+            self._oversized = self._octets // received - 12 > peer._most * OCTETS_A_MS.get(self._codec, 1 << 16)
+            if self._oversized:
+                self._relink()
         flooding = received - self._seen > FLOOD * interval
         self._seen = received
         if flooding is not self._flooding:
@@ -219,14 +277,14 @@ class Session(Speaker):
             ts, at = out.ts, out.at
         else:
             ts, at = feeder._relayed_ts + feeder._ts_offset, feeder._relayed_at
-        return out.ssrc, (ts + int((now - at) * 8000.0)) & 0xFFFFFFFF
+        return out.ssrc, (ts + int((now - at) * out.clock)) & 0xFFFFFFFF
 
     # --- receiving and relaying ---
 
     def is_expected(self, size: int) -> bool:
         """Whether a datagram is RTP as negotiated, so that its sender may be latched to; counts it if not."""
         packet = parse(bytes(VIEWS[size]))
-        if packet is not None and packet.payload_type in (self._in_pt, self._in_event_pt):
+        if packet is not None and packet.payload_type in (self._in_pt, self._in_event_pt, self._in_noise_pt):
             return True
         self.dropped += 1
         return False
@@ -306,11 +364,27 @@ class Session(Speaker):
             if self.tones is not None and self._receives:
                 self.tones.feed(packet.seq, packet.ts, packet.payload)
                 self.host.sounded(self, now)
+                if self.tones.sounding and not self._listens:
+                    # The key goes on in another form, and is not to be heard as well.
+                    packet = replace(packet, payload=SILENT[self._codec] * len(packet.payload))
             self._relay(packet, now)
             return
         self._reception.other(packet.seq, packet.ssrc)
-        if packet.payload_type != self._in_event_pt:
+        if self._ear is not None:
+            self._ear.skip(packet.seq)
+        self._accept_other(packet, now)
+
+    def _accept_other(self, packet: Packet, now: float) -> None:
+        """What shares the stream of the audio: comfort noise, keys."""
+        if packet.payload_type == self._in_noise_pt:
+            if self._forward is not None and self._forward._noise_pt is not None:
+                self._relay(packet, now)
+        elif packet.payload_type != self._in_event_pt:
             self.dropped += 1
+        elif self._translates and not self._listens:
+            digit = self._receiver.feed(now, packet.seq, packet.ts, packet.ssrc, packet.marker, packet.payload)
+            if digit is not None and self._receives:
+                self.pass_on(digit, now)
         elif not self._listens:
             # The rest of a key that was taken here, such as a secret's last one, is not the other side's.
             if not self._receiver.goes_on(now, packet.seq, packet.ts, packet.ssrc, packet.marker, packet.payload):
@@ -320,6 +394,17 @@ class Session(Speaker):
             if digit is not None:
                 self.digits += 1
                 self.host.pressed(self, digit, now, now)
+
+    def pass_on(self, digit: str, now: float) -> None:
+        """A key that was pressed in a talk goes to the other side in the form it understands."""
+        peer = self._peer
+        if peer is None:
+            return
+        self.digits += 1
+        if peer._form == "info":
+            self.host.emit(Digit(self.port.number, self.gen, digit, now))
+        else:
+            peer.send_digits(digit, now)
 
     def accept_report(self, data: bytes, source: Address, now: float) -> None:
         """Takes what came from the peer's host to the port of the reports."""
@@ -339,6 +424,8 @@ class Session(Speaker):
                 return
             packet = replace(packet, payload=SILENT[self._codec] * len(packet.payload))
         payload_type = peer._pt if is_audio else peer._event_pt
+        if packet.payload_type == self._in_noise_pt:
+            payload_type = peer._noise_pt
         if payload_type is None:
             self.dropped += 1
             return
@@ -396,25 +483,66 @@ class Session(Speaker):
 
     def _relink(self) -> None:
         """After any change: decides anew what is relayed from here and to here."""
+        peer = self._peer
+        if peer is None:
+            self._decide()
+            return
+        self._bind(peer)
         self._decide()
-        if self._peer is not None:
-            self._peer._decide()
+        peer._decide()
+
+    def _bind(self, peer: Session) -> None:
+        """Two who cannot be relayed, but decoded, are transcoded; nothing changes where that is so already."""
+        same = self._codec == peer._codec and self._out.clock == peer._out.clock
+        table = (self._codec, peer._codec) in _TRANSLATE
+        oversized = self._oversized or peer._oversized
+        needed = ((not same and not table) or oversized) and self._codec in KNOWN and peer._codec in KNOWN
+        key = (self._codec, self._fmtp, peer._codec, peer._fmtp) if needed else ()
+        if key != self._bonded:
+            self._unbind()
+            if needed:
+                self._settle()
+                peer._settle()
+                self._bond = peer._bond = Transcoding(self, peer)
+                self._bonded, peer._bonded = key, (*key[2:], *key[:2])
+
+    def _unbind(self) -> None:
+        if self._bond is not None:
+            self._bond.end()
+        for session in (self, self._peer):
+            if session is not None:
+                session._bond, session._bonded = None, ()
+
+    def _passes_keys(self, peer: Session) -> bool:
+        """Whether the telephone-events of one are those of the other."""
+        events = peer._event_pt is not None and self._event_clock == peer._event_clock
+        return events and self._bond is None and peer._form not in ("info", "inband")
 
     def _decide(self) -> None:
         peer = self._peer
         self._relayed_ssrc = -1
         self._forward = muffled = put = None
+        self._ear = None
+        self._translates = peer is not None and not self._passes_keys(peer)
         heard = self._receives and not self._flooding
-        if peer is not None:
+        if peer is not None and self._bond is not None:
+            on = heard and not self.muted and peer._transmits
+            self._bond.listen(self, on)
+            if on:
+                self._ear = self._bond.ear(self)
+                put = self._ear.put
+        elif peer is not None:
             self._table = _TRANSLATE.get((self._codec, peer._codec))
-            if heard and peer._transmits and not peer._is_sending():
+            passes = self._codec == peer._codec or self._table is not None
+            if passes and heard and peer._transmits and not peer._is_sending():
                 if not self.muted:
                     self._forward = peer
                 elif self._codec in SILENT:
                     muffled = peer
         elif self.seat is not None and self.seat.listened_to:
             if heard and not self.muted:
-                put = self.seat.buffer.put
+                self._ear = self.seat.buffer
+                put = self._ear.put
             else:
                 # Not even what waits there is heard any more.
                 self.seat.buffer.clear()

@@ -131,6 +131,9 @@ class Sessions:
         self.searched.clear()
         for reader, digit in inband.read([tones for tones in searched if tones is not None]):
             session, at = searched[reader]
+            if not session.listens:
+                session.pass_on(digit, at)
+                continue
             session.digits += 1
             self.pressed(session, digit, at - inband.DELAY, at)
 
@@ -340,7 +343,7 @@ class Sessions:
         return WorkerStats(
             ports=len(self.ports),
             open=len(self.open),
-            playing=len(self.cadence) - len(self.rooms),
+            playing=len(self.cadence) - len(self.rooms) - sum(one.transcoded for one in self.open.values()) // 2,
             relayed=relayed,
             played=played,
             digits=digits,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from media.control import PlayDone
+from media.codecs import KNOWN, Encoder, encoder
+from media.control import KeyForm, PlayDone
 from media.prompts import Prompt
 from media.rtp.dtmf import DigitSender
 from media.rtp.outgoing import FRAME, Outgoing
 from media.rtp.packet import HEADER, MARKER, PLAIN
+from media.rtp.parcels import Parcel, parcel_for
+from media.rtp.tone_keys import ToneSender
 from media.worker.line import Host, Line
 from media.worker.player import Playback
 from media.worker.ports import Address, Port
@@ -17,7 +20,8 @@ _pack = HEADER.pack
 class Speaker(Line):
     """A line with something to say; keys go before prompts, and both before a mix."""
 
-    __slots__ = ("_codec", "_event_pt", "_keys", "_keys_ts", "_mixed_last", "_out", "_out_mark", "_playback", "_pt",
+    __slots__ = ("_codec", "_event_clock", "_event_pt", "_fmtp", "_form", "_keys", "_keys_ts", "_mixed_last", "_mouth",
+                 "_mouth_for", "_out", "_out_mark", "_parcel", "_playback", "_pt", "_ticks", "_tones_out",
                  "_transmits", "gen", "mixed", "played")  # fmt: skip
 
     def __init__(self, port: Port, gen: int, host: Host, now: float, previous: Address | None) -> None:
@@ -27,13 +31,23 @@ class Speaker(Line):
         self._pt = -1
         self._codec = ""
         self._event_pt: int | None = None
+        self._event_clock = 8000
+        self._form: KeyForm = "auto"
+        self._fmtp = ""
         self._transmits = False
         # What is being said.
         self._out = Outgoing(host.random(32), host.random(15), host.random(32))
         self._out_mark = 0
         self._playback: Playback | None = None
         self._keys: DigitSender | None = None
+        self._tones_out: ToneSender | None = None
         self._keys_ts = 0
+        # How it is packed: timestamp units of 20 ms; what collects frames for longer or shorter packets; what encodes
+        # samples of which rate.
+        self._ticks = FRAME
+        self._parcel: Parcel | None = None
+        self._mouth: Encoder | None = None
+        self._mouth_for = ("", 0)
         self._mixed_last = False
         self.played = self.mixed = 0
 
@@ -47,6 +61,19 @@ class Speaker(Line):
         """Decides anew what is relayed to here: `_is_sending` has changed."""
         raise NotImplementedError
 
+    def _pack_for(self, clock: int, fmtp: str, ptime: int, maxptime: int) -> None:
+        """How the peer wants what is said to it."""
+        if clock != self._out.clock:
+            # Timestamps of another clock are another stream's (RFC 3550 §5.2).
+            self._settle()
+            random = self.host.random
+            self._out = Outgoing(random(32), random(15), random(32))
+            self._out.clock = clock
+            self._ticks = clock // 50
+        if fmtp != self._fmtp:
+            self._fmtp, self._mouth = fmtp, None
+        self._parcel = parcel_for(self._codec, ptime, maxptime)
+
     # --- commands ---
 
     def play(self, play_id: int, prompts: list[Prompt], loop: bool, now: float) -> None:
@@ -58,21 +85,29 @@ class Speaker(Line):
     def stop_play(self) -> None:
         """Stops what plays."""
         self._end_playback("stopped")
-        if self._keys is None:
+        if self._keys is None and self._tones_out is None:
             self.host.cadence.remove(self)
 
     def send_digits(self, digits: str, now: float) -> None:
-        """Sends telephone events, after those still to be sent; raises ValueError for other characters."""
+        """Sends keys, after those still to be sent, in the form the peer understands: as events, else as tones.
+
+        Raises ValueError for other characters.
+        """
         if self._keys is not None:
             self._keys.append(digits)
-        elif self._event_pt is not None:
-            self._keys = DigitSender(digits)
+        elif self._tones_out is not None:
+            self._tones_out.append(digits)
+        elif self._event_pt is not None and self._form != "inband":
+            self._keys = DigitSender(digits, self._event_clock)
+            self._take_over(now)
+        elif self._codec in KNOWN:
+            self._tones_out = ToneSender(digits)
             self._take_over(now)
 
     # --- sending ---
 
     def _is_sending(self) -> bool:
-        return self._playback is not None or self._keys is not None
+        return self._playback is not None or self._keys is not None or self._tones_out is not None
 
     def _take_over(self, now: float) -> None:
         """Sends on its own from the next tick on, continuing the stream; what is relayed to here waits."""
@@ -86,7 +121,7 @@ class Speaker(Line):
         self._settle()
         seq, ts = self._out.resume(now)
         self._out.seq = seq - 1
-        self._out.ts = ts - FRAME
+        self._out.ts = ts - self._ticks
         self._out_mark = MARKER
         self._mixed_last = False
 
@@ -101,14 +136,20 @@ class Speaker(Line):
         """Sends the next 20 ms; False when nothing is left to be sent."""
         out = self._out
         out.at = now
-        out.ts = ts = (out.ts + FRAME) & 0xFFFFFFFF
+        out.ts = ts = (out.ts + self._ticks) & 0xFFFFFFFF
         playback = self._playback
         if self._keys is not None:
             self._step_keys(self._keys)
+        elif self._tones_out is not None:
+            self._step_tones(self._tones_out)
         elif playback is not None:
             frame = playback.next(self._codec)
             if frame is None:
                 self._end_playback("done")
+            elif self._parcel is not None:
+                if self._transmits:
+                    self._send_parcels(frame, self._parcel)
+                    self.played += 1
             elif self._transmits:
                 out.started = True
                 out.seq = seq = (out.seq + 1) & 0xFFFF
@@ -134,9 +175,50 @@ class Speaker(Line):
         self.transmit(_pack(PLAIN, self._event_pt | mark, out.seq, self._keys_ts, out.ssrc) + payload)
         self.played += 1
 
+    def _step_tones(self, tones: ToneSender) -> None:
+        frame = self._encoded(tones.step(), 8000)
+        if tones.done:
+            self._tones_out = None
+            self._relink()
+        if self._transmits:
+            self._send_frame(frame)
+            self.played += 1
+
+    def _encoded(self, samples: bytes, rate: int) -> bytes:
+        if self._mouth is None or self._mouth_for != (self._codec, rate):
+            self._mouth, self._mouth_for = encoder(self._codec, rate, self._fmtp), (self._codec, rate)
+        return self._mouth.encode(samples)
+
+    def _send_frame(self, frame: bytes) -> None:
+        """Sends 20 ms of the timestamp that it is."""
+        if self._parcel is not None:
+            self._send_parcels(frame, self._parcel)
+            return
+        out = self._out
+        out.started = True
+        out.seq = seq = (out.seq + 1) & 0xFFFF
+        self.transmit(_pack(PLAIN, self._pt | self._out_mark, seq, out.ts, out.ssrc) + frame)
+        self._out_mark = 0
+
+    def _send_parcels(self, frame: bytes, parcel: Parcel) -> None:
+        """Sends what is whole with this frame."""
+        out = self._out
+        for ts, payload in parcel.add(frame, out.ts):
+            out.started = True
+            out.seq = (out.seq + 1) & 0xFFFF
+            self.transmit(_pack(PLAIN, self._pt | self._out_mark, out.seq, ts, out.ssrc) + payload)
+            self._out_mark = 0
+
+    def say_samples(self, samples: bytes, rate: int, now: float) -> None:
+        """Sends 20 ms of samples, unless something else is being said."""
+        if self._is_sending() or not self._transmits:
+            self._mixed_last = False
+        else:
+            self.say(self._encoded(samples, rate), now)
+
     def say(self, frame: bytes, now: float) -> None:
         """Sends 20 ms of a mix, unless something else is being said."""
-        if self._playback is not None or self._keys is not None or not self._transmits:
+        if self._is_sending() or not self._transmits:
             self._mixed_last = False
             return
         if not self._mixed_last:
@@ -144,9 +226,6 @@ class Speaker(Line):
             self._mixed_last = True
         out = self._out
         out.at = now
-        out.started = True
-        out.seq = seq = (out.seq + 1) & 0xFFFF
-        out.ts = ts = (out.ts + FRAME) & 0xFFFFFFFF
-        self.transmit(_pack(PLAIN, self._pt | self._out_mark, seq, ts, out.ssrc) + frame)
-        self._out_mark = 0
+        out.ts = (out.ts + self._ticks) & 0xFFFFFFFF
+        self._send_frame(frame)
         self.mixed += 1

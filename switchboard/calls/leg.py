@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from media.control import KeyForm
 from media.offer_answer import Agreement, Codec, Remote
 from media.plane import Lease
 from switchboard.calls.reliable import Early, Reliable
@@ -68,7 +69,8 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     `dialog` is None until a tag of the peer is known; `lease` is None until media is needed. `source` is
     the address the peer's signalling comes from. `remote` is the peer's latest description,
     `remote_sdp` its bytes; `offered` are the codecs of our own offer, empty when the peer made it, `offered_also` its
-    other formats; `codecs` names those the leg may have where they are not the configuration's;
+    other formats; `codecs` names those the leg may have where they are not the configuration's, `keys` tells how keys
+    go to its peer;
     `offer_pending` is True while the answer to it is still to come in an ACK.
     `digits` is True while keys are for us rather than for the other side. `agent_id` is the agent whose phone
     it is, "" for anybody else; `ring_due` ends the attempt to reach a leg that is one of a call's `others`. `group` is
@@ -119,6 +121,7 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     early: dict[str, Early] = {}
     gateway: str = ""
     codecs: tuple[str, ...] = ()
+    keys: KeyForm = "auto"
 
     def move(self, moved_by: LegInput) -> bool:
         """Take the transition for `moved_by`; False and no change when the table has none."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from media.control import Wire
 from media.formats import ANY, OURS, Codec, free_payload_type, is_ours, is_wanted, same_codec
 from media.offer_answer import (
     Agreement,
@@ -234,9 +235,32 @@ def open_media(x: Exchange, leg: Leg) -> None:
         receive_event_pt=agreed.receive_event_pt,
         rtcp_port=agreed.rtcp_port,
         rtcp_mux=agreed.rtcp_mux,
+        wire=wire_of(leg, agreed),
     )
     leg.media_open = True
     leg.record.codec = agreed.codec
+
+
+def wire_of(leg: Leg, agreed: Agreement) -> Wire | None:
+    """How the leg's stream differs from a usual one; None where it does not."""
+    if (
+        agreed.ptime == 20
+        and agreed.maxptime == 0
+        and agreed.rate == agreed.event_rate == 8000
+        and agreed.send_noise_pt is None
+        and leg.keys == "auto"
+    ):
+        return None
+    return Wire(
+        agreed.rate,
+        agreed.fmtp,
+        agreed.ptime,
+        agreed.maxptime,
+        agreed.event_rate,
+        agreed.send_noise_pt,
+        agreed.receive_noise_pt,
+        leg.keys,
+    )
 
 
 def take_keys(x: Exchange, leg: Leg) -> None:

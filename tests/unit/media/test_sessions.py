@@ -28,6 +28,7 @@ from media.control import (
 from media.g711 import ALAW_TO_ULAW
 from media.prompts import PromptStore
 from media.rtp.dtmf import DigitSender
+from media.rtp.inband import ToneReader, read
 from media.rtp.packet import Packet, parse
 from media.worker import sessions
 from media.worker.line import CANDIDATE_FOR, CHECKED_FOR, UNLATCH_AFTER
@@ -123,6 +124,16 @@ def peer_of(bench: Bench, port: int) -> tuple[str, int] | None:
     except OSError:
         return None
     return peer
+
+
+def keys_in(frames: list[bytes]) -> str:
+    """The keys that are heard in A-law audio."""
+    reader = ToneReader("PCMA")
+    found = ""
+    for n, frame in enumerate(frames):
+        reader.feed(n, 160 * n, frame)
+        found += "".join(key for _, key in read([reader]))
+    return found
 
 
 class TestLatching:
@@ -454,12 +465,14 @@ class TestRelaying:
         bench.turn()
         assert bench.released(bench.a, 1).dropped == 2
 
-    def test_events_to_a_peer_without_events_are_dropped(self, bench: Bench) -> None:
-        """It negotiated none."""
+    def test_events_to_a_peer_without_events_become_tones(self, bench: Bench) -> None:
+        """It negotiated none, so the key sounds for 100 ms, once."""
         bench.bridged(event_pt=None)
-        bench.talk(bench.alice, bench.a, payload_type=101, payload=b"\x05\x0a\x00\xa0")
-        assert bench.bob.quiet(0.02)
-        assert bench.released(bench.a, 1).dropped == 1
+        for _ in range(3):
+            bench.talk(bench.alice, bench.a, payload_type=101, payload=b"\x05\x0a\x00\xa0")
+        bench.pass_time(0.3)
+        assert keys_in([packet.payload for packet in heard(bench.bob)]) == "5"
+        assert bench.released(bench.a, 1).dropped == 0
 
     def test_a_held_peer_hears_nothing(self, bench: Bench) -> None:
         """We may not send to it; what it sends is relayed."""
@@ -839,8 +852,9 @@ class TestDigits:
         assert len(heard(bench.alice)) == 7
 
     def test_keys_that_cannot_be_sent_are_ignored(self, bench: Bench) -> None:
-        """Wrong characters are counted; a peer without events gets none."""
-        bench.do(opened(bench.a, 1, bench.alice), opened(bench.b, 2, bench.bob, event_pt=None))
+        """Wrong characters are counted; a peer without events, whose codec we have not got, gets none."""
+        bench.do(opened(bench.a, 1, bench.alice))
+        bench.do(opened(bench.b, 2, bench.bob, event_pt=None, codec="G729", audio_pt=18))
         bench.do(SendDigits(bench.a, 1, "5x"), SendDigits(bench.b, 2, "5"))
         bench.pass_time(0.2)
         assert heard(bench.alice) == heard(bench.bob) == []
