@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 import msgspec
 
+from config.advice import advice
 from config.checks import findings
 from config.document import Document
 from config.errors import ConfigError
@@ -46,6 +47,15 @@ def load_config(path: Path | None = None) -> Config:
     for pointer, message, hint in findings(config):
         raise document.error(pointer, message, hint)
     return config
+
+
+def config_advice(config: Config, path: Path | None = None) -> list[str]:
+    """What in a configuration that was read from `path` is better done otherwise, each in one line."""
+    found = list(advice(config))
+    if not found:
+        return []
+    document = read_document(path or DEFAULT)
+    return [str(document.error(pointer, message, hint)) for pointer, message, hint in found]
 
 
 def read_document(path: Path) -> Document:

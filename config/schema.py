@@ -16,6 +16,7 @@ from config.values import Duration, ExtensionRange, Hidden, PortRange
 
 CodecName = Literal["PCMA", "PCMU", "G722", "opus", "any"]
 Codecs = Annotated[tuple[CodecName, ...], Meta(min_length=1)]
+Srtp = Literal["off", "optional", "required"]
 
 
 class Listen(Section, frozen=True):
@@ -100,6 +101,10 @@ class Media(Section, frozen=True):
     codecs: Codecs = ("PCMA", "PCMU")
     """What legs may speak, the most wanted first. Legs that share none are transcoded between those named, which costs
     CPU; ``opus`` needs libopus. ``any``: other codecs pass through where both sides share one."""
+    srtp: Srtp = "off"
+    """Whether media is secured by SRTP (RFC 4568), for trunks and accounts that do not say it themselves. ``required``:
+    nothing else is offered or taken, others get 488. ``optional``: either is taken, and keys are offered to those who
+    know them (RFC 8643). ``off``: who offers SRTP alone gets 488. The keys travel in SIP, which should go by TLS."""
     plane: Literal["workers", "none"] = "workers"
     """``none`` is for load tests only: calls are made as ever, but nobody hears anything."""
     carried: Annotated[int, Meta(ge=0)] = 0
@@ -135,6 +140,8 @@ class Trunk(Section, frozen=True):
     nat: bool = False
     landing: dict[str, str] = field(default_factory=dict)
     """Landing numbers of this carrier and the published number that each stands for."""
+    srtp: Srtp | None = None
+    """Whether its calls are secured, where it is not as ``media.srtp`` says."""
 
 
 class Account(Section, frozen=True):
@@ -144,6 +151,8 @@ class Account(Section, frozen=True):
     password: Hidden
     pin: Hidden | None = None
     """4 to 8 digits that open its mailbox from other phones; without it only the account's own phone does."""
+    srtp: Srtp | None = None
+    """Whether the calls of its phones are secured, where it is not as ``media.srtp`` says."""
 
 
 class Registrations(Section, frozen=True):

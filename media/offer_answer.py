@@ -13,7 +13,7 @@ from media.formats import PCMA as PCMA
 from media.formats import PCMU as PCMU
 from media.formats import Codec as Codec
 from media.ice_dtls import PROTOCOLS, PeerTransport, read_transport
-from media.sdes import PLAIN, RTP, SRTP, Crypto, Policy, Profile, allows, read_crypto
+from media.sdes import PLAIN, RTP, SRTP, Crypto, Keys, Policy, Profile, allows, read_crypto
 from media.sdp import (
     DIRECTIONS,
     Direction,
@@ -112,6 +112,8 @@ class Agreement(Struct, frozen=True, gc=False):
     receive_noise_pt: int | None = None
     #: The longest packet the peer takes, in milliseconds; 0: any.
     maxptime: int = 0
+    #: The keys of SRTP; None in clear.
+    secured: Keys | None = None
 
     @property
     def sends(self) -> Codec:

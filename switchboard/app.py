@@ -176,6 +176,8 @@ class Switch:
                 domain=domain,
                 domains=frozenset({domain, "localhost", *_hosts(config)}),
                 codecs=config.media.codecs,
+                srtp=config.media.srtp,
+                srtp_accounts={one.user: one.srtp for one in config.accounts if one.srtp is not None},
                 max_calls=config.limits.calls,
                 ring_timeout=config.limits.ring_timeout,
                 auto_answer=auto_answer_lines(config.sip.auto_answer, domain),
@@ -194,7 +196,7 @@ class Switch:
             media=self.plane,
             routing=self.directory,
             trunks={
-                one.name: Trunk(one.name, trunk_address(one.to, one.transport), one.nat, one.landing)
+                one.name: Trunk(one.name, trunk_address(one.to, one.transport), one.nat, one.landing, srtp=one.srtp)
                 for one in config.trunks
             },
             flows=FlowShelf(flows),
@@ -445,6 +447,11 @@ class Switch:
             ),
             ("dns_lookups", "Questions put to DNS.", lambda: self.locator.lookups),
             ("dns_failures", "Questions that no DNS server answered.", lambda: self.locator.failures),
+            (
+                "media_unauthentic",
+                "Datagrams from peers of secured legs that were refused: a wrong key, a replay, media in clear.",
+                lambda: sum(stats.unauthentic for stats in self.plane.worker_stats().values()),
+            ),
             ("journal_records", "Records appended to the journal.", lambda: journal.counts()["appended"]),
             ("journal_failures", "Records that could not be written at once.", lambda: journal.counts()["failed"]),
             ("flow_reloads_refused", "Changed flows that were refused.", lambda: self.flow_reload.refused),

@@ -139,7 +139,7 @@ def _leg(record: CallRecord, leg: LegRecord) -> tuple[str, ...]:
         f"ended {_since(record, leg.ended_us)}" if leg.ended_us is not None else "",
         status,
         leg.cause,
-        leg.codec,
+        f"{leg.codec} {leg.secured}".rstrip(),
         media,
     )
 

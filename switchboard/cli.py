@@ -47,13 +47,15 @@ def run(
 def check(config: ConfigOption = None) -> None:
     """Read the configuration and the flows it names, and say what is wrong with them."""
     from config.errors import ConfigError
-    from config.loader import load_config
+    from config.loader import config_advice, load_config
     from ivr_flows.errors import FlowError
     from switchboard.app import load_flows
 
     try:
         loaded = load_config(config)
         flows = load_flows(loaded, config)
+        for advice in config_advice(loaded, config):
+            typer.echo(f"warning: {advice}", err=True)
     except (ConfigError, FlowError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None

@@ -15,14 +15,14 @@ import msgspec
 import uvloop
 
 from config.errors import ConfigError
-from config.loader import load_config
+from config.loader import config_advice, load_config
 from config.schema import Config
 from ivr_flows.errors import FlowError
 from switchboard.app import Switch, load_flows
 from switchboard.first_admin import first_admin
 from switchboard.ops.control import ControlServer
 from switchboard.ops.http import serve_http
-from switchboard.ops.log import setup_log
+from switchboard.ops.log import get_logger, setup_log
 from switchboard.store.database import DatabaseError
 from switchboard.store.keys import KeyFileError
 from switchboard.store.store import Store
@@ -156,6 +156,8 @@ def main() -> int:
     try:
         config = load_config(arguments.config)
         setup_log(config.log)
+        for advice in config_advice(config, arguments.config):
+            get_logger().warning("config.advice", text=advice)
         flows = load_flows(config, arguments.config)
         store = Store(Path(config.store.directory).absolute(), fresh=config.store.fresh and restarts == 0)
         switch = Switch(config, sockets[0], workers, store, flows, arguments.config, streams=sockets[1:])

@@ -145,6 +145,7 @@ def leg_view(leg: Leg) -> LegView:
         sip_status=record.sip_status,
         cause=record.cause,
         codec=record.codec,
+        secured=record.secured,
     )
 
 
@@ -164,6 +165,7 @@ def leg_record_view(leg: LegRecord) -> LegView:
         sip_status=leg.sip_status,
         cause=leg.cause,
         codec=leg.codec,
+        secured=leg.secured,
         media=None if media is None else MediaView(
             received=media.received, sent=media.sent, lost=media.lost, jitter_ms=media.jitter_ms,
             peer_lost=media.peer_lost, peer_jitter_ms=media.peer_jitter_ms, round_trip_ms=media.round_trip_ms,

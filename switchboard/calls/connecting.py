@@ -32,6 +32,7 @@ from switchboard.calls.negotiation import lease_media, make_answer, make_offer, 
 from switchboard.calls.plan import Destination, Group, Plan, is_plain, only
 from switchboard.calls.reaching import reach
 from switchboard.calls.recording import talk_begins
+from switchboard.calls.securing import policy_of
 from switchboard.calls.session_timers import session_answered
 from switchboard.calls.wiring import settle
 from switchboard.sip.binding import Binding, by_preference
@@ -70,19 +71,19 @@ def _account_plan(x: Exchange, aor: str, shown: str, now: float) -> Plan | Cause
     """The phones of an account: those it prefers at once, the others after them (RFC 3261 §16.6)."""
     bindings = x.registrar.lookup(aor, now)
     if len(bindings) == 1:
-        return only(_phone(aor, shown, bindings[0]))
+        return only(_phone(x, aor, shown, bindings[0]))
     tiers = by_preference(bindings, x.settings.rung)
     if not tiers:
         return UNREGISTERED
     return tuple(
-        Group(tuple(_phone(aor, shown, one) for one in tier), failover=None, patience=x.settings.patience)
+        Group(tuple(_phone(x, aor, shown, one) for one in tier), failover=None, patience=x.settings.patience)
         for tier in tiers
     )
 
 
-def _phone(aor: str, shown: str, binding: Binding) -> Destination:
-    way = reach(binding)
-    return Destination(way.uri, f"<sip:{aor}>", shown, way.address, aor, way.nat, way.routes)
+def _phone(x: Exchange, aor: str, shown: str, binding: Binding) -> Destination:
+    way, srtp = reach(binding), policy_of(x, aor)
+    return Destination(way.uri, f"<sip:{aor}>", shown, way.address, aor, way.nat, way.routes, srtp=srtp)
 
 
 def _number_plan(x: Exchange, target: NumberTarget, shown: str) -> Plan | Cause:
@@ -93,7 +94,9 @@ def _number_plan(x: Exchange, target: NumberTarget, shown: str) -> Plan | Cause:
     by = "" if transport_of(trunk.to) == "udp" else f";transport={transport_of(trunk.to)}"
     uri = f"sip:{number.reveal('dial on trunk')}@{host_port(trunk.to)}{by}"
     shown = shown or target.shown
-    return only(Destination(uri, f"<{uri}>", shown, trunk.to, str(number), trunk.nat, codecs=trunk.codecs))
+    return only(
+        Destination(uri, f"<{uri}>", shown, trunk.to, str(number), trunk.nat, codecs=trunk.codecs, srtp=trunk.srtp)
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -207,6 +210,7 @@ def leg_to(x: Exchange, call: Call, plan: Plan, now: float, agent_id: str = "") 
         record=record,
         agent_id=agent_id,
         codecs=found.codecs,
+        srtp=found.srtp or x.settings.srtp,
     )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import zlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from secrets import token_bytes
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import msgspec
 
+from media.sdes import Policy
 from switchboard.calls.causes import Cause
 from switchboard.calls.flow_shelf import FlowShelf
 from switchboard.calls.news import NO_FEED, Feed
@@ -65,6 +67,8 @@ class Trunk(msgspec.Struct, frozen=True):
     """Landing numbers and the published ones they stand for."""
     codecs: tuple[str, ...] = ()
     """The names of its codecs where they are not those of `Settings`; `any`: others pass through."""
+    srtp: Policy | None = None
+    """Whether its calls are secured, where it is not as in `Settings`."""
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -93,6 +97,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     domain: str
     domains: frozenset[str]
     codecs: tuple[str, ...] = ("PCMA", "PCMU")
+    srtp: Policy = "off"
+    """Whether media is secured (RFC 4568)."""
+    srtp_accounts: Mapping[str, Policy] = {}
+    """The same by account, for those that differ."""
     max_calls: int = 5000
     ring_timeout: float = 30.0
     call_duration: float = 4 * 3600.0
@@ -451,11 +459,13 @@ class Exchange:
         desk: Desk = NO_DESK,
         pins: MailboxPins = _NO_PINS,
         locator: Locator | None = None,
+        secret: Callable[[int], bytes] = token_bytes,
     ) -> None:
         """`run` brings what comes from outside into the loop's one order of events, with the time.
 
         `deliver`, set by the engine, does so with an outcome for the flow of a call; `attempts`, set by the engine too,
-        says what becomes of a leg that was called, by its purpose. `slots` are the calls that are parked.
+        says what becomes of a leg that was called, by its purpose. `slots` are the calls that are parked. `secret`
+        gives so many octets for a key of SRTP.
         """
         self.settings = settings
         self.core = core
@@ -476,6 +486,7 @@ class Exchange:
         self.secrets = secrets
         self.meter = meter
         self.token = token
+        self.secret = secret
         self.new_id = new_id
         self.utc_us = utc_us
         self.log = log

@@ -34,6 +34,7 @@ from switchboard.calls.negotiation import read_offer
 from switchboard.calls.queueing import Wish, enqueue
 from switchboard.calls.reliable import not_taken
 from switchboard.calls.replaces import replace_leg
+from switchboard.calls.securing import policy_of
 from switchboard.calls.session_timers import too_brief
 from switchboard.sip.errors import SipError
 from switchboard.sip.message import Request
@@ -110,7 +111,7 @@ def new_invite(x: Exchange, tx: ServerTransaction, request: Request, now: float)
         cause = SHUTDOWN if x.draining else CONGESTION
         refuse(x, tx, 503, now, cause.reason_header, "Retry-After: 5")
         return
-    call = _open_call(x, tx, request, context, now)
+    call = _open_call(x, tx, request, context, account, now)
     if call is not None:
         if account:
             call.account = account
@@ -168,7 +169,9 @@ def _note_agent(x: Exchange, call: Call, account: str, now: float) -> None:
         agent_began(x, call.caller, now)
 
 
-def _open_call(x: Exchange, tx: ServerTransaction, request: Request, context: str, now: float) -> Call | None:
+def _open_call(
+    x: Exchange, tx: ServerTransaction, request: Request, context: str, account: str, now: float
+) -> Call | None:
     trunk = x.trunks.get(context)
     call_id = x.new_id()
     number = caller_number(request)
@@ -183,6 +186,7 @@ def _open_call(x: Exchange, tx: ServerTransaction, request: Request, context: st
         sdp_id=x.session_id(),
         record=caller_record,
         codecs=trunk.codecs if trunk is not None else (),
+        srtp=policy_of(x, account) if trunk is None else trunk.srtp or x.settings.srtp,
     )
     if request.body:
         try:

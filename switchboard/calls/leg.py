@@ -14,6 +14,7 @@ import msgspec
 from media.control import KeyForm
 from media.offer_answer import Agreement, Codec, Remote
 from media.plane import Lease
+from media.sdes import Crypto, Policy
 from switchboard.calls.reliable import Early, Reliable
 from switchboard.calls.session_timers import Session
 from switchboard.sip.dialog import Dialog
@@ -71,6 +72,7 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     `remote_sdp` its bytes; `offered` are the codecs of our own offer, empty when the peer made it, `offered_also` its
     other formats; `codecs` names those the leg may have where they are not the configuration's, `keys` tells how keys
     go to its peer;
+    `srtp` says whether its media is secured, `crypto` are the lines of keys that our last description showed;
     `offer_pending` is True while the answer to it is still to come in an ACK.
     `digits` is True while keys are for us rather than for the other side. `agent_id` is the agent whose phone
     it is, "" for anybody else; `ring_due` ends the attempt to reach a leg that is one of a call's `others`. `group` is
@@ -122,6 +124,8 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     gateway: str = ""
     codecs: tuple[str, ...] = ()
     keys: KeyForm = "auto"
+    srtp: Policy = "off"
+    crypto: tuple[Crypto, ...] = ()
 
     def move(self, moved_by: LegInput) -> bool:
         """Take the transition for `moved_by`; False and no change when the table has none."""

@@ -27,9 +27,11 @@ from media.offer_answer import (
     event_payload_type,
     read_remote,
 )
+from media.sdes import PLAIN
 from media.sdp import SdpError
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
+from switchboard.calls.securing import answer_profile, offer_profile, secured_by_answer
 
 EVENT_PT: Final = 101
 WIDE_EVENT_PT: Final = 110
@@ -43,6 +45,7 @@ def lease_media(x: Exchange, leg: Leg, near: Leg | None = None) -> bool:
         if leg.lease is None:
             return False
         x.media_legs[leg.lease.port, leg.lease.gen] = leg
+        leg.crypto = ()
     return True
 
 
@@ -53,7 +56,7 @@ def codecs_of(x: Exchange, leg: Leg) -> tuple[str, ...]:
 
 def read_offer(x: Exchange, leg: Leg, body: bytes) -> None:
     """Take the peer's offer; raises SdpError (with the status owed) when nothing in it can be used."""
-    remote = read_remote(body)
+    remote = read_remote(body, leg.srtp)
     if choose(remote, codecs_of(x, leg)) is None:
         raise SdpError("no codec of ours", status=488)
     leg.remote, leg.remote_sdp, leg.offered = remote, body, ()
@@ -107,6 +110,7 @@ def make_offer(x: Exchange, leg: Leg, near: Leg | None, *, ours: bool = False) -
         also=leg.offered_also,
         ptime=ptime,
         maxptime=maxptime,
+        profile=PLAIN if leg.srtp == "off" else offer_profile(x, leg),
     )
     return leg.local_sdp
 
@@ -140,9 +144,10 @@ def _also(codecs: tuple[Codec, ...], event_pt: int, near: Remote | None) -> tupl
 
 
 def take_answer(leg: Leg, body: bytes) -> None:
-    """Conclude our offer with the peer's answer; raises SdpError when it takes none of our codecs."""
-    remote = read_remote(body)
-    leg.agreement = agree_as_offerer(remote, leg.offered, leg.offered_event_pt, also=leg.offered_also)
+    """Conclude our offer with the peer's answer; raises SdpError when it takes none of our codecs or keys."""
+    remote = read_remote(body, leg.srtp)
+    agreed = agree_as_offerer(remote, leg.offered, leg.offered_event_pt, also=leg.offered_also)
+    leg.agreement = agreed if leg.srtp == "off" else secured_by_answer(leg, remote, agreed)
     leg.remote, leg.remote_sdp = remote, body
 
 
@@ -158,6 +163,7 @@ def make_answer(x: Exchange, leg: Leg, prefer: Agreement | None = None) -> bytes
     event_pt = event.payload_type if event is not None else None
     noise_pt = leg.remote.noise_pt if prefer is not None and prefer.send_noise_pt is not None else None
     direction = answer_direction(leg.remote.direction)
+    before = leg.agreement
     leg.agreement = agree_as_answerer(leg.remote, codec, event_pt, direction, noise_pt)
     leg.sdp_version += 1
     also = () if event is None or event.rate == 8000 else (event,)
@@ -174,6 +180,7 @@ def make_answer(x: Exchange, leg: Leg, prefer: Agreement | None = None) -> bytes
         also=also if noise_pt is None else (*also, Codec("CN", noise_pt)),
         ptime=prefer.ptime if prefer is not None else 20,
         maxptime=prefer.maxptime if prefer is not None else 0,
+        profile=PLAIN if leg.srtp == "off" else answer_profile(x, leg, before),
     )
     return leg.local_sdp
 
@@ -236,9 +243,12 @@ def open_media(x: Exchange, leg: Leg) -> None:
         rtcp_port=agreed.rtcp_port,
         rtcp_mux=agreed.rtcp_mux,
         wire=wire_of(leg, agreed),
+        secured=agreed.secured,
     )
     leg.media_open = True
     leg.record.codec = agreed.codec
+    if agreed.secured is not None:
+        leg.record.secured = agreed.secured.suite
 
 
 def wire_of(leg: Leg, agreed: Agreement) -> Wire | None:

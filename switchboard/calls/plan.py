@@ -10,6 +10,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from media.sdes import Policy
+
 Address = tuple[str, int]
 
 UNAVAILABLE: Final = frozenset({408, 430, 500, 502, 503, 504})
@@ -21,7 +23,8 @@ class Destination(msgspec.Struct, frozen=True):
 
     `routes` are those of its Path (RFC 3327), the nearest first; `headers` lines for this destination alone.
     `gateway` is whose channel it takes and whose account answers its challenges, "" for none.
-    `codecs` names those it may have where they are not the configuration's; all are offered those of the first.
+    `codecs` names those it may have where they are not the configuration's, `srtp` whether it is secured, likewise; all
+    are offered those of the first.
     """
 
     uri: str
@@ -34,6 +37,7 @@ class Destination(msgspec.Struct, frozen=True):
     headers: tuple[str, ...] = ()
     gateway: str = ""
     codecs: tuple[str, ...] = ()
+    srtp: Policy | None = None
 
 
 class Group(msgspec.Struct, frozen=True):

@@ -61,6 +61,7 @@ def restore_media(x: Exchange, leg: Leg, now: float) -> None:
     def done(new: Leg | None, status: int, now: float) -> None:
         if new is not None and leg.talking:
             leg.agreement, leg.remote, leg.remote_sdp = new.agreement, new.remote, new.remote_sdp
+            leg.crypto = new.crypto
             open_media(x, leg)
 
     _send(x, Reinvite(leg, msgspec.structs.replace(leg), done, lambda new: make_offer(x, new, leg)), now)
@@ -170,7 +171,8 @@ def _send_again(x: Exchange, asked: Reinvite, now: float) -> None:
             reinvite_failed(x, asked, 491, now)
     else:
         # The peer's own has changed what is agreed meanwhile.
-        asked.new = msgspec.structs.replace(leg, lease=new.lease, media_open=new.media_open and leg.media_open)
+        opened = new.media_open and leg.media_open
+        asked.new = msgspec.structs.replace(leg, lease=new.lease, media_open=opened, crypto=new.crypto)
         _send(x, asked, now)
 
 

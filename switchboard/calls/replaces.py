@@ -62,7 +62,7 @@ def _answering_leg(x: Exchange, tx: ServerTransaction, request: Request, old: Le
     new = Leg(
         id=record.id, call_id=old.call_id, role=old.role, local_tag=x.token(), source=tx.source, nat=True,
         sdp_id=x.session_id(), record=record, purpose=old.purpose, agent_id=old.agent_id, group=old.group,
-        holding=old.holding, engaged=old.engaged,
+        holding=old.holding, engaged=old.engaged, srtp=old.srtp,
     )  # fmt: skip
     try:
         read_offer(x, new, request.body)

@@ -65,6 +65,8 @@ class LegRecord(msgspec.Struct, array_like=True, kw_only=True):
     codec: str = ""
     media: MediaRecord | None = None
     agent: str = ""
+    secured: str = ""
+    """The suite of SRTP; "" where the audio was in clear."""
 
 
 class SegmentRecord(msgspec.Struct, array_like=True, kw_only=True, gc=False):

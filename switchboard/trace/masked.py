@@ -19,7 +19,7 @@ _PROOF: Final = re.compile(
 _DIGEST: Final = re.compile(rb"(?is)\s*digest\s")
 _PARAMETER: Final = re.compile(rb'([\w-]+)(\s*=\s*)("(?:[^"\\]|\\.)*"|[^\s,"]+)')
 _SHOWN: Final = frozenset((b"username", b"realm", b"algorithm", b"qop", b"nc", b"uri"))
-_KEY: Final = re.compile(rb"(?im)^(a=crypto:[0-9]+ \S+ |a=ice-pwd:|k=)([^\r\n]*)")
+_KEY: Final = re.compile(rb"(?im)^(a=crypto:[^\s:]*[ \t]+[^\s:]+[ \t]+|a=crypto:|a=ice-pwd:|k=)([^\r\n]*)")
 _TYPE: Final = re.compile(rb"(?im)^(?:content-type|c)[ \t]*:[ \t]*([^\s;]+)")
 _OPEN_BODIES: Final = frozenset((b"application/sdp", b"message/sipfrag"))
 _GRAPHIC: Final = re.compile(rb"[^\r\n]")
@@ -35,6 +35,11 @@ def masked(wire: bytes) -> bytes:
     else:
         body = _KEY.sub(lambda match: match[1] + _stars(match[2]), body)
     return _NUMBER.sub(_number, head) + blank + _NUMBER.sub(_number, body)
+
+
+def without_keys(wire: bytes) -> bytes:
+    """The message without keys of media alone: nobody who may see numbers needs to hear the call by them."""
+    return _KEY.sub(lambda match: match[1] + _stars(match[2]), wire)
 
 
 def _stars(text: bytes) -> bytes:

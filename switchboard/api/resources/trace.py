@@ -17,7 +17,7 @@ from switchboard.api.resources.parts import Parts, Wired
 from switchboard.api.types import MessageStep, TraceView
 from switchboard.ops.masking import clean_text
 from switchboard.trace.ladder import Step, climb
-from switchboard.trace.masked import masked
+from switchboard.trace.masked import masked, without_keys
 
 REST: Final = 0.001
 """Seconds that the searching thread leaves to calls now and then."""
@@ -74,7 +74,7 @@ async def _trace(
 
 
 def _view(step: Step, first: float, *, reveal: bool, wire: bool) -> MessageStep:
-    shown = b"" if not wire else step.wire if reveal else masked(step.wire)
+    shown = b"" if not wire else without_keys(step.wire) if reveal else masked(step.wire)
     return MessageStep(
         ms=round((step.at - first) * 1000, 3),
         direction="out" if step.outgoing else "in",

@@ -49,6 +49,8 @@ class LegView(View, frozen=True, kw_only=True):
     sip_status: int | None = None
     cause: str = ""
     codec: str = ""
+    secured: str = ""
+    """The suite of SRTP; "" where the audio is in clear."""
     media: MediaView | None = None
 
 

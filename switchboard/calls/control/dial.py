@@ -94,16 +94,17 @@ def new_call(x: Exchange, party: Party, shown: str, now: float) -> Call:
         record_caller(x, call, x.secrets.open(number.secret))
     else:
         record.caller_masked = plan[0].destinations[0].peer
-    _address(call, plan)
+    _address(x, call, plan)
     call.enter(Phase.CONNECTING)
     call.end_due = now + x.settings.call_duration
     return call
 
 
-def _address(call: Call, plan: Plan) -> None:
+def _address(x: Exchange, call: Call, plan: Plan) -> None:
     assert call.control is not None
     call.control.plan, found = plan, plan[0].destinations[0]
     call.caller.source, call.caller.nat, call.caller.record.peer = found.address, found.nat, found.peer
+    call.caller.srtp = found.srtp or x.settings.srtp
 
 
 def _answered(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from switchboard.trace.masked import masked
+from switchboard.trace.masked import masked, without_keys
 
 HEAD = b"INVITE sip:4008001234@192.0.2.1 SIP/2.0\r\nCall-ID: a\r\n"
 SDP = b"Content-Type: application/sdp\r\n\r\nv=0\r\n"
@@ -19,6 +19,9 @@ CASES = (
     (HEAD, b"s3cretproof", b"Authorization: Basic s3cretproof\r\n\r\n", b"***"),
     (HEAD, b"s3cretproof", b"Authentication-Info: rspauth=s3cretproof\r\n\r\n", b"rspauth"),
     (HEAD, b"s3cretkey", SDP + b"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:s3cretkey\r\n", b"AES_CM_128_HMAC_SHA1_80"),
+    (HEAD, b"s3cretkey", SDP + b"a=crypto:1\tAES_CM_128_HMAC_SHA1_80\t inline:s3cretkey|2^20\r\n", b"_SHA1_80"),
+    (HEAD, b"s3cretkey", SDP + b"a=crypto:s3cretkey\r\n", b"a=crypto:***"),
+    (HEAD, b"s3cretkey", SDP + b"A=CRYPTO:1 inline:s3cretkey\r\n", b"A=CRYPTO:"),
     (HEAD, b"s3cretkey", SDP + b"a=ice-pwd:s3cretkey\r\n", b"a=ice-pwd:***"),
     (HEAD, b"Signal=5", b"Content-Type: application/dtmf-relay\r\n\r\nSignal=5\r\nDuration=160\r\n", b"***"),
     (HEAD, b"Signal=5", b"\r\nSignal=5", b"***"),
@@ -45,3 +48,13 @@ def test_addresses_ports_and_descriptions_stay() -> None:
     assert masked(message) == message
     notify = b"NOTIFY sip:x SIP/2.0\r\nContent-Type: message/sipfrag\r\n\r\nSIP/2.0 180 Ringing\r\n"
     assert masked(notify) == notify
+
+
+def test_who_may_see_numbers_sees_no_keys() -> None:
+    """Revealed messages still hold no key of media; all else is as it was."""
+    line = b"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:s3cretkey\r\n"
+    message = HEAD + b"From: <sip:13912345678@192.0.2.7>\r\n" + SDP
+    shown = without_keys(message + line)
+    assert shown.startswith(message)
+    assert b"s3cretkey" not in shown
+    assert len(shown) == len(message + line)
