@@ -71,7 +71,6 @@ class Remote(Struct, frozen=True, gc=False):
     wide_events: tuple[tuple[int, int], ...] = ()
     noise_pt: int | None = None
     maxptime: int = 0
-
     #: Its transport, and those of its crypto lines that can be used; none where it is in clear.
     protocol: str = RTP
     crypto: tuple[Crypto, ...] = ()

@@ -15,6 +15,8 @@ from ivr_flows.events import HttpDone
 from ivr_flows.loader import LIBRARY, load_library
 from ivr_flows.model import Flow
 from media.offer_answer import PCMA, PCMU, build_answer, build_offer, read_remote
+from media.sdes import PLAIN as SDES_PLAIN
+from media.sdes import Policy, Profile
 from routing.acd import model as acd
 from routing.acd.engine import Engine
 from routing.dialplan import DialPlan, Entry
@@ -275,8 +277,10 @@ class Peer:
         elif isinstance(event, CancelReceived):
             self.cancelled.append(event.tx)
 
-    def sdp(self, port: int = 40000, codecs: tuple[str, ...] = ("PCMA", "PCMU")) -> bytes:
-        """An offer of this peer."""
+    def sdp(
+        self, port: int = 40000, codecs: tuple[str, ...] = ("PCMA", "PCMU"), profile: Profile = SDES_PLAIN
+    ) -> bytes:
+        """An offer of this peer, secured as `profile` says."""
         known = {"PCMA": PCMA, "PCMU": PCMU}
         return build_offer(
             session_id=7,
@@ -285,11 +289,12 @@ class Peer:
             port=port,
             codecs=tuple(known[codec] for codec in codecs),
             event_pt=101,
+            profile=profile,
         )
 
-    def answer(self, offer: bytes, port: int = 41000) -> bytes:
-        """An answer to an offer."""
-        remote = read_remote(offer)
+    def answer(self, offer: bytes, port: int = 41000, profile: Profile = SDES_PLAIN) -> bytes:
+        """An answer to an offer, secured as `profile` says."""
+        remote = read_remote(offer, profile.policy)
         return build_answer(
             offer,
             session_id=8,
@@ -299,6 +304,7 @@ class Peer:
             codec=remote.audio[0],
             event_pt=remote.event_pt,
             direction="sendrecv",
+            profile=profile,
         )
 
     @property
@@ -366,6 +372,9 @@ class World:
         session_expires: int = 0,
         reliable: Mode = "off",
         codecs: tuple[str, ...] = ("PCMA", "PCMU"),
+        srtp: Policy = "off",
+        trunk_srtp: Policy | None = None,
+        srtp_accounts: Mapping[str, Policy] | None = None,
     ) -> None:
         self.now = 1000.0
         serial = itertools.count(1)
@@ -394,8 +403,9 @@ class World:
             ]
         )
         self.core = SipCore(local=SWITCH, timers=Timers(), random_token=self.token, user_agent="switchboard")
-        trunk = Trunk("bench", AGENT, False)
+        trunk = Trunk("bench", AGENT, False, srtp=trunk_srtp)
         self.posted: list[Callable[[float], None]] = []
+        self.logged: list[tuple[str, dict[str, object]]] = []
         self.clock = StoppedClock()
         self.backends = ScriptedBackends()
         self.voice = MemoryVoice()
@@ -414,6 +424,8 @@ class World:
                 session_expires=session_expires,
                 reliable=reliable,
                 codecs=codecs,
+                srtp=srtp,
+                srtp_accounts=srtp_accounts or {},
             ),
             core=self.core,
             media=self.plane,
@@ -428,7 +440,7 @@ class World:
             token=self.token,
             new_id=new_id,
             utc_us=lambda now: int(now * 1e6),
-            log=lambda event, **values: None,
+            log=lambda event, **values: self.logged.append((event, values)),
             run=lambda work: self.posted.append(work),
             clock=self.clock,
             backends=self.backends,
