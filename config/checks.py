@@ -154,6 +154,11 @@ def _web(where: str, listen: Listen) -> Iterator[Finding]:
 def _media(config: Config) -> Iterator[Finding]:
     media = config.media
     yield from _concrete("media.address", media.address)
+    if media.address6 and (":" in media.address or ":" not in media.address6):
+        message = "media.address6 is the address on IPv6 beside a media.address on IPv4"
+        yield "media.address6", message, "leave one of them out"
+    elif media.address6:
+        yield from _concrete("media.address6", media.address6)
     if media.silence <= 0:
         yield "media.silence", "media.silence must be above zero", None
     if media.ports.pairs < 2 * media.workers:
@@ -162,7 +167,7 @@ def _media(config: Config) -> Iterator[Finding]:
     if media.carried and media.plane == "workers":
         yield "media.carried", "media.carried is for load tests: all audio is carried", "leave it out, or plane: none"
     for index, listen in enumerate(config.sip.listen):
-        if listen.port in media.ports and listen.host == media.address:
+        if listen.port in media.ports and listen.host in (media.address, media.address6):
             message = f"port {listen.port} is also within media.ports {media.ports}"
             yield f"sip.listen[{index}].port", message, "keep them apart"
     ours = address(media.address)

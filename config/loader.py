@@ -99,9 +99,12 @@ def _decode(kind: type, value: object) -> object:
 def _complete(config: Config, file: Path) -> Config:
     """Fill in what follows from elsewhere: the media address, and paths relative to the file."""
     base = file.absolute().parent
+    own = config.media.address or config.sip.listen[0].host
+    six = next((listen.host for listen in config.sip.listen if ":" in listen.host), "")
     media = msgspec.structs.replace(
         config.media,
-        address=config.media.address or config.sip.listen[0].host,
+        address=own,
+        address6=config.media.address6 or ("" if ":" in own else six),
         prompts=tuple(os.fspath(base / entry) for entry in config.media.prompts),
     )
     flows = tuple(os.fspath(base / entry) for entry in config.flows)

@@ -94,6 +94,9 @@ class Media(Section, frozen=True):
     ports: PortRange = PortRange(10000, 29999)
     address: str = ""
     """Local address of RTP; the loader fills in that of the first sip.listen when it is left out."""
+    address6: str = ""
+    """That of RTP with peers on IPv6 where ``address`` is on IPv4; that of sip.listen on IPv6 when it is left out. Both
+    families share ``ports``."""
     silence: Duration = Duration(60.0)
     """A stream without a packet for this long is reported."""
     prompts: tuple[str, ...] = ()

@@ -299,6 +299,7 @@ class StreamStats(msgspec.Struct, array_like=True, frozen=True, gc=False):
 class Hello(_Message, tag=1):
     """Opens each connection: who the worker is, all its ports, its open sessions.
 
+    `six` are those of its ports that are on IPv6, at `address6`, where others are on IPv4.
     `boot` differs after a restart; `client`, `last_seq` tell which commands it has had; no generation above
     `last_gen` was ever used.
     """
@@ -311,12 +312,15 @@ class Hello(_Message, tag=1):
     client: str = ""
     last_seq: int = 0
     last_gen: int = 0
+    address6: str = ""
+    six: list[int] = []
 
 
 class PortsAdded(_Message, tag=2):
-    """The worker was given more ports."""
+    """The worker was given more ports; of these `six` are on IPv6 where others are on IPv4."""
 
     ports: list[int]
+    six: list[int] = []
 
 
 class Digit(_Message, tag=3):

@@ -33,8 +33,11 @@ MediaEvent: TypeAlias = Digit | PlayDone | Released | Silence | WorkerLost | Rec
 class MediaPlane(Protocol):
     """Where the audio of calls is carried; every method returns at once."""
 
-    def lease(self, near: Lease | None = None) -> Lease | None:
-        """A free port, on the worker of `near` so that both can be bridged; None when there is none."""
+    def lease(self, near: Lease | None = None, *, six: bool = False) -> Lease | None:
+        """A free port, on the worker of `near` so that both can be bridged; None when there is none.
+
+        `six`: for a peer on IPv6, where the plane is on both families.
+        """
 
     def open(
         self,

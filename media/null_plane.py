@@ -78,7 +78,7 @@ class NullPlane:
 
     # --- leases ---
 
-    def lease(self, near: Lease | None = None) -> Lease | None:
+    def lease(self, near: Lease | None = None, *, six: bool = False) -> Lease | None:
         """A free number, longest unused first."""
         if not self._free:
             return None

@@ -51,16 +51,26 @@ _TICK = 1.0
 class _Worker:
     """What the plane knows of one worker."""
 
-    __slots__ = ("address", "foreign", "free", "leased", "link", "releasing", "stats")
+    __slots__ = ("address", "address6", "foreign", "free", "free_six", "leased", "link", "releasing", "six", "stats")
 
     def __init__(self, link: WorkerLink) -> None:
         self.link = link
         self.address = ""
+        self.address6 = ""
         self.free: deque[int] = deque()
+        self.free_six: deque[int] = deque()
+        self.six: set[int] = set()
         self.leased: dict[int, Lease] = {}
         self.foreign: dict[int, int] = {}
         self.releasing: set[int] = set()
         self.stats: WorkerStats | None = None
+
+    def give_back(self, port: int) -> None:
+        """A port may be leased again."""
+        if port in self.six:
+            self.free_six.append(port)
+        else:
+            self.free.append(port)
 
 
 class WorkerPlane:
@@ -113,26 +123,32 @@ class WorkerPlane:
 
     # --- leases ---
 
-    def lease(self, near: Lease | None = None) -> Lease | None:
-        """A free port, longest unused first, of the least loaded worker or of that of `near`."""
+    def lease(self, near: Lease | None = None, *, six: bool = False) -> Lease | None:
+        """A free port, longest unused first, of the least loaded worker or of that of `near`.
+
+        `six`: on IPv6, where the workers are on both families.
+        """
         if near is not None:
             number = near.worker
-            if not self._usable(self._workers[number]):
+            if not self._usable(self._workers[number], six):
                 return None
         else:
-            usable = [n for n, worker in enumerate(self._workers) if self._usable(worker)]
+            usable = [n for n, worker in enumerate(self._workers) if self._usable(worker, six)]
             if not usable:
                 return None
             number = min(usable, key=lambda n: len(self._workers[n].leased))
         worker = self._workers[number]
         self._gen += 1
-        lease = Lease(number, worker.free.popleft(), self._gen, worker.address)
+        if six and worker.address6:
+            lease = Lease(number, worker.free_six.popleft(), self._gen, worker.address6)
+        else:
+            lease = Lease(number, worker.free.popleft(), self._gen, worker.address)
         worker.leased[lease.port] = lease
         return lease
 
     @staticmethod
-    def _usable(worker: _Worker) -> bool:
-        return worker.link.up and bool(worker.free)
+    def _usable(worker: _Worker, six: bool) -> bool:
+        return worker.link.up and bool(worker.free_six if six and worker.address6 else worker.free)
 
     def release(self, lease: Lease) -> None:
         """Ends the session; the port is free again once the worker has said Released."""
@@ -145,7 +161,7 @@ class WorkerPlane:
     def counts(self) -> dict[str, int]:
         """Ports `free` and `leased` over all workers, `workers` connected."""
         return {
-            "free": sum(len(worker.free) for worker in self._workers),
+            "free": sum(len(worker.free) + len(worker.free_six) for worker in self._workers),
             "leased": sum(len(worker.leased) for worker in self._workers),
             "workers": sum(worker.link.up for worker in self._workers),
         }
@@ -286,10 +302,10 @@ class WorkerPlane:
     def worker_up(self, link: WorkerLink, hello: Hello) -> None:
         """Takes stock of the worker's ports; sessions that are not ours are ended."""
         worker = self._workers[self._numbers[link]]
-        worker.address = hello.address
+        worker.address, worker.address6 = hello.address, hello.address6
         self._gen = max(self._gen, hello.last_gen)
         worker.foreign = {port: gen for port, gen in hello.open if port not in worker.leased}
-        self._add_ports(worker, hello.ports)
+        self._add_ports(worker, hello.ports, hello.six)
         for port, gen in worker.foreign.items():
             link.send(Release(port, gen))
         for port in worker.releasing:
@@ -309,6 +325,7 @@ class WorkerPlane:
         worker.releasing.clear()
         worker.foreign.clear()
         worker.free.clear()
+        worker.free_six.clear()
         worker.stats = None
         self._told.append(WorkerLost(number, leases))
         self._tell()
@@ -317,7 +334,7 @@ class WorkerPlane:
         """Takes what concerns a living lease."""
         worker = self._workers[self._numbers[link]]
         if isinstance(event, PortsAdded):
-            self._add_ports(worker, event.ports)
+            self._add_ports(worker, event.ports, event.six)
         elif isinstance(event, WorkerStats):
             worker.stats = event
         elif isinstance(event, Released):
@@ -337,17 +354,20 @@ class WorkerPlane:
         self._on_events(told)
 
     @staticmethod
-    def _add_ports(worker: _Worker, ports: Sequence[int]) -> None:
-        known = {*worker.free, *worker.leased, *worker.foreign}
-        worker.free.extend(port for port in ports if port not in known)
+    def _add_ports(worker: _Worker, ports: Sequence[int], six: Sequence[int]) -> None:
+        known = {*worker.free, *worker.free_six, *worker.leased, *worker.foreign}
+        worker.six.update(six)
+        for port in ports:
+            if port not in known:
+                worker.give_back(port)
 
     def _released(self, worker: _Worker, event: Released) -> None:
         lease = worker.leased.get(event.port)
         if lease is not None and lease.gen == event.gen:
             del worker.leased[event.port]
             worker.releasing.discard(event.port)
-            worker.free.append(event.port)
+            worker.give_back(event.port)
             self._told.append(event)
         elif worker.foreign.get(event.port) == event.gen:
             del worker.foreign[event.port]
-            worker.free.append(event.port)
+            worker.give_back(event.port)

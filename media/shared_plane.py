@@ -46,11 +46,11 @@ class SharedPlane:
         """Of the real workers."""
         return self._real.worker_stats()
 
-    def lease(self, near: Lease | None = None) -> Lease | None:
+    def lease(self, near: Lease | None = None, *, six: bool = False) -> Lease | None:
         """A port of the plane of `near`; a real one while fewer than the limit are leased and one is free."""
         if near is not None:
-            return self._of(near).lease(near)
-        lease = self._real.lease() if self._real.counts()["leased"] < self._limit else None
+            return self._of(near).lease(near, six=six)
+        lease = self._real.lease(six=six) if self._real.counts()["leased"] < self._limit else None
         return lease if lease is not None else self._null.lease()
 
     def _of(self, lease: Lease) -> WorkerPlane | NullPlane:

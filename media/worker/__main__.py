@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--socket", required=True, help="Unix socket to be created for signalling")
     parser.add_argument("--supervisor-fd", type=int, required=True, help="inherited SEQPACKET socket")
     parser.add_argument("--address", default="127.0.0.1", help="address of the ports, as SDP tells it")
+    parser.add_argument("--address6", default="", help="the same of those on IPv6 beside others on IPv4")
     parser.add_argument("--prompts", nargs="*", default=[], metavar="DIR", help="where prompts are found")
     parser.add_argument("--silence", type=float, default=60.0, help="seconds without RTP that are told")
     parser.add_argument("--speech", metavar="DIR", help="where rendered texts are found")
@@ -55,6 +56,7 @@ def main() -> None:
         path=arguments.socket,
         supervisor=socket.socket(fileno=arguments.supervisor_fd),
         address=arguments.address,
+        address6=arguments.address6,
         prompts=prompts,
         silence=arguments.silence,
         recorder=arguments.recorder,

@@ -42,8 +42,12 @@ class Loop:
         prompts: PromptStore,
         silence: float,
         recorder: str | None = None,
+        address6: str = "",
     ) -> None:
-        """`recorder`: the Unix socket of the process that writes what is recorded."""
+        """`recorder`: the Unix socket of the process that writes what is recorded.
+
+        `address6`: that of the ports on IPv6 where others are on IPv4.
+        """
         self._number = number
         self._epoll = select.epoll()
         readers: dict[int, Reader] = {}
@@ -51,7 +55,7 @@ class Loop:
         self._sessions = Sessions(prompts, silence=silence, readers=readers, recorder=link)
         if link is not None:
             link.on_up, link.on_done = self._sessions.recordings.up, self._sessions.recordings.done
-        self._signalling = Signalling(path, number, address, self._sessions, self._epoll)
+        self._signalling = Signalling(path, number, address, self._sessions, self._epoll, address6)
         self._supervisor = Supervisor(supervisor, f"worker {number}", self._take_ports)
         self._sessions.readers[supervisor.fileno()] = self._supervisor.read
         self._epoll.register(supervisor.fileno(), select.EPOLLIN)
@@ -84,7 +88,7 @@ class Loop:
             # Its first ports come unasked; after a restart they are those of its predecessor.
             if len(sessions.open) != in_use and sessions.ports:
                 in_use = len(sessions.open)
-                supervisor.want(len(sessions.ports) - in_use, in_use)
+                self._want(in_use)
             if busy:
                 spare = now + COLLECT - clock()
                 if spare > 0.0:
@@ -113,6 +117,15 @@ class Loop:
                 window_ends = now + WINDOW
         self._signalling.flush()
         self._signalling.close()
+
+    def _want(self, in_use: int) -> None:
+        sessions, six = self._sessions, self._signalling.six
+        free, busy_six = len(sessions.ports) - in_use, 0
+        if six:
+            busy_six = len(six & sessions.open.keys())
+            self._supervisor.want(len(six) - busy_six, busy_six, six=True)
+            free -= len(six) - busy_six
+        self._supervisor.want(free, in_use - busy_six)
 
     def _check(self, now: float) -> None:
         self._sessions.check(now, CHECK_EVERY)

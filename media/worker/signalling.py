@@ -50,7 +50,13 @@ END_OF_FILE: Final = "end of file"
 class Signalling:
     """Listens on a Unix socket; of its connections the newest counts."""
 
-    def __init__(self, path: str, number: int, address: str, sessions: Sessions, epoll: select.epoll) -> None:
+    def __init__(
+        self, path: str, number: int, address: str, sessions: Sessions, epoll: select.epoll, address6: str = ""
+    ) -> None:
+        """`address6`: that of the ports on IPv6 where others are on IPv4."""
+        self.six: set[int] = set()
+        """The ports on IPv6, where there are others."""
+        self._address6 = address6
         self._path = path
         self._number = number
         self._address = address
@@ -110,6 +116,8 @@ class Signalling:
             client=self._client,
             last_seq=self._last_seq,
             last_gen=sessions.last_gen,
+            address6=self._address6,
+            six=sorted(self.six),
         )
 
     def _drop(self, why: str) -> None:
@@ -177,8 +185,10 @@ class Signalling:
 
     def ports_added(self, ports: list[Port]) -> None:
         """Tells of new ports; a Hello to come will list them anyway."""
+        six = [port.number for port in ports if self._address6 and port.family == socket.AF_INET6]
+        self.six.update(six)
         if ports and self._connection is not None:
-            self._sessions.emit(PortsAdded([port.number for port in ports]))
+            self._sessions.emit(PortsAdded([port.number for port in ports], six))
 
     @property
     def due(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from socket import AF_INET, AF_INET6
 from typing import Final
 
 import msgspec
@@ -39,17 +40,21 @@ class Supervisor:
         self.gone = False
         self._name = name
         self._take = take
-        self._asked = 0
+        self._asked: dict[int, int] = {AF_INET: 0, AF_INET6: 0}
 
     def ready(self) -> None:
         """Tells that the worker can be reached by signalling."""
         self._send({"ready": True})
 
-    def want(self, free: int, in_use: int) -> None:
-        """Asks for more ports when few are free, the more the more are in use; one wish at a time."""
-        if self._asked <= 0 and free < max(LOW_WATER, in_use // 4) and not self.draining:
-            self._asked = max(LOW_WATER, in_use // 2)
-            self._send({"more": self._asked})
+    def want(self, free: int, in_use: int, *, six: bool = False) -> None:
+        """Asks for more ports when few are free, the more the more are in use; one wish at a time for each family.
+
+        `six`: for those that the switch has on IPv6 beside the others.
+        """
+        family = AF_INET6 if six else AF_INET
+        if self._asked[family] <= 0 and free < max(LOW_WATER, in_use // 4) and not self.draining:
+            self._asked[family] = max(LOW_WATER, in_use // 2)
+            self._send({"more6" if six else "more": self._asked[family]})
 
     def _send(self, message: dict[str, bool | int]) -> None:
         try:
@@ -69,7 +74,9 @@ class Supervisor:
         for fault in faults:
             complain(f"{self._name}: port refused: {fault}")
         if ports:
-            self._asked -= len(ports)
+            for port in ports:
+                # Where IPv6 is all there is, nobody asks for it apart.
+                self._asked[port.family if self._asked.get(port.family, 0) > 0 else AF_INET] -= 1
             self._take(ports)
         if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
             complain(f"{self._name}: a message of the supervisor was cut")

@@ -39,9 +39,13 @@ WIDE_EVENT_PT: Final = 110
 
 
 def lease_media(x: Exchange, leg: Leg, near: Leg | None = None) -> bool:
-    """Hold a media port for the leg, on the worker of `near`; False when none is free."""
+    """Hold a media port for the leg, on the worker of `near`; False when none is free.
+
+    It is on IPv6 where the peer's description or, before there is one, its signalling is.
+    """
     if leg.lease is None:
-        leg.lease = x.media.lease(near.lease if near is not None else None)
+        there = leg.source[0] if leg.remote is None else leg.remote.address
+        leg.lease = x.media.lease(near.lease if near is not None else None, six=":" in there)
         if leg.lease is None:
             return False
         x.media_legs[leg.lease.port, leg.lease.gen] = leg

@@ -65,14 +65,20 @@ def _bind(listen: Listen) -> socket.socket:
 
 
 def check_media_address(config: Config, file: Path) -> None:
-    """Raise ListenError when RTP cannot be received on ``media.address`` at all."""
-    address = config.media.address
+    """Raise ListenError when RTP cannot be received on ``media.address`` or ``media.address6`` at all."""
+    for name in ("address", "address6"):
+        if getattr(config.media, name):
+            _check_media_address(config, file, name)
+
+
+def _check_media_address(config: Config, file: Path, name: str) -> None:
+    address = getattr(config.media, name)
     try:
         bind_udp(family(address), address, 0).close()
     except OSError as problem:
-        where = config_error(file, "media.address", "").place
+        where = config_error(file, f"media.{name}", "").place
         reason = (problem.strerror or str(problem)).lower()
-        message = f"cannot receive audio on {address}: {reason}; change media.address in {where}"
+        message = f"cannot receive audio on {address}: {reason}; change media.{name} in {where}"
         raise ListenError(message) from None
 
 

@@ -27,26 +27,31 @@ class Pair(NamedTuple):
 
 
 class PortPool:
-    """Binds pairs of a range on one local address, passing over ports that others hold."""
+    """Binds pairs of a range on one local address of each family, passing over ports that others hold.
 
-    __slots__ = ("_address", "_candidates", "_family", "bound", "limit")
+    A port is bound on one of them only: its number names it.
+    """
 
-    def __init__(self, address: str, ports: PortRange, limit: int) -> None:
+    __slots__ = ("_address", "_candidates", "_six", "bound", "limit")
+
+    def __init__(self, address: str, ports: PortRange, limit: int, six: str = "") -> None:
+        """`six` is the address on IPv6 beside one on IPv4; "" where there is one address only."""
         self._address = address
-        self._family = family(address)
+        self._six = six
         self._candidates = deque(range(ports.first, ports.last, 2))
         self.limit = min(limit, ports.pairs)
         self.bound = 0
 
-    def bind(self, count: int) -> list[Pair]:
+    def bind(self, count: int, *, six: bool = False) -> list[Pair]:
         """Up to ``count`` further pairs; fewer when the range or the limit on open files is used up."""
+        address = self._six if six else self._address
         pairs: list[Pair] = []
         untried = len(self._candidates)
         while untried and len(pairs) < count and self.bound < self.limit:
             untried -= 1
             port = self._candidates.popleft()
             try:
-                pair = self._bind_pair(port)
+                pair = _bind_pair(address, port)
             except OSError as problem:
                 if problem.errno in (errno.EMFILE, errno.ENFILE):
                     self._candidates.appendleft(port)
@@ -57,13 +62,15 @@ class PortPool:
             self.bound += 1
         return pairs
 
-    def _bind_pair(self, port: int) -> Pair:
-        rtp = bind_udp(self._family, self._address, port)
-        try:
-            return Pair(port, rtp, bind_udp(self._family, self._address, port + 1))
-        except OSError:
-            rtp.close()
-            raise
+
+def _bind_pair(address: str, port: int) -> Pair:
+    kind = family(address)
+    rtp = bind_udp(kind, address, port)
+    try:
+        return Pair(port, rtp, bind_udp(kind, address, port + 1))
+    except OSError:
+        rtp.close()
+        raise
 
 
 def family(address: str) -> socket.AddressFamily:

@@ -78,7 +78,7 @@ def _prepare(config: Config, file: Path, pid_file: Path | None, modules: Modules
         stack.callback(PidFile(pid_file).remove)
     descriptors = limits.raise_open_files()
     pairs = limits.port_pairs(descriptors)
-    pool = PortPool(config.media.address, config.media.ports, pairs)
+    pool = PortPool(config.media.address, config.media.ports, pairs, config.media.address6)
     if line := room(config.media.ports.pairs, pairs, descriptors):
         say(line)
     signalling = Child(
@@ -104,6 +104,7 @@ def _worker(config: Config, index: int, store: Path, recordings: Path, modules: 
     path = store / f"media-{index}.sock"
     arguments = [modules.worker, "--id", str(index), "--socket", str(path)]
     arguments += ["--address", config.media.address, "--silence", str(float(config.media.silence))]
+    arguments += ["--address6", config.media.address6] if config.media.address6 else []
     arguments += ["--recorder", str(store / RECORDER), "--speech", str(store / SPEECH)]
     arguments += ["--converted", str(store / CONVERTED), "--recordings", str(recordings)]
     arguments += ["--keys", str(store / KEYS)]

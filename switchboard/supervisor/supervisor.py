@@ -177,9 +177,10 @@ class Supervisor:
         if message.get("ready"):
             worker.ready = True
             self._greet()
-        more = message.get("more")
-        if isinstance(more, int) and more > 0:
-            self._bind_for(worker, min(more, _MOST_PAIRS))
+        for key in ("more", "more6"):
+            more = message.get(key)
+            if isinstance(more, int) and more > 0:
+                self._bind_for(worker, min(more, _MOST_PAIRS), six=key == "more6")
 
     def _greet(self) -> None:
         if self._phase > Phase.RUNNING or not all(child.ready for child in self._needed):
@@ -192,8 +193,8 @@ class Supervisor:
 
     # --- ports ---
 
-    def _bind_for(self, worker: Worker, count: int) -> None:
-        pairs = self._pool.bind(count)
+    def _bind_for(self, worker: Worker, count: int, *, six: bool = False) -> None:
+        pairs = self._pool.bind(count, six=six)
         worker.pairs += pairs
         _hand_over(worker, pairs)
         if not pairs:
@@ -221,7 +222,10 @@ class Supervisor:
             if child.pairs:
                 _hand_over(child, child.pairs)
             else:
-                self._bind_for(child, self._first_share)
+                six = min(CHUNK, self._first_share // 2) if self._config.media.address6 else 0
+                self._bind_for(child, self._first_share - six)
+                if six:
+                    self._bind_for(child, six, six=True)
         elif child is self._signalling:
             self._equip_signalling()
 

@@ -62,7 +62,7 @@ class FakePlane(MediaPlane):
 
     # --- MediaPlane ---
 
-    def lease(self, near: Lease | None = None) -> Lease | None:
+    def lease(self, near: Lease | None = None, *, six: bool = False) -> Lease | None:
         """The next port of the worker with most ports, or of that of `near`."""
         if near is not None:
             worker = near.worker
