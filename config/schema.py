@@ -20,7 +20,7 @@ Srtp = Literal["off", "optional", "required"]
 
 
 class Listen(Section, frozen=True):
-    """One address on which SIP is received."""
+    """One address on which SIP is received; each transport may have one on IPv4 and one on IPv6."""
 
     host: str
     port: Port = 5060

@@ -66,6 +66,8 @@ class StandIn:
         self.client = ""
         self.last_seq = 0
         self.last_gen = 0
+        self.address6 = ""
+        self.six: list[int] = []
         self.commands: asyncio.Queue[Command] = asyncio.Queue()
         self.connections = 0
         self.writer: asyncio.StreamWriter | None = None
@@ -105,6 +107,8 @@ class StandIn:
                     self.client,
                     self.last_seq,
                     self.last_gen,
+                    self.address6,
+                    self.six,
                 )
             )
         task = asyncio.current_task()
@@ -248,6 +252,33 @@ class TestLeases:
         assert two.plane.lease(first) is None
         assert two.plane.lease(second) is not None
         assert two.plane.lease() is None
+
+    async def test_ports_are_leased_in_the_family_of_the_peer(self, tmp_path: Path) -> None:
+        """Where the worker has both; each comes back to its own."""
+        worker = StandIn(tmp_path / "0", [10, 12, 14])
+        worker.address6, worker.six = "2001:db8::7", [12, 14]
+        one = Setup(tmp_path, [worker])
+        await one.start()
+        assert one.plane.lease(six=True) is not None
+        second = one.plane.lease(six=True)
+        assert second is not None
+        assert (second.port, second.address) == (14, "2001:db8::7")
+        assert one.plane.lease(six=True) is None
+        four = one.lease()
+        assert (four.port, four.address) == (10, "192.0.2.7")
+        assert one.plane.lease() is None
+        one.plane.release(second)
+        one.workers[0].say(Released(14, second.gen, StreamStats()), PortsAdded([16], [16]))
+        await until(lambda: one.plane.counts()["free"] == 2)
+        assert one.plane.lease() is None
+        assert [lease.port for lease in (one.plane.lease(six=True), one.plane.lease(six=True)) if lease] == [14, 16]
+        await one.close()
+
+    async def test_without_a_second_family_every_port_is_of_the_first(self, one: Setup) -> None:
+        """Whatever is asked for."""
+        lease = one.plane.lease(six=True)
+        assert lease is not None
+        assert (lease.port, lease.address) == (10, "192.0.2.7")
 
     async def test_legs_of_different_workers_cannot_be_bridged(self, two: Setup) -> None:
         """That is the caller's fault and said so."""

@@ -289,6 +289,13 @@ class TestSupervisor:
         for sock in sockets:
             sock.close()
 
+    def test_it_asks_for_each_family_by_itself(self, overseer: Overseer) -> None:
+        """One may run short while the other has plenty."""
+        overseer.worker.want(0, 0)
+        overseer.worker.want(0, 0, six=True)
+        overseer.worker.want(0, 0, six=True)
+        assert overseer.heard() == [{"more": LOW_WATER}, {"more6": LOW_WATER}]
+
     def test_draining_it_asks_for_nothing(self, overseer: Overseer) -> None:
         """There will be no more calls."""
         overseer.sock.send(msgspec.msgpack.encode({"drain": True}))

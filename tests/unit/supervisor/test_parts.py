@@ -80,6 +80,16 @@ def test_pool_serves_ipv6() -> None:
         assert close(list(pool.bind(1))) == [FIRST]
 
 
+def test_a_port_of_the_pool_is_on_one_family_only() -> None:
+    """So that its number names it, whichever family it was asked for."""
+    pool = PortPool("127.0.0.1", PortRange(FIRST, FIRST + 7), 10, "::1")
+    pairs = [*pool.bind(1), *pool.bind(2, six=True), *pool.bind(10)]
+    families = [pair.rtp.family for pair in pairs]
+    four, six = socket.AF_INET, socket.AF_INET6
+    assert families == [four, six, six, four]
+    assert close(list(pairs)) == [FIRST, FIRST + 2, FIRST + 4, FIRST + 6]
+
+
 @pytest.fixture
 def pair() -> Iterator[tuple[Channel, socket.socket]]:
     """A channel and the child's end of it."""

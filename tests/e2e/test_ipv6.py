@@ -1,0 +1,108 @@
+"""IPv4 and IPv6 at once: SIPp on one family talks to a phone on the other, and each hears itself from there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from bench.phone import Answer, Phone
+from bench.sipp import find_sipp
+from tests.support.ports import MEDIA_RANGE, free_port
+from tests.support.sipp import need_sipp, next_media_port
+from tests.support.stage import together
+from tests.support.switch import RunningSwitch, running_switch
+
+TO_FOUR, TO_SIX, BY_TCP = "4001", "4002", "4003"
+FOUR_AGENT, TCP_AGENT, SIX_AGENT, SIX = (free_port() for _ in range(4))
+
+
+@pytest.fixture(scope="module")
+def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
+    """A switch on both families."""
+    need_sipp()
+    sip_port = free_port()
+    listen = [{"host": "127.0.0.1", "port": sip_port}, {"host": "::1", "port": SIX}]
+    listen += [{**one, "transport": "tcp"} for one in listen]
+    with running_switch(
+        tmp_path_factory.mktemp("switch"),
+        sip={"listen": listen},
+        media={"ports": MEDIA_RANGE},
+        trunks=[{"name": "four", "from": ["127.0.0.0/8"]}, {"name": "six", "from": ["::1"]}],
+        numbers=[
+            {"number": TO_FOUR, "target": f"sip:agent@127.0.0.1:{FOUR_AGENT}"},
+            {"number": BY_TCP, "target": f"sip:agent@127.0.0.1:{TCP_AGENT}"},
+            {"number": TO_SIX, "target": f"sip:agent@[::1]:{SIX_AGENT}"},
+        ],
+        masks=[],
+    ) as running:
+        running.sip_port = sip_port
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def sipp(directory: Path, port: int, options: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """One SIPp on ::1 that sends its audio back."""
+    line = [find_sipp(), *options, "-i", "[::1]", "-mi", "::1", "-p", str(port), "-mp", str(next_media_port())]
+    line += ["-rtp_echo", "-nostdin", "-m", "1", "-trace_err", "-error_file", f"{port}.errors"]
+    with (directory / f"{port}.screen").open("wb") as screen:
+        process = await asyncio.create_subprocess_exec(*line, cwd=directory, stdout=screen, stderr=screen)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+def errors(directory: Path, port: int) -> str:
+    """What SIPp complained of."""
+    file = directory / f"{port}.errors"
+    return file.read_text() if file.exists() else (directory / f"{port}.screen").read_text()[-2000:]
+
+
+async def six_calls_four(switch: RunningSwitch, directory: Path, number: str, agent_port: int, transport: str) -> None:
+    """SIPp dials over IPv6; the phone on IPv4 hears its own tone come back."""
+    port = free_port()
+    async with await Phone.open("agent", target=switch.target, port=agent_port, t1=0.1) as agent:
+        agent.behaviour = Answer()
+        options = ("-sn", "uac", "-s", number, "-d", "2000", "-t", transport, f"[::1]:{SIX}")
+        async with sipp(directory, port, options) as process:
+            far = await agent.next_call()
+            await far.confirmed()
+            far.rtp.play(880)
+            await far.hears(880)
+            await far.ended()
+            assert await asyncio.wait_for(process.wait(), 10) == 0, errors(directory, port)
+        (invite,) = agent.received("INVITE ")
+        assert b"c=IN IP4 127.0.0.1" in invite.data
+        assert b"::1" not in invite.data
+        assert agent.complaints == []
+
+
+async def four_calls_six(switch: RunningSwitch, directory: Path) -> None:
+    """The phone on IPv4 dials; SIPp answers on IPv6 and sends the tone back."""
+    async with (
+        sipp(directory, SIX_AGENT, ("-sn", "uas")) as process,
+        await Phone.open("13800000001", target=switch.target, t1=0.1) as caller,
+    ):
+        call = await caller.dial(TO_SIX)
+        await call.answered()
+        call.rtp.play(440)
+        await call.hears(440)
+        await call.hang_up()
+        assert await asyncio.wait_for(process.wait(), 10) == 0, errors(directory, SIX_AGENT)
+        assert caller.complaints == []
+
+
+async def test_each_family_talks_to_the_other(switch: RunningSwitch, tmp_path: Path) -> None:
+    """Both ways at once; every leg is spoken to in its own family."""
+    await together(
+        six_calls_four(switch, tmp_path, TO_FOUR, FOUR_AGENT, "u1"),
+        six_calls_four(switch, tmp_path, BY_TCP, TCP_AGENT, "t1"),
+        four_calls_six(switch, tmp_path),
+    )
+    await switch.nothing_left()
