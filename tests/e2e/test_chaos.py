@@ -10,7 +10,6 @@ import struct
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,9 +20,8 @@ from bench.phone import Answer, Behaviour, Call, Phone, Refuse
 from bench.wire import Message
 from media.g711 import decode
 from tests.support.chaos import Chaos, Faults, chaos, heard, numbered, numbers, unevenness
-from tests.support.command import shown_call
 from tests.support.ports import MEDIA_FIRST, MEDIA_LAST, free_port
-from tests.support.sounds import Sound, read_wav
+from tests.support.recorded import recording_of
 from tests.support.stage import together
 from tests.support.switch import RunningSwitch, running_switch
 
@@ -264,18 +262,6 @@ async def recorded(switch: RunningSwitch, relay: Chaos, port: int, line: str, *,
         found = left[offset + (number - 1) * FRAME : offset + number * FRAME]
         expected = source[number - 1] if number in arrived else np.zeros(FRAME, "<i2")
         assert np.array_equal(found, expected), f"frame {number} of {len(source)}"
-
-
-async def recording_of(switch: RunningSwitch, number: str) -> Sound:
-    """The one recording of the one call to a number, once it is complete: late packets are waited for."""
-    query = f"select id from calls where called = '{number}'"
-    await switch.eventually(lambda: bool(switch.rows(query)))
-    async with asyncio.timeout(10.0):
-        while True:
-            (recording,) = (await shown_call(switch, switch.rows(query)[0]["id"]))["recordings"]
-            if recording["there"] and recording["sidecar"]["complete"]:
-                return read_wav(Path(recording["file"]))
-            await asyncio.sleep(0.3)
 
 
 def place_of(samples: np.ndarray, frame: np.ndarray) -> int:
