@@ -57,6 +57,7 @@ from switchboard.queue_metrics import measure_queues
 from switchboard.queues import open_desk, staff
 from switchboard.region_file import RegionFileError
 from switchboard.regions import Regions
+from switchboard.registrations import KeptRegistrations
 from switchboard.sip.core import SipCore
 from switchboard.sip.registrar import Bounds, Registrar
 from switchboard.sip.timers import Timers
@@ -188,6 +189,8 @@ class Switch:
                 stun=True,
                 rung=config.registrations.rung,
                 patience=config.registrations.patience,
+                keep_alive=config.registrations.keep_alive,
+                unanswered=config.registrations.unanswered,
                 recordings=str(_recordings(config)),
                 services=Services(config, plan),
                 outbound=(config.outbound.trunk, config.outbound.shown) if config.outbound is not None else None,
@@ -242,6 +245,11 @@ class Switch:
         self.engine = CallEngine(self.exchange)
         self.flow_reload = FlowReload(self.exchange, lambda: load_flows(config, file), flow_paths(config))
         self.sources = self.exchange.door = source_guard(config, self.log.warning)
+        self.registrations = KeptRegistrations(
+            self.exchange, store.registrations, time.time() - time.monotonic(), self.log.error
+        )
+        if known := self.registrations.restore(time.monotonic()):
+            self.log.info("registrations.restored", accounts=known)
         self.ring = message_ring(config.trace)
         if self.ring is not None:
             self.exchange.note_dialog = self.ring.note

@@ -27,6 +27,7 @@ from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow import attempt_failed, flow_event, outcome_came, play_done, talk_over, timer_due
 from switchboard.calls.in_dialog import ack_missing, ack_received, cancelled, request_in_dialog
 from switchboard.calls.inbound import new_invite, refuse, screen_any
+from switchboard.calls.keep_alive import Ping, keep_alives_due, ping_answered, ping_unanswered
 from switchboard.calls.leg import Leg
 from switchboard.calls.prack import prack_missing, provisional_received
 from switchboard.calls.queue_sounds import announced
@@ -129,6 +130,8 @@ class CallEngine:
                 update_answered(self.exchange, leg, event.response, now)
             elif isinstance(leg, Branch):
                 self._of_branch(leg, branch_response(self.exchange, leg, event.response, now), event.tx, now)
+            elif isinstance(leg, Ping):
+                ping_answered(self.exchange, leg)
             return
         self._of_leg(leg, event.tx, event.response, now)
 
@@ -172,6 +175,8 @@ class CallEngine:
             elif isinstance(leg, Branch):
                 failure = branch_unreached(self.exchange, leg, now, unreachable=unreachable)
                 self._of_branch(leg, failure, event.tx, now)
+            elif isinstance(leg, Ping):
+                ping_unanswered(self.exchange, leg, now)
             return
         self._leg_unreached(leg, now, unreachable=unreachable)
 
@@ -280,7 +285,7 @@ class CallEngine:
         """The earliest deadline of any call, registration, subscription or flow without its caller."""
         x = self.exchange
         earliest = x.desk.next_due()
-        for heap in (x.heap, x.registrar, x.subscriptions.heap, x.reinvites, x.branch_heap, x.after_heap):
+        for heap in (x.heap, x.registrar, x.keep_alive, x.subscriptions.heap, x.reinvites, x.branch_heap, x.after_heap):
             due = heap.next_deadline()
             if due is not None and (earliest is None or due < earliest):
                 earliest = due
@@ -290,6 +295,7 @@ class CallEngine:
         """Do what is due."""
         x = self.exchange
         x.registrar.handle_timer(now)
+        keep_alives_due(x, now)
         x.desk.phones_changed(now)
         due_at = x.desk.next_due()
         if due_at is not None and due_at <= now:

@@ -13,6 +13,7 @@ import msgspec
 from media.sdes import Policy
 from switchboard.calls.causes import Cause
 from switchboard.calls.flow_shelf import FlowShelf
+from switchboard.calls.keep_alive import KeepAlive
 from switchboard.calls.news import NO_FEED, Feed
 from switchboard.calls.phones import PhoneSources
 from switchboard.calls.reliable import Mode, invite_lines
@@ -129,6 +130,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """So many phones of one account are rung by a call."""
     patience: float = 15.0
     """So long those that an account prefers ring alone."""
+    keep_alive: float = 0.0
+    """How often phones behind a NAT are asked whether they are there; 0: never."""
+    unanswered: int = 3
+    """So many of these questions a phone may leave without an answer."""
     stun: bool = False
     """Whether STUN binding requests are answered where SIP is received by UDP (RFC 5626 §4.4.2)."""
 
@@ -475,6 +480,7 @@ class Exchange:
         self.flows = flows
         self.registrar = registrar
         self.phones = PhoneSources(registrar)
+        self.keep_alive = KeepAlive(settings.keep_alive, settings.unanswered)
         self.subscriptions = Subscriptions()
         self.reinvites: DeadlineHeap[Reinvite] = DeadlineHeap()
         self.branches: dict[str, Branches] = {}

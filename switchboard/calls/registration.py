@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from switchboard.calls.inbound import KNOWN_OPTIONS, note_failure, refuse, unsupported, user_of
+from switchboard.calls.keep_alive import watch
 from switchboard.calls.message_waiting import tell_waiting
 from switchboard.calls.reaching import leads_astray
 from switchboard.sip.date import date_line
@@ -65,6 +66,8 @@ def _bind(x: Exchange, tx: ServerTransaction, request: Request, user: str, aor: 
         return
     x.desk.phones_changed(now)
     x.phones.registered(aor, tx.source, now)
+    if result.contacts:
+        watch(x, aor, x.registrar.bindings(aor, now)[0], now)
     if result.removed or result.added:
         contacts = len(x.registrar.lookup(aor, now))
         x.log("phone.registered" if result.added else "phone.unregistered", account=user, contacts=contacts)

@@ -114,10 +114,9 @@ class Registrar:
         return len(held) - len(left)
 
     def drop(self, aor: str, binding: Binding) -> bool:
-        """Remove this very binding, False when it is no more or was renewed from elsewhere."""
+        """Remove this very binding, False when it is no more or was renewed."""
         held = self._bindings.get(aor, ())
-        gone = (binding.contact, binding.source)
-        left = [one for one in held if (one.contact, one.source) != gone]
+        left = [one for one in held if one != binding]
         if len(left) < len(held):
             self._store(aor, left)
         return len(left) < len(held)

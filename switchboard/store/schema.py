@@ -367,3 +367,12 @@ journal_position: Final = Table(
     Column("segment", BigInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
 )
+
+registrations: Final = Table(
+    "registrations",
+    metadata,
+    Column("aor", String, primary_key=True),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("bindings", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)

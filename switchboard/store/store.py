@@ -26,6 +26,7 @@ from switchboard.store.mask_pools import MaskPools
 from switchboard.store.masks import MaskChanges, MaskRepository, bind_configured, read_changes
 from switchboard.store.records import utc_us
 from switchboard.store.recovery import close_open_calls, open_calls, unloaded_records
+from switchboard.store.registrations import RegistrationRepository
 from switchboard.store.remarks import RemarkRepository
 from switchboard.store.segments import segment_paths
 from switchboard.store.tokens import RefreshTokenRepository
@@ -60,6 +61,7 @@ class Store:
         self.desk = DeskConfig(self.database)
         self.history = CallHistory(self.database)
         self.remarks = RemarkRepository(self.database)
+        self.registrations = RegistrationRepository(self.database)
         journal = directory / JOURNAL_NAME
         left_open = open_calls(journal)
         self.journal = _open_journal(journal)
