@@ -57,6 +57,7 @@ from switchboard.queue_metrics import measure_queues
 from switchboard.queues import open_desk, staff
 from switchboard.region_file import RegionFileError
 from switchboard.regions import Regions
+from switchboard.registration_control import registration_commands
 from switchboard.registrations import KeptRegistrations
 from switchboard.sip.core import SipCore
 from switchboard.sip.registrar import Bounds, Registrar
@@ -296,6 +297,7 @@ class Switch:
             **self.streams.connections.counts(),
             **self.locator.counts(),
             "registrations": len(self.exchange.registrar),
+            "registered_contacts": self.exchange.registrar.total,
         }
         for name, value in self.plane.counts().items():
             counts[f"media_ports_{name}" if name != "workers" else "media_workers"] = value
@@ -356,6 +358,7 @@ class Switch:
             "reload-certificates": lambda request: self.streams.reload(),
             "reload-flows": lambda request: self.flow_reload.reload(),
             **source_commands(self.sources, time.monotonic),
+            **registration_commands(self.exchange, self.driver.run, time.monotonic),
         }
 
     async def _reload_masks(self, request: object) -> dict[str, int]:
@@ -460,6 +463,7 @@ class Switch:
                 "Datagrams from peers of secured legs that were refused: a wrong key, a replay, media in clear.",
                 lambda: sum(stats.unauthentic for stats in self.plane.worker_stats().values()),
             ),
+            ("registrations_not_kept", "Batches of registrations lost.", lambda: self.registrations.failures),
             ("journal_records", "Records appended to the journal.", lambda: journal.counts()["appended"]),
             ("journal_failures", "Records that could not be written at once.", lambda: journal.counts()["failed"]),
             ("flow_reloads_refused", "Changed flows that were refused.", lambda: self.flow_reload.refused),

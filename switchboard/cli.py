@@ -70,6 +70,7 @@ GROUPS: Final = {
     "certificates": "switchboard.certificates_cli",
     "flows": "switchboard.flows_cli",
     "masks": "switchboard.masks_cli",
+    "registrations": "switchboard.registrations_cli",
     "sources": "switchboard.sources_cli",
     "users": "switchboard.users_cli",
     "voicemail": "switchboard.voicemail_cli",

@@ -101,6 +101,7 @@ _OPERATIONS: Final[Mapping[str, Roles]] = {
     "POST /flows/activate": ADMINS,
     "GET /trunks": SUPERVISORS,
     "GET /registrations": SUPERVISORS,
+    "DELETE /registrations/{account}": ADMINS,
     "GET /status": DESK,
     # accounts of others, and what was done
     "GET /users": ADMINS,

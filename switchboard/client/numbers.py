@@ -104,6 +104,11 @@ class System:
         """Carriers."""
         return await self._session.get("/trunks", list[TrunkView])
 
-    async def registrations(self) -> list[RegistrationView]:
-        """Phones that are registered."""
-        return await self._session.get("/registrations", list[RegistrationView])
+    async def registrations(self, account: str = "", after: str = "") -> list[RegistrationView]:
+        """Phones that are registered: of one account, or of up to a thousand behind an address-of-record."""
+        query = {name: value for name, value in (("account", account), ("after", after)) if value}
+        return await self._session.get("/registrations", list[RegistrationView], query)
+
+    async def unregister(self, account: str) -> None:
+        """Take away the registrations of an account."""
+        await self._session.request("DELETE", f"/registrations/{account}")

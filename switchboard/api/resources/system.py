@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
-from litestar import Router, get, post
+from litestar import Router, delete, get, post
+from litestar.params import FromPath, QueryParameter
 
 from config.errors import ConfigError
 from ivr_flows.errors import FlowError
 from switchboard.api.principal import ApiRequest, Caller
+from switchboard.api.problems import ApiError
 from switchboard.api.resources.parts import Wired
 from switchboard.api.types import FlowChange, FlowView, RegistrationView, StatusView, TrunkView
+from switchboard.calls.registered import MOST, registered, unregister
 from switchboard.ops.masking import mask_text
 
 SHOWN_FAULTS: Final = 50
+
+AccountQuery: TypeAlias = Annotated[str, QueryParameter(description="Only this account, or address-of-record.")]
+AfterQuery: TypeAlias = Annotated[str, QueryParameter(description="Begin behind this address-of-record.")]
+LimitQuery: TypeAlias = Annotated[int, QueryParameter(description="At most so many accounts.", ge=1, le=MOST)]
+SourceQuery: TypeAlias = Annotated[str, QueryParameter(description="Only the phone that registered from here.")]
 
 
 @get("/flows", sync_to_thread=False, tags=["flows"])
@@ -72,29 +80,43 @@ def list_trunks(parts: Wired) -> list[TrunkView]:
 
 
 @get("/registrations", sync_to_thread=False, tags=["system"])
-def list_registrations(parts: Wired) -> list[RegistrationView]:
+def list_registrations(
+    parts: Wired, account: AccountQuery = "", after: AfterQuery = "", limit: LimitQuery = MOST
+) -> list[RegistrationView]:
     """Phones that are registered, by address-of-record."""
     x = parts.exchange
+    phones = parts.services.in_calls(lambda now: registered(x, now, account=account, after=after, most=limit))
+    return [
+        RegistrationView(
+            aor=phone.aor,
+            contact=mask_text(phone.contact),
+            source=phone.source,
+            transport=phone.transport,
+            expires_in=phone.expires_in,
+            q=phone.q,
+            nat=phone.nat,
+            path=[mask_text(hop) for hop in phone.path],
+            user_agent=phone.user_agent,
+            agent=phone.agent,
+        )
+        for phone in phones
+    ]
 
-    def read(now: float) -> list[RegistrationView]:
-        found = []
-        for account in sorted(parts.config.accounts, key=lambda account: account.user):
-            aor = f"{account.user}@{x.settings.domain}"
-            agent = x.desk.agent_at(f"aor:{aor}")
-            found += [
-                RegistrationView(
-                    aor=aor,
-                    contact=mask_text(binding.contact),
-                    source=f"{binding.source[0]}:{binding.source[1]}",
-                    expires_in=round(binding.expires_at - now, 1),
-                    user_agent=binding.user_agent,
-                    agent=agent,
-                )
-                for binding in x.registrar.lookup(aor, now)
-            ]
-        return found
 
-    return parts.services.in_calls(read)
+@delete("/registrations/{account:str}", tags=["system"])
+async def remove_registrations(
+    request: ApiRequest, parts: Wired, principal: Caller, account: FromPath[str], source: SourceQuery = ""
+) -> None:
+    """Take away the registrations of an account, or that of one phone; one that is there comes back by refreshing."""
+    x = parts.exchange
+
+    def remove(now: float) -> int:
+        phones = [phone for phone in registered(x, now, account=account) if source in ("", phone.source)]
+        return sum([unregister(x, account, phone.contact, now) for phone in phones])
+
+    if not parts.services.in_calls(remove):
+        raise ApiError("not-found", "No such phone is registered.")
+    await parts.note(request, principal, "registrations.remove", account, source)
 
 
 @get("/status", sync_to_thread=False, tags=["system"])
@@ -120,6 +142,6 @@ def list_of(listing: dict[str, object]) -> list[FlowView]:
 system: Final = Router(
     "/",
     route_handlers=[
-        list_flows, check_flows, activate_flows, list_trunks, list_registrations, show_status,
+        list_flows, check_flows, activate_flows, list_trunks, list_registrations, remove_registrations, show_status,
     ],
 )  # fmt: skip

@@ -118,6 +118,10 @@ class RegistrationView(View, frozen=True, kw_only=True):
     aor: str
     contact: str
     source: str
+    transport: str
     expires_in: float
+    q: float = 1.0
+    nat: bool = False
+    path: list[str] = []
     user_agent: str = ""
     agent: str = ""

@@ -7,6 +7,7 @@ import msgspec
 from ivr_flows.errors import FlowError
 from switchboard.sip.message import Request, parse_datagram
 from tests.support.api_switch import ApiSwitch, Client
+from tests.unit.calls.test_registration import register
 
 
 def test_flows_and_their_calls_are_listed(boss: Client, switch: ApiSwitch) -> None:
@@ -54,16 +55,32 @@ def test_trunks_tell_how_many_calls_they_carry(switch: ApiSwitch, boss: Client) 
 def test_registered_phones_are_listed(switch: ApiSwitch, boss: Client) -> None:
     """With where they are, for how long, and whose they are."""
     assert boss("GET", "/registrations") == []
-    register = (
+    text = (
         "REGISTER sip:switchboard.local SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.4:5080;branch=z9hG4bK1\r\n"
         "From: <sip:alice@switchboard.local>;tag=1\r\nTo: <sip:alice@switchboard.local>\r\nCall-ID: r1\r\n"
         "CSeq: 1 REGISTER\r\nContact: <sip:alice@127.0.0.4:5080>\r\nExpires: 600\r\nContent-Length: 0\r\n\r\n"
     )
-    request = parse_datagram(register.encode())
+    request = parse_datagram(text.encode())
     assert isinstance(request, Request)
     switch.x.registrar.register(request, "alice@switchboard.local", ("127.0.0.4", 5080), switch.world.now)
     (phone,) = boss("GET", "/registrations")
     assert (phone["aor"], phone["source"], phone["expires_in"]) == ("alice@switchboard.local", "127.0.0.4:5080", 600.0)
+    assert boss("GET", "/registrations?account=alice") == [phone]
+    assert boss("GET", "/registrations?account=bob") == []
+    assert boss("GET", "/registrations?after=alice%40switchboard.local") == []
+    assert boss("GET", "/registrations?limit=1") == [phone]
+
+
+def test_a_registration_is_taken_away(switch: ApiSwitch, admin: Client) -> None:
+    """That of one phone, or of all; what is not there is said so."""
+    register(switch.world, switch.world.phone)
+    admin("DELETE", "/registrations/alice?source=192.0.2.1:9", 404)
+    admin("DELETE", "/registrations/alice?source=127.0.0.4:5080", 204)
+    assert len(switch.x.registrar) == 0
+    register(switch.world, switch.world.phone)
+    admin("DELETE", "/registrations/alice", 204)
+    assert len(switch.x.registrar) == 0
+    assert [one["action"] for one in admin("GET", "/audit")["items"]].count("registrations.remove") == 2
 
 
 def test_the_state_of_the_switch(switch: ApiSwitch, anna: Client) -> None:
