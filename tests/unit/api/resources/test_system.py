@@ -7,7 +7,7 @@ import msgspec
 from ivr_flows.errors import FlowError
 from switchboard.sip.message import Request, parse_datagram
 from tests.support.api_switch import ApiSwitch, Client
-from tests.unit.calls.test_registration import register
+from tests.unit.calls.test_two_phones import register
 
 
 def test_flows_and_their_calls_are_listed(boss: Client, switch: ApiSwitch) -> None:
