@@ -26,7 +26,7 @@ from switchboard.store.desk_tables import refresh_tokens as refresh_tokens
 from switchboard.store.desk_tables import users as users
 from switchboard.store.metadata import metadata as metadata
 
-HEAD: Final = "0007"
+HEAD: Final = "0008"
 """The newest migration; a test holds it equal to the one in `migrations/versions`."""
 
 calls: Final = Table(
