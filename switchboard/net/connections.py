@@ -12,7 +12,8 @@ import errno
 import socket
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final, NamedTuple, Protocol
 
 from switchboard.net.acceptor import Acceptor, Bounds
@@ -27,6 +28,9 @@ from switchboard.sip.outgoing import Address
 
 SWEEP: Final = 5.0
 """Seconds between two looks for connections that have become idle."""
+
+A_SLICE: Final = 100
+"""Connections looked at in one turn of the loop."""
 
 REFUSED_FOR: Final = 2.0
 """Seconds that an address is not tried again after it could not be connected to."""
@@ -272,16 +276,23 @@ class Connections:
 
     def _sweep(self) -> None:
         assert self._loop is not None
-        self.sweep(self._clock())
+        now = self._clock()
+        self._refused = {peer: until for peer, until in self._refused.items() if until > now}
+        self._look_on(iter(list(self._links.values())))
         self._sweeper = self._loop.call_later(SWEEP, self._sweep)
 
-    def sweep(self, now: float) -> None:
-        """End connections that are silent for too long, or slow with a message."""
-        for link in list(self._links.values()):
+    def _look_on(self, links: Iterator[Link]) -> None:
+        """Look at some, and let others speak before the next ones: thousands may be due for a ping at once."""
+        some = list(islice(links, A_SLICE))
+        self.sweep(self._clock(), some)
+        if len(some) == A_SLICE and self._loop is not None:
+            self._loop.call_soon(self._look_on, links)
+
+    def sweep(self, now: float, links: Iterable[Link] | None = None) -> None:
+        """End connections that are silent for too long, or slow with a message; of all when none are given."""
+        for link in list(self._links.values()) if links is None else links:
             if link.open and link.overdue(now, self._patience):
                 link.abort()
-        if self._refused:
-            self._refused = {peer: until for peer, until in self._refused.items() if until > now}
 
 
 def prepare(sock: socket.socket) -> None:

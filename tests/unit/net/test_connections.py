@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
+from switchboard.net import connections
 from switchboard.net.acceptor import Bounds
 from switchboard.net.certificates import Certificates
 from switchboard.net.connections import Connections
 from switchboard.net.link import FIRST_MESSAGE, Patience
 from switchboard.net.web import WELCOME, Welcome
 from switchboard.sip.errors import ParseError
-from switchboard.sip.flow import STREAMS, StreamAddress, TcpAddress
+from switchboard.sip.flow import STREAMS, StreamAddress, TcpAddress, WssAddress
 from switchboard.sip.message import Message
 from tests.support.certificates import Authority
 from tests.unit.sip.peer import answer, request
@@ -331,3 +334,34 @@ async def test_transports_that_are_not_there() -> None:
     async with made() as rig:
         assert rig.it.send(b"x", STREAMS["tls"](("127.0.0.1", 5061))) is not None
         assert not rig.it.speaks(STREAMS["tls"](("127.0.0.1", 5061)))
+
+
+async def test_websockets_over_a_real_loop(tmp_path: Path) -> None:
+    """A handshake and a message each way in TLS; nobody can be connected to by a WebSocket."""
+    authority = Authority(tmp_path)
+    pair = authority.sign("switch")
+    async with made("wss", certificates=Certificates(pair.certificate, pair.key), welcome=Welcome("/sip")) as rig:
+        address = f"wss://127.0.0.1:{rig.port}/sip"
+        async with connect(address, ssl=trusting(authority), subprotocols=[Subprotocol("sip")]) as socket:
+            await socket.send(request().decode())
+            await until(lambda: len(rig.taken) == 1)
+            source = rig.taken[0][1]
+            assert source == WssAddress(socket.local_address)
+            assert rig.it.send(b"hello", source) is None
+            assert await asyncio.wait_for(socket.recv(), WAIT) == "hello"
+        await until(lambda: rig.lost == [source])
+        assert rig.it.send(request(), source) is not None
+        assert rig.it.send(answer(request(), 200), source) is not None
+
+
+async def test_many_are_looked_at_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others are served in between, and none is left out."""
+    monkeypatch.setattr(connections, "SWEEP", 0.05)
+    monkeypatch.setattr(connections, "A_SLICE", 2)
+    async with made(patience=Patience(idle=1000.0)) as rig:
+        clients = [await rig.client() for _ in range(5)]
+        await until(lambda: len(rig.it) == 5)
+        rig.now = FIRST_MESSAGE + 1
+        for client in clients:
+            assert await client.closed()
+        await until(lambda: len(rig.it) == 0)
