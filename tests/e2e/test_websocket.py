@@ -17,6 +17,7 @@ from websockets.typing import Origin, Subprotocol
 
 from bench.phone import Phone
 from bench.wire import authorization
+from switchboard.ops.control_client import ask
 from switchboard.sip.message import Message, Request, Response, parse_datagram
 from tests.support.certificates import Authority
 from tests.support.ports import free_port
@@ -208,6 +209,25 @@ async def test_a_message_too_large(place: Place, switch: RunningSwitch) -> None:
         with pytest.raises(ConnectionClosed) as closed:
             await asyncio.wait_for(socket.recv(), WAIT)
         assert closed.value.rcvd is None or closed.value.rcvd.code == 1009
+
+
+async def test_certificates_are_renewed(place: Place, switch: RunningSwitch) -> None:
+    """Who connects after the command is shown the new one; who is connected stays."""
+
+    def shown(socket: ClientConnection) -> str:
+        return str(dict(socket.transport.get_extra_info("peercert")["subjectAltName"])["DNS"])
+
+    async with place.connect() as before:
+        assert shown(before) == "switch"
+        other = place.authority.sign("other")
+        place.pair.certificate.write_bytes(other.certificate.read_bytes())
+        place.pair.key.write_bytes(other.key.read_bytes())
+        control = switch.store / "control.sock"
+        assert await asyncio.to_thread(ask, control, "reload-certificates") == {"reloaded": True}
+        async with place.connect() as after:
+            assert shown(after) == "other"
+        await before.send("\r\n\r\n")
+        assert await before.recv() == "\r\n"
 
 
 async def test_a_flood_of_half_open_ones(place: Place, switch: RunningSwitch) -> None:
