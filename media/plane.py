@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from media.control import (
     Bridge,
@@ -43,7 +44,7 @@ from media.rooms import Rooms
 from media.sdes import Keys
 from media.worker_link import AnyEvent, WorkerLink
 
-__all__ = ["Lease", "MediaEvent", "MediaPlane", "WorkerLost", "WorkerPlane"]
+__all__ = ["Lease", "MediaEvent", "MediaPlane", "WorkerLost", "WorkerPlane", "WorkerState"]
 
 _TICK = 1.0
 
@@ -51,10 +52,13 @@ _TICK = 1.0
 class _Worker:
     """What the plane knows of one worker."""
 
-    __slots__ = ("address", "address6", "foreign", "free", "free_six", "leased", "link", "releasing", "six", "stats")
+    __slots__ = (
+        "address", "address6", "draining", "foreign", "free", "free_six", "leased", "link", "releasing", "six", "stats"
+    )  # fmt: skip
 
     def __init__(self, link: WorkerLink) -> None:
         self.link = link
+        self.draining = False
         self.address = ""
         self.address6 = ""
         self.free: deque[int] = deque()
@@ -73,52 +77,130 @@ class _Worker:
             self.free.append(port)
 
 
+class WorkerState(NamedTuple):
+    """A worker as signalling sees it: ports by number, its own counters at most two seconds old."""
+
+    up: bool
+    draining: bool
+    free: int
+    leased: int
+    stats: WorkerStats | None
+
+
+def _nobody_waits(number: int) -> None:
+    """Until somebody does."""
+
+
 class WorkerPlane:
     """The plane made of our own media workers, reached by their Unix sockets."""
 
-    def __init__(self, sockets: Sequence[str], on_events: Callable[[Sequence[MediaEvent]], None]) -> None:
-        """`sockets` in the order of the workers' numbers; `on_events` is told together what was read together."""
+    def __init__(
+        self, sockets: Sequence[str] | Mapping[int, str], on_events: Callable[[Sequence[MediaEvent]], None]
+    ) -> None:
+        """`sockets` by the workers' numbers; `on_events` is told together what was read together."""
         self._on_events = on_events
         self._told: list[MediaEvent] = []
-        client = secrets.token_hex(8)
-        self._workers = [_Worker(WorkerLink(path, client, self)) for path in sockets]
-        self._numbers = {worker.link: number for number, worker in enumerate(self._workers)}
+        self.on_empty: Callable[[int], None] = _nobody_waits
+        """Told the number of a worker that was drained, once nothing is left on it."""
+        self._client = secrets.token_hex(8)
+        paths = sockets if isinstance(sockets, Mapping) else dict(enumerate(sockets))
+        self._workers: dict[int, _Worker] = {}
+        self._numbers: dict[WorkerLink, int] = {}
+        for number, path in paths.items():
+            self._know(number, path)
         self._gen = 0
         self._rooms = Rooms()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._links: dict[int, asyncio.Task[None]] = {}
+        self._ticking: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
 
     async def start(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - the caller's patience is an option
         """Connects to every worker; raises TimeoutError when one has not answered in time."""
-        loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(worker.link.run()) for worker in self._workers]
-        self._tasks.append(loop.create_task(self._tick()))
+        for number in self._workers:
+            self._connect(number)
+        self._ticking = asyncio.create_task(self._tick())
         async with asyncio.timeout(timeout):
             await self._ready.wait()
 
     async def close(self) -> None:
         """Leaves the workers; their sessions go on."""
-        for task in self._tasks:
+        tasks = [*self._links.values(), *([self._ticking] if self._ticking is not None else [])]
+        for task in tasks:
             task.cancel()
-        for task in self._tasks:
+        for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        self._tasks = []
+        self._links, self._ticking = {}, None
+
+    # --- workers that come and go ---
+
+    def add(self, number: int, path: str) -> None:
+        """One more worker, whose process may still be starting; nothing happens if its number is known."""
+        if number not in self._workers:
+            self._know(number, path)
+            self._connect(number)
+
+    def drain(self, number: int) -> None:
+        """No new call comes to a worker; those it has go on, and `on_empty` is told of their end. Raises ValueError.
+
+        The last worker that takes calls cannot be drained.
+        """
+        worker = self._workers.get(number)
+        if worker is None:
+            raise ValueError(f"there is no media worker {number}")
+        others = [n for n, other in self._workers.items() if n != number and not other.draining and other.link.up]
+        if not others and not worker.draining:
+            raise ValueError(f"media worker {number} is the last one that takes calls: add another one first")
+        worker.draining = True
+        asyncio.get_running_loop().call_soon(self._look_if_empty, number)
+
+    def is_draining(self, number: int) -> bool:
+        """Whether a worker takes no new calls."""
+        return self._workers[number].draining
+
+    def states(self) -> dict[int, WorkerState]:
+        """Each worker as it is."""
+        return {
+            number: WorkerState(
+                worker.link.up,
+                worker.draining,
+                len(worker.free) + len(worker.free_six),
+                len(worker.leased),
+                worker.stats,
+            )
+            for number, worker in self._workers.items()
+        }
+
+    def _know(self, number: int, path: str) -> None:
+        worker = self._workers[number] = _Worker(WorkerLink(path, self._client, self))
+        self._numbers[worker.link] = number
+
+    def _connect(self, number: int) -> None:
+        self._links[number] = asyncio.create_task(self._workers[number].link.run())
+
+    def _look_if_empty(self, number: int) -> None:
+        worker = self._workers.get(number)
+        if worker is None or not worker.draining or worker.leased or worker.foreign:
+            return
+        del self._workers[number], self._numbers[worker.link]
+        if (link := self._links.pop(number, None)) is not None:
+            link.cancel()
+        self.on_empty(number)
 
     def gather(self) -> None:
         """Lets the commands that follow wait for `flush`."""
-        for worker in self._workers:
+        for worker in self._workers.values():
             worker.link.gather()
 
     def flush(self) -> None:
         """Sends the commands that wait, now."""
-        for worker in self._workers:
+        for worker in self._workers.values():
             worker.link.flush()
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK)
-            for worker in self._workers:
+            for worker in tuple(self._workers.values()):
                 worker.link.tick()
 
     # --- leases ---
@@ -130,10 +212,10 @@ class WorkerPlane:
         """
         if near is not None:
             number = near.worker
-            if not self._usable(self._workers[number], six):
+            if number not in self._workers or not self._usable(self._workers[number], six):
                 return None
         else:
-            usable = [n for n, worker in enumerate(self._workers) if self._usable(worker, six)]
+            usable = [n for n, worker in self._workers.items() if self._usable(worker, six) and not worker.draining]
             if not usable:
                 return None
             number = min(usable, key=lambda n: len(self._workers[n].leased))
@@ -152,8 +234,8 @@ class WorkerPlane:
 
     def release(self, lease: Lease) -> None:
         """Ends the session; the port is free again once the worker has said Released."""
-        worker = self._workers[lease.worker]
-        if worker.leased.get(lease.port) == lease and lease.port not in worker.releasing:
+        if self._alive(lease):
+            worker = self._workers[lease.worker]
             worker.releasing.add(lease.port)
             self._rooms.leave(lease)
             worker.link.send(Release(lease.port, lease.gen))
@@ -161,14 +243,14 @@ class WorkerPlane:
     def counts(self) -> dict[str, int]:
         """Ports `free` and `leased` over all workers, `workers` connected."""
         return {
-            "free": sum(len(worker.free) + len(worker.free_six) for worker in self._workers),
-            "leased": sum(len(worker.leased) for worker in self._workers),
-            "workers": sum(worker.link.up for worker in self._workers),
+            "free": sum(len(worker.free) + len(worker.free_six) for worker in self._workers.values()),
+            "leased": sum(len(worker.leased) for worker in self._workers.values()),
+            "workers": sum(worker.link.up for worker in self._workers.values()),
         }
 
     def worker_stats(self) -> dict[int, WorkerStats]:
         """Each worker's own counters, at most two seconds old."""
-        return {n: worker.stats for n, worker in enumerate(self._workers) if worker.stats is not None}
+        return {n: worker.stats for n, worker in self._workers.items() if worker.stats is not None}
 
     # --- commands ---
 
@@ -178,8 +260,8 @@ class WorkerPlane:
             self._workers[lease.worker].link.send(command)
 
     def _alive(self, lease: Lease) -> bool:
-        worker = self._workers[lease.worker]
-        return worker.leased.get(lease.port) == lease and lease.port not in worker.releasing
+        worker = self._workers.get(lease.worker)
+        return worker is not None and worker.leased.get(lease.port) == lease and lease.port not in worker.releasing
 
     def open(
         self,
@@ -311,7 +393,7 @@ class WorkerPlane:
         for port in worker.releasing:
             # Its Released may have been lost with the connection; a second Release is answered as well.
             link.send(Release(port, worker.leased[port].gen))
-        if all(each.link.boot for each in self._workers):
+        if all(each.link.boot for each in self._workers.values()):
             self._ready.set()
 
     def worker_lost(self, link: WorkerLink) -> None:
@@ -329,6 +411,8 @@ class WorkerPlane:
         worker.stats = None
         self._told.append(WorkerLost(number, leases))
         self._tell()
+        if worker.draining:
+            asyncio.get_running_loop().call_soon(self._look_if_empty, number)
 
     def worker_event(self, link: WorkerLink, event: AnyEvent) -> None:
         """Takes what concerns a living lease."""
@@ -339,6 +423,8 @@ class WorkerPlane:
             worker.stats = event
         elif isinstance(event, Released):
             self._released(worker, event)
+            if worker.draining:
+                asyncio.get_running_loop().call_soon(self._look_if_empty, self._numbers[link])
         elif isinstance(event, Digit | PlayDone | Silence | Recorded | MessageDone | Unauthentic):
             lease = worker.leased.get(event.port)
             if lease is not None and lease.gen == event.gen:

@@ -42,6 +42,11 @@ class SharedPlane:
         real, null = self._real.counts(), self._null.counts()
         return {**{name: real[name] + null[name] for name in real}, "carried": real["leased"]}
 
+    @property
+    def real(self) -> WorkerPlane:
+        """The workers themselves."""
+        return self._real
+
     def worker_stats(self) -> dict[int, WorkerStats]:
         """Of the real workers."""
         return self._real.worker_stats()

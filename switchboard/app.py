@@ -21,6 +21,7 @@ from ivr_flows.errors import FlowError
 from ivr_flows.loader import LIBRARY, load_library, read_flow
 from ivr_flows.model import Flow
 from media.plane import MediaEvent
+from media.shared_plane import SharedPlane
 from media.speech import EspeakSynthesiser, NoSynthesiser, SpeechCache
 from media.supply import supply
 from routing.masks.binding import Difference
@@ -126,7 +127,7 @@ class Switch:
         self,
         config: Config,
         sock: socket.socket,
-        workers: list[str],
+        workers: Mapping[int, str],
         store: Store,
         flows: dict[str, Flow],
         file: Path | None = None,
@@ -156,6 +157,7 @@ class Switch:
             six=six_places(config),
         )
         self.plane = open_plane(config.media, workers, self._on_media)
+        self.workers = self.plane.real if isinstance(self.plane, SharedPlane) else self.plane
         self.backends = Backends(observe=self.metrics.backend)
         synthesiser = EspeakSynthesiser() if config.speech.engine == "espeak" else NoSynthesiser()
         self.speech = SpeechCache(store.directory / "speech", synthesiser, cache_bytes=config.speech.megabytes << 20)
@@ -499,8 +501,9 @@ class Switch:
         self.sources.sweep(time.monotonic())
 
     def _media_fault(self) -> str | None:
-        missing = self.config.media.workers - self.plane.counts()["workers"]
-        return f"{missing} of {self.config.media.workers} workers do not answer" if missing else None
+        states = self.workers.states().values()
+        missing = sum(not one.up for one in states)
+        return f"{missing} of {len(states)} workers do not answer" if missing else None
 
     def _on_media(self, events: Sequence[MediaEvent]) -> None:
         self.driver.serve(self.engine.on_media, events)

@@ -74,6 +74,7 @@ GROUPS: Final = {
     "sources": "switchboard.sources_cli",
     "users": "switchboard.users_cli",
     "voicemail": "switchboard.voicemail_cli",
+    "workers": "switchboard.workers_cli",
 }
 
 COMMANDS: Final = {

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final, Literal, NamedTuple, NoReturn, Optional
+from typing import Annotated, Any, Final, Literal, NamedTuple, NoReturn, Optional
 
 import msgspec
 import typer
@@ -161,3 +161,14 @@ def ask_switch(directory: Path, command: str, values: object = None, seconds: fl
         return Reply(False, error=str(problem))
     except msgspec.MsgspecError:
         raise UnheardError("no proper answer") from None
+
+
+def asked(config: Path | None, command: str, **values: Any) -> object:
+    """What the running switch of a configuration answers to a command; one that cannot be done ends the program."""
+    store = Path(load(config).store.directory)
+    try:
+        return ask(store / CONTROL_NAME, command, **values)
+    except NotRunning as problem:
+        refuse(f"{problem}; is it running on this store? (switchboard run)")
+    except Refused as problem:
+        refuse(str(problem))

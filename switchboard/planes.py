@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from config.schema import Media
@@ -16,7 +16,7 @@ PROMPT_SECONDS: Final = 3.0
 
 
 def open_plane(
-    media: Media, workers: list[str], on_events: Callable[[Sequence[MediaEvent]], None]
+    media: Media, workers: Mapping[int, str], on_events: Callable[[Sequence[MediaEvent]], None]
 ) -> WorkerPlane | SharedPlane:
     """The workers at these sockets, or with `plane: none` only as many of their ports as are to be carried."""
     real = WorkerPlane(workers, on_events)

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,8 @@ from config.schema import Config
 from ivr_flows.errors import FlowError
 from switchboard.app import Switch, load_flows
 from switchboard.first_admin import first_admin
-from switchboard.ops.control import ControlServer
+from switchboard.media_workers import measure_workers, worker_commands
+from switchboard.ops.control import Command, ControlServer
 from switchboard.ops.http import serve_http
 from switchboard.ops.log import get_logger, setup_log
 from switchboard.store.database import DatabaseError
@@ -40,13 +42,15 @@ class Orders:
         self.stop = asyncio.Event()
         self.orphaned = False
         self.drain_seconds = 0.0
+        self.worker_added: Callable[[int, str], None] | None = None
+        """Told the number and the socket of a media worker that was asked for."""
 
-    def equipment(self) -> tuple[list[socket.socket], list[str], int]:
-        """Wait for the first message: SIP sockets, sockets of the workers, number of restarts."""
+    def equipment(self) -> tuple[list[socket.socket], dict[int, str], int]:
+        """Wait for the first message: SIP sockets, sockets of the workers by number, number of restarts."""
         payload, descriptors, _, _ = socket.recv_fds(self._socket, 65536, 32)
         message = msgspec.msgpack.decode(payload)
         sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
-        return sockets, message["workers"], message["restarts"]
+        return sockets, dict(message["workers"]), message["restarts"]
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to listen to orders."""
@@ -73,6 +77,8 @@ class Orders:
             self.drain.set()
             return
         message = msgspec.msgpack.decode(payload)
+        if "worker" in message and self.worker_added is not None:
+            self.worker_added(*message["worker"])
         if "drain" in message:
             self.drain_seconds = float(message["drain"])
             self.drain.set()
@@ -88,7 +94,7 @@ async def serve(config: Config, switch: Switch, orders: Orders, began: float) ->
     await switch.plane.start()
     await switch.locator.prepare(float(config.dns.timeout))
     switch.start(loop)
-    control = ControlServer(switch.store.directory / "control.sock", switch.commands())
+    control = ControlServer(switch.store.directory / "control.sock", {**switch.commands(), **_workers(switch, orders)})
     await control.start()
     gc.collect()
     gc.freeze()
@@ -116,6 +122,15 @@ async def serve(config: Config, switch: Switch, orders: Orders, began: float) ->
     await control.close()
     await switch.plane.close()
     switch.stop()
+
+
+def _workers(switch: Switch, orders: Orders) -> dict[str, Command]:
+    """Workers come and go by command: the supervisor has their processes, the plane their calls."""
+    workers = switch.workers
+    orders.worker_added = workers.add
+    workers.on_empty = lambda number: orders.say(retire_worker=number)
+    measure_workers(switch.metrics, workers)
+    return worker_commands(workers, lambda: orders.say(add_worker=True))
 
 
 async def _report(switch: Switch, orders: Orders) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Final, Optional
+from typing import Annotated, Final, Optional
 
 import msgspec
 import typer
 
 from config.values import Duration
-from switchboard.command_line import ConfigOption, FormatOption, columns, load, refuse, show_json
-from switchboard.ops.control_client import NotRunning, Refused, ask
-from switchboard.store.store import CONTROL_NAME
+from switchboard.command_line import ConfigOption, FormatOption, asked, columns, refuse, show_json
 
 app = typer.Typer(
     name="sources",
@@ -61,7 +58,7 @@ class Line(msgspec.Struct):
 @app.command(name="list", help=_LIST_HELP)
 def list_blocked(config: ConfigOption = None, form: FormatOption = "text") -> None:
     """List who is blocked."""
-    lines = msgspec.convert(_asked(config, "sources"), list[Line])
+    lines = msgspec.convert(asked(config, "sources"), list[Line])
     if form == "json":
         show_json(lines)
         return
@@ -83,22 +80,12 @@ def block(
         seconds = None if length is None else float(Duration.parse(length))
     except ValueError as error:
         refuse(f"--for: {error}")
-    typer.echo(f"{_asked(config, 'block-source', source=source, seconds=seconds)} is blocked")
+    typer.echo(f"{asked(config, 'block-source', source=source, seconds=seconds)} is blocked")
 
 
 @app.command(help=_UNBLOCK_HELP)
 def unblock(source: SourceArgument, config: ConfigOption = None) -> None:
     """Let an address or network in again."""
-    if not _asked(config, "unblock-source", source=source):
+    if not asked(config, "unblock-source", source=source):
         refuse(f"{source} was not blocked; see: switchboard sources list")
     typer.echo(f"{source} is let in")
-
-
-def _asked(config: Path | None, command: str, **values: Any) -> object:
-    store = Path(load(config).store.directory)
-    try:
-        return ask(store / CONTROL_NAME, command, **values)
-    except NotRunning as problem:
-        refuse(f"{problem}; is it running on this store? (switchboard run)")
-    except Refused as problem:
-        refuse(str(problem))

@@ -62,6 +62,14 @@ class PortPool:
             self.bound += 1
         return pairs
 
+    def give_back(self, pairs: list[Pair]) -> None:
+        """Close pairs that nobody uses any more; they are bound again after all the others."""
+        for pair in pairs:
+            pair.rtp.close()
+            pair.rtcp.close()
+            self._candidates.append(pair.port)
+        self.bound -= len(pairs)
+
 
 def _bind_pair(address: str, port: int) -> Pair:
     kind = family(address)

@@ -86,11 +86,15 @@ def _prepare(config: Config, file: Path, pid_file: Path | None, modules: Modules
     )
     stack.callback((store / "control.sock").unlink, missing_ok=True)
     recordings = Path(config.recording.directory or store / "recordings").absolute()
-    workers = [_worker(config, index, store, recordings, modules) for index in range(config.media.workers)]
+
+    def worker(number: int) -> Worker:
+        return _worker(config, number, store, recordings, modules)
+
+    workers = [worker(number) for number in range(config.media.workers)]
     recorder = Child("recorder", _recorder(config, store, recordings, modules))
     stack.callback((store / RECORDER).unlink, missing_ok=True)
     extras = [Child("demonstration backend", [*modules.backend])] if config.demo else []
-    return Supervisor(config, listeners, pool, signalling, workers, recorder, wakeup, extras)
+    return Supervisor(config, listeners, pool, signalling, workers, worker, recorder, wakeup, extras)
 
 
 def _recorder(config: Config, store: Path, recordings: Path, modules: Modules) -> list[str]:
@@ -100,16 +104,16 @@ def _recorder(config: Config, store: Path, recordings: Path, modules: Modules) -
     return [*arguments, "--ogg"] if config.recording.format == "ogg" else arguments
 
 
-def _worker(config: Config, index: int, store: Path, recordings: Path, modules: Modules) -> Worker:
-    path = store / f"media-{index}.sock"
-    arguments = [modules.worker, "--id", str(index), "--socket", str(path)]
+def _worker(config: Config, number: int, store: Path, recordings: Path, modules: Modules) -> Worker:
+    path = store / f"media-{number}.sock"
+    arguments = [modules.worker, "--id", str(number), "--socket", str(path)]
     arguments += ["--address", config.media.address, "--silence", str(float(config.media.silence))]
     arguments += ["--address6", config.media.address6] if config.media.address6 else []
     arguments += ["--recorder", str(store / RECORDER), "--speech", str(store / SPEECH)]
     arguments += ["--converted", str(store / CONVERTED), "--recordings", str(recordings)]
     arguments += ["--keys", str(store / KEYS)]
     arguments += ["--prompts", *config.media.prompts, *_packaged_prompts(), str(store / MADE)]
-    return Worker(f"media worker {index}", arguments, path)
+    return Worker(number, arguments, path)
 
 
 def _packaged_prompts() -> list[str]:

@@ -44,8 +44,10 @@ class Phase(enum.IntEnum):
 class Worker(Child):
     """A media worker and the pairs that are its own, also after it was restarted."""
 
-    def __init__(self, name: str, arguments: Sequence[str], socket_path: Path) -> None:
-        super().__init__(name, arguments)
+    def __init__(self, number: int, arguments: Sequence[str], socket_path: Path) -> None:
+        super().__init__(f"media worker {number}", arguments)
+        self.number = number
+        self.retired = False
         self.socket_path = socket_path
         self.pairs: list[Pair] = []
 
@@ -60,16 +62,21 @@ class Supervisor:
         pool: PortPool,
         signalling: Child,
         workers: Sequence[Worker],
+        another: Callable[[int], Worker],
         recorder: Child,
         wakeup: Wakeup,
         extras: Sequence[Child] = (),
     ) -> None:
-        """`extras` are children that the switch can do without; they are neither waited for nor started again."""
+        """`another` makes a worker of a number, for those that come later.
+
+        `extras` are children that the switch can do without; they are neither waited for nor started again.
+        """
         self._config = config
         self._listeners = listeners
         self._pool = pool
         self._signalling = signalling
-        self._workers = workers
+        self._workers = list(workers)
+        self._another = another
         self._recorder = recorder
         self._extras = extras
         self._needed: list[Child] = [recorder, signalling, *workers]
@@ -84,6 +91,7 @@ class Supervisor:
         self._active = 0
         self._admin = ""
         self._greeted = False
+        self._next_number = len(workers)
         self._exhausted = False
         self._began = time.monotonic()
 
@@ -118,7 +126,7 @@ class Supervisor:
                 self._read(child)
         for _ in range(self._wakeup.take_requests()):
             self._stop_requested()
-        for child in self._children:
+        for child in tuple(self._children):
             if (status := child.reap()) is not None:
                 self._ended(child, status)
         while self._timers and self._timers[0][0] <= time.monotonic():
@@ -170,8 +178,43 @@ class Supervisor:
             self._signalling.ready = True
             self._admin = str(message.get("admin") or "")
             self._greet()
+        if message.get("add_worker"):
+            self._add_worker()
+        if isinstance(number := message.get("retire_worker"), int):
+            self._retire_worker(number)
         if message.get("drained") and self._phase is Phase.DRAINING:
             self._stop()
+
+    def _add_worker(self) -> None:
+        """One more; its number was never another's, so that nothing of an old one is taken for its own."""
+        if self._phase is not Phase.RUNNING:
+            return
+        worker = self._another(self._next_number)
+        self._next_number += 1
+        self._workers.append(worker)
+        self._children.append(worker)
+        self._start(worker)
+        self._signalling.tell({"worker": [worker.number, str(worker.socket_path)]})
+        say(f"{worker.name} is added")
+
+    def _retire_worker(self, number: int) -> None:
+        """Signalling has no call on it any more; its ports may be another's."""
+        worker = next((one for one in self._workers if one.number == number), None)
+        if worker is None or worker.retired or self._phase is not Phase.RUNNING:
+            return
+        worker.retired = True
+        worker.tell({"stop": True})
+        self._after(_GRACE_AT_ONCE, worker.kill)
+        if not worker.alive:
+            self._gone(worker)
+
+    def _gone(self, worker: Worker) -> None:
+        self._workers.remove(worker)
+        self._children.remove(worker)
+        self._pool.give_back(worker.pairs)
+        self._exhausted = False
+        worker.socket_path.unlink(missing_ok=True)
+        say(f"{worker.name} is drained and gone")
 
     def _worker_says(self, worker: Worker, message: dict[str, object]) -> None:
         if message.get("ready"):
@@ -207,7 +250,7 @@ class Supervisor:
     # --- life and death ---
 
     def _start(self, child: Child) -> None:
-        if self._phase >= Phase.STOPPING:
+        if self._phase >= Phase.STOPPING or (isinstance(child, Worker) and child.retired):
             return
         if isinstance(child, Worker):
             child.socket_path.unlink(missing_ok=True)
@@ -232,7 +275,7 @@ class Supervisor:
     def _equip_signalling(self) -> None:
         message: dict[str, object] = {
             "listen": [[listen.host, listen.port] for listen, _ in self._listeners],
-            "workers": [str(worker.socket_path) for worker in self._workers],
+            "workers": [[worker.number, str(worker.socket_path)] for worker in self._workers if not worker.retired],
             "restarts": self._signalling.restarts,
         }
         self._signalling.tell(message, [sock.fileno() for _, sock in self._listeners])
@@ -242,6 +285,9 @@ class Supervisor:
         if child.channel is not None and not child.channel.closed:
             self._close(child.channel)
         child.ready = False
+        if isinstance(child, Worker) and child.retired and self._phase is not Phase.STOPPING:
+            self._gone(child)
+            return
         if self._phase is Phase.STOPPING:
             if child is self._signalling:
                 self._stop_workers()

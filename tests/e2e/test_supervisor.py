@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.ports import free_port
+from tests.support.ports import MEDIA_FIRST, free_port
 
 ROOT = Path(__file__).parents[2]
-RTP = 61000  # above the ephemeral ports of Linux
+RTP = MEDIA_FIRST
 PATIENCE = 15.0
 
 
@@ -137,7 +137,7 @@ def test_children_get_sockets_and_share_the_process_group(switch: Switch) -> Non
     assert signalling["config"] == str(switch.config)
     first = signalling["heard"][0]
     assert first["listen"] == [["127.0.0.1", switch.port]]
-    assert first["workers"] == [str(switch.store / "media-0.sock")]
+    assert first["workers"] == [[0, str(switch.store / "media-0.sock")]]
     packaged, made = worker["prompts"][-2:]
     assert packaged.endswith("ivr_flows/prompts")
     assert made == str(switch.store / "prompts")

@@ -698,3 +698,64 @@ def test_it_runs_on_uvloop(tmp_path: Path) -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(scenario())
+
+
+class TestWorkersThatComeAndGo:
+    """add, drain, on_empty."""
+
+    async def test_new_calls_go_elsewhere_and_the_last_one_ends_it(self, two: Setup) -> None:
+        """Legs of a call that is up still come to its worker; its number is told once, and nothing is leased there."""
+        gone: list[int] = []
+        two.plane.on_empty = gone.append
+        first = two.lease()
+        two.plane.drain(first.worker)
+        assert two.plane.states()[first.worker].draining
+        others = [two.lease(), two.lease()]
+        assert {lease.worker for lease in others} == {1 - first.worker}
+        assert two.plane.lease() is None
+        second = two.lease(first)
+        assert second.worker == first.worker
+        for lease in (first, second):
+            assert gone == []
+            two.plane.release(lease)
+            two.workers[first.worker].say(Released(lease.port, lease.gen, StreamStats()))
+            await two.event()
+        await until(lambda: gone == [first.worker])
+        assert two.plane.lease(first) is None
+        two.plane.release(first)
+        two.plane.mute(first, True)
+        assert list(two.plane.states()) == [1 - first.worker]
+
+    async def test_one_without_calls_goes_at_once(self, two: Setup) -> None:
+        """The last one stays."""
+        gone: list[int] = []
+        two.plane.on_empty = gone.append
+        lease = two.lease()
+        two.plane.drain(1 - lease.worker)
+        await until(lambda: gone == [1 - lease.worker])
+        with pytest.raises(ValueError, match="the last one"):
+            two.plane.drain(lease.worker)
+        with pytest.raises(ValueError, match="no media worker 7"):
+            two.plane.drain(7)
+
+    async def test_one_that_dies_while_it_is_drained_is_gone(self, two: Setup) -> None:
+        """Its calls hear of it as ever."""
+        gone: list[int] = []
+        two.plane.on_empty = gone.append
+        lease = two.lease()
+        two.plane.drain(lease.worker)
+        await two.workers[lease.worker].stop()
+        assert await two.event() == WorkerLost(lease.worker, (lease,))
+        await until(lambda: gone == [lease.worker])
+
+    async def test_another_one_takes_calls_as_soon_as_it_is_there(self, one: Setup, tmp_path: Path) -> None:
+        """Its process may come after its name."""
+        another = StandIn(tmp_path / "later", [30, 32])
+        one.plane.add(5, another.path)
+        one.plane.add(5, another.path)
+        assert [one.lease().worker for _ in range(3)] == [0, 0, 0]
+        await another.start()
+        await until(lambda: one.plane.states()[5].up)
+        assert one.lease().worker == 5
+        await one.plane.close()
+        await another.stop()

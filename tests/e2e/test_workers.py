@@ -1,0 +1,59 @@
+"""Media workers that come and go while calls are up, and ports that are used up, with real calls."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.support.command import command
+from tests.support.ports import MEDIA_FIRST
+from tests.support.stage import Stage, direct, hear_each_other, stage_config
+from tests.support.switch import RunningSwitch, running_switch
+
+
+async def workers(switch: RunningSwitch) -> dict[int, tuple[str, int]]:
+    """State and legs of each worker, as the command says."""
+    listed = json.loads(await command(switch, "workers", "list", "--format", "json"))
+    return {one["worker"]: (one["state"], one["legs"]) for one in listed}
+
+
+async def test_workers_come_and_go_under_calls(tmp_path: Path) -> None:
+    """A call stays on a worker that is drained, the next one goes to the new worker; then the old one ends."""
+    with running_switch(tmp_path, **stage_config()) as switch:
+        stage = Stage(switch)
+        async with stage.pair() as one, stage.pair() as two:
+            call, far = await one.talk()
+            assert await workers(switch) == {0: ("up", 2)}
+            await command(switch, "workers", "add")
+            await switch.eventually(lambda: 'media_relayed_total{worker="1"}' in switch.metrics(), within=15)
+            await command(switch, "workers", "drain", "0")
+            second, other = await two.talk()
+            assert await workers(switch) == {0: ("draining", 2), 1: ("up", 2)}
+            await hear_each_other(call, far)
+            await call.hang_up()
+            await switch.eventually(lambda: "media worker 0 is drained and gone" in switch.output.read_text())
+            await hear_each_other(second, other)
+            assert await workers(switch) == {1: ("up", 2)}
+            await second.hang_up()
+            await stage.ended(two, "caller", "normal")
+        assert switch.stop() == 0
+
+
+async def test_ports_that_are_used_up_refuse_calls_and_harm_none(tmp_path: Path) -> None:
+    """Two pairs of ports are one call: the next gets 503, and is taken once the first is over."""
+    media = {"ports": f"{MEDIA_FIRST}-{MEDIA_FIRST + 3}"}
+    with running_switch(tmp_path, **stage_config(), media=media) as switch:
+        stage = Stage(switch)
+        async with stage.pair() as one, stage.pair() as two:
+            call = await one.caller.dial(direct(one.desk.user))
+            far = await one.desk.next_call()
+            await far.confirmed()
+            await hear_each_other(call, far)
+            refused = await two.caller.dial(direct(two.desk.user))
+            assert await refused.decided() == 503
+            await hear_each_other(call, far)
+            await call.hang_up()
+            await switch.eventually(lambda: switch.metrics()["media_ports_leased"] == 0)
+            again = await two.caller.dial(direct(two.desk.user))
+            await (await two.desk.next_call()).confirmed()
+            await again.hang_up()
