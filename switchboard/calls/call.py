@@ -105,7 +105,8 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     `control` is what the call bar has made of it, `wait` the caller's place in a queue. `entry` is
     the callback that this call is an attempt of, `kept_agent` the agent and group kept while its caller is called;
     `priority` and `vip` are how the caller was last queued, and stay when the call is handed on.
-    `account` is that of the calling phone, `browsing` the mailbox its owner goes through.
+    `account` is that of the calling phone, `browsing` the mailbox its owner goes through. `way` are the numbers, with
+    extensions, of the calls that it came by when another call of ours has led to it.
     """
 
     record: CallRecord
@@ -151,6 +152,7 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     vip: int = 0
     account: str = ""
     browsing: Browsing | None = None
+    way: tuple[tuple[str, str], ...] = ()
 
     def enter(self, phase: Phase) -> bool:
         """Move to `phase`; False and no change when `PHASES` does not allow it."""

@@ -44,6 +44,7 @@ CONGESTION: Final = Cause("congestion", 503, 34)
 FAILED: Final = Cause("failed", 500, 41)
 TIMEOUT: Final = Cause("timeout", 480, 102)
 LOOP: Final = Cause("loop", 483, 25)
+LOOPED: Final = Cause("loop", 482, 25)
 MEDIA_LOST: Final = Cause("media_lost", 500, 41)
 MEDIA_SILENT: Final = Cause("media_silent", 500, 102)
 SESSION_EXPIRED: Final = Cause("session_expired", 480, 102)
@@ -101,7 +102,7 @@ STATUS_OF_Q850: Final[dict[int, int]] = {
 # What a caller is told when the far side refuses; what is not listed becomes FAILED.
 _CAUSE_OF_STATUS: Final[dict[int, Cause]] = {
     404: UNKNOWN, 406: NOT_ACCEPTABLE, 408: NO_ANSWER, 410: GONE, 415: NOT_ACCEPTABLE, 480: NO_ANSWER,
-    482: LOOP, 483: LOOP, 484: INCOMPLETE, 485: UNKNOWN, 486: BUSY, 487: CANCELLED, 488: NOT_ACCEPTABLE,
+    482: LOOPED, 483: LOOP, 484: INCOMPLETE, 485: UNKNOWN, 486: BUSY, 487: CANCELLED, 488: NOT_ACCEPTABLE,
     503: CONGESTION, 504: TIMEOUT, 600: BUSY, 603: DECLINED, 604: UNKNOWN, 606: NOT_ACCEPTABLE,
 }  # fmt: skip
 

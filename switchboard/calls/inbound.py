@@ -13,10 +13,12 @@ from routing.masks.target import TargetError, parse_open_target
 from routing.numbers import normalise
 from switchboard.calls.answering import answer_caller, unheard
 from switchboard.calls.attended import Declined
+from switchboard.calls.branches import Branch
 from switchboard.calls.call import Call
 from switchboard.calls.causes import (
     CONGESTION,
     FORBIDDEN,
+    LOOPED,
     NOT_ACCEPTABLE,
     REASON_PHRASES,
     SHUTDOWN,
@@ -42,6 +44,8 @@ from switchboard.sip.transaction.server import ServerTransaction
 from switchboard.store.records import CallRecord
 
 KNOWN_OPTIONS: Final = frozenset({"replaces", "norefersub", "timer", "100rel"})
+_NEARBY: Final = 69
+"""A request of ours has less hops left than others when it comes back."""
 _SCHEMES: Final = frozenset({"sip", "sips", "tel"})
 
 
@@ -242,7 +246,9 @@ def _route(x: Exchange, call: Call, request: Request, context: str, now: float) 
         route = x.routing.route(context, dialled) if dialled else NOT_FOUND
     _note_called(x, call, route, dialled)
     x.log("call.opened", call_id=call.id, trunk=context, called=call.record.called)
-    if isinstance(route, NoRoute):
+    if call.max_forwards < _NEARBY and _comes_back(x, call, request):
+        end_call(x, call, LOOPED, "switch", now)
+    elif isinstance(route, NoRoute):
         end_call(x, call, FORBIDDEN if route.status == 403 else UNKNOWN, "switch", now)
     elif isinstance(route, ToFlow):
         start_flow(x, call, route.flow, route.variables, now)
@@ -250,6 +256,20 @@ def _route(x: Exchange, call: Call, request: Request, context: str, now: float) 
         _queue(x, call, route.group, now)
     else:
         _straight(x, call, route, now)
+
+
+def _comes_back(x: Exchange, call: Call, request: Request) -> bool:
+    """Whether a call of ours has led here, straight or by proxies, that came by this very number (RFC 3261 §16.3).
+
+    A number may well lead to another of ours; a carrier that makes a new request hides this, and Max-Forwards ends it.
+    """
+    sender = x.core.sender_of(request)
+    leg = sender.leg if isinstance(sender, Branch) else sender
+    before = x.call_of(leg) if isinstance(leg, Leg) else None
+    if before is None:
+        return False
+    call.way = (*before.way, (before.record.called, before.record.extension))
+    return (call.record.called, call.record.extension) in call.way
 
 
 def _dialled(request: Request) -> str:

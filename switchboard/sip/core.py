@@ -19,7 +19,7 @@ from switchboard.sip.transaction.outbox import Outbox
 from switchboard.sip.transaction.server import ServerTransaction, ServerTransactions
 from switchboard.sip.transaction.table import Input, State
 from switchboard.sip.validate import validate
-from switchboard.sip.via import MAGIC
+from switchboard.sip.via import MAGIC, scan_branch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -255,6 +255,17 @@ class SipCore:
     def is_here(self, host: str, port: int) -> bool:
         """Tell whether we are at this place on any transport; `host` in lower case without brackets."""
         return (host, port) in self._own.places
+
+    def sender_of(self, request: Request) -> object:
+        """The TU's context of a request of ours that has come back, straight or by proxies (RFC 3261 §16.3 step 4).
+
+        None for one that came from elsewhere, or whose sender has let go of it.
+        """
+        for value in request.headers.values("via"):
+            tx = self._clients.live.get(scan_branch(value) or "")
+            if tx is not None:
+                return tx.context
+        return None
 
     def _is_ours(self, response: Response) -> bool:
         """Tell whether the top Via is the one we wrote (RFC 3261 §18.1.2)."""
