@@ -180,6 +180,7 @@ def _invite(template: OutgoingRequest, found: Destination, call_id: str) -> Outg
         headers=(*template.headers, *found.headers),
         body=template.body,
         max_forwards=template.max_forwards,
+        nat=found.nat,
     )
 
 

@@ -177,6 +177,7 @@ def send_invite(
         headers=(x.contact, ALLOW, SUPPORTED, *x.invite_lines, *headers),
         body=offer,
         max_forwards=call.max_forwards,
+        nat=found.nat,
     )
     if call.last_digit_at is not None:
         latency = now - call.last_digit_at

@@ -11,7 +11,7 @@ from switchboard.sip.errors import LocalError, ParseError
 from switchboard.sip.flow import StreamAddress, WebAddress, on_transport
 from switchboard.sip.message import Message, Request, Response, parse_datagram
 from switchboard.sip.outgoing import Address, OutgoingRequest
-from switchboard.sip.own import OwnPlaces
+from switchboard.sip.own import LARGEST_DATAGRAM, OwnPlaces
 from switchboard.sip.render import answer_parts, render_request, render_response, stamp_via
 from switchboard.sip.timers import DeadlineHeap, Timers
 from switchboard.sip.transaction.client import ClientTransaction, ClientTransactions
@@ -214,11 +214,20 @@ class SipCore:
         return self._clients.start(out, f"{MAGIC}{self._random_token()}", context, now)
 
     def send_ack(self, out: OutgoingRequest, now: float) -> None:
-        """Acknowledge a 2xx; from here on the core answers its retransmissions (RFC 3261 §13.2.2.4)."""
-        via = self._own.by_type[type(out.destination)].via
-        wire = render_request(out, f"{via};branch={MAGIC}{self._random_token()};rport", self._agent)
+        """Acknowledge a 2xx; from here on the core answers its retransmissions (RFC 3261 §13.2.2.4).
+
+        A large one goes by TCP where its INVITE did (§18.1.1): there is no transaction that could bring it back.
+        """
+        wire = self._render_ack(out)
+        if len(wire) > LARGEST_DATAGRAM and self._clients.was_moved(out):
+            out.destination = on_transport(out.destination, "tcp")
+            wire = self._render_ack(out)
         self._box.datagrams.append((wire, out.destination))
         self._clients.remember_ack(out, wire)
+
+    def _render_ack(self, out: OutgoingRequest) -> bytes:
+        via = self._own.by_type[type(out.destination)].via
+        return render_request(out, f"{via};branch={MAGIC}{self._random_token()};rport", self._agent)
 
     def cancel(self, tx: ClientTransaction, now: float, headers: tuple[str, ...] = ()) -> None:
         """Cancel an INVITE of ours; does nothing once it has its final response (RFC 3261 §9.1)."""

@@ -163,6 +163,7 @@ class Dialog(msgspec.Struct):
             headers=headers,
             body=body,
             content_type=content_type,
+            nat=self.nat,
         )
 
 

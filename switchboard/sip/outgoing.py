@@ -22,6 +22,7 @@ class OutgoingRequest:
         "max_forwards",
         "method",
         "moved",
+        "nat",
         "routes",
         "to",
         "uri",
@@ -42,7 +43,9 @@ class OutgoingRequest:
         body: bytes = b"",
         content_type: str = "application/sdp",
         max_forwards: int = 70,
+        nat: bool = False,
     ) -> None:
+        """`nat`: the peer is behind one, so that only what it has opened itself leads there."""
         self.method = method
         self.uri = uri
         self.destination = destination
@@ -55,6 +58,7 @@ class OutgoingRequest:
         self.body = body
         self.content_type = content_type
         self.max_forwards = max_forwards
+        self.nat = nat
         self.moved = False
         """True: it goes by TCP for its size alone."""
 
@@ -73,6 +77,7 @@ class OutgoingRequest:
             body=self.body,
             content_type=self.content_type,
             max_forwards=self.max_forwards,
+            nat=self.nat,
         )
 
     def __repr__(self) -> str:

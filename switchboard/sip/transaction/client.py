@@ -152,6 +152,11 @@ class ClientTransactions:
         if tx is not None and tx.acks is not None and tag in tx.acks:
             tx.acks[tag] = (wire, out.destination)
 
+    def was_moved(self, ack: OutgoingRequest) -> bool:
+        """Whether the INVITE of an ACK went by TCP for its size, and was answered there."""
+        tx = self.accepted.get((ack.call_id, ack.cseq, scan_tag(ack.from_)))
+        return tx is not None and tx.request.moved
+
     def request_cancel(self, tx: ClientTransaction, headers: tuple[str, ...], now: float) -> None:
         """Cancel an INVITE now, or as soon as a provisional response allows; too late is no error."""
         if not tx.cancel and (tx.state, Input.CANCEL) in tx.table:

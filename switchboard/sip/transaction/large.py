@@ -25,9 +25,12 @@ class LargeRequests:
         self._without: dict[Address, float] = {}
 
     def move(self, out: OutgoingRequest, now: float) -> bool:
-        """Send a request by TCP if that is open to it; False: it stays where it is."""
+        """Send a request by TCP if that is open to it; False: it stays where it is.
+
+        Nobody can connect to a peer behind a NAT: to try would only delay the request.
+        """
         there = out.destination
-        if not self._tcp or isinstance(there, StreamAddress) or self._without.get(there, 0.0) > now:
+        if not self._tcp or out.nat or isinstance(there, StreamAddress) or self._without.get(there, 0.0) > now:
             return False
         out.destination = on_transport(there, "tcp")
         out.moved = True

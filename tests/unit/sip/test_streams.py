@@ -258,6 +258,34 @@ def test_large_requests_move_to_tcp() -> None:
     assert it.log[0][2] == PEER, "small ones stay"
 
 
+def test_large_requests_stay_where_nobody_can_connect() -> None:
+    """A phone behind a NAT has opened its way by UDP, and has no other."""
+    it = rig()
+    out = outgoing(body=b"v" * 1100)
+    out.nat = True
+    it.core.request(out, it.now)
+    it.drain()
+    assert it.log[0][2] == PEER
+
+
+@pytest.mark.parametrize(("moved", "size"), [(True, 1100), (True, 100), (False, 1100)])
+def test_a_large_ack_goes_where_its_invite_went(moved: bool, size: int) -> None:
+    """By TCP only where the INVITE was answered there: nothing would bring an ACK back (RFC 3261 §18.1.1)."""
+    it = rig()
+    it.core.request(outgoing(body=b"v" * (1100 if moved else 100)), it.now)
+    arrive(it, answer(it.sent()[0], 200), TcpAddress(PEER))
+    (event,) = it.heard()
+    assert isinstance(event, ResponseReceived)
+    dialog = Dialog.as_client(event.tx.request, event.response, PEER)
+    dialog.destination = PEER
+    it.core.send_ack(dialog.ack(1, body=b"v" * size), it.now)
+    it.drain()
+    _, data, where = it.log[-1]
+    by_tcp = moved and size == 1100
+    assert where == (TcpAddress(PEER) if by_tcp else PEER)
+    assert (b"\r\nVia: SIP/2.0/TCP " in data) == by_tcp
+
+
 def test_large_requests_come_back_where_there_is_no_tcp() -> None:
     """RFC 3261 §18.1.1: UDP after a refusal, with its timers; the next does not try TCP before a while."""
     it = rig()
