@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from config.findings import DIGITS, Finding, check_target, duplicates
 from config.queue_checks import queue_findings
 from config.schema import Config, Listen, Mask, Trunk
+from media.codecs import missing
 
 _PIN: Final = re.compile(r"[0-9]{4,8}")
 _EXTENSION: Final = re.compile(r"\d{1,6}")
@@ -27,6 +28,7 @@ def findings(config: Config) -> Iterator[Finding]:
     """Everything that does not fit, in the order of the file."""
     yield from _sip(config)
     yield from _media(config)
+    yield from _codecs(config)
     yield from _limits(config)
     yield from _trunks(config)
     yield from _accounts(config)
@@ -149,6 +151,13 @@ def _web(where: str, listen: Listen) -> Iterator[Finding]:
         if origin != "*" and not _ORIGIN.fullmatch(origin):
             message = f"{origin!r} is no origin: scheme and host, with the port unless it is the usual one"
             yield f"{where}.origins[{index}]", message, "e.g. https://desk.example.com"
+
+
+def _codecs(config: Config) -> Iterator[Finding]:
+    """A codec that cannot be transcoded here can only be passed through, which `any` does."""
+    for codec, what in missing(config.media.codecs).items():
+        place = config.media.codecs.index(codec)
+        yield f"media.codecs[{place}]", f"{codec} cannot be transcoded here", f"install {what}, or write any"
 
 
 def _media(config: Config) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from config.section import Name, Port, Section
 from config.values import Duration, ExtensionRange, Hidden, PortRange
 
 CodecName = Literal["PCMA", "PCMU", "G722", "opus", "any"]
+Dtmf = Literal["auto", "rfc4733", "info", "inband"]
 Codecs = Annotated[tuple[CodecName, ...], Meta(min_length=1)]
 Srtp = Literal["off", "optional", "required"]
 
@@ -122,6 +123,9 @@ class Limits(Section, frozen=True):
     call_duration: Duration = Duration(4 * 3600.0)
     drain: Duration = Duration(10.0)
     """How long calls may go on after the first SIGTERM."""
+    dead_media: Literal["either", "both", "off"] = "either"
+    """A party from which neither audio nor RTCP comes for ``media.silence`` in a talk, and that does not hold, is gone:
+    the call ends when one of them is (``either``), when all are (``both``), or never for that reason (``off``)."""
 
 
 class Trunk(Section, frozen=True):
@@ -145,6 +149,7 @@ class Trunk(Section, frozen=True):
     """Landing numbers of this carrier and the published number that each stands for."""
     srtp: Srtp | None = None
     """Whether its calls are secured, where it is not as ``media.srtp`` says."""
+    dtmf: Dtmf = "auto"
 
 
 class Account(Section, frozen=True):
@@ -156,6 +161,10 @@ class Account(Section, frozen=True):
     """4 to 8 digits that open its mailbox from other phones; without it only the account's own phone does."""
     srtp: Srtp | None = None
     """Whether the calls of its phones are secured, where it is not as ``media.srtp`` says."""
+    dtmf: Dtmf = "auto"
+    """In which form its phones are sent keys: telephone-events (RFC 4733) where they were agreed on, else tones in the
+    audio (``auto`` and ``rfc4733``); ``info``: SIP INFO; ``inband``: always tones, which are searched for in what such
+    a phone says as well. Keys are taken from it in any form."""
 
 
 class Registrations(Section, frozen=True):

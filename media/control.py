@@ -46,8 +46,8 @@ class Wire(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     `clock` and `event_clock` are those of the timestamps of audio and of telephone-events, in Hz; `fmtp`, `ptime` and
     `maxptime` (ms, 0: any) are what the peer wants of what is sent to it; the payload types of comfort noise are None
-    where it was not agreed on. `keys` is how keys go to the peer: as events where it has them, else as tones; always as
-    tones ("inband", which also searches what it says for them); or by signalling, which is told by Digit ("info").
+    where it was not agreed on. `keys` is how keys go to the peer: as events where it has them, else as tones; always
+    as tones ("inband", which also searches what it says for them); or by signalling, told by KeyForOther ("info").
     """
 
     clock: int = 8000
@@ -350,10 +350,14 @@ class Released(_Message, tag=5):
 
 
 class Silence(_Message, tag=6):
-    """Nothing was received from the peer for the configured time; told once until something comes."""
+    """No audio was received from the peer for the configured time; told once until Heard.
+
+    `alive`: but RTCP was; told again should that end.
+    """
 
     port: int
     gen: int
+    alive: bool = False
 
 
 class Pong(_Message, tag=7):
@@ -421,9 +425,24 @@ class Unauthentic(_Message, tag=11):
     gen: int
 
 
+class KeyForOther(_Message, tag=12):
+    """A key that a peer pressed in a talk, for signalling to send to the other side, which takes keys by INFO."""
+
+    port: int
+    gen: int
+    digit: str
+
+
+class Heard(_Message, tag=13):
+    """A Silence is over: audio comes again, or is not awaited any more."""
+
+    port: int
+    gen: int
+
+
 Event: TypeAlias = (
     Hello | PortsAdded | Digit | PlayDone | Released | Silence | Pong | WorkerStats | Recorded | MessageDone
-    | Unauthentic
+    | Unauthentic | KeyForOther | Heard
 )  # fmt: skip
 
 

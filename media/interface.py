@@ -7,7 +7,19 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from media.control import Digit, MessageDone, PlayDone, Recorded, Released, Role, Silence, Unauthentic, Wire
+from media.control import (
+    Digit,
+    Heard,
+    KeyForOther,
+    MessageDone,
+    PlayDone,
+    Recorded,
+    Released,
+    Role,
+    Silence,
+    Unauthentic,
+    Wire,
+)
 from media.sdes import Keys
 
 
@@ -27,7 +39,9 @@ class WorkerLost(msgspec.Struct, frozen=True):
     leases: tuple[Lease, ...]
 
 
-MediaEvent: TypeAlias = Digit | PlayDone | Released | Silence | WorkerLost | Recorded | MessageDone | Unauthentic
+MediaEvent: TypeAlias = (
+    Digit | PlayDone | Released | Silence | WorkerLost | Recorded | MessageDone | Unauthentic | KeyForOther | Heard
+)
 
 
 class MediaPlane(Protocol):

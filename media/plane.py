@@ -14,8 +14,10 @@ from media.control import (
     Command,
     Conceal,
     Digit,
+    Heard,
     Hello,
     Join,
+    KeyForOther,
     Leave,
     Message,
     MessageDone,
@@ -425,7 +427,7 @@ class WorkerPlane:
             self._released(worker, event)
             if worker.draining:
                 asyncio.get_running_loop().call_soon(self._look_if_empty, self._numbers[link])
-        elif isinstance(event, Digit | PlayDone | Silence | Recorded | MessageDone | Unauthentic):
+        elif isinstance(event, Digit | PlayDone | Silence | Recorded | MessageDone | Unauthentic | KeyForOther | Heard):
             lease = worker.leased.get(event.port)
             if lease is not None and lease.gen == event.gen:
                 self._told.append(event)

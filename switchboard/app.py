@@ -182,6 +182,8 @@ class Switch:
                 codecs=config.media.codecs,
                 srtp=config.media.srtp,
                 srtp_accounts={one.user: one.srtp for one in config.accounts if one.srtp is not None},
+                dead_media=config.limits.dead_media,
+                keys={account.user: account.dtmf for account in config.accounts if account.dtmf != "auto"},
                 max_calls=config.limits.calls,
                 ring_timeout=config.limits.ring_timeout,
                 auto_answer=auto_answer_lines(config.sip.auto_answer, domain),
@@ -202,7 +204,14 @@ class Switch:
             media=self.plane,
             routing=self.directory,
             trunks={
-                one.name: Trunk(one.name, trunk_address(one.to, one.transport), one.nat, one.landing, srtp=one.srtp)
+                one.name: Trunk(
+                    one.name,
+                    trunk_address(one.to, one.transport),
+                    one.nat,
+                    one.landing,
+                    srtp=one.srtp,
+                    keys=one.dtmf,
+                )
                 for one in config.trunks
             },
             flows=FlowShelf(flows),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from media.codecs import KNOWN
-from media.control import USUAL, Digit, Open, Silence, StreamStats, Unauthentic, Wire
+from media.control import USUAL, Heard, KeyForOther, Open, Silence, StreamStats, Unauthentic, Wire
 from media.g711 import ALAW_TO_ULAW, SILENCE, ULAW_TO_ALAW
 from media.rtp.dtmf import DigitReceiver
 from media.rtp.inband import ToneReader
@@ -43,8 +43,8 @@ class Session(Speaker):
 
     __slots__ = ("_bond", "_bonded", "_ear", "_fed_ssrc", "_feeder", "_flooding", "_forward", "_in_event_pt",
                  "_in_noise_pt", "_in_pt", "_listens", "_mark", "_most", "_muffled", "_noise_pt", "_octets",
-                 "_oversized", "_peer", "_peer_pt", "_peer_ssrc", "_put", "_receiver", "_receives",
-                 "_reception", "_relayed_at", "_relayed_seq", "_relayed_ssrc", "_relayed_ts", "_rewrite", "_seen",
+                 "_oversized", "_peer", "_peer_pt", "_peer_ssrc", "_put", "_receiver", "_receives", "_reception",
+                 "_relayed_at", "_relayed_seq", "_relayed_ssrc", "_relayed_ts", "_reported_at", "_rewrite", "_seen",
                  "_seq_offset", "_shifted", "_silence_told", "_table", "_translates", "_ts_offset", "_waits_since",
                  "_wire", "concealed", "digits", "dropped", "hidden_until", "muted", "reporting", "seat", "skipped",
                  "tape", "tones")  # fmt: skip
@@ -64,7 +64,9 @@ class Session(Speaker):
         self._receiver = DigitReceiver()
         self._octets = self._seen = self.dropped = self.digits = 0
         self._waits_since = now
-        self._flooding = self._silence_told = False
+        self._flooding = False
+        self._silence_told = 0  # 1: but for RTCP
+        self._reported_at = float("-inf")
         self.reporting = Reporting(host.random(16), now)
         # Where it goes: the peer's last packet of ours is remembered as it came, with the offsets it left with.
         self._peer: Session | None = None
@@ -248,11 +250,7 @@ class Session(Speaker):
         self.reporting.check(self, now)
         if self.context is not None and self.context.check(now):
             self.host.emit(Unauthentic(self.port.number, self.gen))
-        if self.quiet_for(now) <= silence or not self._receives:
-            self._silence_told = False
-        elif not self._silence_told:
-            self._silence_told = True
-            self.host.emit(Silence(self.port.number, self.gen))
+        self._look_for_silence(now, silence)
         received = self._reception.received
         peer = self._peer
         if peer is not None and peer._most and received and not self._oversized:
@@ -264,6 +262,18 @@ class Session(Speaker):
         if flooding is not self._flooding:
             self._flooding = flooding
             self._relink()
+
+    def _look_for_silence(self, now: float, silence: float) -> None:
+        if self.quiet_for(now) <= silence or not self._receives:
+            if self._silence_told:
+                self._silence_told = 0
+                self.host.emit(Heard(self.port.number, self.gen))
+            return
+        alive = now - self._reported_at <= silence
+        worse = 1 if alive else 2
+        if worse > self._silence_told:
+            self._silence_told = worse
+            self.host.emit(Silence(self.port.number, self.gen, alive))
 
     @property
     def reception(self) -> Reception:
@@ -351,6 +361,7 @@ class Session(Speaker):
         data = bytes(VIEWS[size])
         if is_rtcp(data):
             self.rtcp += 1
+            self._reported_at = now
             self.reporting.take(self, data, now, None)
             return
         packet = parse(data)
@@ -381,7 +392,14 @@ class Session(Speaker):
                 self._relay(packet, now)
         elif packet.payload_type != self._in_event_pt:
             self.dropped += 1
-        elif self._translates and not self._listens:
+        else:
+            # Who has events is not searched for tones: each key would be told twice.
+            self.tones = None
+            self._accept_key(packet, now)
+
+    def _accept_key(self, packet: Packet, now: float) -> None:
+        """Takes a telephone-event, or lets the other side have it."""
+        if self._translates and not self._listens:
             digit = self._receiver.feed(now, packet.seq, packet.ts, packet.ssrc, packet.marker, packet.payload)
             if digit is not None and self._receives:
                 self.pass_on(digit, now)
@@ -402,12 +420,13 @@ class Session(Speaker):
             return
         self.digits += 1
         if peer._form == "info":
-            self.host.emit(Digit(self.port.number, self.gen, digit, now))
+            self.host.emit(KeyForOther(self.port.number, self.gen, digit))
         else:
             peer.send_digits(digit, now)
 
     def accept_report(self, data: bytes, source: Address, now: float) -> None:
         """Takes what came from the peer's host to the port of the reports."""
+        self._reported_at = now
         self.reporting.take(self, data, now, source)
 
     def _relay(self, packet: Packet, now: float) -> None:

@@ -1,4 +1,4 @@
-"""What a leg's media counted, as its record keeps it; a leg that was not heard in a talk is told of."""
+"""What a leg's media counted, as its record keeps it; a leg that was not heard in a talk, or no more, is told of."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ _TALKING: Final = frozenset({"talk", "conference"})
 def keep_media(x: Exchange, leg: Leg, stats: StreamStats, now: float) -> None:
     """Put the counters of a released leg into its record, its trunk's figures and, if nobody heard it, the log."""
     call = x.call_of(leg)
-    silent = stats.received == 0 and call is not None and _was_silent(call.record, leg, stats, x.utc_us(now))
+    silent = bool(leg.unheard)
+    if stats.received == 0 and call is not None:
+        silent = silent or _was_silent(call.record, leg, stats, x.utc_us(now))
     media = MediaRecord(
         stats.received,
         stats.sent,

@@ -94,8 +94,9 @@ def _number_plan(x: Exchange, target: NumberTarget, shown: str) -> Plan | Cause:
     by = "" if transport_of(trunk.to) == "udp" else f";transport={transport_of(trunk.to)}"
     uri = f"sip:{number.reveal('dial on trunk')}@{host_port(trunk.to)}{by}"
     shown = shown or target.shown
+    peer, to = str(number), f"<{uri}>"
     return only(
-        Destination(uri, f"<{uri}>", shown, trunk.to, str(number), trunk.nat, codecs=trunk.codecs, srtp=trunk.srtp)
+        Destination(uri, to, shown, trunk.to, peer, trunk.nat, codecs=trunk.codecs, srtp=trunk.srtp, keys=trunk.keys)
     )
 
 
@@ -212,6 +213,7 @@ def leg_to(x: Exchange, call: Call, plan: Plan, now: float, agent_id: str = "") 
         agent_id=agent_id,
         codecs=found.codecs,
         srtp=found.srtp or x.settings.srtp,
+        keys=x.settings.keys.get(found.peer.partition("@")[0], found.keys) if x.settings.keys else found.keys,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from ivr_flows.events import Digit as KeyPressed
 from ivr_flows.events import Event as FlowEvent
-from media.control import Digit, MessageDone, PlayDone, Recorded, Released, Silence, Unauthentic
+from media.control import Digit, Heard, KeyForOther, MessageDone, PlayDone, Recorded, Released, Silence, Unauthentic
 from media.plane import MediaEvent, WorkerLost
 from routing.acd.events import TimeDue
 from switchboard.calls.after import after_due
@@ -20,7 +20,8 @@ from switchboard.calls.capture import message_ended
 from switchboard.calls.causes import FAILED, NO_ANSWER, SHUTDOWN, TOO_LONG, Cause
 from switchboard.calls.connecting import agent_response, agent_timeout, announce_end
 from switchboard.calls.control import ATTEMPTS
-from switchboard.calls.control.leaving import fell_silent
+from switchboard.calls.control.dead_media import fell_silent, heard_again
+from switchboard.calls.control.digits import hearers_of
 from switchboard.calls.control.transfer import park_over
 from switchboard.calls.ending import end_call, finish, media_lost, media_released
 from switchboard.calls.exchange import Exchange
@@ -28,6 +29,7 @@ from switchboard.calls.flow import attempt_failed, flow_event, outcome_came, pla
 from switchboard.calls.in_dialog import ack_missing, ack_received, cancelled, request_in_dialog
 from switchboard.calls.inbound import new_invite, refuse, screen_any
 from switchboard.calls.keep_alive import Ping, keep_alives_due, ping_answered, ping_unanswered
+from switchboard.calls.keys import KeysToSend, is_echo, keys_answered, send_keys
 from switchboard.calls.leg import Leg
 from switchboard.calls.prack import prack_missing, provisional_received
 from switchboard.calls.queue_sounds import announced
@@ -58,7 +60,7 @@ from switchboard.sip.transaction.client import ClientTransaction
 from switchboard.sip.transaction.server import ServerTransaction
 from switchboard.store.records import EndedBy
 
-CallMedia = Digit | PlayDone | Silence | Recorded | MessageDone | Unauthentic
+CallMedia = Digit | PlayDone | Silence | Recorded | MessageDone | Unauthentic | KeyForOther | Heard
 _KNOWN_METHODS: Final = frozenset(
     {"BYE", "INFO", "UPDATE", "PRACK", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH", "ACK", "CANCEL"}
 )
@@ -124,6 +126,8 @@ class CallEngine:
         if not isinstance(leg, Leg):
             if isinstance(leg, Subscription):
                 notify_answered(self.exchange, leg, event.response.status, now)
+            elif isinstance(leg, KeysToSend):
+                keys_answered(self.exchange, leg, event.response.status, now)
             elif isinstance(leg, Reinvite):
                 reinvite_answered(self.exchange, leg, event.tx, event.response, now)
             elif isinstance(leg, Update):
@@ -168,6 +172,8 @@ class CallEngine:
         if not isinstance(leg, Leg):
             if isinstance(leg, Subscription):
                 notify_answered(self.exchange, leg, 408, now)
+            elif isinstance(leg, KeysToSend):
+                keys_answered(self.exchange, leg, 408, now)
             elif isinstance(leg, Reinvite):
                 reinvite_failed(self.exchange, leg, 408, now)
             elif isinstance(leg, Update):
@@ -240,20 +246,29 @@ class CallEngine:
     def _media_of_call(self, call: Call, leg: Leg, event: CallMedia, now: float) -> None:
         x = self.exchange
         if isinstance(event, Silence):
-            if call.phase is Phase.TALKING:
-                fell_silent(x, call, leg, now)
+            fell_silent(x, call, leg, event.alive, now)
+        elif isinstance(event, Heard):
+            heard_again(x, call, leg)
+        elif isinstance(event, KeyForOther):
+            for other in hearers_of(call, leg):
+                send_keys(x, other, event.digit, now)
         elif isinstance(event, Recorded):
             recorded(x, call, leg, event)
         elif isinstance(event, Unauthentic):
             # Its key is not that of its description, or somebody else sends from its address.
             x.log("call.leg_unauthentic", call_id=call.id, leg=leg.id, role=leg.role)
-        elif leg is not call.caller:
-            return
-        elif isinstance(event, MessageDone):
+        elif leg is call.caller:
+            self._media_of_caller(call, event, now)
+
+    def _media_of_caller(self, call: Call, event: PlayDone | Digit | MessageDone, now: float) -> None:
+        x = self.exchange
+        if isinstance(event, MessageDone):
             captured = message_ended(x, call, event, now)
             if captured is not None:
                 flow_event(x, call, captured, now)
         elif isinstance(event, Digit):
+            if is_echo(call.caller, event.digit, "media", now):
+                return
             call.digit_at = min(event.at, now)
             if call.phase is Phase.QUEUED:
                 key_pressed(x, call, event.digit, now)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import msgspec
 
+from media.control import KeyForm
 from media.sdes import Policy
 from switchboard.calls.causes import Cause
 from switchboard.calls.flow_shelf import FlowShelf
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from switchboard.calls.attempts import Attempt
     from switchboard.calls.branches import Branches
     from switchboard.calls.call import Call
+    from switchboard.calls.keys import KeysToSend
     from switchboard.calls.leg import Leg, Purpose
     from switchboard.calls.reinvite import Reinvite
     from switchboard.calls.sounds import Prepared
@@ -70,6 +72,7 @@ class Trunk(msgspec.Struct, frozen=True):
     """The names of its codecs where they are not those of `Settings`; `any`: others pass through."""
     srtp: Policy | None = None
     """Whether its calls are secured, where it is not as in `Settings`."""
+    keys: KeyForm = "auto"
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -124,6 +127,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The session interval that is offered, and after half of which silent peers are asked; 0: neither."""
     min_se: int = 90
     """The least interval that is taken from others."""
+    dead_media: Literal["either", "both", "off"] = "either"
+    """Whose silence, of audio and RTCP, ends a talk."""
+    keys: Mapping[str, KeyForm] = {}
+    """How keys go to the phones of an account, by its user; "auto" where it is not named."""
     reliable: Mode = "off"
     """Whether provisional responses are acknowledged (RFC 3262)."""
     rung: int = 5
@@ -526,6 +533,8 @@ class Exchange:
         self.media_legs: dict[tuple[int, int], Leg] = {}
         self.invites_in: dict[str, ServerTransaction] = {}
         self.invites_out: dict[str, ClientTransaction] = {}
+        self.keys_out: dict[str, KeysToSend] = {}
+        """INFO under way, by leg."""
         self.heap: DeadlineHeap[Call] = DeadlineHeap()
         self.afterlives: dict[str, Afterlife] = {}
         self.called_back: dict[str, str] = {}

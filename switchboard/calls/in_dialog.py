@@ -18,6 +18,7 @@ from switchboard.calls.ending import end_call, leg_over, note_hold, part_from_ag
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow import agent_left, begin_flow, flow_event
 from switchboard.calls.inbound import refuse
+from switchboard.calls.keys import is_echo, send_keys
 from switchboard.calls.leg import Leg, LegInput
 from switchboard.calls.negotiation import open_media, renegotiate, reoffer, take_answer
 from switchboard.calls.prack import prack_received
@@ -223,6 +224,8 @@ def _info(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Req
     if found is None:
         return
     digit = found.group(1).decode().upper()
+    if is_echo(leg, digit, "info", now):
+        return
     if leg is call.caller and leg.digits:
         call.digit_at = now
         if call.phase is Phase.QUEUED:
@@ -231,8 +234,7 @@ def _info(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Req
             flow_event(x, call, Digit(digit), now)
     elif call.phase is Phase.TALKING:
         for other in hearers_of(call, leg):
-            if other.lease is not None:
-                x.media.send_digits(other.lease, digit)
+            send_keys(x, other, digit, now)
 
 
 def _notify(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:

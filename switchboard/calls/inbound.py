@@ -119,6 +119,7 @@ def new_invite(x: Exchange, tx: ServerTransaction, request: Request, now: float)
     if call is not None:
         if account:
             call.account = account
+            call.caller.keys = x.settings.keys.get(account, "auto")
             _note_agent(x, call, account, now)
         _route(x, call, request, context, now)
         x.arm(call)
@@ -191,6 +192,7 @@ def _open_call(
         record=caller_record,
         codecs=trunk.codecs if trunk is not None else (),
         srtp=policy_of(x, account) if trunk is None else trunk.srtp or x.settings.srtp,
+        keys=trunk.keys if trunk is not None else "auto",
     )
     if request.body:
         try:

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from media.control import KeyForm
 from media.sdes import Policy
 
 Address = tuple[str, int]
@@ -24,7 +25,7 @@ class Destination(msgspec.Struct, frozen=True):
     `routes` are those of its Path (RFC 3327), the nearest first; `headers` lines for this destination alone.
     `gateway` is whose channel it takes and whose account answers its challenges, "" for none.
     `codecs` names those it may have where they are not the configuration's, `srtp` whether it is secured, likewise; all
-    are offered those of the first.
+    are offered those of the first. `keys` is the form in which keys go there.
     """
 
     uri: str
@@ -38,6 +39,7 @@ class Destination(msgspec.Struct, frozen=True):
     gateway: str = ""
     codecs: tuple[str, ...] = ()
     srtp: Policy | None = None
+    keys: KeyForm = "auto"
 
 
 class Group(msgspec.Struct, frozen=True):

@@ -86,7 +86,9 @@ class AudioQuality(Collector):
                 family.add_metric(key, list(zip(names, accumulate(counts[:-1]), strict=True)), counts[-1])
             yield family
         silent = CounterMetricFamily(
-            "switchboard_legs_silent_total", "Legs that sent nothing though they talked.", labels=("trunk",)
+            "switchboard_legs_silent_total",
+            "Legs that talked and sent nothing, or nothing any more.",
+            labels=("trunk",),
         )
         for trunk, count in self._silent.items():
             silent.add_metric((trunk,), count)

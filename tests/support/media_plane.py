@@ -8,7 +8,18 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from media.control import Digit, MessageDone, PlayDone, Recorded, Released, Role, Silence, StreamStats
+from media.control import (
+    Digit,
+    Heard,
+    KeyForOther,
+    MessageDone,
+    PlayDone,
+    Recorded,
+    Released,
+    Role,
+    Silence,
+    StreamStats,
+)
 from media.plane import Lease, MediaEvent, MediaPlane, WorkerLost
 from media.rooms import Rooms
 
@@ -231,10 +242,20 @@ class FakePlane(MediaPlane):
         message_id, _ = self.messages.pop(lease.port)
         self._tell(MessageDone(lease.port, lease.gen, message_id, seconds, reason))
 
-    def silence(self, lease: Lease | int) -> None:
-        """The peer of `lease` has sent nothing for long."""
+    def silence(self, lease: Lease | int, *, alive: bool = False) -> None:
+        """The peer of `lease` has sent nothing for long, but for RTCP if it is `alive`."""
         lease = self._find(lease)
-        self._tell(Silence(lease.port, lease.gen))
+        self._tell(Silence(lease.port, lease.gen, alive))
+
+    def heard(self, lease: Lease | int) -> None:
+        """It sends again."""
+        lease = self._find(lease)
+        self._tell(Heard(lease.port, lease.gen))
+
+    def key_for_other(self, lease: Lease | int, digit: str) -> None:
+        """The peer of `lease` has pressed a key that signalling is to send on."""
+        lease = self._find(lease)
+        self._tell(KeyForOther(lease.port, lease.gen, digit))
 
     def released(self, lease: Lease) -> None:
         """The worker has ended the session."""

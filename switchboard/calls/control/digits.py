@@ -1,4 +1,4 @@
-"""Keys that an agent presses on the call bar, sent to the other party as telephone events (RFC 4733)."""
+"""Keys that an agent presses on the call bar, sent to the other party in the form it understands."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from switchboard.calls.call import Call
 from switchboard.calls.commands import Actor, CommandError, Done, SendDigits
 from switchboard.calls.control.parties import in_talk, live_call, own_leg
 from switchboard.calls.exchange import Exchange
+from switchboard.calls.keys import send_keys
 from switchboard.calls.leg import Leg
 
 _DIGITS: Final = re.compile(r"[0-9A-D*#]{1,32}\Z")
@@ -26,8 +27,7 @@ def send_digits(x: Exchange, cmd: SendDigits, actor: Actor, now: float) -> Done:
     if not hearers:
         raise CommandError("wrong_state", "nobody hears the actor")
     for other in hearers:
-        if other.lease is not None:
-            x.media.send_digits(other.lease, digits)
+        send_keys(x, other, digits, now)
     return Done(call.id, leg.id)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from switchboard.calls.attempts import abandon_leg, take_over
 from switchboard.calls.call import Call, Phase
-from switchboard.calls.causes import MEDIA_SILENT, NORMAL, Cause
+from switchboard.calls.causes import NORMAL, Cause
 from switchboard.calls.cdr import note_flow, open_segment
 from switchboard.calls.control.parties import open_stretch, tell
 from switchboard.calls.ending import end_call, end_leg, part_from_agent
@@ -37,13 +37,6 @@ def other_left(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> N
         _shrink(x, call, now)
         tell(x, call, "party_left", now, leg, leg.id)
     rewire(x, call)
-
-
-def fell_silent(x: Exchange, call: Call, leg: Leg, now: float) -> None:
-    """Nothing has come from a party for long: its phone is lost, unless it holds the others, or only rings."""
-    if leg.holds or not leg.talking:
-        return
-    party_lost(x, call, leg, MEDIA_SILENT, now)
 
 
 def party_lost(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> None:

@@ -15,6 +15,7 @@ from media.control import (
     Bridge,
     Digit,
     Event,
+    Heard,
     Play,
     PlayDone,
     Release,
@@ -967,7 +968,7 @@ class TestLifecycle:
         assert bench.events() == [Silence(bench.a, 1), Silence(bench.b, 2)]
         bench.talk(bench.alice, bench.a)
         bench.pass_time(SILENCE + 2.0)
-        assert bench.events() == [Silence(bench.a, 1)]
+        assert bench.events() == [Heard(bench.a, 1), Silence(bench.a, 1)]
 
     def test_a_peer_that_must_not_send_is_not_called_silent(self, bench: Bench) -> None:
         """Its time runs from the end of the hold."""
@@ -978,6 +979,17 @@ class TestLifecycle:
         assert bench.events() == []
         bench.pass_time(10.0)
         assert bench.events() == [Silence(bench.a, 1)]
+
+    def test_who_reports_is_silent_and_not_dead(self, bench: Bench) -> None:
+        """RTCP alone comes: told as such, and told again when that ends too."""
+        bench.bridged()
+        bench.do(opened(bench.b, 2, bench.bob, receive=False))
+        for _ in range(14):
+            bench.alice.send(bench.a + 1, bytes((0x80, 201, 0, 1)) + bytes(4))
+            bench.pass_time(5.0)
+        assert bench.events() == [Silence(bench.a, 1, True)]
+        bench.pass_time(SILENCE)
+        assert bench.events() == [Silence(bench.a, 1, False)]
 
 
 class TestPorts:

@@ -1,0 +1,72 @@
+"""Keys of a talk on their way to the other side, in the form that it understands; keys that come twice.
+
+Telephone-events and tones are the media plane's: it passes events on as they are, renumbers them, sounds them for who
+has none, and reads tones of who is said to have nothing else. What is left for signalling is INFO, from whoever sends
+it and to whom `dtmf: info` says so: one key a request, the next once the last is answered, so that none overtakes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from switchboard.calls.leg import Leg
+
+if TYPE_CHECKING:
+    from switchboard.calls.exchange import Exchange
+
+MOST: Final = 64
+"""Keys that wait for a peer; more are lost."""
+DURATION: Final = 160
+"""Milliseconds that a key is said to have been held."""
+ECHO: Final = 0.25
+"""Seconds in which the same key in another form is the same press: some phones send events and INFO."""
+
+Form = Literal["media", "info"]
+
+
+class KeysToSend(msgspec.Struct, eq=False):
+    """Keys on their way by INFO: the context of the request for the first; `rest` wait for its answer."""
+
+    leg: Leg
+    rest: str = ""
+
+
+def send_keys(x: Exchange, leg: Leg, keys: str, now: float) -> None:
+    """Let the party of a leg have keys."""
+    if leg.keys == "info":
+        waiting = x.keys_out.get(leg.id)
+        if waiting is not None:
+            waiting.rest = (waiting.rest + keys)[:MOST]
+        elif keys and leg.dialog is not None and leg.talking:
+            _inform(x, KeysToSend(leg, keys[1:MOST]), keys[0], now)
+    elif leg.lease is not None:
+        x.media.send_digits(leg.lease, keys)
+
+
+def _inform(x: Exchange, sending: KeysToSend, key: str, now: float) -> None:
+    dialog = sending.leg.dialog
+    assert dialog is not None
+    x.keys_out[sending.leg.id] = sending
+    body = f"Signal={key}\r\nDuration={DURATION}\r\n".encode()
+    x.core.request(dialog.next_request("INFO", (x.contact,), body, "application/dtmf-relay"), now, context=sending)
+
+
+def keys_answered(x: Exchange, sending: KeysToSend, status: int, now: float) -> None:
+    """The response to an INFO, 408 or 503 when none came; one that does not take it is sent no more."""
+    if status < 200:
+        return
+    x.keys_out.pop(sending.leg.id, None)
+    if status >= 300:
+        x.log("call.keys_refused", call_id=sending.leg.call_id, leg=sending.leg.id, status=status)
+    elif sending.rest and sending.leg.talking:
+        key, sending.rest = sending.rest[0], sending.rest[1:]
+        _inform(x, sending, key, now)
+
+
+def is_echo(leg: Leg, key: str, form: Form, now: float) -> bool:
+    """Whether a key is the one that has just come in another form."""
+    before = leg.key_heard
+    leg.key_heard = (key, form, now)
+    return before is not None and before[0] == key and before[1] != form and now - before[2] <= ECHO

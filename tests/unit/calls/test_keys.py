@@ -1,0 +1,84 @@
+"""Keys of a talk for who takes them by INFO, and from who sends them twice."""
+
+from __future__ import annotations
+
+from switchboard.calls.call import Call
+from tests.support.exchange import NUMBER, World
+from tests.unit.calls.test_direct_call import connected
+
+
+def talk(**forms: str) -> tuple[World, Call, object]:
+    """Carrier and agent talk; `caller` and `agent` name the form in which keys go there."""
+    world, out = connected()
+    (call,) = world.exchange.calls.values()
+    assert call.agent is not None
+    call.caller.keys = forms.get("caller", "auto")  # type: ignore[assignment]
+    call.agent.keys = forms.get("agent", "auto")  # type: ignore[assignment]
+    return world, call, out
+
+
+def informed(world: World) -> list[bytes]:
+    """The bodies of the INFO that the agent got."""
+    return [request.body for request in world.agent.received("INFO")]
+
+
+def sent(world: World) -> list[tuple[str, ...]]:
+    """The digits that the media plane was to send."""
+    return [command[1][1:] for command in world.plane.named("send_digits")]
+
+
+def test_a_key_by_info_goes_on_by_the_media_or_by_info() -> None:
+    """As the other side takes it."""
+    world, _, out = talk()
+    world.within(world.carrier, out, "INFO", 2, body=b"Signal=5\r\n", content_type="application/dtmf-relay")
+    assert (len(world.plane.named("send_digits")), informed(world)) == (1, [])
+    world, _, out = talk(agent="info")
+    world.within(world.carrier, out, "INFO", 2, body=b"Signal=5\r\n", content_type="application/dtmf-relay")
+    assert world.plane.named("send_digits") == []
+    assert informed(world) == [b"Signal=5\r\nDuration=160\r\n"]
+
+
+def test_a_key_of_the_media_goes_on_by_info_one_at_a_time() -> None:
+    """The next INFO waits for the answer to the one before, so that no key overtakes another."""
+    world, call, _ = talk(agent="info")
+    assert call.caller.lease is not None
+    for key in "12#":
+        world.plane.key_for_other(call.caller.lease, key)
+    world.run()
+    assert len(informed(world)) == 1
+    for _ in range(3):
+        world.reply(world.agent, 200)
+    assert informed(world) == [b"Signal=%c\r\nDuration=160\r\n" % key for key in b"12#"]
+    assert world.exchange.keys_out == {}
+
+
+def test_who_refuses_info_gets_no_more_of_it() -> None:
+    """And the call goes on; so it does when nobody answers it."""
+    world, call, _ = talk(agent="info")
+    assert call.caller.lease is not None
+    for key in "12":
+        world.plane.key_for_other(call.caller.lease, key)
+    world.run()
+    world.reply(world.agent, 415)
+    assert len(informed(world)) == 1
+    assert (world.exchange.keys_out, len(world.exchange.calls)) == ({}, 1)
+    world.plane.key_for_other(call.caller.lease, "3")
+    world.run()
+    world.advance(40)
+    assert (world.exchange.keys_out, len(world.exchange.calls)) == ({}, 1)
+
+
+def test_the_same_key_in_two_forms_is_one_press() -> None:
+    """A phone that sends events and INFO keys each digit once; in one form two of the same are two."""
+    world = World()
+    out, _ = world.dial(NUMBER)
+    world.within(world.carrier, out, "ACK", 1)
+    keyed = "800001"
+    for n, key in enumerate(keyed):
+        world.keys(key)
+        world.within(
+            world.carrier, out, "INFO", 2 + n, body=f"Signal={key}\r\n".encode(), content_type="application/dtmf-relay"
+        )
+        world.advance(0.3)
+    (call,) = world.exchange.calls.values()
+    assert call.record.extension == keyed
