@@ -91,7 +91,8 @@ class Talk(pj.Call):
                 self.tone.startTransmit(self.audio)
                 self.audio.startTransmit(self.recorder)
             if media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
-                self.tell("media", codec=self.getStreamInfo(index).codecName)
+                stream = self.getStreamInfo(index)
+                self.tell("media", codec=stream.codecName, secured=bool(stream.proto & pj.PJMEDIA_TP_PROFILE_SRTP))
             elif media.status == pj.PJSUA_CALL_MEDIA_LOCAL_HOLD:
                 self.tell("held")
 
@@ -112,8 +113,8 @@ class Talk(pj.Call):
             "received": received.pkt,
             "lost": received.loss,
             "sent": sent.pkt,
-            # What RTCP told it.
-            "reports": sent.updateCount,
+            # What RTCP told it, of all streams of the call the number of reports.
+            "reports": sent.updateCount + self.counters.get("reports", 0),
             "peer_lost": sent.loss,
             "trips": stream.rtcp.rttUsec.n,
             "trip_us": stream.rtcp.rttUsec.mean,
@@ -200,10 +201,15 @@ def start(log: str, by: str = "", authority: str = "") -> pj.Endpoint:
     return endpoint
 
 
-def settings_of(user: str, password: str, target: str, algorithm: str, *, lamp: bool, by: str = "") -> pj.AccountConfig:
+SRTP = {"": pj.PJMEDIA_SRTP_DISABLED, "optional": pj.PJMEDIA_SRTP_OPTIONAL, "mandatory": pj.PJMEDIA_SRTP_MANDATORY}
+
+
+def settings_of(
+    user: str, password: str, target: str, algorithm: str, *, lamp: bool, by: str = "", srtp: str = ""
+) -> pj.AccountConfig:
     """Who registers where, by which transport; `algorithm` MD5 refuses every other digest.
 
-    A `lamp` subscribes to waiting messages.
+    A `lamp` subscribes to waiting messages. `srtp` is "optional" or "mandatory", with TLS only over TLS.
     """
     settings = pj.AccountConfig()
     settings.idUri = f"sip:{user}@{REALM}"
@@ -216,6 +222,8 @@ def settings_of(user: str, password: str, target: str, algorithm: str, *, lamp: 
         settings.sipConfig.proxies.append(f"sip:{target};lr")
         settings.mwiConfig.enabled = True
     settings.mediaConfig.transportConfig.boundAddress = "127.0.0.1"
+    settings.mediaConfig.srtpUse = SRTP[srtp]
+    settings.mediaConfig.srtpSecureSignaling = 1 if by == "tls" else 0
     credentials = pj.AuthCredInfo("digest", "*", user, PLAIN, password)
     if algorithm == "MD5":
         # A hashed password answers the challenge of its own algorithm only.
@@ -280,11 +288,12 @@ def main(
     lamp: str = "",
     by: str = "",
     authority: str = "",
+    srtp: str = "",
 ) -> None:
     """Be a softphone until told to quit, or until nobody is there to tell."""
     endpoint = start(log, by, authority)
     account = Account(recording, int(tone))
-    account.create(settings_of(user, password, target, algorithm, lamp=bool(lamp), by=by))
+    account.create(settings_of(user, password, target, algorithm, lamp=bool(lamp), by=by, srtp=srtp))
     typed, goes_on = b"", True
     while goes_on:
         endpoint.libHandleEvents(10)
