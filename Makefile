@@ -70,6 +70,11 @@ fmt: setup $(VENV)/.ready-dev ## Format and fix what can be fixed
 bench: setup ## Measure this switch with SIPp and compare with the design figures
 	@$(PY) -m bench all --self
 
+SOAK_MINUTES ?= 30
+SOAK_RATE ?= 50
+soak: setup ## Mixed calls over a bad network for SOAK_MINUTES=30 at SOAK_RATE=50 calls/s; figures in var/soak.json
+	@$(PY) -m bench soak --minutes $(SOAK_MINUTES) --rate $(SOAK_RATE) --json var/soak.json
+
 # libFuzzer's wheels are for CPython 3.11 to 3.13 on x86-64.
 FUZZ_SECONDS ?= 600
 fuzz: setup $(VENV)/.ready-dev ## Feed all parsers with spoilt input for FUZZ_SECONDS=600; what is found is in var/fuzz

@@ -14,7 +14,7 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import acd, call, extension, ivr, masks, prompts, queues, recording, relay, report, signalling, surge
+from bench import acd, call, extension, ivr, masks, prompts, queues, recording, relay, report, signalling, soak, surge
 from bench.errors import BenchError
 from bench.load import Calls, Load, Result, loading, wide
 from bench.own import CONFIG, own_switch
@@ -29,6 +29,7 @@ examples:
   python -m bench relay --self --calls 20 --hold 5
   python -m bench extension --self --rate 10 --background 200
   python -m bench ivr --target 127.0.0.1:5060 --pid 4711     Asterisk: Answer, Read(digits,prompt,4), Dial at 4002
+  python -m bench soak                   mixed calls for half an hour over a network that loses and reorders
   python -m bench surge                  3,000 callers within a minute for 50 agents: about four minutes
   python -m bench backend --behaviour slow --seconds 5       the server that library/hotline.yaml asks
 
@@ -117,6 +118,9 @@ def parser() -> argparse.ArgumentParser:
     rush = commands.add_parser("surge", help="thousands of callers for a few agents", description=surge.__doc__)
     surge.add_arguments(rush)
     rush.set_defaults(run=surge.run)
+    long = commands.add_parser("soak", help="mixed calls for long over a bad network", description=soak.__doc__)
+    soak.add_arguments(long)
+    long.set_defaults(run=soak.run)
     table = commands.add_parser("masks", help="a million masked numbers: memory, look-ups", description=masks.__doc__)
     masks.add_arguments(table)
     table.set_defaults(run=masks.run)

@@ -57,8 +57,14 @@ class Api:
         if body is not None:
             data, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
         try:
-            self._connection.request(method, path, data, headers)
-            answer = self._connection.getresponse()
+            try:
+                self._connection.request(method, path, data, headers)
+                answer = self._connection.getresponse()
+            except http.client.RemoteDisconnected:
+                # It was idle for long, and closed before this request was read.
+                self._connection.close()
+                self._connection.request(method, path, data, headers)
+                answer = self._connection.getresponse()
             text = answer.read()
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()

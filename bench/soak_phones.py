@@ -1,0 +1,212 @@
+"""The calls of a soak that are made by phones of our own, one after the other at a rate, each to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Final, Self
+
+from bench.api import Api
+from bench.chaos import Chaos
+from bench.dialog import Call
+from bench.errors import BenchError
+from bench.phone import Answer, Never, Phone, Refuse
+from bench.transactions import PhoneError
+
+DESKS: Final = ("800100", "800101", "800102", "800103", "800104", "800105")
+"""The desks: two who talk, one whom nobody reaches in time, one who refuses, one who transfers, and to whom."""
+DOMAIN: Final = "switchboard.local"
+EXTENSION: Final = "112233"
+PATIENCE: Final = 30.0
+REFRESH: Final = 5.0
+"""Seconds between two registrations of a desk."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the phones' calls."""
+
+    made: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    reasons: list[str] = field(default_factory=list)
+    callers: list[str] = field(default_factory=list)
+    """The number of each caller, each its own: as many records are looked for."""
+    registered: int = 0
+    complaints: list[str] = field(default_factory=list)
+
+
+class Phones:
+    """Six desks and one line of a carrier, behind a relay."""
+
+    def __init__(self, relay: Chaos, api: Api, rate: float) -> None:
+        self.outcome = Outcome()
+        self._relay, self._api, self._rate = relay, api, rate
+        self._api_lock = asyncio.Lock()
+        self._stack = AsyncExitStack()
+        self._desks: list[Phone] = []
+        self._serial = 0
+        self._transferring = asyncio.Lock()
+        self._kinds: dict[str, Callable[[Phone], Awaitable[None]]] = {
+            "extension": self._extension, "hold": self._hold, "transfer": self._transfer, "abandoned": self._abandoned,
+            "refused": self._refused, "unanswered": self._abandoned,
+        }  # fmt: skip
+
+    async def __aenter__(self) -> Self:
+        """Register the desks."""
+        for user in DESKS:
+            desk = await self._stack.enter_async_context(await self._open(user, f"secret-{user}"))
+            await desk.register(within=PATIENCE)
+            self._desks.append(desk)
+        for desk in self._desks:
+            desk.behaviour = Answer(after=0.1)
+        self._desks[2].behaviour = Never()
+        self._desks[3].behaviour = Refuse(486, ring=True)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, e: BaseException | None, t: TracebackType | None
+    ) -> None:
+        """Close them."""
+        for desk in self._desks:
+            self.outcome.complaints += desk.complaints
+        await self._stack.aclose()
+
+    async def _open(self, user: str, password: str = "") -> Phone:
+        return await Phone.open(
+            user, host=self._relay.peer, target=self._relay.target, password=password, domain=DOMAIN
+        )
+
+    # --- the calls
+
+    async def rehearse(self) -> None:
+        """One call of each kind."""
+        await asyncio.gather(*(self._one(kind) for kind in self._kinds))
+        if self.outcome.failed:
+            raise BenchError("the first calls of the phones went wrong: " + "; ".join(self.outcome.reasons))
+
+    async def play(self, until: float) -> None:
+        """Calls of all kinds in turn, and registrations, until then."""
+        kinds = list(self._kinds)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._refresh(until))
+            number = 0
+            while time.monotonic() < until:
+                group.create_task(self._one(kinds[number % len(kinds)]))
+                number += 1
+                await asyncio.sleep(1 / self._rate)
+
+    async def _refresh(self, until: float) -> None:
+        while time.monotonic() < until:
+            for desk in self._desks:
+                try:
+                    await desk.register(within=PATIENCE)
+                    self.outcome.registered += 1
+                except PhoneError as error:
+                    self._fail("register", error)
+            await asyncio.sleep(REFRESH)
+
+    async def _one(self, kind: str) -> None:
+        """A call by a phone of its own; whatever goes wrong is counted."""
+        self._serial += 1
+        caller = f"137{self._serial:08d}"
+        self.outcome.made[kind] += 1
+        self.outcome.callers.append(caller)
+        async with await self._open(caller) as phone:
+            try:
+                await self._kinds[kind](phone)
+                # A repeated 2xx or BYE on its way is answered yet.
+                await asyncio.sleep(1.0)
+            except (PhoneError, BenchError, TimeoutError) as error:
+                self._fail(kind, error)
+            self.outcome.complaints += phone.complaints
+
+    def _fail(self, kind: str, error: Exception) -> None:
+        self.outcome.failed[kind] += 1
+        self.outcome.reasons.append(f"{kind}: {error}")
+
+    async def _talk(self, phone: Phone, number: str, desk: int, keys: str = "") -> tuple[Call, Call]:
+        """A call to a desk, with tones both ways."""
+        waiting = self._desks[desk].incoming
+        call = await phone.dial(number)
+        await call.answered(PATIENCE)
+        call.rtp.play(440)
+        if keys:
+            await call.rtp.key(keys)
+        far = await asyncio.wait_for(waiting.get(), PATIENCE)
+        await far.confirmed(PATIENCE)
+        far.rtp.play(880)
+        return call, far
+
+    async def _end(self, call: Call) -> None:
+        await call.hang_up(PATIENCE)
+        for desk in self._desks:
+            # What was said and heard is not needed any more.
+            for key in [key for key, one in desk.calls.items() if one.is_over]:
+                desk.calls[key].rtp.received.clear()
+
+    async def _extension(self, phone: Phone) -> None:
+        """Keys in audio of which some is lost; the right desk rings."""
+        call, _ = await self._talk(phone, "4008001234", 0, EXTENSION)
+        await asyncio.sleep(1.0)
+        await self._end(call)
+
+    async def _hold(self, phone: Phone) -> None:
+        """Hold and back by re-INVITE, as phones do."""
+        call, _ = await self._talk(phone, "4101", 1)
+        for direction in ("sendonly", "sendrecv"):
+            answer = await call.reinvite(direction, PATIENCE)
+            if answer.status != 200:
+                raise BenchError(f"re-INVITE was answered {answer.status}")
+            await asyncio.sleep(0.5)
+        await self._end(call)
+
+    async def _transfer(self, phone: Phone) -> None:
+        """The agent holds, resumes and hands the caller to another, by the API; one such call at a time."""
+        async with self._transferring:
+            call, _ = await self._talk(phone, "4200", 4)
+            call_id = await self._call_of("desk4")
+            for command in ({"command": "hold"}, {"command": "resume"}):
+                await self._ask("POST", f"/api/v1/calls/{call_id}/commands", command)
+                await asyncio.sleep(0.4)
+            transfer = {"command": "transfer", "to": "agent:desk5", "blind": True}
+            await self._ask("POST", f"/api/v1/calls/{call_id}/commands", transfer)
+            other = await asyncio.wait_for(self._desks[5].incoming.get(), PATIENCE)
+            await other.confirmed(PATIENCE)
+            other.rtp.play(660)
+            await call.hears(660, PATIENCE)
+            await asyncio.sleep(0.5)
+            await self._end(call)
+
+    async def _abandoned(self, phone: Phone) -> None:
+        """The caller gives up while it rings."""
+        call = await phone.dial("4102")
+        await call.ringing(PATIENCE)
+        await asyncio.sleep(0.3)
+        status = await call.cancel(PATIENCE)
+        if status != 487:
+            raise BenchError(f"a cancelled call was answered {status}")
+
+    async def _refused(self, phone: Phone) -> None:
+        """The desk is busy."""
+        call = await phone.dial("4103")
+        status = await call.decided(PATIENCE)
+        if status != 486:
+            raise BenchError(f"a call that was refused with 486 was answered {status}")
+
+    async def _call_of(self, agent: str) -> str:
+        """The call that an agent has."""
+        for _ in range(50):
+            items = (await self._ask("GET", f"/api/v1/calls?agent={agent}")).get("items")
+            if isinstance(items, list) and items:
+                return str(items[0]["id"])
+            await asyncio.sleep(0.1)
+        raise BenchError(f"the API knows of no call of {agent}")
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, object]:
+        async with self._api_lock:
+            return await asyncio.to_thread(self._api.ask, method, path, body)
