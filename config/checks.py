@@ -29,6 +29,7 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from _sip(config)
     yield from _media(config)
     yield from _codecs(config)
+    yield from _webrtc(config)
     yield from _limits(config)
     yield from _trunks(config)
     yield from _accounts(config)
@@ -184,6 +185,28 @@ def _media(config: Config) -> Iterator[Finding]:
     if ours is not None and ours.is_loopback and any(peer and not peer.is_loopback for peer in peers):
         message = f"media.address {media.address} cannot be reached by the peers of sip.listen"
         yield "media.address", message, "give the address that peers reach"
+
+
+def _webrtc(config: Config) -> Iterator[Finding]:
+    webrtc, media = config.webrtc, config.media
+    for index, text in enumerate(webrtc.addresses):
+        yield from _concrete(f"webrtc.addresses[{index}]", text)
+    if webrtc.external:
+        yield from _concrete("webrtc.external", webrtc.external)
+    if webrtc.patience <= 0:
+        yield "webrtc.patience", "webrtc.patience must be above zero", None
+    if not webrtc.wanted(config.sip.listen):
+        return
+    if media.plane != "workers":
+        yield "webrtc.enabled", "browsers' audio needs media.plane: workers", "set webrtc.enabled to false"
+    if webrtc.ports.first <= media.ports.last and media.ports.first <= webrtc.ports.last:
+        message = f"webrtc.ports {webrtc.ports} and media.ports {media.ports} overlap"
+        yield "webrtc.ports", message, "keep them apart"
+    ours = address(media.address)
+    reached = [address(text) for text in webrtc.addresses or (media.address,)]
+    elsewhere = ours is not None and not ours.is_loopback and not webrtc.external
+    if elsewhere and any(at is not None and at.is_loopback for at in reached):
+        yield "webrtc.addresses", "browsers elsewhere cannot reach a loopback address", "name one they reach"
 
 
 def _dns(config: Config) -> Iterator[Finding]:

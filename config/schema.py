@@ -115,6 +115,27 @@ class Media(Section, frozen=True):
     """With ``plane: none``, so many legs at a time are carried all the same, those that come first."""
 
 
+class WebRtc(Section, frozen=True):
+    """Audio of browsers: a process of its own with ICE and DTLS-SRTP stands between them and the media workers."""
+
+    enabled: bool | None = None
+    """Left out: where sip.listen has ws or wss. Phones on WebSockets are offered WebRTC then, and only then."""
+    addresses: tuple[str, ...] = ()
+    """Local addresses that browsers reach; media.address when left out."""
+    external: str = ""
+    """How the first of them is seen from beyond a NAT that forwards the ports as they are."""
+    ports: PortRange = PortRange(30000, 31999)
+    """UDP ports for browsers, one for each at each address, beside some kept ready."""
+    sessions: Annotated[int, Meta(ge=1, le=20_000)] = 500
+    """Browsers in calls at once; more are refused as when no port is left."""
+    patience: Duration = Duration(10.0)
+    """How long finding a way to a browser and shaking hands with it may take; then its leg has failed."""
+
+    def wanted(self, listen: tuple[Listen, ...]) -> bool:
+        """Whether browsers are served."""
+        return any(one.transport in ("ws", "wss") for one in listen) if self.enabled is None else self.enabled
+
+
 class Limits(Section, frozen=True):
     """Bounds that protect the switch and its callers."""
 
@@ -357,6 +378,7 @@ class Config(Section, frozen=True):
 
     sip: Sip = Sip()
     media: Media = Media()
+    webrtc: WebRtc = WebRtc()
     limits: Limits = Limits()
     trunks: tuple[Trunk, ...] = ()
     accounts: tuple[Account, ...] = ()

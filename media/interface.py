@@ -20,6 +20,9 @@ from media.control import (
     Unauthentic,
     Wire,
 )
+from media.edge_control import Endpoint
+from media.ice_dtls import PeerTransport
+from media.ice_dtls import Role as DtlsRole
 from media.sdes import Keys
 
 
@@ -42,6 +45,28 @@ class WorkerLost(msgspec.Struct, frozen=True):
 MediaEvent: TypeAlias = (
     Digit | PlayDone | Released | Silence | WorkerLost | Recorded | MessageDone | Unauthentic | KeyForOther | Heard
 )
+
+
+class Edge(Protocol):
+    """Where browsers' audio arrives; every method returns at once."""
+
+    def lease(self, controlling: bool) -> Endpoint | None:
+        """An endpoint to describe to a browser, in an offer if `controlling`; None when there is none."""
+
+    def connect(self, endpoint: Endpoint, peer: PeerTransport, role: DtlsRole, worker: tuple[str, int]) -> None:
+        """Begins to find the peer and relays to and from the worker's port; Connected or Failed follows."""
+
+    def aim(self, endpoint: Endpoint, worker: tuple[str, int]) -> None:
+        """The worker's port is another now."""
+
+    def restart(self, endpoint: Endpoint, spare: Endpoint, peer: PeerTransport) -> None:
+        """The session of `endpoint` goes over the path of `spare`, which is used up by that."""
+
+    def release(self, endpoint: Endpoint) -> None:
+        """Ends what the endpoint does."""
+
+    def counts(self) -> dict[str, int]:
+        """Endpoints `ready` and `taken`, whether the edge is connected."""
 
 
 class MediaPlane(Protocol):

@@ -20,6 +20,7 @@ from ivr_flows.checks.prompts import check_prompts
 from ivr_flows.errors import FlowError
 from ivr_flows.loader import LIBRARY, load_library, read_flow
 from ivr_flows.model import Flow
+from media.edge_plane import EdgePlane, PeerEvent
 from media.plane import MediaEvent
 from media.shared_plane import SharedPlane
 from media.speech import EspeakSynthesiser, NoSynthesiser, SpeechCache
@@ -82,6 +83,9 @@ if TYPE_CHECKING:
 MASK_REST: Final = 0.001
 MADE: Final = "prompts"
 """Below the store's directory: prompts made because their files are missing."""
+
+EDGE: Final = "edge.sock"
+"""The same of the socket of the WebRTC edge."""
 
 FINISHED: Final = "finished"
 """The same of the directory by which the recorder tells of complete files."""
@@ -158,6 +162,8 @@ class Switch:
         )
         self.plane = open_plane(config.media, workers, self._on_media)
         self.workers = self.plane.real if isinstance(self.plane, SharedPlane) else self.plane
+        browsers = config.webrtc.wanted(config.sip.listen)
+        self.edge = EdgePlane(str(store.directory / EDGE), self._on_edge) if browsers else None
         self.backends = Backends(observe=self.metrics.backend)
         synthesiser = EspeakSynthesiser() if config.speech.engine == "espeak" else NoSynthesiser()
         self.speech = SpeechCache(store.directory / "speech", synthesiser, cache_bytes=config.speech.megabytes << 20)
@@ -235,6 +241,7 @@ class Switch:
             voice=self.voice,
             mailboxes=store.voicemail,
             callbacks=store.callbacks,
+            edge=self.edge,
             region_of=self.regions.lookup,
             pins=Pins({one.user: one.pin.reveal("its hash is kept") for one in config.accounts if one.pin is not None}),
             locator=self.locator,
@@ -312,6 +319,8 @@ class Switch:
         }
         for name, value in self.plane.counts().items():
             counts[f"media_ports_{name}" if name != "workers" else "media_workers"] = value
+        for name, value in self.edge.counts().items() if self.edge is not None else ():
+            counts[f"webrtc_endpoints_{name}" if name != "up" else "webrtc_edges"] = value
         return counts
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -495,6 +504,8 @@ class Switch:
         )
         measure_queues(metrics, self.desk.engine)
         self.health.check("media", self._media_fault)
+        if self.edge is not None:
+            self.health.check("webrtc", self._edge_fault)
         self.health.check("journal", lambda: "records cannot be written" if journal.failing else None)
         self.health.fact("calls", lambda: len(self.exchange.calls))
         self.health.fact("media", self.plane.counts)
@@ -509,6 +520,9 @@ class Switch:
         self.overload.look(lag + self.backlog.delay(PERIOD + lag))
         self.sources.sweep(time.monotonic())
 
+    def _edge_fault(self) -> str | None:
+        return "no answer: browsers have no audio" if self.edge is not None and not self.edge.counts()["up"] else None
+
     def _media_fault(self) -> str | None:
         states = self.workers.states().values()
         missing = sum(not one.up for one in states)
@@ -516,6 +530,9 @@ class Switch:
 
     def _on_media(self, events: Sequence[MediaEvent]) -> None:
         self.driver.serve(self.engine.on_media, events)
+
+    def _on_edge(self, events: Sequence[PeerEvent]) -> None:
+        self.driver.serve(self.engine.on_edge, events)
 
     def _on_error(self, where: str, error: Exception) -> None:
         self.metrics.error(where)

@@ -92,6 +92,8 @@ async def serve(config: Config, switch: Switch, orders: Orders, began: float) ->
     loop = asyncio.get_running_loop()
     orders.watch(loop)
     await switch.plane.start()
+    if switch.edge is not None and not await switch.edge.start():
+        switch.log.error("webrtc.edge_missing")
     await switch.locator.prepare(float(config.dns.timeout))
     switch.start(loop)
     control = ControlServer(switch.store.directory / "control.sock", {**switch.commands(), **_workers(switch, orders)})
@@ -121,6 +123,8 @@ async def serve(config: Config, switch: Switch, orders: Orders, began: float) ->
     await switch.voice.close()
     await control.close()
     await switch.plane.close()
+    if switch.edge is not None:
+        await switch.edge.close()
     switch.stop()
 
 

@@ -157,7 +157,7 @@ def _call_group(x: Exchange, fan: Branches, call_id: str, now: float) -> None:
         fan.live.append(branch)
         if found.gateway:
             x.gateways.began(found.gateway, now)
-        _send(x, branch, _invite(fan.template, found, call_id), now)
+        _send(x, branch, _invite(fan, found, call_id), now)
     limit = fan.group.silence or fan.group.patience
     if fan.rest and limit:
         x.branch_heap.schedule(now + limit, fan, Input.TIMER_B)
@@ -167,7 +167,8 @@ def _send(x: Exchange, branch: Branch, out: OutgoingRequest, now: float) -> None
     x.invites_out[branch.leg.id] = branch.tx = x.core.request(out, now, context=branch)
 
 
-def _invite(template: OutgoingRequest, found: Destination, call_id: str) -> OutgoingRequest:
+def _invite(fan: Branches, found: Destination, call_id: str) -> OutgoingRequest:
+    template, web = fan.template, fan.leg.web
     return OutgoingRequest(
         method="INVITE",
         uri=found.uri,
@@ -178,7 +179,7 @@ def _invite(template: OutgoingRequest, found: Destination, call_id: str) -> Outg
         cseq=1,
         routes=found.routes,
         headers=(*template.headers, *found.headers),
-        body=template.body,
+        body=web.offer if found.web and web is not None else template.body,
         max_forwards=template.max_forwards,
         nat=found.nat,
     )

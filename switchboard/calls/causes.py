@@ -47,6 +47,9 @@ LOOP: Final = Cause("loop", 483, 25)
 LOOPED: Final = Cause("loop", 482, 25)
 MEDIA_LOST: Final = Cause("media_lost", 500, 41)
 MEDIA_SILENT: Final = Cause("media_silent", 500, 102)
+EDGE_LOST: Final = Cause("edge_lost", 500, 41)
+WEBRTC_FAILED: Final = Cause("webrtc_failed", 500, 41)
+WEBRTC_LOST: Final = Cause("webrtc_lost", 500, 102)
 SESSION_EXPIRED: Final = Cause("session_expired", 480, 102)
 TOO_LONG: Final = Cause("too_long", 480, 16)
 SHUTDOWN: Final = Cause("shutdown", 503, 41)
@@ -75,6 +78,9 @@ CAUSES: Final[dict[str, Cause]] = {
         LOOP,
         MEDIA_LOST,
         MEDIA_SILENT,
+        EDGE_LOST,
+        WEBRTC_FAILED,
+        WEBRTC_LOST,
         SESSION_EXPIRED,
         TOO_LONG,
         SHUTDOWN,

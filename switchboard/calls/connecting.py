@@ -34,6 +34,7 @@ from switchboard.calls.reaching import reach
 from switchboard.calls.recording import talk_begins
 from switchboard.calls.securing import policy_of
 from switchboard.calls.session_timers import session_answered
+from switchboard.calls.webrtc import is_browser, media_for
 from switchboard.calls.wiring import settle
 from switchboard.sip.binding import Binding, by_preference
 from switchboard.sip.dialog import Dialog
@@ -83,7 +84,8 @@ def _account_plan(x: Exchange, aor: str, shown: str, now: float) -> Plan | Cause
 
 def _phone(x: Exchange, aor: str, shown: str, binding: Binding) -> Destination:
     way, srtp = reach(binding), policy_of(x, aor)
-    return Destination(way.uri, f"<sip:{aor}>", shown, way.address, aor, way.nat, way.routes, srtp=srtp)
+    web = x.edge is not None and is_browser(binding)
+    return Destination(way.uri, f"<sip:{aor}>", shown, way.address, aor, way.nat, way.routes, srtp=srtp, web=web)
 
 
 def _number_plan(x: Exchange, target: NumberTarget, shown: str) -> Plan | Cause:
@@ -214,6 +216,7 @@ def leg_to(x: Exchange, call: Call, plan: Plan, now: float, agent_id: str = "") 
         codecs=found.codecs,
         srtp=found.srtp or x.settings.srtp,
         keys=x.settings.keys.get(found.peer.partition("@")[0], found.keys) if x.settings.keys else found.keys,
+        web=media_for(plan) if x.edge is not None else None,
     )
 
 

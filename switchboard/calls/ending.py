@@ -15,6 +15,7 @@ from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.negotiation import release_media
 from switchboard.calls.queueing import leave_queue
 from switchboard.calls.subscriptions import referral_over
+from switchboard.calls.webrtc import release_endpoint
 from switchboard.calls.wiring import unwire
 from switchboard.store.records import EndedBy
 
@@ -117,6 +118,8 @@ def leg_over(x: Exchange, leg: Leg) -> None:
     """Forget a leg's dialog and transactions."""
     leg.move(LegInput.END)
     leg.session_due = None
+    if leg.web is not None:
+        release_endpoint(x, leg)
     x.invites_in.pop(leg.id, None)
     x.invites_out.pop(leg.id, None)
     if x.branches:

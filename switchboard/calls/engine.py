@@ -8,6 +8,7 @@ from typing import Final
 from ivr_flows.events import Digit as KeyPressed
 from ivr_flows.events import Event as FlowEvent
 from media.control import Digit, Heard, KeyForOther, MessageDone, PlayDone, Recorded, Released, Silence, Unauthentic
+from media.edge_plane import PeerEvent
 from media.plane import MediaEvent, WorkerLost
 from routing.acd.events import TimeDue
 from switchboard.calls.after import after_due
@@ -22,6 +23,7 @@ from switchboard.calls.connecting import agent_response, agent_timeout, announce
 from switchboard.calls.control import ATTEMPTS
 from switchboard.calls.control.dead_media import fell_silent, heard_again
 from switchboard.calls.control.digits import hearers_of
+from switchboard.calls.control.leaving import party_lost
 from switchboard.calls.control.transfer import park_over
 from switchboard.calls.ending import end_call, finish, media_lost, media_released
 from switchboard.calls.exchange import Exchange
@@ -42,6 +44,7 @@ from switchboard.calls.serving import OFFER, key_pressed
 from switchboard.calls.sounds import Prepared
 from switchboard.calls.subscribe import ALLOW_EVENTS, notified, subscribe
 from switchboard.calls.subscriptions import notify_answered, subscriptions_due
+from switchboard.calls.webrtc import peer_event
 from switchboard.sip.events import (
     AckMissing,
     AckReceived,
@@ -242,6 +245,23 @@ class CallEngine:
                 raise
         if call is not None:
             self._rearm(call)
+
+    def on_edge(self, event: PeerEvent, now: float) -> None:
+        """Give one event of the WebRTC edge to its call."""
+        peer_event(self.exchange, event, self._no_audio, now)
+
+    def _no_audio(self, x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> None:
+        """Nothing passes between a browser and us, or can any more: who talks is lost, who only rings is given up."""
+        try:
+            if leg.talking or leg is call.caller or leg is call.agent:
+                party_lost(x, call, leg, cause, now)
+            else:
+                leg_rang_out(x, call, leg, now)
+        except Exception:
+            # As in on_event: better ended than stuck.
+            end_call(x, call, FAILED, "switch", now)
+            raise
+        self._rearm(call)
 
     def _media_of_call(self, call: Call, leg: Leg, event: CallMedia, now: float) -> None:
         x = self.exchange

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ivr_flows.actions import Http
     from ivr_flows.clock import Clock
     from ivr_flows.events import Event, HttpDone
+    from media.interface import Edge
     from media.plane import MediaPlane
     from routing.acd.events import Event as AcdEvent
     from routing.acd.model import Group as AcdGroup
@@ -470,6 +471,7 @@ class Exchange:
         feed: Feed = NO_FEED,
         desk: Desk = NO_DESK,
         pins: MailboxPins = _NO_PINS,
+        edge: Edge | None = None,
         locator: Locator | None = None,
         secret: Callable[[int], bytes] = token_bytes,
     ) -> None:
@@ -541,6 +543,9 @@ class Exchange:
         """By callback, the call that is the attempt at it."""
         self.after_heap: DeadlineHeap[Afterlife] = DeadlineHeap()
         self.contact = f"Contact: <sip:{host_port(settings.local)}>"
+        self.edge = edge
+        self.web_legs: dict[int, Leg] = {}
+        """By number of its endpoint, each leg that has one at the WebRTC edge."""
         self.extensions = ("Supported: 100rel",) if settings.reliable != "off" else ()
         self.invite_lines = offer_lines(settings.session_expires, settings.min_se) + invite_lines(settings.reliable)
 
@@ -579,6 +584,7 @@ class Exchange:
             "calls": len(self.calls),
             "dialogs": len(self.dialogs),
             "media_legs": len(self.media_legs),
+            "web_legs": len(self.web_legs),
             "invites_in": len(self.invites_in),
             "invites_out": len(self.invites_out),
             "call_timers": len(self.heap),

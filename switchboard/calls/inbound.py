@@ -38,7 +38,9 @@ from switchboard.calls.reliable import not_taken
 from switchboard.calls.replaces import replace_leg
 from switchboard.calls.securing import policy_of
 from switchboard.calls.session_timers import too_brief
+from switchboard.calls.webrtc import WebMedia
 from switchboard.sip.errors import SipError
+from switchboard.sip.flow import WebAddress
 from switchboard.sip.message import Request
 from switchboard.sip.transaction.server import ServerTransaction
 from switchboard.store.records import CallRecord
@@ -201,6 +203,8 @@ def _open_call(
             status = error.status or 488
             refuse(x, tx, status, now, NOT_ACCEPTABLE.reason_header)
             return None
+    elif x.edge is not None and isinstance(tx.source, WebAddress):
+        caller.web = WebMedia()
     record = CallRecord(id=call_id, trunk=context, started_us=x.utc_us(now), legs=[caller.record])
     call = Call(id=call_id, caller=caller, invited_at=now, record=record)
     call.end_due = now + x.settings.call_duration

@@ -17,6 +17,7 @@ from media.plane import Lease
 from media.sdes import Crypto, Policy
 from switchboard.calls.reliable import Early, Reliable
 from switchboard.calls.session_timers import Session
+from switchboard.calls.webrtc import WebMedia
 from switchboard.sip.dialog import Dialog
 from switchboard.store.records import LegRecord
 
@@ -83,6 +84,7 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     At `session_due` the session is refreshed, or over; `session` is None while the peer knows no session timers, which
     says nothing of `session_due`. `updates` is True when the peer takes UPDATE. `reliable` tells of the
     provisional responses that we send and that must arrive, `early` of those that we get, by the tag of their sender.
+    `web` is what stands between a browser and its media port, None for any other phone.
     `gateway` is the one whose channel the leg takes, "" for none.
     """
 
@@ -122,6 +124,7 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     updates: bool = False
     reliable: Reliable | None = None
     early: dict[str, Early] = {}
+    web: WebMedia | None = None
     gateway: str = ""
     codecs: tuple[str, ...] = ()
     keys: KeyForm = "auto"

@@ -32,6 +32,17 @@ from media.sdp import SdpError
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
 from switchboard.calls.securing import answer_profile, offer_profile, secured_by_answer
+from switchboard.calls.webrtc import (
+    connect,
+    describe_answer,
+    describe_offer,
+    lease_endpoint,
+    placed,
+    read_web_offer,
+    release_endpoint,
+    take_web_answer,
+    within,
+)
 
 EVENT_PT: Final = 101
 WIDE_EVENT_PT: Final = 110
@@ -39,14 +50,20 @@ WIDE_EVENT_PT: Final = 110
 
 
 def lease_media(x: Exchange, leg: Leg, near: Leg | None = None) -> bool:
-    """Hold a media port for the leg, on the worker of `near`; False when none is free.
+    """Hold a media port for the leg, on the worker of `near`, and a browser's endpoint; False when none is free.
 
     It is on IPv6 where the peer's description or, before there is one, its signalling is.
     """
     if leg.lease is None:
         there = leg.source[0] if leg.remote is None else leg.remote.address
+        if leg.web is not None:
+            if not lease_endpoint(x, leg, leg.web):
+                return False
+            there = within(leg) or there
         leg.lease = x.media.lease(near.lease if near is not None else None, six=":" in there)
         if leg.lease is None:
+            if leg.web is not None and not leg.media_open and leg.dialog is None:
+                release_endpoint(x, leg)
             return False
         x.media_legs[leg.lease.port, leg.lease.gen] = leg
         leg.crypto = ()
@@ -63,6 +80,8 @@ def read_offer(x: Exchange, leg: Leg, body: bytes) -> None:
     remote = read_remote(body, leg.srtp)
     if choose(remote, codecs_of(x, leg)) is None:
         raise SdpError("no codec of ours", status=488)
+    if leg.web is not None or remote.web is not None:
+        read_web_offer(x, leg, remote)
     leg.remote, leg.remote_sdp, leg.offered = remote, body, ()
 
 
@@ -116,6 +135,8 @@ def make_offer(x: Exchange, leg: Leg, near: Leg | None, *, ours: bool = False) -
         maxptime=maxptime,
         profile=PLAIN if leg.srtp == "off" else offer_profile(x, leg),
     )
+    if leg.web is not None:
+        leg.local_sdp = describe_offer(leg, leg.local_sdp, event_pt=event_pt, ptime=ptime, maxptime=maxptime)
     return leg.local_sdp
 
 
@@ -151,8 +172,12 @@ def take_answer(leg: Leg, body: bytes) -> None:
     """Conclude our offer with the peer's answer; raises SdpError when it takes none of our codecs or keys."""
     remote = read_remote(body, leg.srtp)
     agreed = agree_as_offerer(remote, leg.offered, leg.offered_event_pt, also=leg.offered_also)
-    leg.agreement = agreed if leg.srtp == "off" else secured_by_answer(leg, remote, agreed)
+    if leg.web is not None or remote.web is not None:
+        take_web_answer(leg, remote)
+    if leg.srtp != "off" and remote.web is None:
+        agreed = secured_by_answer(leg, remote, agreed)
     leg.remote, leg.remote_sdp = remote, body
+    leg.agreement = agreed if leg.web is None else placed(leg, agreed)
 
 
 def make_answer(x: Exchange, leg: Leg, prefer: Agreement | None = None) -> bytes:
@@ -170,20 +195,30 @@ def make_answer(x: Exchange, leg: Leg, prefer: Agreement | None = None) -> bytes
     before = leg.agreement
     leg.agreement = agree_as_answerer(leg.remote, codec, event_pt, direction, noise_pt)
     leg.sdp_version += 1
+    if leg.web is not None:
+        leg.agreement = placed(leg, leg.agreement)
     also = () if event is None or event.rate == 8000 else (event,)
+    codec, event_pt = _described(codec, prefer), None if also else event_pt
+    also = also if noise_pt is None else (*also, Codec("CN", noise_pt))
+    ptime, maxptime = (20, 0) if prefer is None else (prefer.ptime, prefer.maxptime)
+    if leg.web is not None:
+        leg.local_sdp = describe_answer(
+            leg, codec=codec, event_pt=event_pt, direction=direction, also=also, ptime=ptime, maxptime=maxptime
+        )
+        return leg.local_sdp
     leg.local_sdp = build_answer(
         leg.remote_sdp,
         session_id=leg.sdp_id,
         version=leg.sdp_version,
         address=leg.lease.address,
         port=leg.lease.port,
-        codec=_described(codec, prefer),
-        event_pt=None if also else event_pt,
+        codec=codec,
+        event_pt=event_pt,
         direction=direction,
         rtcp_mux=leg.agreement.rtcp_mux,
-        also=also if noise_pt is None else (*also, Codec("CN", noise_pt)),
-        ptime=prefer.ptime if prefer is not None else 20,
-        maxptime=prefer.maxptime if prefer is not None else 0,
+        also=also,
+        ptime=ptime,
+        maxptime=maxptime,
         profile=PLAIN if leg.srtp == "off" else answer_profile(x, leg, before),
     )
     return leg.local_sdp
@@ -226,16 +261,18 @@ def reoffer(x: Exchange, leg: Leg) -> bytes:
 
 def open_media(x: Exchange, leg: Leg) -> None:
     """Start or update the leg's media session as agreed. Only the described address may latch,
-    or the one its signalling comes from where the trunk is behind a NAT.
+    or the one its signalling comes from where the trunk is behind a NAT; a browser is what ICE has found.
     """
     agreed = leg.agreement
     assert agreed is not None
     assert leg.lease is not None
+    if leg.web is not None:
+        connect(x, leg)
     x.media.open(
         leg.lease,
         remote_ip=agreed.address,
         remote_port=agreed.port,
-        latch_ip=leg.source[0] if leg.nat else agreed.address,
+        latch_ip=leg.source[0] if leg.nat and leg.web is None else agreed.address,
         audio_pt=agreed.send_pt,
         codec=agreed.codec,
         event_pt=agreed.send_event_pt,

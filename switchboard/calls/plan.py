@@ -25,7 +25,7 @@ class Destination(msgspec.Struct, frozen=True):
     `routes` are those of its Path (RFC 3327), the nearest first; `headers` lines for this destination alone.
     `gateway` is whose channel it takes and whose account answers its challenges, "" for none.
     `codecs` names those it may have where they are not the configuration's, `srtp` whether it is secured, likewise; all
-    are offered those of the first. `keys` is the form in which keys go there.
+    are offered those of the first. `keys` is the form in which keys go there. `web`: it is a browser.
     """
 
     uri: str
@@ -40,6 +40,7 @@ class Destination(msgspec.Struct, frozen=True):
     codecs: tuple[str, ...] = ()
     srtp: Policy | None = None
     keys: KeyForm = "auto"
+    web: bool = False
 
 
 class Group(msgspec.Struct, frozen=True):

@@ -22,6 +22,8 @@ from switchboard.supervisor.supervisor import Supervisor, Worker
 from switchboard.supervisor.wakeup import Wakeup
 
 RECORDER: Final = "recorder.sock"
+EDGE: Final = "edge.sock"
+"""Of the WebRTC edge; signalling knows it by this name, too."""
 KEYS: Final = "keys"
 FINISHED: Final = "finished"
 """The directory below the store's by which the recorder tells of complete files."""
@@ -38,6 +40,7 @@ class Modules(NamedTuple):
     signalling: str = "switchboard.signalling"
     worker: str = "media.worker"
     recorder: str = "media.recorder"
+    edge: str = "media.edge"
     backend: tuple[str, ...] = ("bench", "backend")
 
 
@@ -93,8 +96,10 @@ def _prepare(config: Config, file: Path, pid_file: Path | None, modules: Modules
     workers = [worker(number) for number in range(config.media.workers)]
     recorder = Child("recorder", _recorder(config, store, recordings, modules))
     stack.callback((store / RECORDER).unlink, missing_ok=True)
+    edge = Child("WebRTC edge", _edge(config, store, modules)) if config.webrtc.wanted(config.sip.listen) else None
+    stack.callback((store / EDGE).unlink, missing_ok=True)
     extras = [Child("demonstration backend", [*modules.backend])] if config.demo else []
-    return Supervisor(config, listeners, pool, signalling, workers, worker, recorder, wakeup, extras)
+    return Supervisor(config, listeners, pool, signalling, workers, worker, recorder, wakeup, extras, edge)
 
 
 def _recorder(config: Config, store: Path, recordings: Path, modules: Modules) -> list[str]:
@@ -102,6 +107,14 @@ def _recorder(config: Config, store: Path, recordings: Path, modules: Modules) -
     arguments += ["--spool", str(store / FINISHED), "--keys", str(store / KEYS)]
     arguments += ["--seal"] if config.recording.encrypt else []
     return [*arguments, "--ogg"] if config.recording.format == "ogg" else arguments
+
+
+def _edge(config: Config, store: Path, modules: Modules) -> list[str]:
+    webrtc, inside = config.webrtc, config.media.address
+    arguments = [modules.edge, "--socket", str(store / EDGE), "--inside", inside]
+    arguments += ["--addresses", *(webrtc.addresses or (inside,)), "--external", webrtc.external]
+    arguments += ["--ports", str(webrtc.ports.first), str(webrtc.ports.last)]
+    return [*arguments, "--sessions", str(webrtc.sessions), "--patience", str(float(webrtc.patience))]
 
 
 def _worker(config: Config, number: int, store: Path, recordings: Path, modules: Modules) -> Worker:

@@ -66,10 +66,12 @@ class Supervisor:
         recorder: Child,
         wakeup: Wakeup,
         extras: Sequence[Child] = (),
+        edge: Child | None = None,
     ) -> None:
         """`another` makes a worker of a number, for those that come later.
 
         `extras` are children that the switch can do without; they are neither waited for nor started again.
+        `edge` is where browsers' audio arrives, None where there are none.
         """
         self._config = config
         self._listeners = listeners
@@ -79,7 +81,8 @@ class Supervisor:
         self._another = another
         self._recorder = recorder
         self._extras = extras
-        self._needed: list[Child] = [recorder, signalling, *workers]
+        self._edge = () if edge is None else (edge,)
+        self._needed: list[Child] = [*self._edge, recorder, signalling, *workers]
         self._children: list[Child] = [*self._needed, *extras]
         self._wakeup = wakeup
         self._selector = selectors.DefaultSelector()
@@ -367,7 +370,7 @@ class Supervisor:
 
     def _stop_recorder(self) -> None:
         """The recorder goes last of all, when nobody sends it audio any more."""
-        for child in (self._recorder, *self._extras):
+        for child in (self._recorder, *self._edge, *self._extras):
             child.tell({"stop": True})
             self._after(_GRACE_AT_ONCE, child.kill)
 
