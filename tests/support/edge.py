@@ -15,7 +15,7 @@ import msgspec
 from bench.rtp import RtpPort
 from media.edge_control import Connected, Endpoint, Failed
 from media.edge_plane import EdgeLost, EdgePlane, PeerEvent
-from tests.support.ports import MEDIA_FIRST, MEDIA_LAST
+from tests.support.ports import WEB_FIRST, WEB_LAST
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,7 +26,7 @@ class EdgeProcess:
     def __init__(self, directory: Path, sessions: int = 50, *more: str) -> None:
         self.path = str(directory / "edge.sock")
         self._arguments = ["--socket", self.path, "--addresses", "127.0.0.1", "--sessions", str(sessions)]
-        self._arguments += ["--ports", str(MEDIA_FIRST), str(MEDIA_LAST), *more]
+        self._arguments += ["--ports", str(WEB_FIRST), str(WEB_LAST), *more]
         self.start()
 
     def start(self) -> None:

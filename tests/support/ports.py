@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import IO
 
 LANES = 16
-_FOR_SIPP, _MEDIA, _SINGLES = (6000, 240), (10000, 1400), (61100, 270)
-"""Where the ports of the first lane begin, and how many a lane has: for SIPp's audio, of media workers, and those taken
-one by one. Linux itself chooses from 32768 to 60999, and a switch takes 10000 to 29999 for media unless told otherwise.
+_FOR_SIPP, _MEDIA, _WEB, _SINGLES = (6000, 240), (10000, 1280), (30480, 140), (61100, 270)
+"""Where the ports of the first lane begin, and how many a lane has: for SIPp's audio, of media workers, of the WebRTC
+edge, and those taken one by one. Linux itself chooses from 32768 to 60999, and a switch takes 10000 to 29999 for media
+unless told otherwise.
 """
 APART = 6
 """From one SIPp's ports to the next one's."""
@@ -45,6 +46,9 @@ def _of_lane(kind: tuple[int, int]) -> range:
 
 MEDIA_FIRST, MEDIA_LAST = _of_lane(_MEDIA)[0], _of_lane(_MEDIA)[-1]
 """Those of the media workers of a switch under test."""
+WEB_FIRST, WEB_LAST = _of_lane(_WEB)[0], _of_lane(_WEB)[-1]
+WEB_RANGE = f"{WEB_FIRST}-{WEB_LAST}"
+"""Those of the WebRTC edge of a switch under test."""
 MEDIA_RANGE = f"{MEDIA_FIRST}-{MEDIA_LAST}"
 MEDIA_MIDDLE = MEDIA_FIRST + _MEDIA[1] // 2
 MEDIA_HALVES = f"{MEDIA_FIRST}-{MEDIA_MIDDLE - 1}", f"{MEDIA_MIDDLE}-{MEDIA_LAST}"

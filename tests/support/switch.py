@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 import yaml
 
-from tests.support.ports import MEDIA_RANGE, free_port
+from tests.support.ports import MEDIA_RANGE, WEB_RANGE, free_port
 
 PROJECT = Path(__file__).parents[2]
 START_SECONDS = 30.0
@@ -75,6 +75,7 @@ class RunningSwitch:
                 "timers": dict(self.timers),
             },
             "media": {"ports": MEDIA_RANGE},
+            "webrtc": {"ports": WEB_RANGE, "sessions": 100},
             "limits": {"ring_timeout": "2s", "drain": "1s"},
             "trunks": [{"name": "carrier", "from": ["127.0.0.0/8"]}],
             "accounts": [{"user": "alice", "password": "alice-secret"}, {"user": "bob", "password": "bob-secret"}],
