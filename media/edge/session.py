@@ -154,6 +154,8 @@ class Session:
         await self._establish(command)
 
     async def _go_over(self, spare: Path, peer: PeerTransport) -> None:
+        # What is authentic may come before our side knows that the path is good.
+        spare.receive_srtp = self.from_peer
         try:
             async with asyncio.timeout(self._patience):
                 await spare.find(peer)
@@ -167,7 +169,6 @@ class Session:
         old, self.path = self.path, spare
         if self._secure is not None:
             self._secure.use(spare)
-        spare.receive_srtp = self.from_peer
         await old.close()
 
     def _parted(self) -> None:
