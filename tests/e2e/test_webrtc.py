@@ -47,7 +47,7 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
             yield running
         assert running.stop() == 0, running.log()
         errors = [entry for entry in running.log_entries() if entry["level"] == "error"]
-        assert [entry["event"] for entry in errors] == ["media.worker_lost"], errors
+        assert {entry["event"] for entry in errors} <= {"media.worker_lost"}, errors
         assert "Traceback" not in running.log()
     finally:
         running.kill()

@@ -42,10 +42,10 @@ class WebCall:
         return request
 
     async def final(self) -> Message:
-        """The next final response."""
+        """The final response to the latest request; what is repeated of earlier ones is passed over."""
         while True:
             response = await asyncio.wait_for(self.responses.get(), WAIT)
-            if response.status >= 200:
+            if response.status >= 200 and response.cseq[0] == self.seq:
                 self.answers.append(response)
                 return response
 
