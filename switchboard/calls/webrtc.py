@@ -120,7 +120,7 @@ def read_web_offer(x: Exchange, leg: Leg, remote: Remote) -> None:
     elif web.peer is not None and web.spare is None:
         web.spare = x.edge.lease(controlling=False)
         if web.spare is None:
-            raise SdpError("no endpoint for an ICE restart", status=500)
+            raise SdpError("no endpoint for an ICE restart", status=488)
 
 
 def _give_spare_back(x: Exchange, web: WebMedia) -> None:

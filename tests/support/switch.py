@@ -27,6 +27,7 @@ HELD = (
     "calls",
     "dialogs",
     "media_legs",
+    "web_legs",
     "invites_in",
     "invites_out",
     "call_timers",

@@ -43,6 +43,27 @@ def test_packaged_default_is_complete() -> None:
     assert config.demo
 
 
+UDP_ONLY = "sip: {listen: [{host: 127.0.0.1}]}"
+AND_WS = "sip: {listen: [{host: 127.0.0.1}, {host: 127.0.0.1, port: 8088, transport: ws}]}"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (UDP_ONLY, False),
+        (AND_WS, True),
+        (f"{AND_WS}\nwebrtc: {{enabled: false}}", False),
+        (f"{UDP_ONLY}\nwebrtc: {{enabled: true}}", True),
+    ],
+)
+def test_browsers_are_served_where_they_can_connect(tmp_path: Path, text: str, *, wanted: bool) -> None:
+    """Left out, it follows from sip.listen."""
+    file = tmp_path / "switch.yaml"
+    file.write_text(text, encoding="utf-8")
+    config = load_config(file)
+    assert config.webrtc.wanted(config.sip.listen) is wanted
+
+
 def test_bench_configuration_serves_the_numbers_of_the_first_rows() -> None:
     """4001, 4002, 4004 and the 400 number lead where the load tests expect them."""
     config = load_config(BENCH)
@@ -196,6 +217,16 @@ def test_broken_yaml_is_one_line(tmp_path: Path, text: str, expected: str) -> No
             "port 10002 is also within media.ports 10000-29999",
         ),
         ("media: {silence: 0}", "media.silence must be above zero"),
+        ("webrtc: {patience: 0}", "webrtc.patience must be above zero"),
+        ("webrtc: {addresses: [browser.example]}", "'browser.example' is not an IP address"),
+        ("webrtc: {external: 0.0.0.0}", "0.0.0.0 stands for every address"),
+        ("webrtc: {enabled: true, ports: 20000-20999}", "webrtc.ports 20000-20999 and media.ports 10000-29999 overlap"),
+        ("webrtc: {enabled: true}\nmedia: {plane: none}", "browsers' audio needs media.plane: workers"),
+        (
+            "sip: {listen: [{host: 192.0.2.1}]}\nmedia: {address: 192.0.2.1}\n"
+            "webrtc: {enabled: true, addresses: [127.0.0.1]}",
+            "browsers elsewhere cannot reach a loopback address",
+        ),
         ("media: {carried: 5}", "media.carried is for load tests: all audio is carried; leave it out, or plane: none"),
         ("media: {ports: 10000-10005, workers: 2}", "holds 3 pairs; each worker needs two"),
         (
