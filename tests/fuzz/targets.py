@@ -13,7 +13,7 @@ from media import control
 from media.recorder import protocol
 from media.rtp.packet import Packet
 from media.rtp.rtcp import Block, Report, SenderInfo, build_description, build_goodbye, build_report
-from tests.fuzz import media_targets, sip_targets
+from tests.fuzz import media_targets, sip_targets, web_targets
 from tests.fuzz.pieces import packed
 
 PROJECT: Final = Path(__file__).parents[2]
@@ -133,6 +133,26 @@ TARGETS: Final[dict[str, Target]] = {
             (b"\0", b"a"),
             (b"\0" + _LINE + b"X: ", b"y\r\n"),
             (b"", b"\r\n\r\n\r"),
+        ),
+    ),
+    "websocket": Target(
+        web_targets.websocket,
+        (
+            *(b"\x01\x20" + web_targets.conversation(one) for one in SIP[:12]),
+            b"\x01\x07" + web_targets.conversation(INVITE, b"\r\n\r\n", b"", b"{}"),
+            b"\x00\x10" + web_targets.HANDSHAKE + web_targets.conversation(INVITE),
+        ),
+        (
+            (b"\x01\xff\x01\x80\0\0\0\0", b"\0\x80\0\0\0\0"),
+            (b"\x01\xff\x01\x80\0\0\0\0", b"\0\x81\0\0\0\0a"),
+            (b"\x01\xff", b"\x89\x80\0\0\0\0"),
+            (b"\x01\xff", b"\x81\x80\0\0\0\0"),
+            (b"\x01\xff", b"\x81\x84\0\0\0\0\r\n\r\n"),
+            (b"\x01\xff\x82\xff\0\0\0\0\0\1\0\0\0\0\0\0", b"a"),
+            (b"\x00\xff", b"a"),
+            (b"\x00\xffGET / HTTP/1.1\r\n", b"a: b\r\n"),
+            (b"\x00\xffGET / HTTP/1.1\r\nSec-WebSocket-Protocol: ", b"a,"),
+            (b"\x00\x07", b"\r\n"),
         ),
     ),
     "uris": Target(
