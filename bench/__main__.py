@@ -14,7 +14,22 @@ from typing import Final
 
 from rich.console import Console
 
-from bench import acd, call, extension, ivr, masks, prompts, queues, recording, relay, report, signalling, soak, surge
+from bench import (
+    acd,
+    call,
+    extension,
+    ivr,
+    masks,
+    prompts,
+    queues,
+    recording,
+    register,
+    relay,
+    report,
+    signalling,
+    soak,
+    surge,
+)
 from bench.errors import BenchError
 from bench.load import Calls, Load, Result, loading, wide
 from bench.own import CONFIG, own_switch
@@ -30,6 +45,7 @@ examples:
   python -m bench extension --self --rate 10 --background 200
   python -m bench ivr --target 127.0.0.1:5060 --pid 4711     Asterisk: Answer, Read(digits,prompt,4), Dial at 4002
   python -m bench soak                   mixed calls for half an hour over a network that loses and reorders
+  python -m bench register               10,000 phones register at once, then 500 a second refresh: a minute
   python -m bench surge                  3,000 callers within a minute for 50 agents: about four minutes
   python -m bench backend --behaviour slow --seconds 5       the server that library/hotline.yaml asks
 
@@ -121,6 +137,9 @@ def parser() -> argparse.ArgumentParser:
     long = commands.add_parser("soak", help="mixed calls for long over a bad network", description=soak.__doc__)
     soak.add_arguments(long)
     long.set_defaults(run=soak.run)
+    storm = commands.add_parser("register", help="10,000 phones at once, and refreshes", description=register.__doc__)
+    register.add_arguments(storm)
+    storm.set_defaults(run=register.run)
     table = commands.add_parser("masks", help="a million masked numbers: memory, look-ups", description=masks.__doc__)
     masks.add_arguments(table)
     table.set_defaults(run=masks.run)

@@ -315,6 +315,7 @@ class Switch:
             **self.streams.connections.counts(),
             **self.locator.counts(),
             "registrations": len(self.exchange.registrar),
+            "sip_datagrams_aside": len(self.driver.aside),
             "registered_contacts": self.exchange.registrar.total,
         }
         for name, value in self.plane.counts().items():
@@ -464,6 +465,11 @@ class Switch:
             ("sip_datagrams_sent", "SIP datagrams sent.", lambda: transport.sent),
             ("sip_datagrams_dropped", "SIP datagrams lost here, the send queue being full.", lambda: transport.dropped),
             ("sip_datagrams_lost", "SIP datagrams lost in the kernel, nobody reading.", lambda: self.backlog.lost),
+            (
+                "sip_datagrams_dropped_aside",
+                "Requests of phones lost because too many waited.",
+                lambda: self.driver.aside.dropped,
+            ),
             ("calls_started", "Calls taken.", lambda: self.exchange.started),
             ("calls_refused_overload", "Calls refused because of overload.", lambda: self.core.refused),
             ("sip_requests_turned_away", "Requests of strangers passed over.", lambda: self.sources.turned_away),

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
+from switchboard.net.aside import Aside
 from switchboard.net.connections import Connections
 from switchboard.net.message_counts import MessageCounts
 from switchboard.net.message_ring import MessageRing
-from switchboard.net.udp import Batch, UdpTransport
+from switchboard.net.udp import BATCH, Batch, UdpTransport
 from switchboard.sip.core import SipCore
 from switchboard.sip.errors import ParseError
 from switchboard.sip.events import Event
@@ -28,6 +29,8 @@ from switchboard.sip.outgoing import Address
 
 # Timers are late by at most this; it spares a wake-up for each of many neighbouring deadlines.
 TIMER_GRAIN: Final = 0.001
+FEW, MANY = 4, 24
+"""Datagrams put aside that are served in a turn: while the socket is full, and when it is not."""
 
 
 Item = TypeVar("Item")
@@ -94,6 +97,9 @@ class Driver:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._armed: float | None = None
+        self.aside = Aside()
+        """What waits until there is time for it."""
+        self._crowded = False
 
     @property
     def transports(self) -> list[UdpTransport]:
@@ -171,12 +177,19 @@ class Driver:
         self._batch([(data, Udp6Address(source[:2])) for data, source in batch])
 
     def _batch(self, batch: Batch) -> None:
-        clock, receive = self._clock, self._core.receive
-        now = clock()
+        now = self._clock()
         if self.screen is not None:
             batch = self.screen(batch)
         if self._ring is not None:
             self._ring.keep(now, False, batch)
+        self.messages.received(batch)
+        if len(batch) == BATCH or self.aside:
+            self._crowded = len(batch) == BATCH
+            batch = self._put_aside(batch)
+        self._feed(batch, now)
+
+    def _feed(self, batch: Batch, now: float) -> None:
+        clock, receive = self._clock, self._core.receive
         self._gather()
         for data, source in batch:
             try:
@@ -187,11 +200,25 @@ class Driver:
             before, now = now, clock()
             if now - before > self.longest_callback:
                 self.longest_callback = now - before
-        self.messages.received(batch)
         if self.transport.collecting:
             self._serve_timers(now)
         self._send(now)
         self._arm()
+
+    def _put_aside(self, batch: Batch) -> Batch:
+        """More has come than is served at once: what may wait does, so that calls need not."""
+        if not self.aside and self._loop is not None:
+            self._loop.call_soon(self._serve_aside)
+        return self.aside.sort(batch)
+
+    def _serve_aside(self) -> None:
+        """Serve a few of those that wait; the loop looks at everything else before the next few."""
+        if self._loop is None:
+            return
+        few, self._crowded = self._crowded, False
+        self._feed(self.aside.take(FEW if few else MANY), self._clock())
+        if self.aside:
+            self._loop.call_soon(self._serve_aside)
 
     def _gather(self) -> None:
         for ledger in self._ledgers:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from switchboard.sip.binding import Binding
-from switchboard.sip.flow import on_transport, transport_of
+from switchboard.sip.flow import StreamAddress, on_transport, transport_of
 from switchboard.store.database import Database
 
 _SET: Final = (
@@ -54,7 +54,7 @@ class RegistrationRepository:
         gone: list[tuple[str]] = []
         rows: list[tuple[str, int, bytes]] = []
         for aor, bindings in changed.items():
-            kept = [_kept(one, offset) for one in bindings if type(one.source) is tuple or one.path]
+            kept = [_kept(one, offset) for one in bindings if not isinstance(one.source, StreamAddress) or one.path]
             if kept:
                 rows.append((aor, max(one.expires_us for one in kept), _encode(kept)))
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from switchboard.sip.binding import Binding
-from switchboard.sip.flow import TcpAddress
+from switchboard.sip.flow import TcpAddress, Udp6Address
 from switchboard.store.database import Database
 from switchboard.store.registrations import RegistrationRepository
 
@@ -26,9 +26,11 @@ ALICE = Binding(
 def test_there_and_back(database: Database) -> None:
     """Every field, with the time as it is in another process: its clock began elsewhere."""
     kept = RegistrationRepository(database)
-    other = Binding("sip:a@h", ("2001:db8::1", 5060), 1.0, 100.0, "d", 1, "")
+    other = Binding("sip:a@h", Udp6Address(("2001:db8::1", 5060)), 1.0, 100.0, "d", 1, "")
     kept.write({"alice@x": [ALICE, other]}, OFFSET)
     assert list(kept.read(OFFSET)) == [("alice@x", [ALICE, other])]
+    ((_, (_, six)),) = kept.read(OFFSET)
+    assert type(six.source) is Udp6Address
     ((_, (later, _)),) = kept.read(OFFSET + 1000.0)
     assert later.expires_at == 160.25 - 1000.0
 
