@@ -27,7 +27,6 @@ MOST: Final = 1 << 20
 _PKTINFO: Final = 8
 """IP_PKTINFO of ip(7): which local address a datagram leaves from, or came to."""
 _BUFFER: Final = 8 << 20
-_T1: Final = 0.5
 _T2: Final = 4.0
 _TRIES: Final = 11
 """Transmissions within Timer F (RFC 3261 table 4)."""
@@ -95,13 +94,16 @@ class _Phone:
 class Phones:
     """The phones of one load."""
 
-    def __init__(self, count: int, target: Address, domain: str, *, expires: int = 600) -> None:
+    def __init__(
+        self, count: int, target: Address, domain: str, *, expires: int = 600, port: int = PORT, t1: float = 0.5
+    ) -> None:
         """Bind the socket they share; raises BenchError when the port is taken."""
         if not 0 < count <= MOST:
             raise BenchError(f"there can be 1 to {MOST} phones")
         self.count = count
         self.seen = Seen()
         self._target, self._domain, self._expires = target, domain, expires
+        self._port, self._t1 = port, t1
         self._phones = [_Phone() for _ in range(count)]
         self._pending: dict[str, _Pending] = {}
         self._timers: list[tuple[float, str]] = []
@@ -111,10 +113,10 @@ class Phones:
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             self._socket.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
         try:
-            self._socket.bind(("0.0.0.0", PORT))  # noqa: S104 - each phone has a loopback address
+            self._socket.bind(("0.0.0.0", port))  # noqa: S104 - each phone has a loopback address
         except OSError as error:
             self._socket.close()
-            raise BenchError(f"port {PORT} cannot be bound: {error.strerror}") from error
+            raise BenchError(f"port {port} cannot be bound: {error.strerror}") from error
         self._socket.setblocking(False)
 
     def close(self) -> None:
@@ -166,7 +168,7 @@ class Phones:
         branch = f"z9hG4bKr{self._serial}"
         data = self._request(number, phone, branch)
         self._pending[branch] = _Pending(number, data, now)
-        heapq.heappush(self._timers, (now + _T1, branch))
+        heapq.heappush(self._timers, (now + self._t1, branch))
         self._send(number, data)
 
     def _request(self, number: int, phone: _Phone, branch: str) -> bytes:
@@ -174,9 +176,9 @@ class Phones:
         who = f"<sip:{name}@{domain}>"
         proof = self._proof(number, phone) if phone.challenge[1] else ""
         return (
-            f"REGISTER sip:{domain} SIP/2.0\r\nVia: SIP/2.0/UDP {place}:{PORT};branch={branch};rport\r\n"
+            f"REGISTER sip:{domain} SIP/2.0\r\nVia: SIP/2.0/UDP {place}:{self._port};branch={branch};rport\r\n"
             f"Max-Forwards: 70\r\nFrom: {who};tag={name}\r\nTo: {who}\r\nCall-ID: {name}@{place}\r\n"
-            f"CSeq: {phone.cseq} REGISTER\r\nContact: <sip:{name}@{place}:{PORT}>;"
+            f"CSeq: {phone.cseq} REGISTER\r\nContact: <sip:{name}@{place}:{self._port}>;"
             f'+sip.instance="<urn:uuid:00000000-0000-1000-8000-{number:012x}>"\r\nExpires: {self._expires}\r\n'
             f"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, REFER\r\nSupported: path, replaces\r\n"
             f"User-Agent: bench phone 1.0\r\n{proof}Content-Length: 0\r\n\r\n"
@@ -217,7 +219,7 @@ class Phones:
                 del self._pending[branch]
                 self.seen.failures += 1
                 continue
-            heapq.heappush(timers, (now + min(_T1 * 2**pending.tries, _T2), branch))
+            heapq.heappush(timers, (now + min(self._t1 * 2**pending.tries, _T2), branch))
             pending.tries += 1
             self.seen.retransmissions += 1
             self._send(pending.phone, pending.data)
