@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from switchboard.sip.message import Request
     from switchboard.sip.transaction.server import ServerTransaction
 
+MOST_PLACES: Final = 250
 _KNOWN: Final = KNOWN_OPTIONS | {"path", "outbound"}
 _SUPPORTED: Final = {True: "Supported: path, outbound", False: "Supported: path"}
 """By whether keep-alives are answered on the transport, which is what `outbound` promises (RFC 5626 §6)."""
@@ -48,7 +49,8 @@ def register(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
     if aor is None or aor.partition("@")[0] != user:
         refuse(x, tx, 404 if aor is None else 403, now)
         return
-    places = [*request.headers.values("contact"), *request.headers.values("path")]
+    # Of more of them than any phone may have the registrar takes none.
+    places = [*request.headers.values("contact")[:MOST_PLACES], *request.headers.values("path")[:MOST_PLACES]]
     if leads_astray(places, tx.source, x.core.is_here):
         refuse(x, tx, 403, now, reason="Contact Leads Astray")
         return

@@ -6,6 +6,7 @@ import pytest
 
 from switchboard.sip.digest import answer
 from switchboard.sip.outgoing import OutgoingRequest
+from switchboard.sip.registrar import Bounds
 from switchboard.store.records import MessageRecord
 from tests.support.exchange import NUMBER, SWITCH, Peer, World
 
@@ -176,6 +177,28 @@ def test_a_contact_that_points_back_or_nowhere_is_refused(contact: str) -> None:
     world = World()
     register(world, world.phone, contact=contact)
     assert world.phone.statuses == [401, 403]
+
+
+def test_far_too_many_contacts() -> None:
+    """They are refused as a whole, and nothing is kept."""
+    world = World()
+    many = "Contact: " + ",".join(f"<sip:{number}@127.0.0.4>" for number in range(500))
+    request(world, world.phone, headers=(many,))
+    request(world, world.phone, headers=(many, credentials(world.phone)), cseq=2)
+    assert world.phone.statuses == [401, 403]
+    assert len(world.exchange.registrar) == 0
+
+
+def test_too_often() -> None:
+    """An account that registers in a circle is told to wait; another one is not concerned."""
+    world = World()
+    world.exchange.registrar.bounds = Bounds(rate=1.0, burst=2)
+    contact = f"Contact: <sip:alice@{world.phone.address[0]}:5080>"
+    for cseq in range(1, 7, 2):
+        request(world, world.phone, headers=(contact,), cseq=cseq)
+        request(world, world.phone, headers=(contact, credentials(world.phone)), cseq=cseq + 1)
+    assert world.phone.statuses == [401, 200, 401, 200, 401, 500]
+    assert world.phone.responses[-1].headers.get("retry-after") == "1"
 
 
 def test_a_foreign_domain_is_not_served() -> None:

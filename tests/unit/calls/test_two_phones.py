@@ -6,6 +6,7 @@ import pytest
 
 from switchboard.calls.queueing import enqueue
 from switchboard.sip.digest import answer
+from switchboard.sip.flow import TcpAddress
 from tests.support.exchange import NUMBER, Peer, Team, World
 from tests.unit.calls.test_registration import credentials, request
 
@@ -155,6 +156,27 @@ class TestAgent:
         assert state(world) == "offline"
         register(world, world.agent)
         assert state(world) == "idle"
+
+    def test_one_is_cut_off(self) -> None:
+        """With its connection a phone is gone at once; the agent is there as long as the other one is."""
+        world = World(teams=(TEAM,))
+        flow = TcpAddress(world.phone.address)
+        del world.peers[world.phone.address]
+        world.phone.address = flow
+        world.peers[flow] = world.phone
+        for peer in (world.agent, world.phone):
+            register(world, peer)
+        world.core.flow_lost(flow, world.now)
+        world.run()
+        assert state(world) == "idle"
+        assert len(world.exchange.registrar.lookup("alice@switchboard.local", world.now)) == 1
+        register(world, world.agent, expires=0)
+        assert state(world) == "offline"
+        register(world, world.phone)
+        assert state(world) == "idle"
+        world.core.flow_lost(flow, world.now)
+        world.run()
+        assert state(world) == "offline"
 
     def test_calls_from_either(self) -> None:
         """A call that the agent makes from one phone keeps calls from the queue away from both."""
