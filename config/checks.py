@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from config.findings import DIGITS, Finding, check_target, duplicates
 from config.queue_checks import queue_findings
-from config.schema import Config, Listen, Mask, Trunk
+from config.schema import Config, Listen, Mask, Outbound, Trunk
+from config.trunk_checks import takes_calls, trunk_findings
 from media.codecs import missing
 
 _PIN: Final = re.compile(r"[0-9]{4,8}")
@@ -37,7 +38,7 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from _numbers(config)
     yield from _masks(config)
     if config.outbound is not None:
-        yield from _way_out(config, "outbound", config.outbound.trunk, config.outbound.shown)
+        yield from _outbound(config, config.outbound)
     yield from queue_findings(config)
     yield from _blocklist(config)
     if not 1 <= config.overload.retry_after <= 3600:
@@ -237,8 +238,7 @@ def _trunks(config: Config) -> Iterator[Finding]:
         path = f"trunks[{index}]"
         if trunk.name == "phones":
             yield f"{path}.name", "'phones' is the name of the registered softphones", "choose another"
-        if trunk.to is not None and host_port(trunk.to) is None:
-            yield f"{path}.to", f"'{trunk.to}' is not address:port", "e.g. 192.0.2.10:5060"
+        yield from trunk_findings(config, index, trunk)
         for landing in trunk.landing:
             if not DIGITS.fullmatch(landing) or not DIGITS.fullmatch(trunk.landing[landing]):
                 yield f"{path}.landing", f"'{landing}: {trunk.landing[landing]}' are not two numbers", None
@@ -370,12 +370,19 @@ def _way_out(config: Config, path: str, name: str | None, shown: str | None) -> 
     trunk = next((one for one in config.trunks if one.name == name), None)
     if trunk is None:
         yield path, f"a real number needs one of the trunks, not '{name}'", "name it under trunks"
-    elif trunk.to is None:
+    elif not takes_calls(trunk):
         yield f"{path}.trunk", f"trunk '{trunk.name}' takes no calls", "give it to: address:port"
     if shown is None or not DIGITS.fullmatch(shown):
         yield path, "a real number needs shown: the number that the called party sees", None
     elif re.match(r"(?:\+?86)?[48]00\d{7}$", shown):
         yield f"{path}.shown", "400 and 800 numbers only take calls", "show a geographic or mobile number"
+
+
+def _outbound(config: Config, outbound: Outbound) -> Iterator[Finding]:
+    if not outbound.trunks:
+        yield "outbound.trunk", "outbound needs a trunk, or several", "name one of trunks"
+    for name in outbound.trunks:
+        yield from _way_out(config, "outbound", name, outbound.shown)
 
 
 def _calendar(config: Config) -> Iterator[Finding]:

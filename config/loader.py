@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from types import UnionType
 from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -171,10 +172,17 @@ def _kind_at(path: str) -> Any:
     """The type of the value at a path such as ``$.sip.listen[0]``."""
     kind: Any = Config
     for name, index in re.findall(r"\.([A-Za-z_]+)|\[(\d+|\.\.\.)\]", path):
+        kind = _without_none(kind)
         if name:
             hints = get_type_hints(kind)
             field = next(f for f in msgspec.structs.fields(kind) if f.encode_name == name)
             kind = hints[field.name]
         elif index:
             kind = get_args(kind)[0]
-    return kind
+    return _without_none(kind)
+
+
+def _without_none(kind: Any) -> Any:
+    """The type of a section that may be left out."""
+    known = [one for one in get_args(kind) if one is not type(None)]
+    return known[0] if isinstance(kind, UnionType) and len(known) == 1 else kind

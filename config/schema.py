@@ -12,6 +12,7 @@ from msgspec import Meta, field
 
 from config.queue_schema import Agent, Group
 from config.section import Name, Port, Section
+from config.trunk_schema import Channels, Gateway, Headers, Login, Numbers, Options, Rate, Register
 from config.values import Duration, ExtensionRange, Hidden, PortRange
 
 CodecName = Literal["PCMA", "PCMU", "G722", "opus", "any"]
@@ -158,9 +159,12 @@ class Trunk(Section, frozen=True):
     """
 
     name: Name
-    from_: Annotated[tuple[str, ...], Meta(min_length=1)] = field(name="from")
+    from_: tuple[str, ...] = field(name="from", default=())
+    """Left out: the addresses of ``to`` or ``gateways``, also all that their names lead to."""
     to: str | None = None
-    """``ip:port`` where calls to this carrier go; None for a carrier that only sends calls."""
+    """Where calls to it go, as ``to`` of a gateway; None for a carrier with ``gateways``, or that only sends calls."""
+    gateways: tuple[Gateway, ...] = ()
+    """Its places, where there are several."""
     transport: Literal["udp", "tcp", "tls"] = "udp"
     """How calls go to it; other than by UDP only where sip.listen has that transport."""
     certificate_name: str | None = None
@@ -171,6 +175,31 @@ class Trunk(Section, frozen=True):
     srtp: Srtp | None = None
     """Whether its calls are secured, where it is not as ``media.srtp`` says."""
     dtmf: Dtmf = "auto"
+    login: Login | None = None
+    register: Register | None = None
+    """Without it we do not register."""
+    domain: str | None = None
+    """The host of Request-URI, From and To in requests to it; left out: its address, and ours in From."""
+    from_user: str | None = None
+    """The user in From, for carriers that want their account there; left out: the number shown."""
+    channels: Channels = 0
+    """The most calls at a time, both ways and over all gateways; 0: no limit."""
+    cps: Rate = 0
+    """The most calls begun in any second; 0: no limit."""
+    failover: tuple[int | str, ...] = (408, 500, 502, 503, 504)
+    """Statuses after which the next gateway, or trunk, is tried; ``5xx`` stands for all of them. The answers of who is
+    called (busy, declined, unknown) never lead on. 408 is silence too, 503 a place that nobody reaches."""
+    silence: Duration = Duration(4.0)
+    """A gateway that has not answered anything for so long is silent, and the next is tried."""
+    hours: str = ""
+    """When calls go out to it, as hours of a group: ``mon-fri 08:00-20:00``; empty: always."""
+    options: Options = Options()
+    numbers: Numbers = Numbers()
+    headers: Headers = Headers()
+    codecs: Codecs | None = None
+    """Left out: those of ``media``."""
+    disabled: bool = False
+    """Known, but neither used nor registered at; `switchboard trunks enable NAME` switches it on while it runs."""
 
 
 class Account(Section, frozen=True):
@@ -254,9 +283,15 @@ class Mask(Section, frozen=True):
 class Outbound(Section, frozen=True):
     """How flows dial public numbers (``tel:…``)."""
 
-    trunk: str
+    trunk: str | tuple[str, ...]
+    """A trunk, or several: each is tried when those before it are full, closed or fail."""
     shown: str
     """The number the called party sees; never a 400 or 800 number."""
+
+    @property
+    def trunks(self) -> tuple[str, ...]:
+        """The trunks in their order."""
+        return (self.trunk,) if isinstance(self.trunk, str) else self.trunk
 
 
 class Calendar(Section, frozen=True):

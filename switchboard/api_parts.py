@@ -57,6 +57,7 @@ def build_switch_api(
         engine=switch.desk.engine,
         command=command,
         flows=switch.flow_reload,
+        trunks=switch.trunks,
         load_flows=load_flows,
         health=switch.health,
         recordings=recordings,

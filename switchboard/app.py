@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from config.loader import config_error, suggestion
+from config.loader import config_error, load_config, suggestion
 from config.queue_checks import flows_named
 from config.schema import Config, Trace
 from ivr_flows.checks.prompts import check_prompts
@@ -37,13 +37,13 @@ from switchboard.backends import Backends
 from switchboard.calendar import Calendar
 from switchboard.calls.auto_answer import auto_answer_lines
 from switchboard.calls.engine import CallEngine
-from switchboard.calls.exchange import Exchange, Settings, Trunk
+from switchboard.calls.exchange import Exchange, Settings
 from switchboard.calls.flow_shelf import FlowShelf
 from switchboard.calls.mailbox import Pins
 from switchboard.calls.message_waiting import tell_waiting
 from switchboard.directory import Directory, Services, build_plan
 from switchboard.flow_reload import FlowReload
-from switchboard.locating import open_locator
+from switchboard.locating import configured_places, open_locator
 from switchboard.net.backlog import Backlog
 from switchboard.net.driver import Driver
 from switchboard.net.message_ring import MessageRing
@@ -64,14 +64,17 @@ from switchboard.registrations import KeptRegistrations
 from switchboard.sip.core import SipCore
 from switchboard.sip.registrar import Bounds, Registrar
 from switchboard.sip.timers import Timers
-from switchboard.source_control import source_commands, source_guard
+from switchboard.source_control import source_commands, source_guard, trunk_sources
 from switchboard.store.masks import MOST_IDS, apply_changes
 from switchboard.store.recordings import RecordingRepository
 from switchboard.store.records import MessageState, new_id
 from switchboard.store.store import Store
 from switchboard.store.voicemail import Message
-from switchboard.streams import Streams, six_places, sort_sockets, stream_places, trunk_address
+from switchboard.streams import Streams, six_places, sort_sockets, stream_places
 from switchboard.tokens import TokenPool
+from switchboard.trunk_config import sources_of, trunks_of, way_out
+from switchboard.trunk_control import TrunkControl
+from switchboard.trunk_metrics import measure_trunks
 from switchboard.voice import CachedVoice
 
 # Rest of the reloading thread every few hundred bindings, so that the loop is never kept waiting for long.
@@ -171,7 +174,7 @@ class Switch:
         plan = build_plan(config)
         self.directory = Directory(
             plan,
-            Trunks({trunk.name: trunk.from_ for trunk in config.trunks}),
+            sources_of(config),
             store.load_masks(config.masks),
         )
         self._set_pools(*store.read_pools())
@@ -204,22 +207,12 @@ class Switch:
                 unanswered=config.registrations.unanswered,
                 recordings=str(_recordings(config)),
                 services=Services(config, plan),
-                outbound=(config.outbound.trunk, config.outbound.shown) if config.outbound is not None else None,
+                outbound=way_out(config),
             ),
             core=self.core,
             media=self.plane,
             routing=self.directory,
-            trunks={
-                one.name: Trunk(
-                    one.name,
-                    trunk_address(one.to, one.transport),
-                    one.nat,
-                    one.landing,
-                    srtp=one.srtp,
-                    keys=one.dtmf,
-                )
-                for one in config.trunks
-            },
+            trunks=trunks_of(config),
             flows=FlowShelf(flows),
             registrar=Registrar(_bounds(config)),
             authenticator=Accounts(
@@ -262,6 +255,15 @@ class Switch:
         )
         self.desk = open_desk(config, self.exchange, calendar.local)
         self.engine = CallEngine(self.exchange)
+        self.exchange.carriers.learn = self.directory.learn
+        self.trunks = TrunkControl(
+            self.exchange,
+            config,
+            lambda: load_config(file),
+            self._look_up_trunks,
+            self._take_trunks,
+            lambda step: self.driver.run(step),
+        )
         self.flow_reload = FlowReload(self.exchange, lambda: load_flows(config, file), flow_paths(config))
         self.sources = self.exchange.door = source_guard(config, self.log.warning)
         self.registrations = KeptRegistrations(
@@ -314,6 +316,7 @@ class Switch:
             **self.sources.counts(),
             **self.streams.connections.counts(),
             **self.locator.counts(),
+            **self.exchange.carriers.counts(),
             "registrations": len(self.exchange.registrar),
             "sip_datagrams_aside": len(self.driver.aside),
             "registered_contacts": self.exchange.registrar.total,
@@ -330,6 +333,7 @@ class Switch:
         self.streams.connections.start(loop)
         self.lag.start(loop)
         self.driver.run(lambda now: staff(self.desk, self.config, self.store, now))
+        self.driver.run(self.exchange.carriers.start)
 
     async def make_ready(self) -> None:
         """What need not be there for the first call, but is better there soon: HTTP client, voice, missing prompts."""
@@ -380,7 +384,19 @@ class Switch:
             "reload-flows": lambda request: self.flow_reload.reload(),
             **source_commands(self.sources, time.monotonic),
             **registration_commands(self.exchange, self.driver.run, time.monotonic),
+            **self.trunks.commands(),
         }
+
+    async def _look_up_trunks(self, config: Config) -> None:
+        """Where the names of a configuration lead; it takes no longer than DNS may."""
+        self.locator.keep(configured_places(config))
+        await self.locator.prepare(float(config.dns.timeout))
+
+    def _take_trunks(self, config: Config, sources: Trunks) -> None:
+        """The trunks have changed: whose packets are whose, who is trusted, which certificates are asked for."""
+        self.directory.set_trunks(sources)
+        self.sources.set_trunks(trunk_sources(config))
+        self.streams.name_certificates(config)
 
     async def _reload_masks(self, request: object) -> dict[str, int]:
         """Build a whole new table in a thread, then take it over; calls never see half of it."""
@@ -509,6 +525,7 @@ class Switch:
             "switchboard_signalling_delay_seconds", "What signalling waits at the moment.", lambda: self.overload.delay
         )
         measure_queues(metrics, self.desk.engine)
+        measure_trunks(metrics, self.exchange.carriers)
         self.health.check("media", self._media_fault)
         if self.edge is not None:
             self.health.check("webrtc", self._edge_fault)

@@ -72,6 +72,7 @@ GROUPS: Final = {
     "masks": "switchboard.masks_cli",
     "registrations": "switchboard.registrations_cli",
     "sources": "switchboard.sources_cli",
+    "trunks": "switchboard.trunks_cli",
     "users": "switchboard.users_cli",
     "voicemail": "switchboard.voicemail_cli",
     "workers": "switchboard.workers_cli",

@@ -26,6 +26,14 @@ class Directory:
         """Name of the trunk that sends from this address."""
         return self._trunks.identify(host, port)
 
+    def learn(self, addresses: Mapping[tuple[str, int], str]) -> None:
+        """Where trunks without sources of their own send from, as it was looked up."""
+        self._trunks.learn(addresses)
+
+    def set_trunks(self, trunks: Trunks) -> None:
+        """Know these sources of trunks from now on."""
+        self._trunks = trunks
+
     def route(self, context: str, called: str) -> Route:
         """What a called number does."""
         return self._plan.route(context, called)

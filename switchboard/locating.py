@@ -10,8 +10,9 @@ from config.schema import Config
 from switchboard.net.locator import Locator
 from switchboard.net.resolver import DNS_PORT, DnsResolver
 from switchboard.sip.errors import SipError
-from switchboard.sip.locating import PREFIXES, Kind, Means, Place, is_address, named_place, place_of
+from switchboard.sip.locating import PREFIXES, Kind, Means, Place, is_address, place_of
 from switchboard.sip.uri import parse_uri
+from switchboard.trunk_config import places_of
 
 
 def open_locator(config: Config, tell: Callable[..., None]) -> Locator:
@@ -37,14 +38,8 @@ def means_of(config: Config) -> Means:
 
 def configured_places(config: Config) -> set[Place]:
     """Where carriers and targets are that the configuration calls by name."""
-    places = {*_carriers(config), *_targets(config)}
+    places = {*places_of(config), *_targets(config)}
     return {place for place in places if place.host != "localhost" and not is_address(place.host)}
-
-
-def _carriers(config: Config) -> Iterator[Place]:
-    for trunk in config.trunks:
-        if trunk.to is not None:
-            yield named_place(trunk.to, trunk.transport)
 
 
 def _targets(config: Config) -> Iterator[Place]:

@@ -156,6 +156,7 @@ async def _drain(switch: Switch, orders: Orders) -> None:
             break
         await asyncio.sleep(0.05)
     switch.driver.run(switch.engine.end_all)
+    switch.driver.run(switch.exchange.carriers.stop)
     until = time.monotonic() + LAST_WORDS_SECONDS
     # What ends is counted in several places, and polling harms nobody in the last half second:
     while time.monotonic() < until and (switch.exchange.calls or switch.core.counts()["client_transactions"]):  # noqa: ASYNC110

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from config.schema import Config
 from switchboard.net.sources import FOREVER, Limits, SourceGuard, network_of
 from switchboard.ops.control import Command, CommandError
+from switchboard.trunk_config import gateways_of
 
 
 def source_guard(config: Config, tell: Callable[..., None]) -> SourceGuard:
     """A guard that knows the trunks: where they send from, and where we send to."""
     settings = config.sources
-    trunks = [source for trunk in config.trunks for source in (*trunk.from_, trunk.to or "") if _is_source(source)]
     return SourceGuard(
         Limits(
             rate=settings.rate,
@@ -21,11 +21,22 @@ def source_guard(config: Config, tell: Callable[..., None]) -> SourceGuard:
             window=settings.window,
             silence=settings.silence,
         ),
-        trunks=trunks,
+        trunks=trunk_sources(config),
         blocked=settings.block,
         scanners=settings.scanners,
         tell=tell,
     )
+
+
+def trunk_sources(config: Config) -> list[str]:
+    """Where trunks send from, and where we send to, as far as these are addresses."""
+    texts = [
+        text
+        for trunk in config.trunks
+        for text in (*trunk.from_, *(gateway.to for gateway in gateways_of(trunk)))
+        if _is_source(text)
+    ]
+    return list(dict.fromkeys(texts))
 
 
 def _is_source(text: str) -> bool:

@@ -16,8 +16,8 @@ from switchboard.net.driver import Driver
 from switchboard.net.link import Patience
 from switchboard.net.web import Welcome
 from switchboard.ops.control import CommandError
-from switchboard.sip.flow import on_transport
 from switchboard.sip.outgoing import Address
+from switchboard.trunk_config import certificate_names
 
 
 class Sockets(NamedTuple):
@@ -58,14 +58,6 @@ def six_places(config: Config) -> dict[str, Address]:
     }
 
 
-def trunk_address(to: str | None, transport: str) -> Address | None:
-    """Where calls go to a carrier; None for one that only sends them."""
-    if to is None:
-        return None
-    host, _, port = to.rpartition(":")
-    return on_transport((host.strip("[]"), int(port)), transport)
-
-
 class Streams:
     """The connections of a switch, and the certificates they show."""
 
@@ -81,11 +73,12 @@ class Streams:
         `located` has the name that was looked up for an address, which its certificate must have.
         """
         settings = config.sip.connections
+        self._names: dict[Address, str] = dict(certificate_names(config))
         self.connections = Connections(
             driver,
             bounds=Bounds(settings.most, settings.per_source),
             patience=Patience(float(settings.connect), float(settings.idle), float(settings.ping)),
-            names=ChainMap(_names(config), located if located is not None else {}),
+            names=ChainMap(self._names, located if located is not None else {}),
         )
         self.certificates: list[Certificates] = []
         for listen, sock in sockets:
@@ -94,6 +87,11 @@ class Streams:
             welcome = Welcome(listen.path, tuple([origin.lower() for origin in listen.origins]))
             self.connections.listen(sock, listen.transport, shown, welcome)
         driver.attach(self.connections)
+
+    def name_certificates(self, config: Config) -> None:
+        """Ask carriers we connect to from now on for these names."""
+        self._names.clear()
+        self._names.update(certificate_names(config))
 
     def reload(self) -> dict[str, bool]:
         """Show new certificates to those who connect from now on; calls and connections go on."""
@@ -125,12 +123,3 @@ def _certificates(config: Config, listen: Listen) -> Certificates | None:
 
 def _path(text: str | None) -> Path | None:
     return Path(text) if text is not None else None
-
-
-def _names(config: Config) -> dict[Address, str]:
-    names: dict[Address, str] = {}
-    for trunk in config.trunks:
-        there = trunk_address(trunk.to, "udp")
-        if there is not None and trunk.certificate_name is not None:
-            names[there] = trunk.certificate_name
-    return names

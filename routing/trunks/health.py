@@ -62,7 +62,8 @@ class Health:
         self.state = HealthState.UNKNOWN
         self._streak = 0
         self.under_way = False
-        self.due: float | None = now + share * min(probing.interval, MIN_INTERVAL) if probing.interval else None
+        self.due: float | None = None
+        self.spread(now, share)
 
     def adjust(self, probing: Probing, now: float, share: float) -> None:
         """Look after it otherwise; who is not asked any more counts as unknown."""
@@ -72,9 +73,14 @@ class Health:
         if not probing.interval:
             self.state, self._streak, self.due = HealthState.UNKNOWN, 0, None
         elif not before.interval:
-            self.due = now + share * min(probing.interval, MIN_INTERVAL)
+            self.spread(now, share)
         elif self.due is not None:
             self.due = min(self.due, now + probing.interval)
+
+    def spread(self, now: float, share: float) -> None:
+        """Asking begins now: the first OPTIONS comes after `share` of the first seconds."""
+        if self.probing.interval:
+            self.due = now + share * min(self.probing.interval, MIN_INTERVAL)
 
     def sent(self) -> None:
         """An OPTIONS is under way."""

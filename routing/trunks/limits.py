@@ -32,7 +32,7 @@ class Failure(msgspec.Struct, frozen=True):
 class Load:
     """Calls that are up, and what became of those that were."""
 
-    __slots__ = ("_began", "answered", "attempts", "calls", "failure", "limits", "seen")
+    __slots__ = ("_began", "answered", "attempts", "calls", "failure", "failures", "limits", "seen")
 
     def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - a frozen value
         self.limits = limits
@@ -43,6 +43,7 @@ class Load:
         self.answered = 0
         self.seen = 0
         """Those that came from it."""
+        self.failures = 0
         self.failure: Failure | None = None
         self._began: deque[float] = deque(maxlen=limits.cps or 1)
 

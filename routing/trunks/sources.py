@@ -21,7 +21,7 @@ class Trunks:
     "[2001:db8::1]:5070". At equal length the one with a port wins.
     """
 
-    __slots__ = ("_exact", "_networks", "_remembered")
+    __slots__ = ("_exact", "_learned", "_networks", "_remembered")
 
     def __init__(self, sources: Mapping[str, Iterable[str]]) -> None:
         self._exact: dict[tuple[str, int], str] = {}
@@ -39,11 +39,18 @@ class Trunks:
             key=lambda item: (-item[0].prefixlen, item[1] == 0),
         )
         self._remembered: dict[tuple[str, int], str | None] = {}
+        self._learned: Mapping[tuple[str, int], str] = {}
+
+    def learn(self, addresses: Mapping[tuple[str, int], str]) -> None:
+        """Addresses of trunks as they were looked up, port 0 for any port; they go before networks, after all else."""
+        self._learned = addresses
 
     def identify(self, host: str, port: int) -> str | None:
         """Return the trunk a source address belongs to."""
         exact = self._exact
         name = exact.get((host, port)) or exact.get((host, 0))
+        if name is None and self._learned:
+            name = self._learned.get((host, port)) or self._learned.get((host, 0))
         if name is not None or not self._networks:
             return name
         remembered = self._remembered

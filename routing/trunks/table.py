@@ -13,7 +13,7 @@ from routing.acd.hours import LocalClock
 from routing.trunks.choice import in_order
 from routing.trunks.health import Health, HealthState
 from routing.trunks.limits import Failure, Limits, Load
-from routing.trunks.model import Carrier, Gateway, key_of
+from routing.trunks.model import SEPARATOR, Carrier, Gateway, key_of
 
 MAX_AVOIDED = 300.0
 """No Retry-After keeps us away for longer. Seconds."""
@@ -109,7 +109,7 @@ class TrunkTable:
 
     def gateway(self, key: str) -> LiveGateway | None:
         """The gateway of a key, None when it is no gateway's or is gone."""
-        trunk, _, name = key.partition("/")
+        trunk, _, name = key.partition(SEPARATOR)
         live = self.trunks.get(trunk)
         return live.gateways.get(name) if live is not None else None
 
@@ -142,15 +142,20 @@ class TrunkTable:
             return Choice((free[0],))
         return Choice(tuple(in_order(free, lambda one: one.is_doubtful(now), self._random)))
 
-    def begin(self, key: str, now: float) -> bool:
-        """A call to a gateway begins; False when there is no room for it any more, and nothing is taken."""
+    def has_room(self, key: str, now: float) -> bool:
+        """Whether a call to a gateway may begin now."""
         loads = self._loads.get(key)
-        if loads is None or any(load.shortage(now) for load in loads):
-            return False
+        return loads is not None and not any(load.shortage(now) for load in loads)
+
+    def begin(self, key: str, now: float) -> None:
+        """A call to a gateway begins; whether there is room was asked before. It may be gone by now, and come back."""
+        loads = self._loads.get(key)
+        if loads is None:
+            trunk = self._loads.setdefault(key.partition(SEPARATOR)[0], (Load(),))
+            loads = self._loads[key] = (trunk[0], Load())
         for load in loads:
             load.take(now)
             load.attempts += 1
-        return True
 
     def arrives(self, trunk: str, gateway: str, now: float) -> str | None:
         """A call comes in, from one of its gateways if that is known: the key it is taken under.
@@ -180,6 +185,7 @@ class TrunkTable:
     def failed(self, key: str, status: int, now: float, pause: float = 0.0) -> None:
         """An attempt at a gateway has failed; `pause` are the seconds of its Retry-After."""
         for load in self._loads.get(key, ()):
+            load.failures += 1
             load.failure = Failure(status, now)
         gateway = self.gateway(key)
         if gateway is not None and pause > 0:
@@ -192,8 +198,9 @@ class TrunkTable:
             return
         for load in loads:
             load.give()
-        if not loads[-1].calls and not self._has(key):
-            del self._loads[key]
+        for one in (key, key.partition(SEPARATOR)[0]):
+            if one in self._loads and not self._loads[one][-1].calls and not self._has(one):
+                del self._loads[one]
 
     def switch(self, name: str, *, on: bool) -> bool:
         """Switch a trunk, or a gateway by its key, on or off for new calls; False when there is no such."""
@@ -203,12 +210,15 @@ class TrunkTable:
         live.disabled = not on
         return True
 
-    def counts(self) -> dict[str, int]:
-        """Calls that hold a channel, and keys of what is gone but still in use."""
-        return {
-            "trunk_calls": sum(loads[0].calls for loads in self._loads.values() if len(loads) == 1),
-            "trunks_leaving": sum(1 for key in self._loads if not self._has(key)),
-        }
+    @property
+    def calls(self) -> int:
+        """Calls that hold a channel."""
+        return sum(loads[0].calls for loads in self._loads.values() if len(loads) == 1)
+
+    @property
+    def leaving(self) -> int:
+        """How many trunks and gateways are gone while calls still hold their channels."""
+        return sum(1 for key in self._loads if not self._has(key))
 
     # --- changes ---
 

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from config.schema import Config
+from config.trunk_checks import takes_calls
 from routing.masks import AorTarget, Binding, NumberTarget, Party, RealNumber, SipTarget, Vault, VaultError
 from routing.masks.pool import Pool, PoolPolicy
 from routing.masks.secret import Sealed
@@ -134,7 +135,7 @@ class Bindings:
         ranges = MaskPools(self._database, "").extension_ranges()
         return FieldReader(
             self._vault,
-            trunks=[trunk.name for trunk in config.trunks if trunk.to],
+            trunks=[trunk.name for trunk in config.trunks if takes_calls(trunk)],
             accounts=[account.user for account in config.accounts],
             groups=[group.name for group in config.groups],
             checks={number: check for number, (_, _, check, _) in ranges.items()},

@@ -128,10 +128,18 @@ def branches_due(x: Exchange, now: float) -> None:
         for branch in tuple(fan.live):
             _cancel(x, branch, CANCELLED.reason_header, now)
             _note(x, fan, branch, Failure(_sent(branch), 408), now)
+        fan.rest = _with_room(x, fan.rest, now) or fan.rest
         _next_group(x, fan, now)
 
 
 # --- one group after another ---
+
+
+def _with_room(x: Exchange, rest: Plan, now: float) -> Plan:
+    """What is left of a plan from the first group on that has a free channel."""
+    while rest and not any(not one.gateway or x.gateways.has_room(one.gateway, now) for one in rest[0].destinations):
+        rest = rest[1:]
+    return rest
 
 
 def _next_group(x: Exchange, fan: Branches, now: float) -> None:
@@ -163,6 +171,10 @@ def _call_group(x: Exchange, fan: Branches, call_id: str, now: float) -> None:
         x.branch_heap.schedule(now + limit, fan, Input.TIMER_B)
 
 
+def _kept(lines: tuple[str, ...], drops: frozenset[str]) -> tuple[str, ...]:
+    return tuple([line for line in lines if line.partition(":")[0].lower() not in drops]) if drops else lines
+
+
 def _send(x: Exchange, branch: Branch, out: OutgoingRequest, now: float) -> None:
     x.invites_out[branch.leg.id] = branch.tx = x.core.request(out, now, context=branch)
 
@@ -173,12 +185,12 @@ def _invite(fan: Branches, found: Destination, call_id: str) -> OutgoingRequest:
         method="INVITE",
         uri=found.uri,
         destination=found.address,
-        from_=template.from_,
+        from_=f"{found.from_};{template.from_.rpartition(';')[2]}" if found.from_ else template.from_,
         to=found.to,
         call_id=call_id,
         cseq=1,
         routes=found.routes,
-        headers=(*template.headers, *found.headers),
+        headers=(*_kept(template.headers, found.drops), *found.headers),
         body=web.offer if found.web and web is not None else template.body,
         max_forwards=template.max_forwards,
         nat=found.nat,
@@ -225,7 +237,8 @@ def _failed(x: Exchange, fan: Branches, branch: Branch, failure: Failure, now: f
     if fan.live:
         return None
     assert fan.best is not None
-    if fan.rest and not cancelling and fan.group.leads_on(fan.best.status):
+    if fan.rest and not cancelling and fan.group.leads_on(fan.best.status) and (rest := _with_room(x, fan.rest, now)):
+        fan.rest = rest
         _next_group(x, fan, now)
         return None
     return fan.best
@@ -237,7 +250,7 @@ def _note(x: Exchange, fan: Branches, branch: Branch, failure: Failure, now: flo
         if failure.status == 503 or (failure.response is None and not branch.heard):
             x.locator.failed(branch.found.address, now)
         if branch.found.gateway:
-            x.gateways.outcome(branch.found.gateway, failure.status, now)
+            x.gateways.outcome(branch.found.gateway, failure.status, now, failure.response)
     if fan.best is None or _rank(failure) < _rank(fan.best):
         fan.best = failure
 

@@ -9,10 +9,11 @@ from typing import Final
 from ivr_flows.events import Outcome
 from media.sdp import SdpError
 from routing.masks.shown import allowed
-from routing.masks.target import AorTarget, NumberTarget, SipTarget, Target
+from routing.masks.target import AorTarget, SipTarget, Target
 from switchboard.calls.answering import ALLOW, SUPPORTED, answer_caller, progress
 from switchboard.calls.branches import begin
 from switchboard.calls.call import Call, Phase
+from switchboard.calls.carriers.plan import number_plan
 from switchboard.calls.causes import (
     CANCELLED,
     CONGESTION,
@@ -39,10 +40,9 @@ from switchboard.calls.wiring import settle
 from switchboard.sip.binding import Binding, by_preference
 from switchboard.sip.dialog import Dialog
 from switchboard.sip.errors import SipError
-from switchboard.sip.flow import on_transport, transport_of
+from switchboard.sip.flow import on_transport
 from switchboard.sip.message import Response
 from switchboard.sip.outgoing import OutgoingRequest
-from switchboard.sip.render import host_port
 from switchboard.sip.transaction.client import ClientTransaction
 from switchboard.sip.uri import Uri, parse_uri
 
@@ -65,7 +65,7 @@ def plan_of(x: Exchange, call: Call, target: Target, now: float, mask: str = "")
     if isinstance(target, AorTarget):
         aor = target.aor if "@" in target.aor else f"{target.aor}@{x.settings.domain}"
         return _account_plan(x, aor, shown, now)
-    return _number_plan(x, target, mask)
+    return number_plan(x, target, mask, now)
 
 
 def _account_plan(x: Exchange, aor: str, shown: str, now: float) -> Plan | Cause:
@@ -86,20 +86,6 @@ def _phone(x: Exchange, aor: str, shown: str, binding: Binding) -> Destination:
     way, srtp = reach(binding), policy_of(x, aor)
     web = x.edge is not None and is_browser(binding)
     return Destination(way.uri, f"<sip:{aor}>", shown, way.address, aor, way.nat, way.routes, srtp=srtp, web=web)
-
-
-def _number_plan(x: Exchange, target: NumberTarget, shown: str) -> Plan | Cause:
-    trunk = x.trunks.get(target.trunk)
-    if trunk is None or trunk.to is None:
-        return UNREACHABLE
-    number = x.secrets.open(target.secret)
-    by = "" if transport_of(trunk.to) == "udp" else f";transport={transport_of(trunk.to)}"
-    uri = f"sip:{number.reveal('dial on trunk')}@{host_port(trunk.to)}{by}"
-    shown = shown or target.shown
-    peer, to = str(number), f"<{uri}>"
-    return only(
-        Destination(uri, to, shown, trunk.to, peer, trunk.nat, codecs=trunk.codecs, srtp=trunk.srtp, keys=trunk.keys)
-    )
 
 
 @lru_cache(maxsize=4096)

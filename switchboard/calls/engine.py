@@ -18,6 +18,7 @@ from switchboard.calls.branches import Branch, Failure, branch_response, branch_
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.calling_back import CALLBACK
 from switchboard.calls.capture import message_ended
+from switchboard.calls.carriers.live import Enrolment, Probe
 from switchboard.calls.causes import FAILED, NO_ANSWER, SHUTDOWN, TOO_LONG, Cause
 from switchboard.calls.connecting import agent_response, agent_timeout, announce_end
 from switchboard.calls.control import ATTEMPTS
@@ -135,6 +136,8 @@ class CallEngine:
                 reinvite_answered(self.exchange, leg, event.tx, event.response, now)
             elif isinstance(leg, Update):
                 update_answered(self.exchange, leg, event.response, now)
+            elif isinstance(leg, Probe | Enrolment):
+                self.exchange.carriers.answered(leg, event.response, now)
             elif isinstance(leg, Branch):
                 self._of_branch(leg, branch_response(self.exchange, leg, event.response, now), event.tx, now)
             elif isinstance(leg, Ping):
@@ -181,6 +184,8 @@ class CallEngine:
                 reinvite_failed(self.exchange, leg, 408, now)
             elif isinstance(leg, Update):
                 refresh_failed(self.exchange, leg.leg, 408, now)
+            elif isinstance(leg, Probe | Enrolment):
+                self.exchange.carriers.unanswered(leg, now, unreachable=unreachable)
             elif isinstance(leg, Branch):
                 failure = branch_unreached(self.exchange, leg, now, unreachable=unreachable)
                 self._of_branch(leg, failure, event.tx, now)
@@ -320,6 +325,9 @@ class CallEngine:
         """The earliest deadline of any call, registration, subscription or flow without its caller."""
         x = self.exchange
         earliest = x.desk.next_due()
+        due = x.carriers.due
+        if due is not None and (earliest is None or due < earliest):
+            earliest = due
         for heap in (x.heap, x.registrar, x.keep_alive, x.subscriptions.heap, x.reinvites, x.branch_heap, x.after_heap):
             due = heap.next_deadline()
             if due is not None and (earliest is None or due < earliest):
@@ -338,6 +346,7 @@ class CallEngine:
         subscriptions_due(x, now)
         reinvites_due(x, now)
         branches_due(x, now)
+        x.carriers.handle_timer(now)
         after_due(x, now)
         while (due := x.heap.pop_due(now)) is not None:
             call = due[0]

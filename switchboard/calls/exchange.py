@@ -5,13 +5,15 @@ from __future__ import annotations
 import zlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from secrets import token_bytes
+from secrets import SystemRandom, token_bytes
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import msgspec
 
 from media.control import KeyForm
 from media.sdes import Policy
+from switchboard.calls.carriers.description import Trunk as Trunk
+from switchboard.calls.carriers.live import Carriers
 from switchboard.calls.causes import Cause
 from switchboard.calls.flow_shelf import FlowShelf
 from switchboard.calls.keep_alive import KeepAlive
@@ -59,21 +61,6 @@ PAST_DIALOGS: Final = 1000
 """So many that have ended are told from those that never were (RFC 3891 §3)."""
 PHONES: Final = "phones"
 """The context of calls from registered softphones, in place of a trunk."""
-
-
-class Trunk(msgspec.Struct, frozen=True):
-    """A carrier as calls see it; `to` is None for one that only sends."""
-
-    name: str
-    to: Address | None
-    nat: bool
-    landing: Mapping[str, str] = {}
-    """Landing numbers and the published ones they stand for."""
-    codecs: tuple[str, ...] = ()
-    """The names of its codecs where they are not those of `Settings`; `any`: others pass through."""
-    srtp: Policy | None = None
-    """Whether its calls are secured, where it is not as in `Settings`."""
-    keys: KeyForm = "auto"
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -319,34 +306,20 @@ class Authenticator(Protocol):
 class Gateways(Protocol):
     """The gateways of carriers, by name; nothing raises."""
 
+    def has_room(self, gateway: str, now: float) -> bool:
+        """Whether there is a channel for one more call."""
+
     def began(self, gateway: str, now: float) -> None:
         """A call takes a channel."""
 
     def over(self, gateway: str) -> None:
         """It takes it no more."""
 
-    def outcome(self, gateway: str, status: int, now: float) -> None:
-        """The final status of an INVITE; 408 also for silence, 503 also for a transport that failed."""
+    def outcome(self, gateway: str, status: int, now: float, response: Response | None = None) -> None:
+        """The final status of an INVITE; without a response 408 is silence, 503 a transport that failed."""
 
     def retry(self, gateway: str, response: Response, sent: OutgoingRequest) -> tuple[str, ...] | None:
         """All header lines of the request that answers a challenge; None when it cannot be answered."""
-
-
-class NoGateways:
-    """There are none."""
-
-    def began(self, gateway: str, now: float) -> None:
-        """Nobody counts."""
-
-    def over(self, gateway: str) -> None:
-        """Nobody counts."""
-
-    def outcome(self, gateway: str, status: int, now: float) -> None:
-        """Nobody is told."""
-
-    def retry(self, gateway: str, response: Response, sent: OutgoingRequest) -> tuple[str, ...] | None:
-        """Nobody knows a password."""
-        return None
 
 
 class Desk(Protocol):
@@ -474,6 +447,7 @@ class Exchange:
         edge: Edge | None = None,
         locator: Locator | None = None,
         secret: Callable[[int], bytes] = token_bytes,
+        random: Callable[[], float] | None = None,
     ) -> None:
         """`run` brings what comes from outside into the loop's one order of events, with the time.
 
@@ -485,7 +459,6 @@ class Exchange:
         self.core = core
         self.media = media
         self.routing = routing
-        self.trunks = trunks
         self.flows = flows
         self.registrar = registrar
         self.phones = PhoneSources(registrar)
@@ -495,7 +468,6 @@ class Exchange:
         self.branches: dict[str, Branches] = {}
         """The INVITEs of legs that have several, by leg."""
         self.branch_heap: DeadlineHeap[Branches] = DeadlineHeap()
-        self.gateways: Gateways = NoGateways()
         self.authenticator = authenticator
         self.journal = journal
         self.secrets = secrets
@@ -518,6 +490,16 @@ class Exchange:
         self.pins = pins
         self.locator = locator or without_dns()
         """Where names lead; asking it never waits."""
+        self.carriers = Carriers(
+            core=core,
+            locator=self.locator,
+            token=token,
+            random=random or SystemRandom().random,
+            local=clock.local,
+            log=log,
+        )
+        self.carriers.change(trunks, 0.0)
+        self.gateways: Gateways = self.carriers
         self.attempts: Mapping[Purpose, Attempt] = {}
         self.slots: dict[str, str] = {}
         self.door: Door = OpenDoor()
@@ -548,6 +530,11 @@ class Exchange:
         """By number of its endpoint, each leg that has one at the WebRTC edge."""
         self.extensions = ("Supported: 100rel",) if settings.reliable != "off" else ()
         self.invite_lines = offer_lines(settings.session_expires, settings.min_se) + invite_lines(settings.reliable)
+
+    @property
+    def trunks(self) -> Mapping[str, Trunk]:
+        """The carriers, by name."""
+        return self.carriers.trunks
 
     def call_waiting_as(self, entry: str) -> Call | None:
         """The call that the queue engine knows by this name: its own id, or that of its callback."""
@@ -593,6 +580,7 @@ class Exchange:
             "subscriptions": len(self.subscriptions),
             "reinvites": len(self.reinvites),
             "branches": len(self.branches),
+            "trunk_calls": self.carriers.table.calls,
             "slots": len(self.slots),
         }
 

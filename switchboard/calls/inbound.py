@@ -11,10 +11,12 @@ from routing.landing import dialled_part, recover
 from routing.masks.secret import RealNumber
 from routing.masks.target import TargetError, parse_open_target
 from routing.numbers import normalise
+from routing.trunks.rewriting import NumberRule, rewrite
 from switchboard.calls.answering import answer_caller, unheard
 from switchboard.calls.attended import Declined
 from switchboard.calls.branches import Branch
 from switchboard.calls.call import Call
+from switchboard.calls.carriers.arriving import contact_user, edit_headers, rewrite_dialled
 from switchboard.calls.causes import (
     CONGESTION,
     FORBIDDEN,
@@ -133,6 +135,8 @@ def _context(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
     if x.phones.owner(tx.source, now) is None:
         trunk = x.routing.identify(host, port)
         if trunk is not None:
+            if x.carriers.ambiguous:
+                trunk = x.carriers.owner(trunk, tx.source, contact_user(request))
             return trunk, ""
     if x.door.turns_away(tx.source, request.headers.first.get("user-agent"), now):
         x.core.abandon(tx)
@@ -181,7 +185,9 @@ def _open_call(
 ) -> Call | None:
     trunk = x.trunks.get(context)
     call_id = x.new_id()
-    number = caller_number(request)
+    if trunk is not None and trunk.incoming:
+        edit_headers(trunk, request)
+    number = caller_number(request, trunk.numbers.caller if trunk is not None else ())
     caller_record = leg_record(x, "caller", str(number) if number is not None else "anonymous", now)
     caller = Leg(
         id=caller_record.id,
@@ -205,6 +211,12 @@ def _open_call(
             return None
     elif x.edge is not None and isinstance(tx.source, WebAddress):
         caller.web = WebMedia()
+    if trunk is not None:
+        channel = x.carriers.arrives(context, tx.source, now)
+        if channel is None:
+            refuse(x, tx, 503, now, CONGESTION.reason_header, "Retry-After: 5")
+            return None
+        caller.gateway = channel
     record = CallRecord(id=call_id, trunk=context, started_us=x.utc_us(now), legs=[caller.record])
     call = Call(id=call_id, caller=caller, invited_at=now, record=record)
     call.end_due = now + x.settings.call_duration
@@ -219,8 +231,11 @@ def _open_call(
     return call
 
 
-def caller_number(request: Request) -> RealNumber | None:
-    """The caller's number: what the network asserts (RFC 3325), else From; None when it is withheld."""
+def caller_number(request: Request, rules: tuple[NumberRule, ...] = ()) -> RealNumber | None:
+    """The caller's number: what the network asserts (RFC 3325), else From; None when it is withheld.
+
+    `rules` rewrite it as it stands there.
+    """
     asserted = request.headers.first.get("p-asserted-identity")
     for value in (asserted, request.headers.first.get("from")):
         if value is None:
@@ -228,7 +243,7 @@ def caller_number(request: Request) -> RealNumber | None:
         user = user_of(value)
         if user and user.lower() != "anonymous":
             try:
-                return RealNumber(user)
+                return RealNumber(rewrite(rules, user) if rules else user)
             except ValueError:
                 return None
     return None
@@ -246,6 +261,9 @@ def user_of(value: str) -> str:
 
 def _route(x: Exchange, call: Call, request: Request, context: str, now: float) -> None:
     dialled = _dialled(request)
+    trunk = x.trunks.get(context)
+    if trunk is not None and not trunk.plain:
+        dialled = rewrite_dialled(trunk, dialled, user_of(request.headers.first.get("to") or ""))
     route = x.routing.route(context, dialled) if dialled else NOT_FOUND
     if isinstance(route, NoRoute):
         dialled = _landed(x, request, context) or dialled

@@ -23,9 +23,10 @@ class Destination(msgspec.Struct, frozen=True):
     """Where an INVITE goes: Request-URI, To, the number shown to it, packet address; `peer` is for records.
 
     `routes` are those of its Path (RFC 3327), the nearest first; `headers` lines for this destination alone.
-    `gateway` is whose channel it takes and whose account answers its challenges, "" for none.
     `codecs` names those it may have where they are not the configuration's, `srtp` whether it is secured, likewise; all
     are offered those of the first. `keys` is the form in which keys go there. `web`: it is a browser.
+    `drops` names headers, in lower case, that it is not sent, `from_` is the From where it is not the number shown at
+    our own address. `gateway` is whose channel it takes and whose account answers its challenges, "" for none.
     """
 
     uri: str
@@ -36,6 +37,8 @@ class Destination(msgspec.Struct, frozen=True):
     nat: bool = False
     routes: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
+    drops: frozenset[str] = frozenset()
+    from_: str = ""
     gateway: str = ""
     codecs: tuple[str, ...] = ()
     srtp: Policy | None = None

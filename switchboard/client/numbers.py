@@ -14,6 +14,7 @@ from switchboard.api.types import (
     PoolNumberView,
     PoolsView,
     RegistrationView,
+    TrunkChange,
     TrunkView,
 )
 from switchboard.client.desk import segment
@@ -103,6 +104,19 @@ class System:
     async def trunks(self) -> list[TrunkView]:
         """Carriers."""
         return await self._session.get("/trunks", list[TrunkView])
+
+    async def trunk(self, name: str) -> TrunkView:
+        """One carrier."""
+        return await self._session.get(f"/trunks/{segment(name)}", TrunkView)
+
+    async def switch_trunk(self, name: str, *, on: bool, gateway: str = "") -> TrunkView:
+        """Use a trunk, or one of its gateways, for new calls or not; calls that are up go on."""
+        place = f"/gateways/{segment(gateway)}" if gateway else ""
+        return await self._session.post(f"/trunks/{segment(name)}{place}/{'enable' if on else 'disable'}", TrunkView)
+
+    async def reload_trunks(self) -> TrunkChange:
+        """Take the trunks of the configuration file over."""
+        return await self._session.post("/trunks/reload", TrunkChange)
 
     async def registrations(self, account: str = "", after: str = "") -> list[RegistrationView]:
         """Phones that are registered: of one account, or of up to a thousand behind an address-of-record."""

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Optional
 
 import typer
 
+from config.trunk_checks import takes_calls
 from routing.masks import AorTarget, Binding, NumberTarget, Party, SipTarget, Vault
 from routing.masks.binding import extension_id
 from routing.numbers import canonical_number, fold_digits
@@ -70,7 +71,7 @@ def field_reader(store: Opened) -> FieldReader:
     ranges = MaskPools(store.database, "").extension_ranges()
     return FieldReader(
         store.vault,
-        trunks=[trunk.name for trunk in config.trunks if trunk.to],
+        trunks=[trunk.name for trunk in config.trunks if takes_calls(trunk)],
         accounts=[account.user for account in config.accounts],
         groups=[group.name for group in config.groups],
         checks={number: check for number, (_, _, check, _) in ranges.items()},

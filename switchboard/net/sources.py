@@ -151,6 +151,12 @@ class SourceGuard:
             network = network_of(text)
             self._networks[network] = Blocked(network, "configured", FOREVER)
 
+    def set_trunks(self, trunks: Iterable[str]) -> None:
+        """Trust these from now on, and those no more that are trunks no more."""
+        self._trunks = [network_of(text) for text in trunks]
+        self._trusted = {host: until for host, until in self._trusted.items() if until != FOREVER}
+        self._changed()
+
     # --- datagrams
 
     @property

@@ -160,6 +160,11 @@ class SipCore:
             "waiting_destinations": len(clients.waiting),
         }
 
+    def contact_at(self, peer: Address, user: str) -> str:
+        """Our own URI as a peer can use it, with a user part if there is one."""
+        uri = self._own.by_type[type(peer)].contact.strip("<>")
+        return f"sip:{user}@{uri.removeprefix('sip:')}" if user else uri
+
     # --- what the TU asks for
 
     def respond(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from switchboard.sip.errors import LocalError, ParseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # RFC 3261 §7.3.3 and the IANA registry of header fields (column "compact").
 COMPACT: Final[dict[str, str]] = {
@@ -124,6 +124,10 @@ class Headers:
         self.more = more
         """The further values of names that have several lines, None when no name has."""
         return True
+
+    def edited(self, change: Callable[[tuple[str, ...]], tuple[str, ...]]) -> Headers:
+        """The lines that `change` makes of these."""
+        return Headers(list(change(tuple(self._lines))))
 
     def get(self, name: str) -> str | None:
         """Return the first line's value, or None."""

@@ -17,6 +17,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from config.loader import load_config
+from config.schema import Config
 from routing.acd.engine import Engine
 from routing.acd.model import Agent, Group
 from routing.dialplan import DialPlan, Entry
@@ -44,6 +45,7 @@ from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.store.masks import apply_changes
 from switchboard.store.records import CallRecord
 from switchboard.store.store import Store
+from switchboard.trunk_control import TrunkControl
 from tests.support.exchange import SWITCH, Address, Peer, World
 
 AGENTS = ("anna", "ben", "carl")
@@ -115,6 +117,9 @@ class ApiSwitch:
             pace=Pace(self.clock, {name: Rate(1e6, 1e6) for name in ("user", "address", "login")}),
         )
         self.flows = {flow.name: flow for flow in x.flows.versions()}
+        self.trunks = TrunkControl(
+            x, self.config, lambda: load_config(directory / "switch.yaml"), self._look_up, self._take_trunks, self.run
+        )
         self.parts = Parts(
             services=self.services,
             config=self.config,
@@ -124,6 +129,7 @@ class ApiSwitch:
             engine=self.engine,
             command=command,
             flows=FlowReload(x, lambda: self.flows, ()),
+            trunks=self.trunks,
             load_flows=lambda: self.flows,
             health=Health(),
             recordings=self.recordings,
@@ -149,6 +155,13 @@ class ApiSwitch:
             self.ring.keep(self.world.now, False, [(data, source)])
         elif source == SWITCH:
             self.ring.keep(self.world.now, True, [(data, destination)])
+
+    async def _look_up(self, config: Config) -> None:
+        """There are only addresses."""
+
+    def _take_trunks(self, config: Config, sources: Trunks) -> None:
+        assert isinstance(self.x.routing, Directory)
+        self.x.routing.set_trunks(sources)
 
     async def _apply_masks(self, ids: Sequence[str]) -> None:
         apply_changes(self.table, self.store.read_mask_changes(ids, ()))

@@ -15,6 +15,7 @@ from switchboard.api.resources.parts import Parts
 from switchboard.api.resources.records import records
 from switchboard.api.resources.system import system
 from switchboard.api.resources.trace import trace
+from switchboard.api.resources.trunks import trunks
 
 __all__ = ["Parts", "resource_router"]
 
@@ -23,6 +24,6 @@ def resource_router(parts: Parts) -> Router:
     """All of them, over the parts of one switch."""
     return Router(
         "/",
-        route_handlers=[desk, groups, calls, records, audio, numbers, system, accounts, trace],
+        route_handlers=[desk, groups, calls, records, audio, numbers, system, accounts, trace, trunks],
         dependencies={"parts": Provide(lambda: parts, sync_to_thread=False)},
     )

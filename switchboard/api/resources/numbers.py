@@ -150,7 +150,7 @@ async def retire(request: ApiRequest, parts: Wired, principal: Caller, data: JSO
 
 
 def _bindings(parts: Parts) -> Bindings:
-    return Bindings(parts.store.database, parts.store.vault, parts.config)
+    return Bindings(parts.store.database, parts.store.vault, parts.trunks.config)
 
 
 async def _change(work: Callable[[], T]) -> T:

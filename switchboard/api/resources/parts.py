@@ -20,6 +20,7 @@ from switchboard.api.once import Once
 from switchboard.api.principal import ApiRequest, Principal
 from switchboard.api.services import Services
 from switchboard.api.views import RegionOf, no_region
+from switchboard.calls.carriers.report import TrunkReport
 from switchboard.calls.commands import Actor, Command, Done
 from switchboard.calls.desk import Desk
 from switchboard.calls.exchange import Exchange
@@ -38,6 +39,26 @@ class Flows(Protocol):
         """Every version and the calls in it."""
 
 
+class TrunkOffice(Protocol):
+    """The carriers of the running switch."""
+
+    @property
+    def config(self) -> Config:
+        """The configuration with the trunks that are live."""
+
+    async def reload(self) -> dict[str, object]:
+        """Read the file anew and take its trunks over."""
+
+    def listing(self) -> list[TrunkReport]:
+        """All of them."""
+
+    def show(self, name: str) -> TrunkReport | None:
+        """One of them."""
+
+    def switch(self, name: str, *, on: bool) -> bool:
+        """Switch one, or `TRUNK/GATEWAY`, on or off; False when there is no such."""
+
+
 CommandCall: TypeAlias = Callable[[Exchange, Command, Actor, float], Done]
 
 
@@ -53,6 +74,7 @@ class Parts:
     engine: Engine
     command: CommandCall
     flows: Flows
+    trunks: TrunkOffice
     load_flows: Callable[[], Mapping[str, Flow]]
     health: Health
     recordings: Path

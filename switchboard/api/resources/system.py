@@ -1,9 +1,8 @@
-"""Flows, trunks, phones, and how the switch does."""
+"""Flows, phones, and how the switch does."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
@@ -15,7 +14,7 @@ from ivr_flows.errors import FlowError
 from switchboard.api.principal import ApiRequest, Caller
 from switchboard.api.problems import ApiError
 from switchboard.api.resources.parts import Wired
-from switchboard.api.types import FlowChange, FlowView, RegistrationView, StatusView, TrunkView
+from switchboard.api.types import FlowChange, FlowView, RegistrationView, StatusView
 from switchboard.calls.registered import MOST, registered, unregister
 from switchboard.ops.masking import mask_text
 
@@ -60,23 +59,6 @@ async def activate_flows(request: ApiRequest, parts: Wired, principal: Caller) -
     told = ", ".join(sorted({*change.added, *change.changed, *change.removed}))
     await parts.note(request, principal, "flows.activate", "", "ok" if change.ok else "faults", told)
     return change
-
-
-@get("/trunks", sync_to_thread=False, tags=["system"])
-def list_trunks(parts: Wired) -> list[TrunkView]:
-    """Carriers, and how many calls each has up."""
-    x = parts.exchange
-    up = Counter(call.record.trunk for call in x.calls.values())
-    return [
-        TrunkView(
-            name=trunk.name,
-            to="" if trunk.to is None else f"{trunk.to[0]}:{trunk.to[1]}",
-            nat=trunk.nat,
-            landing=trunk.landing,
-            calls=up[trunk.name],
-        )
-        for trunk in sorted(x.trunks.values(), key=lambda trunk: trunk.name)
-    ]
 
 
 @get("/registrations", sync_to_thread=False, tags=["system"])
@@ -142,6 +124,6 @@ def list_of(listing: dict[str, object]) -> list[FlowView]:
 system: Final = Router(
     "/",
     route_handlers=[
-        list_flows, check_flows, activate_flows, list_trunks, list_registrations, remove_registrations, show_status,
+        list_flows, check_flows, activate_flows, list_registrations, remove_registrations, show_status,
     ],
 )  # fmt: skip

@@ -102,14 +102,70 @@ class FlowChange(View, frozen=True, kw_only=True):
     faults: list[str] = []
 
 
-class TrunkView(View, frozen=True, kw_only=True):
-    """A carrier: where calls to it go, and the calls that are up."""
+class TrunkCalls(View, frozen=True, kw_only=True):
+    """Calls of a trunk or gateway, since the switch started; `asr` is the part of attempts that was answered."""
+
+    calls: int = 0
+    """Those that are up, both ways, of at most `channels` where that is not 0."""
+    channels: int = 0
+    rate: int = 0
+    """Those begun in the last second, of at most `cps` where that is not 0."""
+    cps: int = 0
+    attempts: int = 0
+    answered: int = 0
+    received: int = 0
+    asr: float | None = None
+    failed_status: int | None = None
+    failed_ago: float | None = None
+
+
+class OurRegistrationView(View, frozen=True, kw_only=True):
+    """A registration of ours at a carrier: held, refreshing, trying, waiting, leaving or off; `at` is the gateway."""
+
+    state: str
+    at: str = ""
+    expires_in: float | None = None
+    reason: str = ""
+    """Why the latest try has failed, empty when it has not."""
+
+
+class GatewayView(View, frozen=True, kw_only=True):
+    """One place of a carrier: up, down, unknown, paused or disabled."""
 
     name: str
+    to: str
+    transport: str
+    addresses: list[str] = []
+    state: str
+    order: int
+    weight: int
+    counted: TrunkCalls
+    registered: bool | None = None
+
+
+class TrunkView(View, frozen=True, kw_only=True):
+    """A carrier: open, closed (by its hours), full, down or disabled; where calls to it go, and what became of them."""
+
+    name: str
+    state: str = "open"
     to: str = ""
     nat: bool = False
     landing: Mapping[str, str] = {}
     calls: int = 0
+    counted: TrunkCalls = TrunkCalls()
+    registrations: list[OurRegistrationView] = []
+    gateways: list[GatewayView] = []
+
+
+class TrunkChange(View, frozen=True, kw_only=True):
+    """What reading the file anew has brought; `waiting` are changed sections that wait for the next start."""
+
+    ok: bool
+    added: list[str] = []
+    changed: list[str] = []
+    removed: list[str] = []
+    waiting: list[str] = []
+    faults: list[str] = []
 
 
 class RegistrationView(View, frozen=True, kw_only=True):

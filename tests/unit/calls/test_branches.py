@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchboard.calls import connecting
+from switchboard.calls.carriers.live import Carriers
 from switchboard.calls.plan import UNAVAILABLE, Destination, Group, Plan
 from switchboard.sip.message import Response
 from switchboard.sip.outgoing import OutgoingRequest
@@ -22,7 +23,8 @@ NAMES = {AGENT: "agent", PHONE: "phone"}
 class CountedGateways:
     """Counts channels, keeps outcomes, and knows one password."""
 
-    def __init__(self) -> None:
+    def __init__(self, trunks: Carriers) -> None:
+        self.trunks = trunks
         self.taken = 0
         self.most = 0
         self.outcomes: list[tuple[str, int]] = []
@@ -33,10 +35,17 @@ class CountedGateways:
         self.most = max(self.most, self.taken)
 
     def over(self, gateway: str) -> None:
-        """One less."""
-        self.taken -= 1
+        """One less; the caller's own channel is the trunk's."""
+        if gateway in NAMES.values():
+            self.taken -= 1
+        else:
+            self.trunks.over(gateway)
 
-    def outcome(self, gateway: str, status: int, now: float) -> None:
+    def has_room(self, gateway: str, now: float) -> bool:
+        """Always."""
+        return True
+
+    def outcome(self, gateway: str, status: int, now: float, response: Response | None = None) -> None:
         """Keep it."""
         self.outcomes.append((gateway, status))
 
@@ -68,7 +77,7 @@ def world_of(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> tuple[World, Counte
     """As the fixture."""
     monkeypatch.setattr(connecting, "plan_of", lambda x, call, target, now, mask="": plan)
     world = World({})
-    gateways = CountedGateways()
+    gateways = CountedGateways(world.exchange.carriers)
     world.exchange.gateways = gateways
     world.dial("4001")
     return world, gateways

@@ -132,7 +132,7 @@ def test_a_callback_that_cannot_be_dialled_keeps_nobody() -> None:
     """The trunk is no more: the agent is free again at once, and nothing is left of the attempt."""
     stage, caller = asked(AGENT_FIRST)
     caller.hangs_up()
-    stage.world.exchange.trunks = {"bench": Trunk("bench", None, False)}
+    stage.world.exchange.carriers.change({"bench": Trunk("bench", None, False)}, 0.0)
     free(stage)
     stage.world.advance(10)
     assert stage.state("anna") == "idle"

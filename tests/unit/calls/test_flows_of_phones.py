@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from switchboard.calls.exchange import Trunk
 from switchboard.calls.phones import PhoneSources
-from switchboard.sip.flow import TcpAddress, TlsAddress
+from switchboard.sip.flow import TcpAddress, TlsAddress, on_transport
 from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.sip.registrar import Registrar
 from tests.support.exchange import NUMBER, PHONE, World
@@ -89,8 +89,8 @@ def test_all_lines_of_one_connection() -> None:
 def test_a_carrier_is_called_by_its_transport() -> None:
     """The Request-URI says it, and an IPv6 address stands in brackets."""
     world = World()
-    there = TlsAddress(("2001:db8::1", 5061))
-    world.exchange.trunks = {"bench": Trunk("bench", there, False)}
+    there = on_transport(("2001:db8::1", 5061), "tls")
+    world.exchange.carriers.change({"bench": Trunk("bench", there, False)}, 0.0)
     out, _ = world.dial(NUMBER)
     world.within(world.carrier, out, "ACK", 1)
     world.keys("345678")

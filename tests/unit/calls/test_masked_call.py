@@ -192,7 +192,7 @@ def test_a_customer_refuses_to_be_called_back() -> None:
 def test_a_call_on_a_landing_number_is_the_published_numbers(headers: tuple[str, ...]) -> None:
     """By what the carrier writes, or by the trunk's table."""
     world = World()
-    world.exchange.trunks = {"bench": Trunk("bench", AGENT, False, {} if headers else {LANDING: NUMBER})}
+    world.exchange.carriers.change({"bench": Trunk("bench", AGENT, False, {} if headers else {LANDING: NUMBER})}, 0.0)
     world.dial(LANDING, headers=headers)
     assert world.carrier.statuses == [200]
     call = next(iter(world.exchange.calls.values()))

@@ -102,7 +102,7 @@ def test_printing_a_configuration_shows_no_secret() -> None:
         ("http:\n  qqq: 1\n", "2:3: unknown key 'qqq' under http; known here: host, port, enabled, metrics_token"),
         ("spi: {}\n", "1:1: unknown key 'spi'; did you mean 'sip'?"),
         ("sip: {listen: [{prt: 1}]}", "1:17: unknown key 'prt' under sip.listen[0]; did you mean 'port'?"),
-        ("trunks:\n- {name: x}\n", "2:3: trunks[0] needs the key 'from'"),
+        ("accounts:\n- {user: x}\n", "2:3: accounts[0] needs the key 'password'"),
         (
             "trunks: [{name: x, fro: [10.0.0.1]}]",
             "1:20: unknown key 'fro' under trunks[0]; did you mean 'from'?",

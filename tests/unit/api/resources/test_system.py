@@ -45,13 +45,6 @@ def test_faulty_flows_change_nothing(switch: ApiSwitch, admin: Client) -> None:
     assert switch.x.flows.newest("consent") is not None
 
 
-def test_trunks_tell_how_many_calls_they_carry(switch: ApiSwitch, boss: Client) -> None:
-    """Counted by the trunk a call came from."""
-    switch.talk()
-    (trunk,) = boss("GET", "/trunks")
-    assert (trunk["name"], trunk["to"], trunk["calls"]) == ("bench", "127.0.0.3:5190", 1)
-
-
 def test_registered_phones_are_listed(switch: ApiSwitch, boss: Client) -> None:
     """With where they are, for how long, and whose they are."""
     assert boss("GET", "/registrations") == []

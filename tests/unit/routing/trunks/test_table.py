@@ -94,10 +94,11 @@ class TestChoice:
                 gateways=(Gateway(name="a", limits=Limits(channels=1)), Gateway(name="b", order=1)),
             )
         )
-        assert trunks.begin("north/a", 600.0)
+        assert trunks.has_room("north/a", 600.0)
+        trunks.begin("north/a", 600.0)
         assert keys(trunks) == ["north/b"]
-        assert not trunks.begin("north/a", 600.0)
-        assert trunks.begin("north/b", 600.0)
+        assert not trunks.has_room("north/a", 600.0)
+        trunks.begin("north/b", 600.0)
         assert keys(trunks) == ["full"]
         assert keys(trunks, "north,south") == ["full"]
         trunks.over("north/a")
@@ -113,10 +114,10 @@ class TestComing:
         assert trunks.arrives("north", "a", 0.0) == "north/a"
         assert trunks.arrives("north", "", 0.0) == "north"
         assert trunks.arrives("north", "b", 0.0) is None
-        assert trunks.counts()["trunk_calls"] == 2
+        assert trunks.calls == 2
         trunks.over("north/a")
         trunks.over("north")
-        assert trunks.counts() == {"trunk_calls": 0, "trunks_leaving": 0}
+        assert (trunks.calls, trunks.leaving) == (0, 0)
 
     def test_a_trunk_that_is_off_takes_none(self) -> None:
         """Those that are up go on; a source that is no trunk of the table is not counted."""
@@ -142,18 +143,18 @@ class TestChanges:
     def test_a_call_outlives_its_trunk(self) -> None:
         """It is counted on, also when the trunk comes back, and nothing is left of it in the end."""
         trunks = table(north())
-        assert trunks.begin("north/a", 0.0)
-        assert trunks.begin("north/b", 0.0)
+        trunks.begin("north/a", 0.0)
+        trunks.begin("north/b", 0.0)
         trunks.change([], 1.0)
         assert keys(trunks) == ["unknown"]
-        assert trunks.counts() == {"trunk_calls": 2, "trunks_leaving": 3}
+        assert (trunks.calls, trunks.leaving) == (2, 3)
         trunks.over("north/b")
         trunks.change([north(gateways=(Gateway(name="a", limits=Limits(channels=1)),))], 2.0)
         assert keys(trunks) == ["full"]
         trunks.over("north/a")
         assert keys(trunks) == ["north/a"]
         trunks.change([], 3.0)
-        assert trunks.counts() == {"trunk_calls": 0, "trunks_leaving": 0}
+        assert (trunks.calls, trunks.leaving) == (0, 0)
 
     def test_an_operators_switch_outlives_a_change(self) -> None:
         """Unless the change is of the switch itself."""
@@ -173,10 +174,10 @@ class TestChanges:
     def test_what_becomes_of_attempts(self) -> None:
         """Attempts, answers and the last failure are counted for the gateway and its trunk."""
         trunks = table(north())
-        assert trunks.begin("north/a", 0.0)
+        trunks.begin("north/a", 0.0)
         trunks.failed("north/a", 503, 1.0)
         trunks.over("north/a")
-        assert trunks.begin("north/b", 1.0)
+        trunks.begin("north/b", 1.0)
         trunks.answered("north/b")
         load = trunks.trunks["north"].load
         assert (load.attempts, load.answered, load.calls) == (2, 1, 1)
@@ -186,7 +187,7 @@ class TestChanges:
             trunks.over(key)
             trunks.answered(key)
             trunks.failed(key, 500, 1.0)
-            assert not trunks.begin(key, 1.0)
+            assert not trunks.has_room(key, 1.0)
 
 
 class Histories(RuleBasedStateMachine):
@@ -200,9 +201,9 @@ class Histories(RuleBasedStateMachine):
 
     @rule(key=st.sampled_from(["north/a", "north/b", "south/1", "east/1"]))
     def out(self, key: str) -> None:
-        """One goes out."""
-        if self.table.begin(key, 600.0):
-            self.up.append(key)
+        """One goes out, asked for or not."""
+        self.table.begin(key, 600.0)
+        self.up.append(key)
 
     @rule(trunk=st.sampled_from(["north", "south", "east"]), gateway=st.sampled_from(["", "a", "1"]))
     def comes_in(self, trunk: str, gateway: str) -> None:
@@ -235,7 +236,7 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def counted(self) -> None:
         """Each call is counted once, at its gateway and at its trunk, whatever became of both."""
-        assert self.table.counts()["trunk_calls"] == len(self.up)
+        assert self.table.calls == len(self.up)
         for gateway in self.table:
             assert gateway.load.calls == self.up.count(gateway.key)
         for name, trunk in self.table.trunks.items():
@@ -246,7 +247,7 @@ class Histories(RuleBasedStateMachine):
         for key in self.up:
             self.table.over(key)
         self.table.change([], 600.0)
-        assert self.table.counts() == {"trunk_calls": 0, "trunks_leaving": 0}
+        assert (self.table.calls, self.table.leaving) == (0, 0)
 
 
 Histories.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
