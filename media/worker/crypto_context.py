@@ -11,7 +11,7 @@ from typing import Final
 
 from pylibsrtp import Error, Policy, Session
 
-from media.rtp.packet import HEADER
+from media.rtp.packet import HEADER, PLAIN
 from media.sdes import Keys
 from media.worker.ports import BUFFER, VIEWS
 
@@ -25,6 +25,13 @@ LONGEST: Final = 1500 - 148
 """Octets of what libsrtp is given: its buffer less the longest trailer."""
 WINDOW: Final = 128
 """Packets that libsrtp looks back for replays."""
+
+MAX_ROLLOVERS: Final = 70
+"""Of a stream that is met in the middle: a day of 20 ms packets."""
+TRIES: Final = 4
+"""Datagrams of which a rollover counter is looked for, so that others' cost no more than these."""
+_STRIDE: Final = 0x7000
+"""How far a sequence number may go ahead at once and still be taken for the next (RFC 3711 §3.3.1)."""
 
 _OUTDATED: Final = "replay check failed (index too old)"
 """How libsrtp tells a number far behind from one that was used lately."""
@@ -47,15 +54,22 @@ class ProtectionError(OSError):
 class Inbound:
     """What the peer sends under one key."""
 
-    __slots__ = ("_last", "_session", "_sources", "_unprotect", "_unprotect_rtcp")
+    __slots__ = ("_key", "_last", "_profile", "_session", "_sources", "_tries", "_unprotect", "_unprotect_rtcp")
 
     def __init__(self, suite: str, key: bytes) -> None:
-        policy = Policy(key=key, ssrc_type=Policy.SSRC_ANY_INBOUND, srtp_profile=_PROFILES[suite])
-        self._session = Session(policy)
-        self._unprotect = self._session.unprotect
-        self._unprotect_rtcp = self._session.unprotect_rtcp
+        self._key, self._profile = key, _PROFILES[suite]
         self._last = b""
         self._sources: deque[bytes] = deque()
+        self._tries = TRIES
+        self._use(self._new_session())
+
+    def _new_session(self) -> Session:
+        return Session(Policy(key=self._key, ssrc_type=Policy.SSRC_ANY_INBOUND, srtp_profile=self._profile))
+
+    def _use(self, session: Session) -> None:
+        self._session = session
+        self._unprotect = session.unprotect
+        self._unprotect_rtcp = session.unprotect_rtcp
 
     def unprotect(self, data: bytes) -> bytes:
         """The RTP packet in an SRTP packet; raises pylibsrtp.Error."""
@@ -71,6 +85,37 @@ class Inbound:
         plain = self._unprotect_rtcp(data)
         self._note(data[4:8])
         return plain
+
+    def meet_late(self, data: bytes) -> bytes:
+        """As `unprotect`, of a stream that began elsewhere and has rolled over since; raises pylibsrtp.Error.
+
+        A leg whose media moves to another port here gets a stream of which nobody tells the rollover counter. It is
+        found with packets of our own making under the same key, which take a new session from one rollover to the
+        next.
+        """
+        if self._last or not self._tries or len(data) < HEADER.size:
+            raise Error
+        self._tries -= 1
+        _, _, seq, _, ssrc = HEADER.unpack_from(data)
+        session = self._new_session()
+        leader = Session(Policy(key=self._key, ssrc_type=Policy.SSRC_ANY_OUTBOUND, srtp_profile=self._profile))
+        # From just behind the number that is looked for, once round for each rollover.
+        behind = (seq - WINDOW) & 0xFFFF
+        index = stop = behind
+        while index <= MAX_ROLLOVERS << 16:
+            session.unprotect(leader.protect(HEADER.pack(PLAIN, 0, index & 0xFFFF, 0, ssrc)))
+            if index == stop:
+                try:
+                    plain = session.unprotect(data)
+                except Error:
+                    stop += 0x10000
+                else:
+                    self._use(session)
+                    self._last = data[8:12]
+                    self._note(self._last)
+                    return plain
+            index = min(index + _STRIDE, stop)
+        raise Error
 
     def _note(self, source: bytes) -> None:
         """Bounds what libsrtp keeps: it makes a stream of each new source that has proved the key."""
@@ -141,20 +186,20 @@ class CryptoContext:
             else:
                 plain = self._inbound.unprotect(data)
         except (Error, ValueError):
-            plain = self._with_old(data)
+            plain = self._otherwise(data)
         self._good = True
         size = len(plain)
         BUFFER[:size] = plain
         return size
 
-    def _with_old(self, data: bytes) -> bytes:
-        if self._old is not None:
-            try:
-                return self._old.unprotect(data)
-            except (Error, ValueError):
-                pass
-        self.refused += 1
-        raise AuthenticationError
+    def _otherwise(self, data: bytes) -> bytes:
+        """What the key does not open: under the old one, or as a stream that is met late."""
+        unprotect = self._inbound.meet_late if self._old is None else self._old.unprotect
+        try:
+            return unprotect(data)
+        except (Error, ValueError):
+            self.refused += 1
+            raise AuthenticationError from None
 
     def receive_report(self, data: bytes) -> bytes:
         """The RTCP in a datagram; raises AuthenticationError, also for RTCP in clear."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.offer_answer import PCMA, build_answer, build_offer, read_remote
+from media.offer_answer import PCMA, Remote, build_answer, build_offer, read_remote
 from media.sdes import (
     MAX_LINES,
     OFFERED,
@@ -194,3 +194,49 @@ def test_a_description_full_of_crypto_lines_is_bounded() -> None:
     with pytest.raises(SdpError) as raised:
         read_remote(body, "required")
     assert str(raised.value).count("not known") == MAX_LINES
+
+
+def taken_by(policy: Policy, offer: bytes) -> Remote | SdpError:
+    """What a policy makes of an offer."""
+    try:
+        return read_remote(offer, policy)
+    except SdpError as error:
+        return error
+
+
+@given(
+    st.sampled_from(["off", "optional", "required"]),
+    st.sampled_from(["off", "optional", "required"]),
+    st.lists(st.sampled_from(OFFERED), unique=True, max_size=4),
+    st.booleans(),
+)
+def test_two_sides_agree_on_the_same_or_not_at_all(ours: Policy, theirs: Policy, suites: list[str], hurt: bool) -> None:
+    """Whatever is offered by one policy and taken by another: secured both ways or not, and required is never less."""
+    lines = tuple(Crypto(n, suite, bytes([n]) * SUITES[suite]) for n, suite in enumerate(suites, 3))
+    if ours == "off":
+        profile = PLAIN
+    else:
+        profile = Profile(ours, "RTP/SAVP" if ours == "required" else "RTP/AVP", lines)
+    offer = build_offer(
+        session_id=1, version=1, address="192.0.2.9", port=5000, codecs=(PCMA,), event_pt=None, profile=profile
+    )
+    if hurt:
+        offer = offer.replace(b"inline:", b"outline:")
+    remote = taken_by(theirs, offer)
+    if isinstance(remote, SdpError):
+        assert remote.status == 488
+        assert theirs == "required" or ours == "required"
+        return
+    taken = remote.crypto[:1]
+    assert bool(taken) or (theirs != "required" and remote.protocol == "RTP/AVP")
+    own = tuple(Crypto(one.tag, one.suite, b"\xee" * len(one.key)) for one in taken)
+    answer = build_answer(
+        offer, session_id=2, version=1, address="192.0.2.1", port=6000, codec=PCMA, event_pt=None,
+        direction="sendrecv", profile=Profile(theirs, remote.protocol, own),
+    )  # fmt: skip
+    back = read_remote(answer, ours)
+    assert back.protocol == profile.protocol
+    assert back.crypto == own
+    if own:
+        assert own[0].suite == suites[0]
+        assert own[0].tag == 3

@@ -16,7 +16,7 @@ from media.rtp.packet import HEADER, Packet, parse
 from media.rtp.rtcp import Report, SenderInfo, build_description, build_report, parse_compound
 from media.sdes import OFFERED, Keys
 from media.worker import crypto_context
-from media.worker.crypto_context import FOREIGN, MAX_SOURCES, OLD_KEY_FOR, WINDOW, CryptoContext
+from media.worker.crypto_context import FOREIGN, MAX_SOURCES, OLD_KEY_FOR, TRIES, WINDOW, CryptoContext
 from media.worker.line import CHECKED_FOR
 from media.worker.ports import BUFFER
 from tests.support.media_worker import Phone, opened
@@ -103,6 +103,20 @@ class TestRelay:
             alice.close()
             bob.close()
             bench.close()
+
+    def test_it_is_transcoded_as_in_clear(self, secured: Secured) -> None:
+        """G.722 on the secured leg, G.711 on the other, a tone's loudness both ways."""
+        bench = secured.bench
+        secured.open_alice(codec="G722", audio_pt=9)
+        bench.do(opened(bench.b, 2, bench.bob), Bridge(bench.a, 1, bench.b, 2))
+        for _ in range(30):
+            secured.alice.say(bench.a, VOICE, payload_type=9)
+            bench.bob.say(bench.b)
+            bench.turn(0.02)
+        assert secured.alice.hear().payload_type == 9
+        heard = bench.bob.hear()
+        assert (heard.payload_type, len(heard.payload)) == (8, 160)
+        assert bench.released(bench.a, 1).unauthentic == 0
 
     def test_keys_prompts_and_digits_pass(self, secured: Secured) -> None:
         """Telephone events are read from a secured leg and written to it."""
@@ -279,6 +293,57 @@ class TestReplay:
         secured.alice.sock.bind(address)
         said = bench.talk(bench.bob, bench.b)
         assert secured.alice.hear().seq == said.seq
+
+
+class TestMetLate:
+    """A stream that began at another port of ours, and has rolled over since."""
+
+    @pytest.mark.parametrize("suite", OFFERED)
+    @pytest.mark.parametrize("sent", [65_536, 65_600, 99_000, 200_001])
+    def test_its_rollover_counter_is_found(self, suite: str, sent: int) -> None:
+        """However often it has; what follows needs no search."""
+        phone = SecuredPhone(new_keys(suite))
+        try:
+            for seq in range(0, sent, 100):
+                phone.outbound.protect(bytes(Packet(8, seq & 0xFFFF, 1, 7, b"")))
+            context = CryptoContext(phone.keys)
+            for seq in range(sent, sent + 200):
+                data = phone.outbound.protect(bytes(Packet(8, seq & 0xFFFF, 1, 7, VOICE)))
+                BUFFER[: len(data)] = data
+                assert context.receive(len(data)) == 172
+                assert bytes(BUFFER[12:172]) == VOICE
+            BUFFER[: len(data)] = data
+            with pytest.raises(OSError):  # noqa: PT011 - its class is what a reader of a socket catches
+                context.receive(len(data))
+            assert context.refused == 1
+        finally:
+            phone.close()
+
+    def test_others_cannot_have_it_sought_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A few datagrams of another key end the search; the peer itself is heard all the same."""
+        made: list[pylibsrtp.Session] = []
+
+        class Counted(pylibsrtp.Session):
+            def __init__(self, policy: pylibsrtp.Policy) -> None:
+                super().__init__(policy)
+                made.append(self)
+
+        monkeypatch.setattr(crypto_context, "Session", Counted)
+        phone, other = SecuredPhone(new_keys()), SecuredPhone(new_keys())
+        try:
+            context = CryptoContext(phone.keys)
+            for seq in range(500):
+                data = other.outbound.protect(bytes(Packet(8, seq, 1, 7, VOICE)))
+                BUFFER[: len(data)] = data
+                with pytest.raises(OSError):  # noqa: PT011 - the same
+                    context.receive(len(data))
+            assert len(made) == 2 + 2 * TRIES
+            data = phone.outbound.protect(bytes(Packet(8, 1, 1, 7, VOICE)))
+            BUFFER[: len(data)] = data
+            assert context.receive(len(data)) == 172
+        finally:
+            phone.close()
+            other.close()
 
 
 class TestSources:
