@@ -194,8 +194,9 @@ def _webrtc(config: Config) -> Iterator[Finding]:
         yield from _concrete(f"webrtc.addresses[{index}]", text)
     if webrtc.external:
         yield from _concrete("webrtc.external", webrtc.external)
-    if webrtc.patience <= 0:
-        yield "webrtc.patience", "webrtc.patience must be above zero", None
+    for name in ("patience", "away"):
+        if getattr(webrtc, name) <= 0:
+            yield f"webrtc.{name}", f"webrtc.{name} must be above zero", None
     if not webrtc.wanted(config.sip.listen):
         return
     if media.plane != "workers":

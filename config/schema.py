@@ -131,6 +131,8 @@ class WebRtc(Section, frozen=True):
     """Browsers in calls at once; more are refused as when no port is left."""
     patience: Duration = Duration(10.0)
     """How long finding a way to a browser and shaking hands with it may take; then its leg has failed."""
+    away: Duration = Duration(15.0)
+    """A browser in a call whose WebSocket has ended comes back by another one within this, or its leg has ended."""
 
     def wanted(self, listen: tuple[Listen, ...]) -> bool:
         """Whether browsers are served."""

@@ -205,6 +205,7 @@ class Switch:
                 patience=config.registrations.patience,
                 keep_alive=config.registrations.keep_alive,
                 unanswered=config.registrations.unanswered,
+                away=float(config.webrtc.away),
                 recordings=str(_recordings(config)),
                 services=Services(config, plan),
                 outbound=way_out(config),

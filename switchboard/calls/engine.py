@@ -41,6 +41,7 @@ from switchboard.calls.referral import reported
 from switchboard.calls.refreshing import Update, invite_longer, refresh_failed, sessions_due, update_answered
 from switchboard.calls.registration import register
 from switchboard.calls.reinvite import Reinvite, reinvite_answered, reinvite_failed, reinvites_due
+from switchboard.calls.returning import absences_due, flow_ended
 from switchboard.calls.serving import OFFER, key_pressed
 from switchboard.calls.sounds import Prepared
 from switchboard.calls.subscribe import ALLOW_EVENTS, notified, subscribe
@@ -102,8 +103,10 @@ class CallEngine:
     def _flow_lost(self, event: FlowLost, now: float) -> None:
         """Phones that were reached over a connection which has ended have to register anew (RFC 5626 §5.3)."""
         x = self.exchange
-        if x.phones.cut_off(event.address):
+        lines = x.phones.cut_off(event.address)
+        if lines:
             x.desk.phones_changed(now)
+        flow_ended(x, event.address, lines, now)
 
     def _request(self, event: RequestReceived, now: float) -> None:
         x, tx, request = self.exchange, event.tx, event.request
@@ -332,6 +335,8 @@ class CallEngine:
             due = heap.next_deadline()
             if due is not None and (earliest is None or due < earliest):
                 earliest = due
+        if x.absences.known and (earliest is None or x.absences.next_deadline() < earliest):
+            earliest = x.absences.next_deadline()
         return earliest
 
     def handle_timer(self, now: float) -> None:
@@ -348,6 +353,8 @@ class CallEngine:
         branches_due(x, now)
         x.carriers.handle_timer(now)
         after_due(x, now)
+        if x.absences.known:
+            absences_due(x, now, self._no_audio)
         while (due := x.heap.pop_due(now)) is not None:
             call = due[0]
             call.armed = None

@@ -20,6 +20,7 @@ from switchboard.calls.keep_alive import KeepAlive
 from switchboard.calls.news import NO_FEED, Feed
 from switchboard.calls.phones import PhoneSources
 from switchboard.calls.reliable import Mode, invite_lines
+from switchboard.calls.returning import Absences
 from switchboard.calls.session_timers import offer_lines
 from switchboard.calls.subscriptions import Subscriptions
 from switchboard.net.locator import Locator, without_dns
@@ -129,6 +130,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How often phones behind a NAT are asked whether they are there; 0: never."""
     unanswered: int = 3
     """So many of these questions a phone may leave without an answer."""
+    away: float = 15.0
+    """So long a browser whose WebSocket has ended in a call may take to come back."""
     stun: bool = False
     """Whether STUN binding requests are answered where SIP is received by UDP (RFC 5626 §4.4.2)."""
 
@@ -528,6 +531,8 @@ class Exchange:
         self.edge = edge
         self.web_legs: dict[int, Leg] = {}
         """By number of its endpoint, each leg that has one at the WebRTC edge."""
+        self.absences = Absences()
+        """Browsers in calls whose WebSocket has ended."""
         self.extensions = ("Supported: 100rel",) if settings.reliable != "off" else ()
         self.invite_lines = offer_lines(settings.session_expires, settings.min_se) + invite_lines(settings.reliable)
 
@@ -581,6 +586,7 @@ class Exchange:
             "reinvites": len(self.reinvites),
             "branches": len(self.branches),
             "trunk_calls": self.carriers.table.calls,
+            "absences": len(self.absences),
             "slots": len(self.slots),
         }
 

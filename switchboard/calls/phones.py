@@ -34,15 +34,15 @@ class PhoneSources:
         if isinstance(source, StreamAddress):
             self._flows.setdefault(source, set()).add(aor)
 
-    def cut_off(self, flow: Address) -> bool:
-        """A connection has ended, and with it the registrations made over it; tells whether there were any."""
+    def cut_off(self, flow: Address) -> frozenset[str]:
+        """A connection has ended, and with it the registrations made over it: of whom is returned."""
         lines = self._flows.pop(flow, None)
         if lines is None:
-            return False
+            return frozenset()
         self._sources.pop(flow, None)
         for aor in lines:
             self._registrar.cut_off(aor, flow)
-        return True
+        return frozenset(lines)
 
     def owner(self, source: Address, now: float) -> str | None:
         """The address-of-record whose current registration came from `source`."""

@@ -8,6 +8,7 @@ from switchboard.calls.inbound import KNOWN_OPTIONS, note_failure, refuse, unsup
 from switchboard.calls.keep_alive import watch
 from switchboard.calls.message_waiting import tell_waiting
 from switchboard.calls.reaching import leads_astray
+from switchboard.calls.returning import came_back
 from switchboard.sip.date import date_line
 from switchboard.sip.errors import SipError
 from switchboard.sip.flow import StreamAddress
@@ -70,6 +71,8 @@ def _bind(x: Exchange, tx: ServerTransaction, request: Request, user: str, aor: 
     x.phones.registered(aor, tx.source, now)
     if result.contacts:
         watch(x, aor, x.registrar.bindings(aor, now)[0], now)
+    if x.absences.known:
+        came_back(x, aor, tx.source, now)
     if result.removed or result.added:
         contacts = len(x.registrar.lookup(aor, now))
         x.log("phone.registered" if result.added else "phone.unregistered", account=user, contacts=contacts)

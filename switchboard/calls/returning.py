@@ -1,0 +1,121 @@
+"""A browser in a call whose WebSocket has ended may come back by another: the call waits, and goes on over that one.
+
+Audio has a path of its own and may never have been gone. Who registers again with the contact of the call is back (RFC
+5626 §4.4); so is who sends a request in it that refreshes the target. Whose tab was closed says nothing any more: after
+a while the leg is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from switchboard.calls.causes import WEBRTC_LOST, Cause
+from switchboard.sip.errors import SipError
+from switchboard.sip.flow import WebAddress
+from switchboard.sip.timers import DeadlineHeap
+from switchboard.sip.transaction.table import Input
+from switchboard.sip.uri import same_uri
+
+if TYPE_CHECKING:
+    from switchboard.calls.call import Call
+    from switchboard.calls.exchange import Address, Exchange
+    from switchboard.calls.leg import Leg
+
+MOST: Final = 20_000
+"""Absences kept; the endpoints of the WebRTC edge bound them already."""
+
+
+class Absence:
+    """A leg that cannot be reached: by which connection it was, and whose registrations were made over that."""
+
+    __slots__ = ("flow", "leg", "lines", "timer")
+
+    def __init__(self, leg: Leg, flow: WebAddress, lines: frozenset[str]) -> None:
+        self.leg = leg
+        self.flow = flow
+        self.lines = lines
+        self.timer = 0
+
+    @property
+    def lasts(self) -> bool:
+        """Whether the leg still has no other way."""
+        dialog = self.leg.dialog
+        return dialog is not None and dialog.destination == self.flow
+
+
+class Absences:
+    """All of them, and when each is given up."""
+
+    __slots__ = ("_heap", "known")
+
+    def __init__(self) -> None:
+        self._heap: DeadlineHeap[Absence] = DeadlineHeap()
+        self.known: dict[str, Absence] = {}
+        """By leg."""
+
+    def __len__(self) -> int:
+        return len(self.known)
+
+    def next_deadline(self) -> float:
+        """When the next one is given up; infinite when there is none."""
+        due = self._heap.next_deadline()
+        return inf if due is None else due
+
+    def begin(self, absence: Absence, due: float) -> None:
+        """A leg cannot be reached; it is given up when due."""
+        if absence.leg.id not in self.known and len(self.known) < MOST:
+            self.known[absence.leg.id] = absence
+            self._heap.schedule(due, absence, Input.TIMER_B)
+
+    def take(self, line: str, contact: str) -> list[Leg]:
+        """The absent legs of this line that gave this contact; they are absent no more."""
+        back = [one for one in self.known.values() if line in one.lines and _is_target(one.leg, contact)]
+        for absence in back:
+            self._heap.cancel(absence)
+            del self.known[absence.leg.id]
+        return [absence.leg for absence in back if absence.lasts]
+
+    def pop_due(self, now: float) -> Absence | None:
+        """One that is given up now."""
+        due = self._heap.pop_due(now)
+        if due is None:
+            return None
+        del self.known[due[0].leg.id]
+        return due[0]
+
+
+def _is_target(leg: Leg, contact: str) -> bool:
+    try:
+        return leg.dialog is not None and same_uri(leg.dialog.remote_target, contact)
+    except SipError:
+        return False
+
+
+def flow_ended(x: Exchange, flow: Address, lines: frozenset[str], now: float) -> None:
+    """A connection is gone: wait for the browsers in calls that were reached over it."""
+    if not isinstance(flow, WebAddress):
+        return
+    for leg in x.web_legs.values():
+        absence = Absence(leg, flow, lines)
+        if absence.lasts:
+            x.absences.begin(absence, now + x.settings.away)
+
+
+def came_back(x: Exchange, line: str, source: Address, now: float) -> None:
+    """A phone has registered: calls that wait for it go on over its connection."""
+    for binding in x.registrar.lookup(line, now):
+        if binding.source == source:
+            for leg in x.absences.take(line, binding.contact):
+                assert leg.dialog is not None
+                leg.dialog.destination = leg.source = source
+
+
+def absences_due(x: Exchange, now: float, lost: Callable[[Exchange, Call, Leg, Cause, float], None]) -> None:
+    """Give up who has not come back; `lost` is called with the call, the leg and the cause."""
+    while (absence := x.absences.pop_due(now)) is not None:
+        leg, call = absence.leg, x.call_of(absence.leg)
+        if call is not None and call.owns(leg) and absence.lasts:
+            x.log("call.browser_away", call_id=call.id, leg=leg.id)
+            lost(x, call, leg, WEBRTC_LOST, now)

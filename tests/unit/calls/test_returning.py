@@ -1,0 +1,110 @@
+"""Browsers in calls whose WebSocket ends: they come back, or are given up."""
+
+from __future__ import annotations
+
+import pytest
+
+from switchboard.calls.leg import Leg
+from switchboard.sip.flow import WssAddress
+from tests.support.exchange import PHONE, World
+from tests.unit.calls.test_flows_of_phones import dial
+from tests.unit.calls.test_registration import credentials, register, request
+
+FLOW, OTHER = WssAddress(PHONE), WssAddress((PHONE[0], PHONE[1] + 1))
+CONTACT = "<sip:alice@df7jal23ls0d.invalid;transport=ws>"
+AWAY = 15.0
+
+
+def talking() -> tuple[World, Leg]:
+    """A world in which a browser has answered, and its leg."""
+    world = World()
+    del world.peers[PHONE]
+    move(world, FLOW)
+    register(world, world.phone, contact=CONTACT)
+    dial(world)
+    world.agent_answers(world.phone)
+    (call,) = world.exchange.calls.values()
+    assert call.agent is not None
+    assert call.agent.dialog is not None
+    call.agent.dialog.remote_target = CONTACT.strip("<>") + ";ob"
+    world.exchange.web_legs[1] = call.agent
+    return world, call.agent
+
+
+def move(world: World, flow: WssAddress) -> None:
+    """The browser has another WebSocket."""
+    world.peers.pop(world.phone.address, None)
+    world.phone.address = flow
+    world.peers[flow] = world.phone
+
+
+def cut(world: World, flow: WssAddress) -> None:
+    """A WebSocket ends."""
+    world.core.flow_lost(flow, world.now)
+    world.run()
+
+
+def test_who_comes_back_is_reached_there() -> None:
+    """By the contact it registers again; nothing is left of the absence."""
+    world, leg = talking()
+    cut(world, FLOW)
+    assert world.exchange.counts()["absences"] == 1
+    world.advance(AWAY / 2)
+    move(world, OTHER)
+    line = f"Contact: {CONTACT}"
+    request(world, world.phone, headers=(line,), cseq=3)
+    request(world, world.phone, headers=(line, credentials(world.phone)), cseq=4)
+    assert world.exchange.counts()["absences"] == 0
+    assert leg.dialog is not None
+    assert (leg.dialog.destination, leg.source) == (OTHER, OTHER)
+    world.advance(2 * AWAY)
+    assert len(world.exchange.calls) == 1
+    world.engine.end_all(world.now)
+    world.run()
+    assert len(world.phone.received("BYE")) == 1
+
+
+def test_who_does_not_is_given_up() -> None:
+    """The call ends with its cause, after a while and not before."""
+    world, leg = talking()
+    cut(world, FLOW)
+    world.advance(AWAY - 0.1)
+    assert len(world.exchange.calls) == 1
+    world.advance(0.2)
+    assert world.exchange.calls == {}
+    assert leg.record.cause == "webrtc_lost"
+    assert world.exchange.counts()["absences"] == 0
+
+
+@pytest.mark.parametrize(
+    ("contact", "user"), [("<sip:alice@other.invalid;transport=ws>", "alice"), (CONTACT, "somebody")]
+)
+def test_another_browser_is_not_the_one(contact: str, user: str) -> None:
+    """A second tab of the account has a contact of its own; another account may claim any."""
+    world, leg = talking()
+    cut(world, FLOW)
+    assert [leg] == world.exchange.absences.take("alice@switchboard.local", CONTACT.strip("<>"))
+    world.exchange.absences = type(world.exchange.absences)()
+    cut(world, FLOW)
+    assert world.exchange.counts()["absences"] == 1
+    assert world.exchange.absences.take(f"{user}@switchboard.local", contact.strip("<>")) == []
+
+
+def test_a_target_that_was_refreshed_is_no_absence() -> None:
+    """A re-INVITE over another WebSocket brings the call there by itself."""
+    world, leg = talking()
+    cut(world, FLOW)
+    assert leg.dialog is not None
+    leg.dialog.destination = OTHER
+    world.advance(2 * AWAY)
+    assert len(world.exchange.calls) == 1
+    assert world.exchange.counts()["absences"] == 0
+
+
+def test_a_call_that_ends_meanwhile() -> None:
+    """The caller hangs up on somebody who is away: nothing is waited for any more, and nothing breaks."""
+    world, leg = talking()
+    cut(world, FLOW)
+    del world.exchange.calls[leg.call_id]
+    world.advance(2 * AWAY)
+    assert world.exchange.counts()["absences"] == 0
