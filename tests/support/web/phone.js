@@ -57,9 +57,9 @@ const tellMessage = (event, message) => {
 class Phone {
   // Connects and registers; `registered` tells when it has.
   start({ url, user, password, domain, expires = 600, register = true }) {
-    const socket = new Socket(url);
+    this.socket = new Socket(url);
     this.agent = new JsSIP.UA({
-      sockets: [socket], uri: `sip:${user}@${domain}`, password, register, register_expires: expires,
+      sockets: [this.socket], uri: `sip:${user}@${domain}`, password, register, register_expires: expires,
       session_timers: false, connection_recovery_min_interval: 1, connection_recovery_max_interval: 2,
     });
     for (const event of ['connected', 'disconnected', 'unregistered'])
@@ -72,6 +72,11 @@ class Phone {
       if (originator === 'remote') say('incoming', { from: request.from.uri.user });
     });
     this.agent.start();
+  }
+
+  // Loses its WebSocket as by a network that is gone; JsSIP opens another.
+  cut() {
+    this.socket._ws.close();
   }
 
   // Unregisters and leaves.
@@ -137,12 +142,13 @@ class Phone {
     this.session.terminate();
   }
 
+  // Resolves when the far side has agreed.
   hold() {
-    return this.session.hold();
+    return new Promise((done, fail) => this.session.hold({}, done) || fail(new Error('cannot hold now')));
   }
 
   resume() {
-    return this.session.unhold();
+    return new Promise((done, fail) => this.session.unhold({}, done) || fail(new Error('cannot resume now')));
   }
 
   key(digits, by) {
