@@ -11,7 +11,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from media.codecs import CODED, KNOWN
 from media.g711 import decode
+from media.recorder.coded import CodedTrack
 from media.recorder.files import Files
 from media.recorder.protocol import Audio, Begin, Done, End, Mark
 from media.recorder.sidecar import sidecar_of, write_sidecar
@@ -56,6 +58,7 @@ class Recording:
         self._base = self._filled = self._file.samples
         missing = "recorder" if begin.resume else ""
         self._tracks = [Track(begin.origin, self._base, missing) for _ in range(begin.channels)]
+        self._coded: dict[int, CodedTrack] = {}
         self._told: tuple[object, ...] = ()
         if begin.resume:
             self._remember()
@@ -64,14 +67,22 @@ class Recording:
 
     def audio(self, message: Audio) -> None:
         """Puts packets into their places."""
-        values = _VALUES.get(message.codec)
-        if values is None or not 0 <= message.side < len(self._tracks):
+        if not 0 <= message.side < len(self._tracks) or message.codec not in KNOWN:
             return
-        track = self._tracks[message.side]
-        for position, codes in track.place(message.packets, message.payload_type, message.dropped):
+        track, packets = self._tracks[message.side], message.packets
+        if message.codec in CODED:
+            packets = self._coded_of(message.side, message.codec).as_alaw(packets, message.payload_type)
+        values = _VALUES.get(message.codec, _VALUES["PCMA"])
+        for position, codes in track.place(packets, message.payload_type, message.dropped):
             self._put(message.side, position, values[codes])
         if self._filled - self._base >= HOLD + UNIT:
             self._settle(self._filled - HOLD)
+
+    def _coded_of(self, side: int, codec: str) -> CodedTrack:
+        coded = self._coded.get(side)
+        if coded is None or coded.codec != codec:
+            coded = self._coded[side] = CodedTrack(codec)
+        return coded
 
     def mark(self, message: Mark) -> None:
         """Notes where silence is meant, and where it ends."""

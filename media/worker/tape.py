@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from media.codecs import CODED, KNOWN
 from media.control import Event, MessageDone, Recorded
 from media.g711 import SILENCE, CodecName, decode
+from media.recorder.coded import CodedTrack
 from media.recorder.protocol import LEFT, PACKET, RIGHT, Audio, Begin, Done, End, Mark, ToRecorder
 from media.rtp.packet import parse
 from media.worker.ports import BUFFER, VIEWS
@@ -95,7 +97,9 @@ class Side:
 
     def muffled(self, clock: Callable[[], float]) -> Copy:
         """Copies what comes as if it were silence; its time goes on."""
-        append, silence = self.data.extend, bytes([SILENCE[self.codec]])
+        append = self.data.extend
+        # Of a codec with a state nothing can be said to be silence: its header alone tells of the time.
+        silence = b"" if self.codec in CODED else bytes([SILENCE[self.codec]])
 
         def copy(size: int) -> None:
             packet = parse(bytes(VIEWS[size]))
@@ -169,7 +173,7 @@ class Tape:
         session = self.session
         heard, said, codec = session.formats
         muted = session.muted
-        why = "paused" if self.paused else "concealed" if hidden else "" if codec in SILENCE else "codec"
+        why = "paused" if self.paused else "concealed" if hidden else "" if codec in KNOWN else "codec"
         formats = [(codec, heard), (codec, said)]
         known = [(side.codec, side.payload_type) for side in self.sides]
         if why == self._why and known == formats[: len(known)] and muted is self._muted:
@@ -232,13 +236,14 @@ class Tape:
 class MessageTape(Tape):
     """What the caller alone says, until a key, a silence or the limit."""
 
-    __slots__ = ("_order", "_voice_at")
+    __slots__ = ("_coded", "_order", "_voice_at")
 
     period = FLUSH_MESSAGE
 
     def __init__(self, key: int, session: Session, order: Message, now: float, clock: Callable[[], float]) -> None:
         super().__init__(key, session, f"message {order.message_id}", order.path, now, clock)
         self._order = order
+        self._coded: CodedTrack | None = None
         self._voice_at: float | None = None
 
     def _sides(self) -> list[Side]:
@@ -247,7 +252,12 @@ class MessageTape(Tape):
     def listen(self) -> None:
         """Looks through what came since the last time for a voice."""
         side = self.sides[LEFT]
-        at = voice_ends(bytes(side.data[side.looked :]), side.codec)
+        data, codec = bytes(side.data[side.looked :]), side.codec
+        if codec in CODED:
+            if self._coded is None or self._coded.codec != codec:
+                self._coded = CodedTrack(codec)
+            data, codec = self._coded.as_alaw(data, side.payload_type), "PCMA"
+        at = voice_ends(data, codec)
         side.looked = len(side.data)
         if at is not None:
             self._voice_at = at

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bench.rtp import share
+from media.codecs import encoder
 from media.g711 import decode
 from media.recorder.protocol import PACKET, Audio, Begin, End, Mark
 from media.recorder.recording import HOLD, UNIT, Recording
@@ -18,6 +20,7 @@ from media.recorder.sidecar import sidecar_of
 from media.recorder.track import MAX_DRIFT, Track
 from media.recorder.wav import WavFile, header, part_of, repair, unfinished
 from media.rtp.packet import Packet
+from tests.unit.media.test_codecs import tone
 
 ORIGIN = 500.0
 STARTED = 1_700_000_000_250_000
@@ -409,3 +412,42 @@ def test_usual_batches_take_the_short_way() -> None:
     placed = [position for start in (250, 275) for position, _ in track.place(
         b"".join(_numbered(n) for n in range(start, start + 25)), 8, False)]  # fmt: skip
     assert [b - a for a, b in pairwise(placed)] == [25 * FRAME]
+
+
+class TestCoded:
+    """G.722 and Opus are decoded here, so that a call in them costs the worker nothing."""
+
+    @pytest.mark.parametrize("codec", ["G722", "opus"])
+    def test_what_was_said_is_written_where_it_belongs(self, tmp_path: Path, codec: str) -> None:
+        """A tone from the beginning to the end but for a gap of lost packets, over a wrap of the timestamps."""
+        clock = 48000 if codec == "opus" else 8000
+        coder = encoder(codec)
+        packets = []
+        for n, samples_of in enumerate(tone(900, 150)):
+            ts = (2**32 - 40 * clock // 50 + n * clock // 50) & 0xFFFFFFFF
+            packet = bytes(Packet(96, (65530 + n) & 0xFFFF, ts, 7, coder.encode(samples_of)))
+            if not 70 <= n < 80:
+                packets.append(PACKET.pack(ORIGIN + 0.02 * (n + 1), len(packet)) + packet)
+        path = tmp_path / "coded.wav"
+        recording = Recording(begin(path))
+        recording.audio(Audio(1, 0, codec, 96, b"".join(packets[:60]), False))
+        recording.audio(Audio(1, 0, codec, 96, b"".join(packets[60:]), False))
+        done = recording.end(End(1, ORIGIN + 3.0))
+        assert (done.seconds, done.gaps) == (3.0, 1)
+        left = samples(path)[:, 0].tolist()
+        assert share(left[800:11000], 900) > 0.9
+        assert share(left[13600:23000], 900) > 0.9
+        assert left[11300:12700] == [0] * 1400
+
+    def test_what_holds_no_audio_is_no_gap(self, tmp_path: Path) -> None:
+        """Keys, and what was said while muted: only headers come."""
+        coder, parts = encoder("opus"), []
+        for n, samples_of in enumerate(tone(900, 40)):
+            payload = b"" if 10 <= n < 20 else coder.encode(samples_of)
+            packet = bytes(Packet(101 if n == 30 else 96, n, 960 * n, 7, b"" if n == 30 else payload))
+            parts.append(PACKET.pack(ORIGIN + 0.02 * (n + 1), len(packet)) + packet)
+        path = tmp_path / "coded.wav"
+        recording = Recording(begin(path))
+        recording.audio(Audio(1, 0, "opus", 96, b"".join(parts), False))
+        assert recording.end(End(1, ORIGIN + 0.8)).gaps == 0
+        assert samples(path)[10 * FRAME : 19 * FRAME, 0].any() == np.False_
