@@ -24,9 +24,7 @@ PORTS = 8
 _CONFIG = """
 poll_method epoll
 sip_listen 127.0.0.1:{sip}
-sip_certificate {certificate}
-sip_cafile {authority}
-net_interface 127.0.0.1
+{tls}net_interface 127.0.0.1
 call_max_calls 2
 audio_player aubridge,nobody
 audio_source ausine,{tone}
@@ -40,6 +38,8 @@ rtcp_mux no
 jitter_buffer_delay 1-5
 snd_path {directory}
 module_path {modules}
+module opus.so
+module g722.so
 module g711.so
 module ausine.so
 module aubridge.so
@@ -105,23 +105,34 @@ class Place:
 
 @contextlib.asynccontextmanager
 async def baresip(
-    directory: Path, place: Place, user: str, target: tuple[str, int], *, authority: Path, pair: Pair
+    directory: Path,
+    place: Place,
+    user: str,
+    target: tuple[str, int],
+    *,
+    authority: Path | None = None,
+    pair: Pair | None = None,
+    codecs: str = "PCMA/8000/1",
 ) -> AsyncIterator[Baresip]:
-    """A gateway that is `user`, registers nowhere, and calls `target` over TLS; it demands SRTP.
+    """A gateway that is `user`, registers nowhere, and calls `target`: over TLS, demanding SRTP, with a certificate.
 
     (It knows no digest but MD5, and gives up where it is challenged by another one as well.)
     """
     control = free_port()
-    both = directory / "both.pem"
-    both.write_bytes(pair.key.read_bytes() + pair.certificate.read_bytes())
+    tls, by, secured = "", "", ""
+    if pair is not None:
+        both = directory / "both.pem"
+        both.write_bytes(pair.key.read_bytes() + pair.certificate.read_bytes())
+        tls, by = f"sip_certificate {both}\nsip_cafile {authority}\n", ";transport=tls"
+        secured = "mediaenc=srtp-mand;"
     (directory / "contacts").write_text("")
     (directory / "accounts").write_text(
-        f'<sip:{user}@127.0.0.1;transport=tls>;outbound="sip:{target[0]}:{target[1]};transport=tls"'
-        ";mediaenc=srtp-mand;regint=0;audio_codecs=PCMA/8000/1\n"
+        f'<sip:{user}@127.0.0.1{by}>;outbound="sip:{target[0]}:{target[1]}{by}"'
+        f";{secured}regint=0;audio_codecs={codecs}\n"
     )
     (directory / "config").write_text(
         _CONFIG.format(
-            sip=place.udp, authority=authority, certificate=both, tone=TONE, first=place.media[0],
+            sip=place.udp, tls=tls, tone=TONE, first=place.media[0],
             last=place.media[1], directory=directory, modules=MODULES, control=control,
         )
     )  # fmt: skip
@@ -130,14 +141,16 @@ async def baresip(
             "baresip", "-f", str(directory), "-v",
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory,
         )  # fmt: skip
+    writer = None
     try:
         reader, writer = await _connect(control)
         phone = Baresip(directory, reader, writer)
         yield phone
         phone.tell("quit")
         await asyncio.wait_for(process.wait(), 10)
-        writer.close()
     finally:
+        if writer is not None:
+            writer.close()
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()

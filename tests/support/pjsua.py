@@ -104,18 +104,19 @@ async def softphone(
     by: str = "",
     authority: Path | None = None,
     srtp: str = "",
+    codecs: str = "",
 ) -> AsyncIterator[Softphone]:
     """A softphone that has registered and plays a tone in its calls; it takes its registration back at the end.
 
     It speaks UDP, or "tcp" or "tls" if `by` says so, and over TLS trusts `authority` alone. `srtp` is "optional" or
-    "mandatory".
+    "mandatory". `codecs`, divided by commas, are those it has, as the library names them; all but A-law first else.
     """
     recording, log = directory / f"{user}.wav", directory / f"{user}.pjsua.log"
     command = [sys.executable, "-m", PROGRAM, user, password, f"{target[0]}:{target[1]}"]
     with (directory / f"{user}.pjsua.err").open("wb") as errors:
         process = await asyncio.create_subprocess_exec(
             *command, str(recording), str(log), algorithm, str(tone), "lamp" if lamp else "", by, str(authority or ""),
-            srtp,
+            srtp, codecs,
             cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
         )  # fmt: skip
     phone = Softphone(process, recording, log, tone)

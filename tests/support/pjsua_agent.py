@@ -176,7 +176,7 @@ class Account(pj.Account):
 TRANSPORTS = {"": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
 
 
-def start(log: str, by: str = "", authority: str = "") -> pj.Endpoint:
+def start(log: str, by: str = "", authority: str = "", codecs: str = "") -> pj.Endpoint:
     """The library without threads of its own for SIP, without a sound card, on 127.0.0.1."""
     endpoint = pj.Endpoint()
     endpoint.libCreate()
@@ -197,7 +197,11 @@ def start(log: str, by: str = "", authority: str = "") -> pj.Endpoint:
         transport.tlsConfig.verifyServer = True
     endpoint.transportCreate(TRANSPORTS[by], transport)
     endpoint.libStart()
-    endpoint.codecSetPriority("PCMA/8000", 255)
+    if codecs:
+        for known in endpoint.codecEnum2():
+            endpoint.codecSetPriority(known.codecId, 0)
+    for place, codec in enumerate(codecs.split(",") if codecs else ["PCMA/8000"]):
+        endpoint.codecSetPriority(codec, 255 - place)
     return endpoint
 
 
@@ -289,9 +293,10 @@ def main(
     by: str = "",
     authority: str = "",
     srtp: str = "",
+    codecs: str = "",
 ) -> None:
     """Be a softphone until told to quit, or until nobody is there to tell."""
-    endpoint = start(log, by, authority)
+    endpoint = start(log, by, authority, codecs)
     account = Account(recording, int(tone))
     account.create(settings_of(user, password, target, algorithm, lamp=bool(lamp), by=by, srtp=srtp))
     typed, goes_on = b"", True
