@@ -182,7 +182,8 @@ class Switch:
         domain = config.sip.domain.lower()
         calendar = Calendar(config.calendar.zone, utc_us, config.calendar.holidays, frozenset(config.calendar.workdays))
         self.regions = Regions(Path(config.regions.overrides) if config.regions.overrides else None)
-        self.locator = open_locator(config, self.log.warning)
+        self._patterns = self.directory.masks.sip_patterns()
+        self.locator = open_locator(config, self._patterns, self.log.warning)
         self.exchange = Exchange(
             settings=Settings(
                 local=(host, port),
@@ -390,7 +391,7 @@ class Switch:
 
     async def _look_up_trunks(self, config: Config) -> None:
         """Where the names of a configuration lead; it takes no longer than DNS may."""
-        self.locator.keep(configured_places(config))
+        self.locator.keep(configured_places(config, self._patterns))
         await self.locator.prepare(float(config.dns.timeout))
 
     def _take_trunks(self, config: Config, sources: Trunks) -> None:
@@ -405,6 +406,7 @@ class Switch:
         pools = await asyncio.to_thread(self.store.read_pools)
         self.directory.masks.swap(table)
         self._set_pools(*pools)
+        self._keep_names()
         # All at once, the loop would stand still while 200,000 old bindings are given back.
         await asyncio.to_thread(table.dissolve, _rest)
         self.log.info(
@@ -424,10 +426,18 @@ class Switch:
         wanted = msgspec.convert(request.get("bindings", []), list[str])
         changes = await asyncio.to_thread(self.store.read_mask_changes, wanted, self.config.masks)
         count = apply_changes(self.directory.masks, changes)
+        self._keep_names()
         if request.get("pools") is True:
             self._set_pools(*await asyncio.to_thread(self.store.read_pools))
         self.log.info("masks.changed", changed=len(wanted), bindings=count)
         return {"bindings": count}
+
+    def _keep_names(self) -> None:
+        """Look up ahead what the targets of the configuration and of masks call by name."""
+        patterns = self.directory.masks.sip_patterns()
+        if patterns != self._patterns:
+            self._patterns = patterns
+            self.locator.keep(configured_places(self.config, patterns))
 
     def _set_pools(self, numbers: Sequence[str], checks: Mapping[str, Check]) -> None:
         for fault in self.directory.set_pools(numbers, checks):

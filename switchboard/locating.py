@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from config.checks import address, host_port
 from config.schema import Config
+from routing.masks.target import EXTENSION_SLOT
 from switchboard.net.locator import Locator
 from switchboard.net.resolver import DNS_PORT, DnsResolver
 from switchboard.sip.errors import SipError
@@ -15,12 +16,12 @@ from switchboard.sip.uri import parse_uri
 from switchboard.trunk_config import places_of
 
 
-def open_locator(config: Config, tell: Callable[..., None]) -> Locator:
-    """The locator of a switch, with the names of its configuration; nothing is asked yet."""
+def open_locator(config: Config, patterns: Iterable[str], tell: Callable[..., None]) -> Locator:
+    """The locator of a switch, with the names of its configuration and masks; nothing is asked yet."""
     servers = tuple((server, DNS_PORT) if address(server) else host_port(server) for server in config.dns.servers)
     resolver = DnsResolver(tuple(server for server in servers if server is not None), float(config.dns.timeout))
     locator = Locator(resolver, means_of(config), lambda most: secrets.randbelow(most + 1), tell=tell)
-    locator.keep(configured_places(config))
+    locator.keep(configured_places(config, patterns))
     return locator
 
 
@@ -36,18 +37,19 @@ def means_of(config: Config) -> Means:
     return {transport: tuple(kind for kind in kinds if kind in found) for transport, found in means.items()}
 
 
-def configured_places(config: Config) -> set[Place]:
-    """Where carriers and targets are that the configuration calls by name."""
-    places = {*places_of(config), *_targets(config)}
+def configured_places(config: Config, patterns: Iterable[str] = ()) -> set[Place]:
+    """Where carriers and targets are that the configuration calls by name, and those of masks in `patterns`."""
+    places = {*places_of(config), *_targets(config, patterns)}
     return {place for place in places if place.host != "localhost" and not is_address(place.host)}
 
 
-def _targets(config: Config) -> Iterator[Place]:
-    texts = [entry.target for entry in config.numbers] + [mask.target for mask in config.masks]
-    texts += [agent.phone for agent in config.agents]
+def _targets(config: Config, patterns: Iterable[str]) -> Iterator[Place]:
+    texts: list[str | None] = [*patterns]
+    texts += [entry.target for entry in config.numbers] + [mask.target for mask in config.masks]
+    texts += [agent.phone for agent in config.agents] + [one for group in config.groups for one in group.members]
     for text in texts:
-        if text is not None and text.startswith("sip:"):
+        if text is not None and text.startswith(("sip:", "sips:")):
             try:
-                yield place_of(parse_uri(text.replace("{extension}", "0")))
+                yield place_of(parse_uri(text.replace(EXTENSION_SLOT, "0")))
             except SipError:
                 continue

@@ -319,6 +319,10 @@ class MaskTable:
     def _share(self, text: str) -> str:
         return self._shared.setdefault(text, text)
 
+    def sip_patterns(self) -> list[str]:
+        """What SIP targets with an extension in them look like, the extension's place held by `EXTENSION_SLOT`."""
+        return [text for text, aor in self._patterns if not aor]
+
     def _pattern(self, text: str, *, aor: bool) -> Pattern:
         pattern = self._patterns.get((text, aor))
         if pattern is None:

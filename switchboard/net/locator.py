@@ -37,7 +37,7 @@ MOST_PLACES: Final = 2048
 
 MOST_ANSWERS: Final = 16_384
 
-UNUSED: Final = 3600.0
+UNUSED: Final = 86_400.0
 """Seconds after which a place that nobody asked for is forgotten."""
 
 SOONEST: Final = 5.0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from aioice import stun
 
 from bench.phone import Answer, Phone
 from bench.sipp import find_sipp
@@ -96,6 +98,26 @@ async def four_calls_six(switch: RunningSwitch, directory: Path) -> None:
         await call.hang_up()
         assert await asyncio.wait_for(process.wait(), 10) == 0, errors(directory, SIX_AGENT)
         assert caller.complaints == []
+
+
+def seen_as(host: str, port: int) -> tuple[str, int]:
+    """What a STUN client learns of itself on the port of SIP."""
+    request = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(5)
+        sock.connect((host, port))
+        sock.send(bytes(request))
+        reply = stun.parse_message(sock.recv(2048))
+        assert reply.transaction_id == request.transaction_id
+        learnt: tuple[str, int] = reply.attributes["XOR-MAPPED-ADDRESS"]
+        assert learnt == sock.getsockname()[:2]
+        return learnt
+
+
+async def test_keep_alives_are_answered_on_both_families(switch: RunningSwitch) -> None:
+    """A phone behind a NAT asks by STUN (RFC 5626 §4.4.2)."""
+    for host, port in (switch.target, ("::1", SIX)):
+        assert (await asyncio.to_thread(seen_as, host, port))[0] == host
 
 
 async def test_each_family_talks_to_the_other(switch: RunningSwitch, tmp_path: Path) -> None:
