@@ -42,6 +42,7 @@ from switchboard.calls.flow_shelf import FlowShelf
 from switchboard.calls.mailbox import Pins
 from switchboard.calls.message_waiting import tell_waiting
 from switchboard.directory import Directory, Services, build_plan
+from switchboard.edge_metrics import measure_edge
 from switchboard.flow_reload import FlowReload
 from switchboard.locating import configured_places, open_locator
 from switchboard.net.backlog import Backlog
@@ -540,6 +541,7 @@ class Switch:
         self.health.check("media", self._media_fault)
         if self.edge is not None:
             self.health.check("webrtc", self._edge_fault)
+            measure_edge(metrics, self.edge)
         self.health.check("journal", lambda: "records cannot be written" if journal.failing else None)
         self.health.fact("calls", lambda: len(self.exchange.calls))
         self.health.fact("media", self.plane.counts)

@@ -152,7 +152,9 @@ class Path(aioice.Connection):
     async def close(self) -> None:
         """Ends checks and gives the ports back."""
         self._sendto = None
+        self.receive_srtp, self.receive_dtls = _ignore, _ignore
         await super().close()
+        self._check_list.clear()
 
     # --- what comes ---
 

@@ -83,6 +83,10 @@ class Secure(RTCDtlsTransport):
         """Tells the peer, and stops."""
         self._closed = _nothing
         await self.stop()
+        # What OpenSSL and libsrtp hold is a hundred kilobytes, and is not to wait for the collector.
+        self._ssl = None
+        self._rx_srtp = self._tx_srtp = pylibsrtp.Session()
+        self.remove_all_listeners()
 
     def _validate_peer_identity(self, remoteParameters: RTCDtlsParameters) -> None:  # noqa: N803 - not our name
         super()._validate_peer_identity(remoteParameters)

@@ -106,8 +106,10 @@ class Session:
                 task.cancel()
         if self._secure is not None:
             await self._secure.end()
+            self._secure = None
         await self.path.close()
         self._inner.close()
+        self._tell = _nobody
 
     # --- establishing ---
 
@@ -219,3 +221,7 @@ class Session:
                 continue
             self.path.send_now(sealed)
             self.sent += 1
+
+
+def _nobody(number: int, fault: Fault | None) -> None:
+    """It is over."""

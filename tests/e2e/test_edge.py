@@ -243,3 +243,21 @@ async def test_a_dead_edge_is_noticed_and_replaced(tmp_path: Path) -> None:
             await signalling.until(lambda: signalling.plane.counts()["ready"] == 3)
     finally:
         process.stop()
+
+
+async def test_without_its_supervisor_it_serves_who_is_there(tmp_path: Path) -> None:
+    """A session goes on, and signalling with it; when nobody is left the process ends."""
+    process = EdgeProcess(tmp_path, 5)
+    try:
+        async with (
+            web_peer(880) as peer,
+            edge_signalling(process.path) as signalling,
+            talking(signalling, peer) as (_, port),
+        ):
+            process.supervisor.close()
+            count = len(port.received)
+            await signalling.until(lambda: len(port.received) > count + 30)
+            assert process.process.poll() is None
+        assert await asyncio.to_thread(process.process.wait, 10) == 0
+    finally:
+        process.kill()

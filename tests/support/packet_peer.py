@@ -103,6 +103,14 @@ class PacketPeer(RTCDtlsTransport):
     async def _handle_rtcp_data(self, data: bytes) -> None:
         self.reports.append(data)
 
+    async def vanish(self) -> None:
+        """Is gone without a word."""
+        if self._task is not None:
+            self._task.cancel()
+        self._pipe.close()
+        assert self.ice is not None
+        await self.ice.close()
+
     async def close(self) -> None:
         """Hangs up."""
         await self.stop()
