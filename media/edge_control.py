@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from media.control import Attach, ControlError, Hello, Ping, Pong, Stats
+from media.framing import UNREADABLE
 from media.ice_dtls import OwnTransport, PeerTransport, Role
 
 Fault: TypeAlias = Literal["ice", "dtls", "fingerprint", "timeout", "consent", "closed"]
@@ -135,7 +136,7 @@ def decode_edge_commands(body: bytes) -> list[EdgeCommand]:
     """The commands of one frame's body; raises ControlError."""
     try:
         return _commands.decode(body)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise ControlError(f"not a list of commands: {error}") from error
 
 
@@ -143,5 +144,5 @@ def decode_edge_events(body: bytes) -> list[EdgeEvent]:
     """The events of one frame's body; raises ControlError."""
     try:
         return _events.decode(body)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise ControlError(f"not a list of events: {error}") from error

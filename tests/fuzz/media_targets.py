@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from media import control
+from media.edge_control import decode_edge_commands, decode_edge_events
 from media.framing import MAX_FRAME, ControlError, FrameReader
 from media.offer_answer import (
     agree_as_answerer,
@@ -30,6 +31,10 @@ from tests.fuzz.pieces import Pieces
 
 OURS = ("PCMA", "PCMU")
 _MOST = 64
+_DECODERS = (
+    control.decode_commands, control.decode_events, protocol.decode_for_recorder, protocol.decode_for_worker,
+    decode_edge_commands, decode_edge_events,
+)  # fmt: skip
 
 
 def sdp(data: bytes) -> None:
@@ -164,8 +169,7 @@ def frames(data: bytes) -> None:
     # What came with a length that cannot be is lost with it.
     assert cut == whole or not whole
     for body in [octets, *cut]:
-        for decode in (control.decode_commands, control.decode_events, protocol.decode_for_recorder,
-                       protocol.decode_for_worker):  # fmt: skip
+        for decode in _DECODERS:
             with contextlib.suppress(ControlError):
                 assert isinstance(decode(body), list)
 

@@ -19,7 +19,7 @@ def main() -> None:
     """Fuzz until the options say that it is enough."""
     name = sys.argv.pop(1)
     with atheris.instrument_imports(
-        include=["switchboard.sip", "switchboard.calls.causes", "switchboard.net", "media"]
+        include=["switchboard.sip", "switchboard.calls.causes", "switchboard.net", "media", "websockets"]
     ):
         from tests.fuzz.targets import TARGETS
 

@@ -13,7 +13,7 @@ from media import control
 from media.recorder import protocol
 from media.rtp.packet import Packet
 from media.rtp.rtcp import Block, Report, SenderInfo, build_description, build_goodbye, build_report
-from tests.fuzz import media_targets, sip_targets, web_targets
+from tests.fuzz import media_targets, path_targets, sip_targets, web_targets
 from tests.fuzz.pieces import packed
 
 PROJECT: Final = Path(__file__).parents[2]
@@ -62,6 +62,38 @@ VALUES: Final = (
     b"1 2 INVITE", b"7", b"1800;refresher=uas", b"c@x;to-tag=1;from-tag=2;early-only",
     b"<sip:b@x;method=INVITE?Replaces=c%40x%3Bto-tag%3D1%3Bfrom-tag%3D2>", b"SIP/2.0 200 OK\r\n", b"Q.850;cause=17",
 )  # fmt: skip
+
+
+CRYPTO: Final = (
+    b"1 AES_CM_128_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd|2^20|1:4 WSH=64 -X",
+    b"2 AEAD_AES_128_GCM inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw==",
+    b"1 1 udp 2130706431 192.0.2.2 4000 typ host raddr 192.0.2.3 rport 9",
+)
+SECURED: Final = OFFER.replace(b"RTP/AVP", b"RTP/SAVP") + b"a=crypto:" + CRYPTO[0] + b"\r\n"
+BROWSER: Final = (
+    b"v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\na=ice-ufrag:abcd\r\n"
+    b"a=ice-pwd:aaaaaaaaaaaaaaaaaaaaaa\r\na=fingerprint:sha-256 " + b":".join([b"AB"] * 32) + b"\r\n"
+    b"m=audio 9 UDP/TLS/RTP/SAVPF 111 8 101\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=setup:actpass\r\na=rtcp-mux\r\n"
+    b"a=rtpmap:111 opus/48000/2\r\na=fmtp:111 useinbandfec=1\r\na=rtpmap:101 telephone-event/8000\r\n"
+    b"a=candidate:1 1 udp 2130706431 192.0.2.2 4000 typ host\r\na=sendrecv\r\n"
+    b"m=video 0 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\na=bundle-only\r\n"
+)
+BINDING: Final = (
+    struct.pack("!HHI12s", 1, 0, 0x2112A442, bytes(12)),
+    struct.pack("!HHI12sHH4s", 1, 8, 0x2112A442, bytes(12), 0x8022, 4, b"sipp"),
+    struct.pack("!HHI12sHH4s", 1, 8, 0x2112A442, bytes(12), 0x0024, 4, bytes(4)),
+    struct.pack("!HHI12s", 1, 0, 1, bytes(12)),
+)
+
+
+def _coded() -> tuple[bytes, ...]:
+    """Packets in order and out of it, of a few octets, with frames taken in between."""
+    opus = bytes.fromhex("48") + bytes(range(20))
+    return (
+        b"".join(bytes((0, n, n, len(opus))) + opus + b"\1" for n in range(12)),
+        b"".join(bytes((0, n ^ 1, n ^ 1, 160)) + bytes([n] * 160) + b"\1" for n in range(12)),
+        b"".join(b"\2" + bytes((0, n)) + b"\1" for n in range(12)),
+    )
 
 
 def _torture() -> tuple[bytes, ...]:
@@ -318,6 +350,45 @@ TARGETS: Final[dict[str, Target]] = {
             (b"\0", b"\xc1"),
             (b"\0", b"\x81"),
         ),
+    ),
+    "binding": Target(path_targets.binding, BINDING, ((BINDING[0], b"\x80\x22\0\4sipp"), (b"\0\1", b"\xff"))),
+    "crypto": Target(
+        path_targets.crypto,
+        (*CRYPTO, CRYPTO[0] + b"|||" + CRYPTO[1]),
+        (
+            (b"1 AES_CM_128_HMAC_SHA1_80 inline:", b"A"),
+            (b"1 ", b" "),
+            (CRYPTO[0], b" WSH=64"),
+            (b"", CRYPTO[0] + b"|||"),
+            (b"1 x y", b" z"),
+            (b"1 AES_CM_128_HMAC_SHA1_80 inline:AA", b"|1"),
+            (b"1 1 udp 1 ", b"1."),
+            (b"1", b"\t"),
+        ),
+    ),
+    "browser": Target(
+        path_targets.browser,
+        (OFFER, SECURED, BROWSER, BROWSER.replace(b" 0 1", b" 1 0")),
+        (
+            (BROWSER, b"a=candidate:1 1 udp 1 192.0.2.2 4000 typ host\r\n"),
+            (BROWSER, b"m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n"),
+            (SECURED, b"a=crypto:" + CRYPTO[0] + b"\r\n"),
+            (BROWSER + b"a=fingerprint:sha-256 ", b"AB:"),
+            (BROWSER, b"a=mid:0\r\n"),
+            (b"v=0\r\na=group:BUNDLE", b" 0"),
+            (BROWSER + b"a=fmtp:111 ", b"a=b;"),
+        ),
+    ),
+    "srtp": Target(
+        path_targets.srtp,
+        (
+            *(bytes((n,)) + packed(one[:400]) for n in range(4) for one in (*_rtp(), _rtcp()[0])),
+            b"\1" + packed(_rtp()[0]) * 2,
+        ),
+        ((b"\0\4\0", b"\x80"), (b"", b"\1\0\x0c\x80" + bytes(11))),
+    ),
+    "coded": Target(
+        path_targets.coded, _coded(), ((b"", b"\0\1\1\xff" + b"\x48" * 255), (b"", b"\1"), (b"", b"\2\0\1"))
     ),
 }
 

@@ -7,7 +7,7 @@ import pytest
 from tests.fuzz.replay import calibration, growth, least, spoilt
 from tests.fuzz.targets import TARGETS, corpus, enlarged
 
-SPOILT = 1_500
+SPOILT = 600
 SEED = 4475
 LARGE = 65_536
 MOST_LOOPS = 400
