@@ -133,7 +133,7 @@ def make_offer(x: Exchange, leg: Leg, near: Leg | None, *, ours: bool = False) -
         also=leg.offered_also,
         ptime=ptime,
         maxptime=maxptime,
-        profile=PLAIN if leg.srtp == "off" else offer_profile(x, leg),
+        profile=PLAIN if leg.srtp == "off" or leg.web is not None else offer_profile(x, leg),
     )
     if leg.web is not None:
         leg.local_sdp = describe_offer(leg, leg.local_sdp, event_pt=event_pt, ptime=ptime, maxptime=maxptime)

@@ -66,7 +66,7 @@ class LegRecord(msgspec.Struct, array_like=True, kw_only=True):
     media: MediaRecord | None = None
     agent: str = ""
     secured: str = ""
-    """The suite of SRTP; "" where the audio was in clear."""
+    """The suite of SRTP, or DTLS-SRTP; "" where the audio was in clear."""
 
 
 class SegmentRecord(msgspec.Struct, array_like=True, kw_only=True, gc=False):

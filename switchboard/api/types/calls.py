@@ -50,7 +50,7 @@ class LegView(View, frozen=True, kw_only=True):
     cause: str = ""
     codec: str = ""
     secured: str = ""
-    """The suite of SRTP; "" where the audio is in clear."""
+    """The suite of SRTP, or DTLS-SRTP; "" where the audio is in clear."""
     media: MediaView | None = None
 
 

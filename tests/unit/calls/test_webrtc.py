@@ -171,15 +171,17 @@ def test_without_an_endpoint_there_is_no_call() -> None:
     assert not edge.taken
 
 
-def test_a_phone_on_a_websocket_is_offered_webrtc() -> None:
-    """It is the one who begins the handshake, and we decide the path, having offered."""
-    world, edge = a_world()
+@pytest.mark.parametrize("srtp", ["off", "optional", "required"])
+def test_a_phone_on_a_websocket_is_offered_webrtc(srtp: str) -> None:
+    """It is the one who begins the handshake, and we decide the path, having offered; its keys are in no SDP."""
+    world, edge = a_world(srtp=srtp, trunk_srtp="off")
     browser_phone(world)
     out, _ = world.dial("4007")
     invite = world.phone.received("INVITE")[-1]
     asked = read_remote(invite.body)
     assert asked.web is not None
     assert (asked.web.setup, asked.web.ufrag) == ("actpass", "ours1")
+    assert b"a=crypto" not in invite.body
     world.reply(world.phone, 200, body=answer(invite.body), index=0)
     world.within(world.carrier, out, "ACK", 1)
     (call,) = world.exchange.calls.values()
