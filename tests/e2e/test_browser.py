@@ -16,8 +16,8 @@ from tests.support.ports import MEDIA_RANGE, WEB_RANGE, free_port
 from tests.support.stage import FLOWS, together
 from tests.support.switch import RunningSwitch, running_switch
 
-ANNA, BEN, CLEO, DORA, EMIL = USERS = ("anna", "ben", "cleo", "dora", "emil")
-DESK = "desk"
+ANNA, BEN, CLEO, DORA, EMIL, FAYE = USERS = ("anna", "ben", "cleo", "dora", "emil", "faye")
+DESK, OTHER = DESKS = ("desk", "other")
 KEYS = "4007"
 """Asks for two keys by a tone of 500 Hz, for two more by one of 300, and has them all at 2500."""
 DOMAIN = "switchboard.local"
@@ -42,13 +42,15 @@ class Place:
         return {
             "sip": {"listen": [{**here, "port": self.udp}, {**here, "port": self.wss, **secure}]},
             "flows": [str(FLOWS)],
-            "accounts": [{"user": user, "password": f"secret-of-{user}"} for user in (*USERS, DESK)],
+            "accounts": [{"user": user, "password": f"secret-of-{user}"} for user in (*USERS, *DESKS)],
             "masks": [],
             "numbers": [
                 {"number": "7001", "target": f"aor:{ANNA}"},
                 {"number": "7003", "target": f"aor:{DESK}"},
                 {"number": "7004", "target": f"aor:{DORA}"},
                 {"number": "7005", "target": f"aor:{EMIL}"},
+                {"number": "7006", "target": f"aor:{FAYE}"},
+                {"number": "7007", "target": f"aor:{OTHER}"},
                 {"number": KEYS, "flow": "two_keys"},
             ],
             "media": {"ports": MEDIA_RANGE, "codecs": ["PCMA", "PCMU", "opus"]},
@@ -82,9 +84,9 @@ async def carrier(place: Place) -> Phone:
     return await Phone.open("13800138000", target=("127.0.0.1", place.udp))
 
 
-async def telephone(place: Place) -> Phone:
+async def telephone(place: Place, user: str = DESK) -> Phone:
     """A registered one on a desk."""
-    made = await Phone.open(DESK, target=("127.0.0.1", place.udp), password=f"secret-of-{DESK}", domain=DOMAIN)
+    made = await Phone.open(user, target=("127.0.0.1", place.udp), password=f"secret-of-{user}", domain=DOMAIN)
     await made.register()
     return made
 
@@ -139,19 +141,12 @@ async def test_a_wrong_password(browser: Browser, place: Place, switch: RunningS
 
 
 async def test_calls_of_browsers(browser: Browser, place: Place, switch: RunningSwitch) -> None:
-    """Called by a carrier, calling a telephone, keying into a flow, calling each other: tones are heard both ways."""
+    """Called by a carrier, calling a telephone, keying into a flow, calling each other, transferring."""
 
     async def is_called() -> None:
         async with browser.phones(ANNA) as (anna,), await carrier(place) as caller:
             await sign_in(anna, place)
-            call = await caller.dial("7001")
-            await anna.event("incoming")
-            await call.ringing()
-            await anna.do("answer")
-            await call.answered()
-            call.rtp.play(440)
-            await anna.hears(440)
-            await call.hears(TONE)
+            call = await talk(anna, caller, "7001")
             await anna.do("hold")
             await music(call)
             await anna.do("resume")
@@ -205,10 +200,31 @@ async def test_calls_of_browsers(browser: Browser, place: Place, switch: Running
             await emil.do("hangUp")
             await dora.event("ended")
 
-    await together(is_called(), calls(), keys(), each_other())
+    async def transfers() -> None:
+        async with (
+            browser.phones(FAYE) as (faye,),
+            await carrier(place) as caller,
+            await telephone(place, OTHER) as desk,
+        ):
+            await sign_in(faye, place)
+            call = await talk(faye, caller, "7006")
+            await faye.do("transfer", f"sip:7007@{DOMAIN}")
+            await faye.event("transfer", what="requestSucceeded")
+            far = await desk.next_call()
+            await far.confirmed()
+            far.rtp.play(550)
+            await call.hears(550)
+            await far.hears(440)
+            await faye.event("transfer", what="accepted")
+            await faye.event("ended")
+            await call.hang_up()
+            await far.ended()
+            assert caller.complaints == desk.complaints == []
+
+    await together(is_called(), calls(), keys(), each_other(), transfers())
     await switch.nothing_left()
     calls = switch.rows("select called, cause, ended_by from calls order by called")
-    assert [call["called"] for call in calls] == ["4007", "7001", "7003", "7005"]
+    assert [call["called"] for call in calls] == ["4007", "7001", "7003", "7005", "7006"]
     assert {call["cause"] for call in calls} == {"normal"}
 
 

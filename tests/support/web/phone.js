@@ -151,6 +151,14 @@ class Phone {
     return new Promise((done, fail) => this.session.unhold({}, done) || fail(new Error('cannot resume now')));
   }
 
+  // Blind transfer by REFER; what becomes of it is told.
+  transfer(target) {
+    const eventHandlers = {};
+    for (const event of ['requestSucceeded', 'requestFailed', 'trying', 'progress', 'accepted', 'failed'])
+      eventHandlers[event] = () => say('transfer', { what: event });
+    this.session.refer(target, { eventHandlers });
+  }
+
   key(digits, by) {
     this.session.sendDTMF(digits, { transportType: by, duration: 160, interToneGap: 100 });
   }
