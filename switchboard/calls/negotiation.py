@@ -91,6 +91,11 @@ def can_speak(x: Exchange, leg: Leg) -> bool:
     return leg.remote is None or any(is_ours(codec, names) for codec in leg.remote.audio)
 
 
+def passes_only(leg: Leg) -> bool:
+    """Whether a party has a codec that we cannot decode."""
+    return leg.agreement is not None and leg.agreement.codec not in OURS
+
+
 def make_offer(x: Exchange, leg: Leg, near: Leg | None, *, ours: bool = False) -> bytes:
     """Our offer to a leg, in the payload types of `near`, so that its packets may pass untouched.
 

@@ -8,6 +8,7 @@ from media.control import Recorded
 from switchboard.calls.call import Call
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
+from switchboard.calls.reinvite import speak_ours
 from switchboard.store.records import RecordingRecord
 
 
@@ -36,6 +37,7 @@ def start_recording(x: Exchange, call: Call, now: float) -> None:
     call.recording = x.new_id()
     call.record.recordings.append(RecordingRecord(id=call.recording, path=path, started_us=at_us))
     peer = call.agent.lease if call.agent is not None else None
+    speak_ours(x, call.legs, now)
     x.media.record(call.caller.lease, call.recording, str(Path(x.settings.recordings, path)), peer)
 
 

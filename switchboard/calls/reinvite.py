@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -13,7 +13,7 @@ from media.sdp import SdpError
 from switchboard.calls.answering import ALLOW, SUPPORTED
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegState
-from switchboard.calls.negotiation import lease_media, make_offer, open_media, release_media, take_answer
+from switchboard.calls.negotiation import lease_media, make_offer, open_media, passes_only, release_media, take_answer
 from switchboard.calls.session_timers import lengthen, refresh_lines, session_answered
 from switchboard.sip.message import Response
 from switchboard.sip.transaction.client import ClientTransaction
@@ -70,6 +70,31 @@ def restore_media(x: Exchange, leg: Leg, now: float) -> None:
 def ask_again(x: Exchange, leg: Leg, done: Done, now: float) -> None:
     """Offer what is agreed, word for word (RFC 4028 §7.4): the party answers, or is not there any more."""
     _send(x, Reinvite(leg, msgspec.structs.replace(leg), done, _same), now)
+
+
+def speak_ours(x: Exchange, legs: Iterable[Leg], now: float) -> None:
+    """Parties whose codec only passes through are to be played to, mixed or recorded: each is offered ours instead.
+
+    Who refuses stays as it is, and hears nothing of ours.
+    """
+    for leg in legs:
+        if passes_only(leg) and leg.state is LegState.CONFIRMED and not (leg.asked or leg.offer_pending):
+            _send(x, Reinvite(leg, msgspec.structs.replace(leg), _taken_over(x, leg), _ours(x)), now)
+
+
+def _taken_over(x: Exchange, leg: Leg) -> Done:
+    def done(new: Leg | None, status: int, now: float) -> None:
+        if new is None:
+            x.log("call.codec_kept", call_id=leg.call_id, leg=leg.id, status=status)
+        elif leg.talking:
+            leg.agreement, leg.remote, leg.remote_sdp = new.agreement, new.remote, new.remote_sdp
+            open_media(x, leg)
+
+    return done
+
+
+def _ours(x: Exchange) -> Callable[[Leg], bytes]:
+    return lambda new: make_offer(x, new, new, ours=True)
 
 
 def _same(new: Leg) -> bytes:

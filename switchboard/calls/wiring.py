@@ -18,6 +18,8 @@ from typing import Final
 from switchboard.calls.call import Call, Control, Hears, Phase
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
+from switchboard.calls.negotiation import passes_only
+from switchboard.calls.reinvite import speak_ours
 
 RINGBACK: Final = Hears("music", "tone:ringback")
 _NOTHING: Final = Hears()
@@ -144,6 +146,10 @@ def _apply(x: Exchange, call: Call, control: Control, new: dict[str, Hears]) -> 
         elif hears.by == "music":
             x.media.play(leg.lease, 0, (hears.of,), True)
     control.wired = new
+    heard = [leg for leg in legs.values() if new.get(leg.id, _NOTHING).by in ("room", "music")]
+    if any(passes_only(leg) for leg in heard):
+        # Both sides of what was passed through: one alone would no more be understood.
+        x.run(lambda now: speak_ours(x, legs.values(), now))
 
 
 def _part(x: Exchange, leg: Leg, old: Hears, new: Hears) -> None:

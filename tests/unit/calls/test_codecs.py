@@ -8,7 +8,11 @@ import pytest
 
 from media.formats import Codec
 from media.offer_answer import Remote, read_remote
+from switchboard.calls.call import Call
+from switchboard.calls.exchange import Service
 from switchboard.calls.negotiation import make_offer
+from switchboard.calls.recording import start_recording
+from switchboard.calls.wiring import control_of, rewire
 from tests.support.exchange import Peer, World
 
 G711 = ("PCMA", "PCMU")
@@ -117,3 +121,56 @@ def test_a_trunks_own_codecs_win() -> None:
     assert call.agent is not None
     call.agent.codecs = ("PCMU",)
     assert names(read_remote(make_offer(world.exchange, call.agent, call.caller))) == ["PCMU:0"]
+
+
+class TestSpeakOurs:
+    """A call whose codec only passes through is taken to one of ours once somebody has to hear it."""
+
+    @staticmethod
+    def passing() -> tuple[World, Call]:
+        """Caller and agent talk in G.729."""
+        world = World(codecs=(*G711, "any"))
+        out, _ = world.dial("4001", body=described(world.carrier, "18 8"))
+        world.reply(world.agent, 200, body=described(world.agent, "18", port=41000))
+        world.within(world.carrier, out, "ACK", 1)
+        (call,) = world.exchange.calls.values()
+        assert call.record.legs[0].codec == "G729"
+        return world, call
+
+    @staticmethod
+    def posted(world: World) -> None:
+        """What was put off until the event is over."""
+        while world.posted:
+            world.posted.pop(0)(world.now)
+        world.run()
+
+    def test_music_brings_both_sides_to_a_codec_of_ours(self) -> None:
+        """When one holds: re-INVITEs without G.729, and what is answered is opened."""
+        world, call = self.passing()
+        assert call.agent is not None
+        control_of(call)
+        call.agent.holding = True
+        rewire(world.exchange, call)
+        self.posted(world)
+        for peer, port in ((world.carrier, 40000), (world.agent, 41000)):
+            offer = peer.requests[-1][1]
+            assert (offer.method, names(read_remote(offer.body))) == ("INVITE", ["PCMA:8", "PCMU:0"])
+            world.reply(peer, 200, body=described(peer, "8", port=port))
+        assert [command[2]["codec"] for command in world.plane.named("open")[-2:]] == ["PCMA", "PCMA"]
+        rewire(world.exchange, call)
+        assert world.posted == []
+
+    def test_a_recording_does_too_and_a_refusal_ends_nothing(self) -> None:
+        """Who has nothing else keeps what there is."""
+        world, call = self.passing()
+        start_recording(world.exchange, call, world.now)
+        world.run()
+        world.reply(world.carrier, 488)
+        world.reply(world.agent, 488)
+        assert (call.caller.agreement.codec, len(world.exchange.calls)) == ("G729", 1)  # type: ignore[union-attr]
+
+    def test_a_call_recorded_by_rule_is_not_offered_what_cannot_be_decoded(self) -> None:
+        """It is offered ours alone from the beginning."""
+        world = World(codecs=(*G711, "any"), services={"4001": Service(record=True)})
+        world.dial("4001", body=described(world.carrier, "18 8"))
+        assert names(read_remote(world.agent.requests[-1][1].body)) == ["PCMA:8", "PCMU:0"]
