@@ -92,10 +92,11 @@ def looks(windows: bytes, codec: str) -> list[Look]:
 class ToneReader:
     """The keys of one stream."""
 
-    __slots__ = ("_best", "_codes", "_count", "_key", "_missed", "_seen", "_seq", "_silence", "_ts", "codec")
+    __slots__ = ("_best", "_codes", "_count", "_key", "_missed", "_seen", "_seq", "_silence", "_ts", "codec", "spoken")
 
     def __init__(self, codec: str) -> None:
         self.codec = codec
+        self.spoken = codec  # the codec in which it is fed
         self._silence = bytes([SILENCE[codec]])
         self._codes = b""
         self._seq = self._ts = -1

@@ -15,6 +15,7 @@ from media.rtp.inband import ToneReader
 from media.rtp.packet import HEADER, MARKER, PLAIN, Packet, is_rtcp, parse
 from media.rtp.parcels import OCTETS_A_MS
 from media.rtp.stats import Reception
+from media.worker.coded_tones import tone_reader
 from media.worker.crypto_context import CryptoContext
 from media.worker.line import Host, Reader
 from media.worker.ports import BUFFER, VIEWS, Address, Port
@@ -121,11 +122,11 @@ class Session(Speaker):
         self._listens = command.digits
         inband = self._form == "inband"
         self.stamp(command.digits or inband)
-        tones = (inband or (command.digits and self._in_event_pt is None)) and command.codec in SILENCE
+        tones = (inband or (command.digits and self._in_event_pt is None)) and command.codec in KNOWN
         if not tones:
             self.tones = None
-        elif self.tones is None or self.tones.codec != command.codec:
-            self.tones = ToneReader(command.codec)
+        elif self.tones is None or self.tones.spoken != command.codec:
+            self.tones = tone_reader(command.codec, self._out.clock)
         if self._playback is not None:
             self._playback.use(self._codec)
         if self.seat is not None:
@@ -375,7 +376,7 @@ class Session(Speaker):
             if self.tones is not None and self._receives:
                 self.tones.feed(packet.seq, packet.ts, packet.payload)
                 self.host.sounded(self, now)
-                if self.tones.sounding and not self._listens:
+                if self.tones.sounding and not self._listens and self._codec in SILENT:
                     # The key goes on in another form, and is not to be heard as well.
                     packet = replace(packet, payload=SILENT[self._codec] * len(packet.payload))
             self._relay(packet, now)

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from media import g711
+from media.codecs import encoder
 from media.control import (
     Bridge,
     Conceal,
@@ -28,6 +29,7 @@ from media.control import (
     Released,
     StopPlay,
     StopRecord,
+    Wire,
 )
 from media.prompts import PromptStore
 from media.recorder.protocol import Audio, Begin, Done, End
@@ -533,6 +535,23 @@ class TestMessages:
         assert done.reason == "silence"
         assert done.seconds == pytest.approx(3.2 + TAIL, abs=0.05)
         assert len(bench.samples("m")) == round(done.seconds * 8000)
+
+    @pytest.mark.parametrize("codec", ["G722", "opus"])
+    def test_silence_is_heard_in_any_codec_of_ours(self, bench: Bench, codec: str) -> None:
+        """A message in G.722 or Opus ends like any other, and is written as it was said."""
+        enc = encoder(codec)
+        clock = 48000 if codec == "opus" else 8000
+        wire = Wire(clock=clock)
+        voice = (np.sin(np.arange(FRAME * 50) / 3) * 3000).astype("<i2").tobytes() + bytes(2 * FRAME * 150)
+        bench.do(opened(bench.a, 1, bench.alice, audio_pt=96, codec=codec, wire=wire))
+        bench.do(Message(bench.a, 1, 4, str(bench.path("m")), 30.0, 2.0))
+        for n in range(200):
+            bench.alice.ts = n * clock // 50
+            bench.alice.say(bench.a, enc.encode(voice[2 * FRAME * n : 2 * FRAME * (n + 1)]), 96)
+            bench.turn(0.02)
+        done = self.told(bench)
+        assert done.reason == "silence"
+        assert done.seconds == pytest.approx(1.0 + TAIL, abs=0.1)
 
     def test_a_caller_who_sends_nothing_is_silent(self, bench: Bench) -> None:
         """And leaves no message, and no file."""

@@ -10,7 +10,7 @@ import pytest
 from bench.rtp import share
 from media import g711
 from media.codecs import decoder, encoder
-from media.control import Bridge, Join, KeyForOther, Mute, Play, Unbridge, Wire
+from media.control import Bridge, Digit, Join, KeyForOther, Mute, Play, Unbridge, Wire
 from media.rtp.dtmf import DigitReceiver
 from media.rtp.packet import Packet
 from media.rtp.tone_keys import ToneSender
@@ -322,6 +322,20 @@ class TestKeys:
         b.listen()
         assert told(b.packets, 8000) == "46"
         assert keys_in([packet.payload for packet in b.packets if packet.payload_type == 8]) == ""
+
+    @pytest.mark.parametrize("codec", ["G722", "opus"])
+    def test_tones_are_found_in_any_codec_of_ours(self, bench: Bench, codec: str) -> None:
+        """Of a caller without events whose keys are for us."""
+        talker = Talker(bench, bench.alice, bench.a, 1, codec, 700)
+        talker.open(digits=True, event_pt=None)
+        enc, sender = encoder(codec), ToneSender("159#")
+        while not sender.done:
+            bench.alice.ts = talker.at * talker.clock // 50
+            bench.alice.say(bench.a, enc.encode(sender.step()), NUMBERS[codec])
+            talker.at += 1
+            bench.turn(0.02)
+            bench.sessions.search()
+        assert "".join(event.digit for event in bench.events() if isinstance(event, Digit)) == "159#"
 
     def test_a_key_for_a_peer_of_info_is_told_to_signalling(self, bench: Bench) -> None:
         """Which sends it; the worker sends nothing."""
