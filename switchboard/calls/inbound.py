@@ -122,7 +122,7 @@ def new_invite(x: Exchange, tx: ServerTransaction, request: Request, now: float)
     call = _open_call(x, tx, request, context, account, now)
     if call is not None:
         if account:
-            call.account = account
+            call.account = call.caller.account = account
             call.caller.keys = x.settings.keys.get(account, "auto")
             _note_agent(x, call, account, now)
         _route(x, call, request, context, now)

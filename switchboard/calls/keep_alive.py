@@ -103,7 +103,7 @@ class KeepAlive:
 
 
 def watch(x: Exchange, aor: str, binding: Binding, now: float) -> None:
-    """A phone has registered: one behind a NAT, over UDP and without a flow of its own, is asked from now on."""
+    """A phone has registered: one behind a NAT and over UDP is asked from now on."""
     if x.keep_alive.interval:
         x.keep_alive.is_there(aor, binding.contact)
         if _is_hidden(binding):
@@ -111,8 +111,8 @@ def watch(x: Exchange, aor: str, binding: Binding, now: float) -> None:
 
 
 def _is_hidden(binding: Binding) -> bool:
-    """Whether a phone is reached only as long as a router remembers it; who keeps a flow sends keep-alives itself."""
-    return type(binding.source) is tuple and not binding.path and not binding.reg_id and reach(binding).nat
+    """Whether a phone is reached only as long as a router remembers it, and nobody tells when it is gone."""
+    return type(binding.source) is tuple and not binding.path and reach(binding).nat
 
 
 def keep_alives_due(x: Exchange, now: float) -> None:

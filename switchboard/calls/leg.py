@@ -85,7 +85,7 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     says nothing of `session_due`. `updates` is True when the peer takes UPDATE. `reliable` tells of the
     provisional responses that we send and that must arrive, `early` of those that we get, by the tag of their sender.
     `web` is what stands between a browser and its media port, None for any other phone.
-    `gateway` is the one whose channel the leg takes, "" for none.
+    `gateway` is the one whose channel the leg takes, "" for none. `account` is who has proved to be its caller.
     """
 
     id: str
@@ -126,6 +126,7 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     early: dict[str, Early] = {}
     web: WebMedia | None = None
     gateway: str = ""
+    account: str = ""
     codecs: tuple[str, ...] = ()
     keys: KeyForm = "auto"
     srtp: Policy = "off"

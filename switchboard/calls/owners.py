@@ -13,7 +13,13 @@ def account_of(x: Exchange, call: Call, leg: Leg, now: float) -> str:
     "" for anybody else: whoever is beyond a trunk, and a phone whose registration has ended.
     """
     if leg.record.role == "caller":
-        return x.phones.owner(leg.source, now) or "" if call.record.trunk == PHONES else ""
+        if call.record.trunk != PHONES:
+            return ""
+        if not leg.account:
+            return x.phones.owner(leg.source, now) or ""
+        # Not by its address: a proxy speaks for many phones.
+        aor = f"{leg.account}@{x.settings.domain}"
+        return aor if x.registrar.lookup(aor, now) else ""
     if x.registrar.lookup(leg.record.peer, now):
         return leg.record.peer
     if leg.agent_id and leg.record.peer.startswith(("sip:", "sips:")):
