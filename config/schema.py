@@ -239,6 +239,10 @@ class Registrations(Section, frozen=True):
     """REGISTERs a second of one account on average; more are refused for a while (500)."""
     burst: Annotated[int, Meta(ge=1)] = 60
     """So many of them may come at once."""
+    source_rate: Annotated[float, Meta(gt=0)] = 1000.0
+    """REGISTERs a second from one host on average, a proxy or an office; more are passed over in silence."""
+    source_burst: Annotated[int, Meta(ge=1)] = 50_000
+    """So many of them may come at once."""
     keep_alive: Duration = Duration(30.0)
     """Phones behind a NAT are asked by OPTIONS this often over UDP, so that the way to them stays open; 0: never."""
     unanswered: Annotated[int, Meta(ge=1, le=100)] = 3

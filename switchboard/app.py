@@ -205,6 +205,8 @@ class Switch:
                 stun=True,
                 rung=config.registrations.rung,
                 patience=config.registrations.patience,
+                source_rate=config.registrations.source_rate,
+                source_burst=float(config.registrations.source_burst),
                 keep_alive=config.registrations.keep_alive,
                 unanswered=config.registrations.unanswered,
                 away=float(config.webrtc.away),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ from switchboard.calls.session_timers import offer_lines
 from switchboard.calls.subscriptions import Subscriptions
 from switchboard.net.locator import Locator, without_dns
 from switchboard.net.sources import Door, OpenDoor
+from switchboard.sip.pace import Pace
 from switchboard.sip.render import host_port
 from switchboard.sip.timers import DeadlineHeap
 from switchboard.sip.transaction.table import Input
@@ -58,6 +60,8 @@ if TYPE_CHECKING:
 
 Address = tuple[str, int]
 
+MOST_SOURCES: Final = 20_000
+"""Hosts whose REGISTERs are counted."""
 PAST_DIALOGS: Final = 1000
 """So many that have ended are told from those that never were (RFC 3891 §3)."""
 PHONES: Final = "phones"
@@ -126,6 +130,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """So many phones of one account are rung by a call."""
     patience: float = 15.0
     """So long those that an account prefers ring alone."""
+    source_rate: float = math.inf
+    """REGISTERs a second that are taken from one host on average."""
+    source_burst: float = 50_000.0
+    """So many of them may come at once."""
     keep_alive: float = 0.0
     """How often phones behind a NAT are asked whether they are there; 0: never."""
     unanswered: int = 3
@@ -465,6 +473,8 @@ class Exchange:
         self.flows = flows
         self.registrar = registrar
         self.phones = PhoneSources(registrar)
+        self.source_pace = Pace(settings.source_rate, settings.source_burst, MOST_SOURCES)
+        """REGISTERs of each host."""
         self.keep_alive = KeepAlive(settings.keep_alive, settings.unanswered)
         self.subscriptions = Subscriptions()
         self.reinvites: DeadlineHeap[Reinvite] = DeadlineHeap()

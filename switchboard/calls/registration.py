@@ -26,7 +26,13 @@ _SUPPORTED: Final = {True: "Supported: path, outbound", False: "Supported: path"
 
 
 def register(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> None:
-    """Take a REGISTER: 401 until the account has proved itself, 403 for another's address of record."""
+    """Take a REGISTER: 401 until the account has proved itself, 403 for another's address of record.
+
+    A source from which too many come gets silence for a while, also one that is trusted.
+    """
+    if x.source_pace.take(tx.source[0], now):
+        x.core.abandon(tx)
+        return
     unknown = unsupported(request, _KNOWN)
     if unknown:
         refuse(x, tx, 420, now, f"Unsupported: {', '.join(unknown)}")

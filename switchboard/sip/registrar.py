@@ -16,6 +16,7 @@ from switchboard.sip.headers import is_digits, split_commas
 from switchboard.sip.message import Request
 from switchboard.sip.outbound import FlowUse, flow_use
 from switchboard.sip.outgoing import Address
+from switchboard.sip.pace import Pace
 from switchboard.sip.uri import is_sip_uri, parse_uri, same_uri
 
 # RFC 3261 §10.2.1.1: a malformed value reads as one hour; larger ones than 2**32-1 as that.
@@ -73,8 +74,7 @@ class Registrar:
         self.bounds = bounds
         self._bindings: dict[str, tuple[Binding, ...]] = {}
         self._total = 0
-        self._paces: dict[str, float] = {}
-        """By address-of-record that has proved itself, when it would be as if it had never sent any."""
+        self._pace = Pace(bounds.rate, bounds.burst, bounds.most)
         self._expiries: list[tuple[float, str]] = []
         self._due: dict[str, float] = {}
         self._changed: set[str] = set()
@@ -168,9 +168,8 @@ class Registrar:
 
         `answered` is whether keep-alives are on the transport it came by, so that a phone may rely on its flow.
         """
-        wait = self._wait(aor, now)
-        if wait:
-            return RegisterResult(500, reason="Too Many Registrations", lines=(f"Retry-After: {wait}",))
+        if wait := self._pace.take(aor, now):
+            return RegisterResult(500, reason="Too Many Registrations", lines=(f"Retry-After: {math.ceil(wait)}",))
         current = self.bindings(aor, now)
         try:
             self._refuse_foreign(request)
@@ -208,18 +207,6 @@ class Registrar:
             added=added,
             removed=removed,
         )
-
-    def _wait(self, aor: str, now: float) -> int:
-        """Seconds for which an address-of-record asks too much, 0 when it does not; a bucket that leaks at `rate`."""
-        rate = self.bounds.rate
-        if rate == math.inf:
-            return 0
-        full = max(self._paces.get(aor, 0.0), now) + 1.0 / rate
-        ahead = full - now - self.bounds.burst / rate
-        if ahead > 1e-9:
-            return max(1, math.ceil(ahead))
-        self._paces[aor] = full
-        return 0
 
     def _lines(self, request: Request, path: tuple[str, ...], use: FlowUse) -> tuple[str, ...]:
         """Path as it was stored, to a phone that knows it (RFC 3327 §5.3); that the flow is kept (RFC 5626 §6)."""

@@ -6,7 +6,8 @@ import pytest
 
 from switchboard.sip.digest import answer
 from switchboard.sip.outgoing import OutgoingRequest
-from switchboard.sip.registrar import Bounds
+from switchboard.sip.pace import Pace
+from switchboard.sip.registrar import Bounds, Registrar
 from switchboard.store.records import MessageRecord
 from tests.support.exchange import NUMBER, SWITCH, Peer, World
 
@@ -179,6 +180,18 @@ def test_a_contact_that_points_back_or_nowhere_is_refused(contact: str) -> None:
     assert world.phone.statuses == [401, 403]
 
 
+def test_too_often_from_one_place() -> None:
+    """A source that asks too much gets silence, whoever it says it is, and before anything is computed for it."""
+    world = World()
+    world.exchange.source_pace = Pace(1.0, 3)
+    for cseq in range(1, 8):
+        request(world, world.phone, user=f"user{cseq}", cseq=cseq)
+    assert world.phone.statuses == [401, 401, 401]
+    request(world, world.agent, call_id="other")
+    assert world.agent.statuses == [401]
+    assert world.core.counts()["server_transactions"] == 4
+
+
 def test_far_too_many_contacts() -> None:
     """They are refused as a whole, and nothing is kept."""
     world = World()
@@ -192,7 +205,7 @@ def test_far_too_many_contacts() -> None:
 def test_too_often() -> None:
     """An account that registers in a circle is told to wait; another one is not concerned."""
     world = World()
-    world.exchange.registrar.bounds = Bounds(rate=1.0, burst=2)
+    world.exchange.registrar = Registrar(Bounds(rate=1.0, burst=2))
     contact = f"Contact: <sip:alice@{world.phone.address[0]}:5080>"
     for cseq in range(1, 7, 2):
         request(world, world.phone, headers=(contact,), cseq=cseq)
