@@ -177,6 +177,9 @@ class Trunk(Section, frozen=True):
     srtp: Srtp | None = None
     """Whether its calls are secured, where it is not as ``media.srtp`` says."""
     dtmf: Dtmf = "auto"
+    trusted: bool = True
+    """Whether the P-Asserted-Identity of its calls is believed (RFC 3325), else From says who calls. What it is told
+    itself is a rule of ``headers``: ``{set: P-Asserted-Identity, to: "<sip:{shown}@{domain}>"}``."""
     login: Login | None = None
     register: Register | None = None
     """Without it we do not register."""

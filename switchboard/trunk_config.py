@@ -71,6 +71,7 @@ def _trunk(trunk: written.Trunk) -> Trunk:
         trunk.landing,
         codecs=trunk.codecs or (),
         srtp=trunk.srtp,
+        trusted=trunk.trusted,
         keys=trunk.dtmf,
         sites=tuple(_site(trunk, gateway, str(place + 1), login) for place, gateway in enumerate(gateways_of(trunk))),
         sources=trunk.from_,

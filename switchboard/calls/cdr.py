@@ -6,9 +6,9 @@ from typing import Final, Literal
 
 import msgspec
 
-from routing.masks.secret import RealNumber
 from switchboard.calls.call import Call
 from switchboard.calls.exchange import Exchange
+from switchboard.calls.identity import Caller
 from switchboard.store.records import (
     IdentityRecord,
     LegRecord,
@@ -79,15 +79,18 @@ def close_segment(call: Call, at_us: int) -> None:
             setattr(call.record, total, getattr(call.record, total) + at_us - last.started_us)
 
 
-def record_caller(x: Exchange, call: Call, number: RealNumber | None) -> None:
-    """Keep who called: masked for people, sealed for those entitled, hashed for look-ups."""
+def record_caller(x: Exchange, call: Call, who: Caller) -> None:
+    """Keep who called: masked for people, sealed for those entitled, hashed for look-ups.
+
+    Of a number that is withheld people are told nothing, also not where it is from.
+    """
+    call.record.caller_masked = who.shown
+    number = who.number
     if number is None:
-        call.record.caller_masked = "anonymous"
         return
-    call.record.caller_masked = str(number)
     call.record.caller_sealed = x.secrets.seal(number)
     call.record.caller_fingerprint = x.secrets.fingerprint(number)
-    if x.region_of is not None:
+    if x.region_of is not None and not who.withheld:
         region = x.region_of(number.reveal("region"))
         call.record.province, call.record.city, call.record.carrier = region
 

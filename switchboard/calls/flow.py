@@ -49,7 +49,7 @@ def begin_flow(x: Exchange, call: Call, now: float) -> None:
         end_call(x, call, FLOW_ERROR, "switch", now)
         return
     variables, secrets = dict(call.variables), {}
-    if call.record.caller_sealed:
+    if call.record.caller_sealed and call.record.caller_masked != "anonymous":
         sealed = Sealed(call.record.caller_sealed)
         number = x.secrets.open(sealed).reveal("what the flow's conditions and backends are asked")
         secrets["caller"] = number

@@ -8,10 +8,8 @@ from typing import Final
 from media.sdp import SdpError
 from routing.dialplan import NOT_FOUND, NoRoute, Route, ToFlow, ToMask, ToQueue, ToTarget
 from routing.landing import dialled_part, recover
-from routing.masks.secret import RealNumber
 from routing.masks.target import TargetError, parse_open_target
 from routing.numbers import normalise
-from routing.trunks.rewriting import NumberRule, rewrite
 from switchboard.calls.answering import answer_caller, unheard
 from switchboard.calls.attended import Declined
 from switchboard.calls.branches import Branch
@@ -32,6 +30,7 @@ from switchboard.calls.connecting import invite_agent, outcome_of
 from switchboard.calls.ending import agent_began, end_call
 from switchboard.calls.exchange import NO_SERVICE, PHONES, Exchange
 from switchboard.calls.flow import nobody, start_flow
+from switchboard.calls.identity import caller_of, user_of
 from switchboard.calls.leg import Leg
 from switchboard.calls.masked import Found, ToGroup, cause_of_reason, find_masked
 from switchboard.calls.negotiation import read_offer
@@ -187,8 +186,11 @@ def _open_call(
     call_id = x.new_id()
     if trunk is not None and trunk.incoming:
         edit_headers(trunk, request)
-    number = caller_number(request, trunk.numbers.caller if trunk is not None else ())
-    caller_record = leg_record(x, "caller", str(number) if number is not None else "anonymous", now)
+    if trunk is None:
+        who = caller_of(request, believed=False)
+    else:
+        who = caller_of(request, trunk.numbers.caller, believed=trunk.trusted)
+    caller_record = leg_record(x, "caller", who.shown, now)
     caller = Leg(
         id=caller_record.id,
         call_id=call_id,
@@ -222,41 +224,13 @@ def _open_call(
     call.end_due = now + x.settings.call_duration
     # One less than came in, so that calls which lead back to us end (RFC 3261 §16.6 step 3).
     call.max_forwards = min(request.max_forwards or 70, 70) - 1
-    record_caller(x, call, number)
+    record_caller(x, call, who)
     x.calls[call_id] = call
     x.note_dialog(call_id, request.call_id)
     x.invites_in[caller.id] = tx
     tx.context = caller
     x.started += 1
     return call
-
-
-def caller_number(request: Request, rules: tuple[NumberRule, ...] = ()) -> RealNumber | None:
-    """The caller's number: what the network asserts (RFC 3325), else From; None when it is withheld.
-
-    `rules` rewrite it as it stands there.
-    """
-    asserted = request.headers.first.get("p-asserted-identity")
-    for value in (asserted, request.headers.first.get("from")):
-        if value is None:
-            continue
-        user = user_of(value)
-        if user and user.lower() != "anonymous":
-            try:
-                return RealNumber(rewrite(rules, user) if rules else user)
-            except ValueError:
-                return None
-    return None
-
-
-def user_of(value: str) -> str:
-    """The user part of the URI in a From, To or P-Asserted-Identity; "" when it has none."""
-    begin = value.find("<")
-    uri = value[begin + 1 : value.find(">", begin)] if begin >= 0 else value.partition(";")[0]
-    scheme, _, rest = uri.strip().partition(":")
-    if scheme.lower() == "tel":
-        return rest.partition(";")[0]
-    return rest.rpartition("@")[0].partition(";")[0].partition(":")[0]
 
 
 def _route(x: Exchange, call: Call, request: Request, context: str, now: float) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from switchboard.calls.inbound import KNOWN_OPTIONS, note_failure, refuse, unsupported, user_of
+from switchboard.calls.identity import user_of
+from switchboard.calls.inbound import KNOWN_OPTIONS, note_failure, refuse, unsupported
 from switchboard.calls.keep_alive import watch
 from switchboard.calls.message_waiting import tell_waiting
 from switchboard.calls.reaching import leads_astray

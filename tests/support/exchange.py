@@ -375,6 +375,7 @@ class World:
         srtp: Policy = "off",
         trunk_srtp: Policy | None = None,
         srtp_accounts: Mapping[str, Policy] | None = None,
+        trusted: bool = True,
     ) -> None:
         self.now = 1000.0
         serial = itertools.count(1)
@@ -403,7 +404,7 @@ class World:
             ]
         )
         self.core = SipCore(local=SWITCH, timers=Timers(), random_token=self.token, user_agent="switchboard")
-        trunk = Trunk("bench", AGENT, False, srtp=trunk_srtp)
+        trunk = Trunk("bench", AGENT, False, srtp=trunk_srtp, trusted=trusted)
         self.posted: list[Callable[[float], None]] = []
         self.logged: list[tuple[str, dict[str, object]]] = []
         self.clock = StoppedClock()

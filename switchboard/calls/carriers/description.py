@@ -78,6 +78,8 @@ class Trunk(msgspec.Struct, frozen=True):
     """The names of its codecs where they are not those of `Settings`; `any`: others pass through."""
     srtp: Policy | None = None
     """Whether its calls are secured, where it is not as in `Settings`."""
+    trusted: bool = True
+    """Whether it is believed what it asserts of callers (RFC 3325)."""
     keys: KeyForm = "auto"
     sites: tuple[Site, ...] = ()
     sources: tuple[str, ...] = ()

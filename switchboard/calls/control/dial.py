@@ -17,6 +17,7 @@ from switchboard.calls.control.parties import over_all, tell
 from switchboard.calls.control.places import Party, call_party, find_party, find_place, refusal_of
 from switchboard.calls.ending import agent_began, end_call
 from switchboard.calls.exchange import PHONES, Exchange
+from switchboard.calls.identity import Caller
 from switchboard.calls.leg import Leg, LegState
 from switchboard.calls.negotiation import lease_media, make_offer, open_media
 from switchboard.calls.plan import Plan
@@ -91,7 +92,7 @@ def new_call(x: Exchange, party: Party, shown: str, now: float) -> Call:
         raise refusal_of(plan)
     record.legs.append(peer)
     if number is not None:
-        record_caller(x, call, x.secrets.open(number.secret))
+        record_caller(x, call, Caller(x.secrets.open(number.secret), False))
     else:
         record.caller_masked = plan[0].destinations[0].peer
     _address(x, call, plan)
