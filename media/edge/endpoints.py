@@ -128,6 +128,9 @@ class Endpoints:
         elif isinstance(command, Connect | Aim | Restart):
             session = self.taken.get(command.endpoint)
             if session is None:
+                if isinstance(command, Connect):
+                    # It was dropped over a connection that broke: nobody would hear anything.
+                    self._emit(Failed(command.endpoint, "closed"))
                 return
             if isinstance(command, Connect):
                 self._began[command.endpoint] = self._loop.time()

@@ -17,6 +17,7 @@ from switchboard.calls.leg import Leg
 from switchboard.sip.flow import WsAddress
 from switchboard.sip.outgoing import OutgoingRequest
 from tests.support.exchange import NUMBER, PHONE, World
+from tests.unit.calls.phone_lines import Office
 from tests.unit.calls.test_registration import register
 
 PRINT = Fingerprint("sha-256", ":".join(["0F"] * 32))
@@ -354,3 +355,31 @@ def test_a_leg_of_a_browser_is_plain_data() -> None:
     _, _, _, call = caller_up()
     written = msgspec.msgpack.encode(call.caller.web)
     assert msgspec.msgpack.decode(written, type=type(call.caller.web)).peer == call.caller.web.peer  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_browser_is_handed_to_another_call(workers: int) -> None:
+    """Its session at the edge goes with it; on another worker it stays where it is and the edge aims anew."""
+    world, edge = Office(workers=workers), FakeEdge()
+    world.exchange.edge = edge
+    _, first = world.talk()
+    out, _ = world.dial("4007", body=offer())
+    second = world.alice.answered()
+    world.within(world.carrier, out, "ACK", 1)
+    assert first.attend(second) == 202
+    if workers == 2:
+        again = world.carrier.received("INVITE")[-1]
+        index = max(i for i, (_, request) in enumerate(world.carrier.requests) if request.method == "INVITE")
+        world.reply(world.carrier, 200, body=answer(again.body), index=index)
+        aimed = edge.named("aim")
+        assert len(aimed) == 1
+    world.alice.told()
+    (call,) = world.exchange.calls.values()
+    (moved,) = [leg for leg in call.legs if leg.web is not None]
+    assert moved.lease is not None
+    assert edge.done[-1][-1] == (moved.lease.address, moved.lease.port)
+    assert list(edge.taken) == [1]
+    assert world.exchange.web_legs == {1: moved}
+    tell(world, Failed(1, "consent"))
+    assert not world.exchange.calls or moved not in call.legs
+    assert not edge.taken

@@ -152,6 +152,7 @@ async def test_commands_out_of_place_do_nothing(edge: Endpoints) -> None:
     edge.carry_out(Drop(number))
     edge.carry_out(connect)
     assert [event.endpoint for event in told(edge) if isinstance(event, Dropped)] == [number, number]
+    assert told(edge)[-1] == Failed(number, "closed"), "a connection that cannot be made is told as failed"
     assert not edge.taken
     await peer.close()
 
