@@ -62,7 +62,12 @@ class RunningSwitch:
         self.config_file = directory / "switch.yaml"
         self.config_file.write_text(yaml.safe_dump(self.config, allow_unicode=True))
         self.idle_tasks = 0.0
-        self.process = self._start()
+        try:
+            self.process = self._start()
+        except BaseException:
+            # Nobody has it who could end it.
+            self.kill()
+            raise
 
     @property
     def target(self) -> tuple[str, int]:
