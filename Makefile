@@ -8,6 +8,9 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install -q --disable-pip-version-check -c constraints.txt
 SYSTEM_PACKAGES := sip-tester espeak-ng sox dnsmasq-base baresip-core libopus0 kamailio
 
+# A switch that compiles its modules anew at each start takes a third longer, and tests start many.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run call test check fmt bench fuzz soak clean
 

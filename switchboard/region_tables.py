@@ -1,14 +1,20 @@
 """What `phonenumbers` knows of places that is wanted here: Chinese areas, carriers, and countries by their codes.
 
 Its data are those of the whole world and take 110 MB once they are read, so a process of its own reads them:
-`python -m switchboard.region_tables` writes the small part that is wanted to its standard output.
+`python -m switchboard.region_tables` writes the small part that is wanted to its standard output. It is kept beside
+the compiled modules, for it changes only with the package.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
+from importlib.util import cache_from_source
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -43,7 +49,10 @@ class TablesError(Exception):
 
 
 def read_tables(seconds: float = SECONDS) -> Tables:
-    """Have another process make the tables; waits for it. Raises `TablesError`."""
+    """The tables that are kept, or else those that another process makes; waits for it. Raises `TablesError`."""
+    kept = _place()
+    with contextlib.suppress(OSError, msgspec.MsgspecError):
+        return msgspec.msgpack.decode(kept.read_bytes(), type=Tables)
     command = [sys.executable, "-m", __name__]
     try:
         done = subprocess.run(  # noqa: S603 - this very module
@@ -53,9 +62,20 @@ def read_tables(seconds: float = SECONDS) -> Tables:
             capture_output=True,
             timeout=seconds,
         )
-        return msgspec.msgpack.decode(done.stdout, type=Tables)
+        tables = msgspec.msgpack.decode(done.stdout, type=Tables)
     except (OSError, subprocess.SubprocessError, msgspec.MsgspecError) as error:
         raise TablesError(f"the tables of areas and countries cannot be made ({type(error).__name__})") from None
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(exist_ok=True)
+        written = kept.with_suffix(f".{os.getpid()}")
+        written.write_bytes(done.stdout)
+        written.replace(kept)
+    return tables
+
+
+def _place() -> Path:
+    """Where the tables of the installed package are kept."""
+    return Path(cache_from_source(__file__)).with_name(f"region_tables-{version('phonenumbers')}.msgpack")
 
 
 def collect() -> Tables:

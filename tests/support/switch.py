@@ -22,7 +22,7 @@ import yaml
 from tests.support.ports import MEDIA_RANGE, WEB_RANGE, free_port
 
 PROJECT = Path(__file__).parents[2]
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 HELD = (
     "calls",
     "dialogs",

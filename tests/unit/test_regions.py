@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from switchboard import region_tables
 from switchboard import regions as module
 from switchboard.mobile_blocks import MobileBlocks, packaged_file
 from switchboard.region_file import RegionFileError, read_overrides
@@ -198,6 +199,21 @@ def test_missing_data_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setattr(module, "packaged_file", lambda: tmp_path / "phone.dat")
     regions.load()
     assert "is no file of mobile blocks" in regions.faults[0]
+
+
+def test_tables_are_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is kept is read again; what cannot be read is made anew, and a place that cannot be written is no matter."""
+    place = tmp_path / "kept" / "tables.msgpack"
+    monkeypatch.setattr(region_tables, "_place", lambda: place)
+    first = region_tables.read_tables()
+    assert first.areas["10"]
+    with monkeypatch.context() as patch:
+        patch.setattr(region_tables.subprocess, "run", lambda *words, **how: pytest.fail("made again"))
+        assert region_tables.read_tables() == first
+    place.write_bytes(b"nonsense")
+    assert region_tables.read_tables() == first
+    monkeypatch.setattr(region_tables, "_place", lambda: place / "below" / "a file")
+    assert region_tables.read_tables() == first
 
 
 def test_the_first_and_the_last_block() -> None:
