@@ -15,7 +15,8 @@ from tests.support.stage import hear_each_other, together
 from tests.support.switch import RunningSwitch, running_switch
 
 SPREAD, PORT_ONLY, BUSY, GONE = "4001", "4002", "4003", "4004"
-DEAD, LIVING, SECOND, REFUSING = (free_port() for _ in range(4))
+MASKED, REAL = "4008001236", "13956781234"
+DEAD, LIVING, SECOND, REFUSING, CARRIER = (free_port() for _ in range(5))
 
 RECORDS = (
     "host-record=dead.test,127.0.0.1",
@@ -25,6 +26,7 @@ RECORDS = (
     f"srv-host=_sip._udp.agents.test,living.test,{LIVING},2",
     f"srv-host=_sip._udp.busy.test,living.test,{REFUSING},1",
     f"srv-host=_sip._udp.busy.test,living.test,{SECOND},2",
+    f"srv-host=_sip._udp.carrier.test,living.test,{CARRIER}",
 )
 
 
@@ -62,8 +64,12 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
         NameServer(RECORDS) as server,
         running_switch(
             tmp_path_factory.mktemp("switch"),
-            numbers=[{"number": number, "target": target} for number, target in targets.items()],
-            masks=[],
+            trunks=[{"name": "here", "from": ["127.0.0.0/8"]}, {"name": "named", "to": "carrier.test"}],
+            numbers=[
+                *({"number": number, "target": target} for number, target in targets.items()),
+                {"number": MASKED, "mask": True},
+            ],
+            masks=[{"number": MASKED, "extension": "345678", "real": REAL, "trunk": "named", "shown": "01088880000"}],
             dns={"servers": [server.address]},
             limits={"ring_timeout": "15s", "drain": "1s"},
         ) as running,
@@ -124,3 +130,16 @@ async def test_a_503_leads_to_the_next_server(switch: RunningSwitch) -> None:
         await talk(caller, second, BUSY)
         assert len(refusing.received("INVITE ")) == 1
     await switch.nothing_left()
+
+
+async def test_a_carrier_is_found_by_its_name(switch: RunningSwitch) -> None:
+    """Where `to` of a trunk is a name without a port, its SRV records say where it listens."""
+    async with (
+        await Phone.open("13800000004", target=switch.target, t1=0.1) as caller,
+        await Phone.open(REAL, target=switch.target, port=CARRIER, t1=0.1) as carrier,
+    ):
+        carrier.behaviour = Answer()
+        await talk(caller, carrier, f"{MASKED}*345678")
+        (invite,) = carrier.received("INVITE ")
+        assert b"13800000004" not in invite.data
+        assert carrier.complaints == []
