@@ -138,7 +138,7 @@ def _is_number(text: str) -> bool:
 
 def same_codec(a: Codec, b: Codec) -> bool:
     """Return whether packets of one can be passed on as those of the other, but for the payload type."""
-    if a.name.upper() != b.name.upper() or a.rate != b.rate or a.channels != b.channels:
+    if a.rate != b.rate or a.channels != b.channels or (a.name != b.name and a.name.upper() != b.name.upper()):
         return False
     return a.name in OURS or a.fmtp == b.fmtp or all(_parameter(a, name) == _parameter(b, name) for name in _FRAMING)
 
