@@ -316,7 +316,8 @@ class Supervisor:
             self._fail()
             return
         if pause is None:
-            complain(f"{child.name} KEEPS DYING; next attempt in {WINDOW:.0f} s, calls use the other workers")
+            without = "browsers have no audio" if child in self._edge else "calls use the other workers"
+            complain(f"{child.name} KEEPS DYING; next attempt in {WINDOW:.0f} s, {without}")
             pause = WINDOW
         child.restarts += 1
         self._after(pause, lambda: self._start(child))

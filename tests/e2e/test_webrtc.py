@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from bench.phone import Phone
+from bench.rtp import share
 from tests.support.ports import MEDIA_RANGE, WEB_RANGE, free_port
+from tests.support.sounds import read_wav
 from tests.support.stage import together
 from tests.support.switch import RunningSwitch
 from tests.support.web_peer import on_loopback, web_peer
@@ -30,6 +32,7 @@ def settings(sip_port: int) -> dict[str, Any]:
         "masks": [],
         "numbers": [
             *({"number": f"70{n:02}", "target": f"aor:{user}"} for n, user in enumerate(USERS)),
+            {"number": "7010", "target": "aor:anna", "record": True},
             {"number": "4004", "flow": "hold_music"},
         ],
         "limits": {"ring_timeout": "8s", "drain": "1s"},
@@ -73,19 +76,26 @@ async def desk(user: str) -> Phone:
 
 
 async def test_calls_of_browsers(switch: RunningSwitch) -> None:
-    """Called by a phone, calling one, calling another browser; put on hold; all heard both ways."""
+    """Called by a phone and recorded, calling one, calling another browser; put on hold; all heard both ways."""
 
     async def called() -> None:
         async with phone("anna") as anna, await carrier("13800000001") as caller, web_peer(660) as peer:
-            call = await caller.dial("7000")
+            call = await caller.dial("7010")
             far = await anna.take(peer)
             await call.answered()
             call.rtp.play(440)
             await peer.hears(440)
             await call.hears(660)
+            await asyncio.sleep(0.5)
             await call.hang_up()
             await far.over()
             assert caller.complaints == []
+
+    def recorded() -> None:
+        (file,) = (switch.store / "recordings").rglob("*.wav")
+        left, right = read_wav(file)[-3200:].T
+        assert share(left.tolist(), 440) > 0.7
+        assert share(right.tolist(), 660) > 0.7
 
     async def calls() -> None:
         async with phone("ben") as ben, await desk("cleo") as cleo, web_peer(660) as peer:
@@ -134,6 +144,7 @@ async def test_calls_of_browsers(switch: RunningSwitch) -> None:
     await together(called(), calls(), each_other(), music())
     await switch.nothing_left()
     await switch.eventually(lambda: switch.metrics()["webrtc_endpoints_taken"] == 0)
+    recorded()
 
 
 async def test_failures(switch: RunningSwitch) -> None:
