@@ -260,7 +260,8 @@ class Switch:
         )
         self.desk = open_desk(config, self.exchange, calendar.local)
         self.engine = CallEngine(self.exchange)
-        self.exchange.carriers.learn = self.directory.learn
+        self._trunk_hosts: set[str] = set()
+        self.exchange.carriers.learn = self._learn_trunks
         self.trunks = TrunkControl(
             self.exchange,
             config,
@@ -397,10 +398,18 @@ class Switch:
         self.locator.keep(configured_places(config, self._patterns))
         await self.locator.prepare(float(config.dns.timeout))
 
+    def _learn_trunks(self, addresses: Mapping[tuple[str, int], str]) -> None:
+        """Where the names of carriers lead now: calls from there are theirs, and they are never blocked."""
+        self.directory.learn(addresses)
+        hosts = {host for host, _ in addresses}
+        if hosts != self._trunk_hosts:
+            self._trunk_hosts = hosts
+            self.sources.set_trunks([*trunk_sources(self.trunks.config), *sorted(hosts)])
+
     def _take_trunks(self, config: Config, sources: Trunks) -> None:
         """The trunks have changed: whose packets are whose, who is trusted, which certificates are asked for."""
         self.directory.set_trunks(sources)
-        self.sources.set_trunks(trunk_sources(config))
+        self.sources.set_trunks([*trunk_sources(config), *sorted(self._trunk_hosts)])
         self.streams.name_certificates(config)
 
     async def _reload_masks(self, request: object) -> dict[str, int]:

@@ -81,7 +81,7 @@ def list_trunks(config: ConfigOption = None, form: FormatOption = "text") -> Non
 @app.command(help=_SHOW_HELP)
 def show(name: NameArgument, config: ConfigOption = None, form: FormatOption = "text") -> None:
     """Show one trunk."""
-    trunk = msgspec.convert(_asked(config, "trunk", trunk=name), TrunkReport)
+    trunk = msgspec.convert(_asked(config, "trunk", trunk=name.partition("/")[0]), TrunkReport)
     if form == "json":
         show_json(trunk)
         return

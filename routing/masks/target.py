@@ -27,7 +27,7 @@ class AorTarget(msgspec.Struct, frozen=True, gc=False):
 
 
 class NumberTarget(msgspec.Struct, frozen=True, gc=False):
-    """A hidden public number, sealed, called by a trunk with `shown` as the caller's number."""
+    """A hidden public number, sealed, called with `shown` as the caller's number by a trunk, or several with commas."""
 
     secret: Sealed
     trunk: str

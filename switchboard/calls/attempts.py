@@ -12,6 +12,7 @@ from media.sdp import SdpError
 from routing.masks.target import Target
 from switchboard.calls.answering import answer_caller
 from switchboard.calls.call import Call, Phase
+from switchboard.calls.carriers.live import credentials_in
 from switchboard.calls.causes import (
     CONGESTION,
     NO_ANSWER,
@@ -231,7 +232,8 @@ def _rings(x: Exchange, call: Call, leg: Leg, response: Response, now: float) ->
 
 
 def _answered(x: Exchange, call: Call, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> None:
-    ack = take_dialog(x, leg, tx, response, now).ack(tx.request.cseq)
+    credentials = credentials_in(tx.request) if leg.gateway else ()
+    ack = take_dialog(x, leg, tx, response, now).ack(tx.request.cseq, credentials)
     leg.ring_due = None
     failure: Cause | None = None
     try:

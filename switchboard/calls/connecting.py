@@ -13,6 +13,7 @@ from routing.masks.target import AorTarget, SipTarget, Target
 from switchboard.calls.answering import ALLOW, SUPPORTED, answer_caller, progress
 from switchboard.calls.branches import begin
 from switchboard.calls.call import Call, Phase
+from switchboard.calls.carriers.live import credentials_in
 from switchboard.calls.carriers.plan import number_plan
 from switchboard.calls.causes import (
     CANCELLED,
@@ -277,7 +278,7 @@ def _agent_answered(
     x: Exchange, call: Call, leg: Leg, tx: ClientTransaction, response: Response, now: float
 ) -> Cause | None:
     dialog = take_dialog(x, leg, tx, response, now)
-    ack = dialog.ack(tx.request.cseq)
+    ack = dialog.ack(tx.request.cseq, credentials_in(tx.request) if leg.gateway else ())
     try:
         body = answer_in(leg, response)
         if body or leg.agreement is None:

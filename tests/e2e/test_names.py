@@ -14,7 +14,7 @@ from tests.support.ports import free_port
 from tests.support.stage import hear_each_other, together
 from tests.support.switch import RunningSwitch, running_switch
 
-SPREAD, PORT_ONLY, BUSY, GONE = "4001", "4002", "4003", "4004"
+SPREAD, PORT_ONLY, BUSY, GONE, PLAIN = "4001", "4002", "4003", "4004", "4005"
 MASKED, REAL = "4008001236", "13956781234"
 DEAD, LIVING, SECOND, REFUSING, CARRIER = (free_port() for _ in range(5))
 
@@ -27,6 +27,10 @@ RECORDS = (
     f"srv-host=_sip._udp.busy.test,living.test,{REFUSING},1",
     f"srv-host=_sip._udp.busy.test,living.test,{SECOND},2",
     f"srv-host=_sip._udp.carrier.test,living.test,{CARRIER}",
+    "host-record=near.several.test,127.0.0.5",
+    "host-record=far.several.test,127.0.0.6",
+    f"srv-host=_sip._udp.several.test,near.several.test,{DEAD},1",
+    f"srv-host=_sip._udp.several.test,far.several.test,{LIVING},2",
 )
 
 
@@ -59,17 +63,25 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
         PORT_ONLY: f"sip:agent@living.test:{LIVING}",
         BUSY: "sip:agent@busy.test;transport=udp",
         GONE: "sip:agent@gone.test",
+        PLAIN: f"sip:agent@127.0.0.1:{SECOND}",
     }
     with (
         NameServer(RECORDS) as server,
         running_switch(
             tmp_path_factory.mktemp("switch"),
-            trunks=[{"name": "here", "from": ["127.0.0.0/8"]}, {"name": "named", "to": "carrier.test"}],
+            trunks=[
+                {"name": "here", "from": ["127.0.0.0/8"]},
+                {"name": "named", "to": "carrier.test"},
+                {"name": "several", "to": "several.test"},
+            ],
             numbers=[
                 *({"number": number, "target": target} for number, target in targets.items()),
                 {"number": MASKED, "mask": True},
             ],
-            masks=[{"number": MASKED, "extension": "345678", "real": REAL, "trunk": "named", "shown": "01088880000"}],
+            masks=[
+                {"number": MASKED, "extension": extension, "real": REAL, "trunk": trunk, "shown": "01088880000"}
+                for extension, trunk in (("345678", "named"), ("345679", "several"))
+            ],
             dns={"servers": [server.address]},
             limits={"ring_timeout": "15s", "drain": "1s"},
         ) as running,
@@ -143,3 +155,25 @@ async def test_a_carrier_is_found_by_its_name(switch: RunningSwitch) -> None:
         (invite,) = carrier.received("INVITE ")
         assert b"13800000004" not in invite.data
         assert carrier.complaints == []
+
+
+async def test_a_carrier_with_several_addresses(switch: RunningSwitch) -> None:
+    """Calls go to its second server, as the first is not there; what comes from any of its addresses is its call."""
+    async with (
+        await Phone.open("13800000005", target=switch.target, t1=0.1) as caller,
+        await Phone.open("13700000005", host="127.0.0.6", target=switch.target, port=LIVING, t1=0.1) as far,
+        await Phone.open("13700000006", host="127.0.0.5", target=switch.target, t1=0.1) as near,
+        await Phone.open("agent", target=switch.target, port=SECOND, t1=0.1),
+    ):
+        await talk(caller, far, f"{MASKED}*345679")
+        (invite,) = far.received("INVITE ")
+        assert invite.message is not None
+        assert invite.message.uri == f"sip:{REAL}@several.test"
+        for phone in (far, near):
+            call = await phone.dial(PLAIN)
+            await call.answered()
+            await call.hang_up()
+    query = "select caller_masked from calls where trunk = 'several' order by caller_masked"
+    await switch.eventually(lambda: len(switch.rows(query)) == 2)
+    assert [one["caller_masked"] for one in switch.rows(query)] == ["137****0005", "137****0006"]
+    await switch.nothing_left()

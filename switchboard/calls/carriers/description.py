@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -16,6 +17,7 @@ from routing.trunks.limits import Limits
 from routing.trunks.model import Carrier, Gateway
 from routing.trunks.rewriting import NumberRule
 from switchboard.sip.flow import transport_of
+from switchboard.sip.locating import is_address
 from switchboard.sip.outgoing import Address
 from switchboard.sip.render import host_port
 
@@ -41,6 +43,16 @@ class Site(msgspec.Struct, frozen=True):
     to: str
     transport: str = "udp"
     login: Login | None = None
+
+    @property
+    def named(self) -> bool:
+        """Whether it is known by a name, which may lead elsewhere tomorrow."""
+        return not _is_literal(self.to)
+
+
+@lru_cache(maxsize=4096)
+def _is_literal(to: str) -> bool:
+    return to.startswith("[") or is_address(to.rpartition(":")[0] or to)
 
 
 class Registering(msgspec.Struct, frozen=True):

@@ -269,7 +269,7 @@ class Carriers:
         named = False
         for trunk in self.trunks.values():
             for site in trunk.places:
-                named = named or not site.to[0].isdigit()
+                named = named or site.named
                 for host, port in self.places(site, now):
                     at.setdefault((trunk.name, host, port), site.gateway.name)
                     at.setdefault((trunk.name, host, 0), site.gateway.name)
@@ -430,6 +430,11 @@ class Carriers:
             if probes:
                 dues.append(max(min(probes), self._next_probe))
         self.due = min((due for due in dues if due is not None), default=None)
+
+
+def credentials_in(request: OutgoingRequest) -> tuple[str, ...]:
+    """The credentials that an INVITE brought, which its ACK has to bring as well (RFC 3261 §13.2.2.4)."""
+    return tuple(line for line in request.headers if line.startswith(("Authorization:", "Proxy-Authorization:")))
 
 
 def _is_off(gateway: LiveGateway | None) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from routing.masks.shown import allowed
@@ -84,7 +83,7 @@ def _destination(
 
 def _authority(site: Site, address: Address) -> str:
     """Who is asked, as the carrier calls it: its name where it has one, else its address and port."""
-    return host_port(address) if site.to[0].isdigit() or site.to[0] == "[" else site.to
+    return site.to if site.named else host_port(address)
 
 
 def _seen(trunk: Trunk, shown: str) -> str:
@@ -119,10 +118,3 @@ def _headers(
     }
     drops = frozenset(rule.name.lower() for rule in trunk.outgoing if rule.action != "add")
     return apply_rules(trunk.outgoing, (), values), drops
-
-
-def addresses_of(groups: Plan) -> Iterator[Address]:
-    """The addresses of a plan in their order."""
-    for group in groups:
-        for found in group.destinations:
-            yield found.address

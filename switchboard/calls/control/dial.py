@@ -69,7 +69,7 @@ def new_call(x: Exchange, party: Party, shown: str, now: float) -> Call:
     number = party.target if isinstance(party.target, NumberTarget) else None
     record = CallRecord(
         id=x.new_id(),
-        trunk=number.trunk if number is not None else PHONES,
+        trunk=number.trunk.partition(",")[0] if number is not None else PHONES,
         direction="out" if number is not None else "internal",
         called=shown or (number.shown if number is not None else ""),
         started_us=x.utc_us(now),
