@@ -22,6 +22,9 @@ class Limits(msgspec.Struct, frozen=True):
     cps: int = 0
 
 
+UNLIMITED: Final = Limits()
+
+
 class Failure(msgspec.Struct, frozen=True):
     """The latest attempt that has failed: its status, and when."""
 
@@ -32,10 +35,11 @@ class Failure(msgspec.Struct, frozen=True):
 class Load:
     """Calls that are up, and what became of those that were."""
 
-    __slots__ = ("_began", "answered", "attempts", "calls", "failure", "failures", "limits", "seen")
+    __slots__ = ("_began", "answered", "attempts", "calls", "failure", "failures", "limited", "limits", "seen")
 
-    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - a frozen value
+    def __init__(self, limits: Limits = UNLIMITED) -> None:
         self.limits = limits
+        self.limited = limits != UNLIMITED
         self.calls = 0
         """Those that are up, to it and from it."""
         self.attempts = 0
@@ -51,7 +55,7 @@ class Load:
         """Take other limits; calls that are up go on, also where there are too many now."""
         if limits.cps != self.limits.cps:
             self._began = deque(self._began, maxlen=limits.cps or 1)
-        self.limits = limits
+        self.limits, self.limited = limits, limits != UNLIMITED
 
     def shortage(self, now: float) -> Shortage:
         """Why one more call cannot be taken now, "" when it can."""
@@ -67,10 +71,6 @@ class Load:
         self.calls += 1
         if self.limits.cps:
             self._began.append(now)
-
-    def give(self) -> None:
-        """A call is over."""
-        self.calls -= 1
 
     def rate(self, now: float) -> int:
         """Calls begun in the last second, where a rate is kept."""

@@ -157,8 +157,8 @@ class TrunkTable:
             load.take(now)
             load.attempts += 1
 
-    def arrives(self, trunk: str, gateway: str, now: float) -> str | None:
-        """A call comes in, from one of its gateways if that is known: the key it is taken under.
+    def arrives(self, trunk: str, key: str, now: float) -> str | None:
+        """A call comes in, from the gateway of this key if that is known: the key it is taken under.
 
         None when the trunk is switched off or has no room for it; "" for a trunk that is none of these.
         """
@@ -167,10 +167,11 @@ class TrunkTable:
             return ""
         if live.disabled:
             return None
-        key = key_of(trunk, gateway) if gateway in live.gateways else trunk
-        loads = self._loads[key]
+        loads = self._loads.get(key) if key else None
+        if loads is None:
+            key, loads = trunk, self._loads[trunk]
         for load in loads:
-            if load.shortage(now):
+            if load.limited and load.shortage(now):
                 return None
         for load in loads:
             load.take(now)
@@ -197,7 +198,9 @@ class TrunkTable:
         if loads is None:
             return
         for load in loads:
-            load.give()
+            load.calls -= 1
+        if load.calls:
+            return
         for one in (key, key.partition(SEPARATOR)[0]):
             if one in self._loads and not self._loads[one][-1].calls and not self._has(one):
                 del self._loads[one]

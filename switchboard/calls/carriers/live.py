@@ -46,6 +46,13 @@ class Enrolment(msgspec.Struct, frozen=True, eq=False):
     sent: OutgoingRequest
 
 
+class Farewell(msgspec.Struct, eq=False):
+    """The context of a BYE to a gateway, which may ask for a password; `again` once it was answered."""
+
+    gateway: str
+    again: bool = False
+
+
 class Held(msgspec.Struct, eq=False):
     """A registration of a trunk, at its gateways in turn or at one; `told` is what the log knows of it."""
 
@@ -125,6 +132,14 @@ class Carriers:
             self._log("trunk.challenged", gateway=gateway, account=client is not None)
         return lines
 
+    def farewell(self, context: Farewell, sent: OutgoingRequest, response: Response, now: float) -> None:
+        """A response to the BYE of a call there: a challenge is answered once (RFC 3261 §22.2)."""
+        if response.status in (401, 407) and not context.again:
+            lines = self.retry(context.gateway, response, sent)
+            if lines is not None:
+                context.again = True
+                self._core.request(sent.again(lines), now, context=context)
+
     def credentials(self, gateway: str, method: str, uri: str) -> tuple[str, ...]:
         """Header lines that answer a gateway's last challenge anew, before it asks."""
         client = self._clients.get(gateway)
@@ -143,8 +158,8 @@ class Carriers:
     def arrives(self, trunk: str, source: Address, now: float) -> str | None:
         """A call comes from a trunk: the key its channel is taken under, None when there is none for it."""
         at = self._gateways_at
-        name = at.get((trunk, *source)) or at.get((trunk, source[0], 0)) or ""
-        return self.table.arrives(trunk, name, now)
+        key = (at.get((trunk, *source)) or at.get((trunk, source[0], 0)) or "") if at else ""
+        return self.table.arrives(trunk, key, now)
 
     def owner(self, trunk: str, source: Address, user: str) -> str:
         """Of several trunks at one address the one whose contact the Request-URI names, else the first."""
@@ -271,8 +286,9 @@ class Carriers:
             for site in trunk.places:
                 named = named or site.named
                 for host, port in self.places(site, now):
-                    at.setdefault((trunk.name, host, port), site.gateway.name)
-                    at.setdefault((trunk.name, host, 0), site.gateway.name)
+                    key = key_of(trunk.name, site.gateway.name)
+                    at.setdefault((trunk.name, host, port), key)
+                    at.setdefault((trunk.name, host, 0), key)
                     if trunk.sources:
                         continue
                     for source in ((host, port), (host, 0)):

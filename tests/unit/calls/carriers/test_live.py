@@ -195,6 +195,24 @@ class TestCalls:
         world.hang_up(world.agent)
         over(world)
 
+    def test_a_bye_that_is_challenged(self) -> None:
+        """It is sent again with the password, once."""
+        world = world_with(north(sites=(site("a", AGENT, LOGIN),)))
+        out, _ = world.dial(DIALLED)
+        world.agent_answers()
+        world.within(world.carrier, out, "ACK", 1)
+        world.within(world.carrier, out, "BYE", 2)
+        challenger = Challenger("north", bytes(16))
+        for _ in range(2):
+            lines = (f"Proxy-Authenticate: {one}" for one in challenger.challenge(0.0, "s"))
+            world.reply(world.agent, 407, headers=tuple(lines))
+        first, second = world.agent.received("BYE")
+        assert second.cseq == first.cseq + 1
+        line = second.headers.get("proxy-authorization") or ""
+        verdict = challenger.check(line, "BYE", second.uri, lambda u, a: ha1(u, "north", "secret", a), 1.0)
+        assert verdict.name == "OK"
+        over(world)
+
     def test_a_name_leads_where_dns_says(self) -> None:
         """The name stands in the URI; nothing is known of it yet, so that nobody is called."""
         named = Site(Gateway(name="a"), "3com.example:5070")

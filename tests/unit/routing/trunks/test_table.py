@@ -111,9 +111,9 @@ class TestComing:
     def test_they_take_channels_too(self) -> None:
         """Of the trunk, and of the gateway where it is known."""
         trunks = table(north(limits=Limits(channels=2)))
-        assert trunks.arrives("north", "a", 0.0) == "north/a"
+        assert trunks.arrives("north", "north/a", 0.0) == "north/a"
         assert trunks.arrives("north", "", 0.0) == "north"
-        assert trunks.arrives("north", "b", 0.0) is None
+        assert trunks.arrives("north", "north/b", 0.0) is None
         assert trunks.calls == 2
         trunks.over("north/a")
         trunks.over("north")
@@ -122,9 +122,9 @@ class TestComing:
     def test_a_trunk_that_is_off_takes_none(self) -> None:
         """Those that are up go on; a source that is no trunk of the table is not counted."""
         trunks = table(north())
-        assert trunks.arrives("north", "a", 0.0) == "north/a"
+        assert trunks.arrives("north", "north/a", 0.0) == "north/a"
         assert trunks.switch("north", on=False)
-        assert trunks.arrives("north", "a", 0.0) is None
+        assert trunks.arrives("north", "north/a", 0.0) is None
         assert trunks.trunks["north"].load.calls == 1
         assert trunks.arrives("east", "", 0.0) == ""
 
@@ -208,7 +208,7 @@ class Histories(RuleBasedStateMachine):
     @rule(trunk=st.sampled_from(["north", "south", "east"]), gateway=st.sampled_from(["", "a", "1"]))
     def comes_in(self, trunk: str, gateway: str) -> None:
         """One comes in."""
-        key = self.table.arrives(trunk, gateway, 600.0)
+        key = self.table.arrives(trunk, f"{trunk}/{gateway}" if gateway else "", 600.0)
         if key:
             self.up.append(key)
 
