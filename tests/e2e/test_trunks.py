@@ -188,8 +188,7 @@ async def a_gateway_that_is_silent(world: World) -> None:
                 assert len(world.log("trunk.failed", gateway="dead/a", status=408)) == 1
                 await ends(call, far)
                 assert await world.counted("dead") == (0, times + 1, times)
-    shown = await world.trunk("dead")
-    assert [one["state"] for one in shown["gateways"]] == ["paused", "unknown"]
+                assert [one["state"] for one in (await world.trunk("dead"))["gateways"]] == ["paused", "unknown"]
 
 
 async def channels_are_limited(world: World) -> None:
@@ -322,13 +321,13 @@ async def a_gateway_is_down_and_comes_back(world: World) -> None:
         call = await world.dial("health")
         far = await b.next_call()
         await far.confirmed()
-        assert await world.counted("health") == (1, 1, 0 if far.is_over else 1)
         await ends(call, far)
+        assert (await world.counted("health"))[2] == 1
         async with await Phone.open("a", port=first, t1=0.1) as a:
             await world.switch.eventually(lambda: states() == [1.0, 1.0], 12.0)
-            assert len(a.received("OPTIONS")) == 1
-    assert len(world.log("trunk.gateway_down", gateway="health/a")) == 1
-    assert len(world.log("trunk.gateway_up", gateway="health/a")) == 1
+            assert a.received("OPTIONS")
+    assert world.log("trunk.gateway_down", gateway="health/a")
+    assert world.log("trunk.gateway_up", gateway="health/a")
 
 
 # --- changes ---
@@ -408,6 +407,7 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
     need_sipp()
     with running_switch(
         tmp_path_factory.mktemp("trunks"),
+        limits={"ring_timeout": "20s", "drain": "1s"},
         trunks=trunks(),
         numbers=[{"number": MAIN, "mask": True}],
         masks=[
@@ -447,4 +447,3 @@ async def test_carriers(world: World) -> None:
     )
     await trunks_change_under_calls(world)
     await world.switch.nothing_left(10.0)
-    await asyncio.sleep(0)

@@ -73,7 +73,7 @@ async def registration(switch: RunningSwitch) -> dict[str, Any]:
 
 async def held(switch: RunningSwitch, more_than: float = 0.0) -> float:
     """Wait until it is held for longer than that; the seconds it has left."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while ((await registration(switch))["expires_in"] or 0.0) <= more_than:
             await asyncio.sleep(0.2)
     return float((await registration(switch))["expires_in"])
@@ -95,7 +95,8 @@ async def test_registered_at_kamailio(tmp_path: Path) -> None:
             kamailio(tmp_path, port, network.address[1]),
             running_switch(
                 tmp_path,
-                trunks=[carrier(port), {"name": "other", "from": ["127.0.0.0/8"]}],
+                limits={"ring_timeout": "20s", "drain": "1s"},
+            trunks=[carrier(port), {"name": "other", "from": ["127.0.0.0/8"]}],
                 numbers=[{"number": MAIN, "mask": True}],
                 masks=[
                     {"number": MAIN, "extension": EXTENSION, "real": REAL, "trunk": "north", "shown": SHOWN},
