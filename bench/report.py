@@ -181,7 +181,7 @@ LINES: Final = (
     Line("soak", "records_off", "soak: records missing or too many", "", 0),
     Line("soak", "incomplete", "soak: records, legs, stretches, recordings without an end", "", 0),
     Line("soak", "left", "soak: held when all calls were over", "", 0),
-    Line("soak", "changed", "soak: descriptors, threads, tasks that are not as before", "", 0),
+    Line("soak", "changed", "soak: processes with more descriptors, threads or tasks than before", "", 0),
     Line("soak", "log_errors", "soak: errors in the log", "", 0),
     Line("soak", "memory_mb", "soak: memory of the process that grew most, at most", "MB"),
     Line("soak", "memory_ratio", "soak: its last quarter over its second", "", 1.05),

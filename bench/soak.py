@@ -74,7 +74,9 @@ def configuration(soak: Soak, sip_port: int, http_port: int, store: str) -> dict
         # SIPp keeps silent, which would be found out and hung up.
         "media": {"workers": 1, "ports": soak.media_ports, "silence": "1h"},
         # A machine that does other things as well must not be taken for a crowd of callers.
-        "overload": {"delay": "2s"},
+        "overload": {"delay": "0s"},
+        # What is kept of messages is bounded; with this bound it is full when the comparison of memory begins.
+        "trace": {"megabytes": 1},
         "trunks": [{"name": "carrier", "from": ["127.0.0.0/8"]}],
         "accounts": [{"user": user, "password": f"secret-{user}"} for user in DESKS],
         "numbers": [
@@ -157,7 +159,8 @@ def _mass(soak: Soak, relay: Chaos, directory: Path) -> Mass:
         wanted[NUMBERS[kind]] = total
         period = max(1, round(1000 / (soak.rate * share)))
         arguments = ["-s", NUMBERS[kind], "-r", "1", "-rp", str(period), "-m", str(total)]
-        arguments += ["-d", str(round(SECONDS[kind] * 1000)), "-l", "5000", *common]
+        # What is not answered is given up, or one call that went wrong would be waited for without end.
+        arguments += ["-d", str(round(SECONDS[kind] * 1000)), "-l", "5000", "-recv_timeout", "30000", *common]
         if kind == "digits":
             arguments += ["-inf", "digits.csv"]
         scenario = directory / ("caller_digits.xml" if kind == "digits" else "caller.xml")

@@ -31,6 +31,8 @@ _WITH_PORTS: Final = ("switchboard", "media.worker")
 """The processes that hold the sockets for audio: who opened them and, of one worker, who reads them."""
 _LONGEST_END: Final = 60.0
 """Seconds that what remembers calls may take to forget the last: 64 * T1, the journal, the recorder."""
+_IDLE: Final = 15.0
+"""Seconds after which a connection that nobody uses is closed at the latest."""
 _COMPLETE: Final = "WHERE ended_us IS NOT NULL AND cause <> '' AND ended_by <> ''"
 _PARTS: Final = {
     "calls without an end": "SELECT COUNT(*) FROM calls WHERE ended_us IS NULL OR cause = '' OR ended_by = ''",
@@ -97,7 +99,15 @@ class Samples:
         """The same after all calls."""
         self.look()
         self.left = self._await_nothing()
+        until = time.monotonic() + _IDLE
         self.after = self._state()
+        while self.grown() and time.monotonic() < until:
+            self.after = self._state()
+
+    def grown(self) -> dict[str, tuple[float, float]]:
+        """What there is more of than before, with both counts."""
+        pairs = {name: (self.before.get(name, 0.0), count) for name, count in self.after.items()}
+        return {name: pair for name, pair in pairs.items() if pair[1] > pair[0]}
 
     def _await_nothing(self) -> dict[str, float]:
         until = time.monotonic() + _LONGEST_END
@@ -126,7 +136,7 @@ class Samples:
 
     def _metrics(self) -> dict[str, float]:
         numbers: dict[str, float] = {}
-        with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as answer:  # noqa: S310 - http of our own
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=60) as answer:  # noqa: S310 - http of our own
             for line in answer.read().decode().splitlines():
                 if line and not line.startswith("#"):
                     name, _, value = line.rpartition(" ")
@@ -168,8 +178,7 @@ def judge(
     figures["phones_failed"] = sum(outcome.failed.values())
     _records(result, made, outcome, database)
     figures["left"] = round(sum(samples.left.values()))
-    changed = {name: (samples.before.get(name), value) for name, value in samples.after.items()}
-    grown = {name: pair for name, pair in changed.items() if pair[0] != pair[1]}
+    grown = samples.grown()
     figures["changed"] = len(grown)
     result.notes += [f"{name}: {old} before, {new} after" for name, (old, new) in grown.items()]
     result.notes += [f"left behind: {name} {count:g}" for name, count in samples.left.items()]
@@ -177,7 +186,7 @@ def judge(
     errors = _errors(log)
     figures["log_errors"] = len(errors)
     result.notes += [f"log: {line[:200]}" for line in errors[:5]]
-    result.notes += outcome.reasons[:5]
+    result.notes += outcome.reasons[:12]
     result.notes += [f"phone: {text}" for text in outcome.complaints[:5]]
     for number, total in calls.totals.items():
         if total.successful < calls.wanted[number]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -123,7 +124,14 @@ class Phones:
                 await asyncio.sleep(1.0)
             except (PhoneError, BenchError, TimeoutError) as error:
                 self._fail(kind, error)
+                await self._give_up(phone)
             self.outcome.complaints += phone.complaints
+
+    async def _give_up(self, phone: Phone) -> None:
+        """End what a call that went wrong has left, or it would last until the switch finds its parties dead."""
+        for call in phone.calls.values():
+            with contextlib.suppress(PhoneError):
+                await call.hang_up(PATIENCE)
 
     def _fail(self, kind: str, error: Exception) -> None:
         self.outcome.failed[kind] += 1
