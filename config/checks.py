@@ -136,7 +136,7 @@ def _listeners(config: Config) -> Iterator[Finding]:
         if getattr(config.sip.connections, name) <= 0:
             yield f"sip.connections.{name}", f"sip.connections.{name} must be above zero", None
     for index, trunk in enumerate(config.trunks):
-        if trunk.transport not in {one.transport for one in listen}:
+        if trunk.transport not in {"any", *(one.transport for one in listen)}:
             message = f"sip.listen has no {trunk.transport}, so it cannot be spoken to a carrier"
             yield f"trunks[{index}].transport", message, f"add an entry with transport: {trunk.transport}"
 

@@ -167,8 +167,9 @@ class Trunk(Section, frozen=True):
     """Where calls to it go, as ``to`` of a gateway; None for a carrier with ``gateways``, or that only sends calls."""
     gateways: tuple[Gateway, ...] = ()
     """Its places, where there are several."""
-    transport: Literal["udp", "tcp", "tls"] = "udp"
-    """How calls go to it; other than by UDP only where sip.listen has that transport."""
+    transport: Literal["udp", "tcp", "tls", "any"] = "udp"
+    """How calls go to it; other than by UDP only where sip.listen has that transport. ``any``: as the NAPTR and SRV
+    records of its name want it (RFC 3263), of those that we have."""
     certificate_name: str | None = None
     """The name that its TLS certificate must have, when it is not the address of ``to``."""
     nat: bool = False

@@ -78,7 +78,10 @@ def _places(config: Config, path: str, trunk: Trunk) -> Iterator[Finding]:
 
 def _gateway(config: Config, path: str, gateway: Gateway) -> Iterator[Finding]:
     yield from _place(f"{path}.to", gateway.to)
-    if gateway.transport is not None and gateway.transport not in {one.transport for one in config.sip.listen}:
+    if gateway.transport is not None and gateway.transport not in {
+        "any",
+        *(one.transport for one in config.sip.listen),
+    }:
         message = f"sip.listen has no {gateway.transport}, so it cannot be spoken to a carrier"
         yield f"{path}.transport", message, f"add an entry with transport: {gateway.transport}"
     if gateway.login is not None and not _USER.fullmatch(gateway.login.user):

@@ -15,7 +15,7 @@ from config.values import Duration, Hidden
 
 Channels = Annotated[int, Meta(ge=0, le=100_000)]
 Rate = Annotated[int, Meta(ge=0, le=1000)]
-Transport = Literal["udp", "tcp", "tls"]
+Transport = Literal["udp", "tcp", "tls", "any"]
 
 
 class Login(Section, frozen=True):

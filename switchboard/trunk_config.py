@@ -47,7 +47,13 @@ def places_of(config: Config) -> Iterator[Place]:
     """Where all gateways are."""
     for trunk in config.trunks:
         for gateway in gateways_of(trunk):
-            yield named_place(gateway.to, gateway.transport or trunk.transport)
+            yield named_place(gateway.to, _transport(trunk, gateway))
+
+
+def _transport(trunk: written.Trunk, gateway: Gateway) -> str:
+    """What is asked for at a gateway; "" leaves it to DNS."""
+    wanted = gateway.transport or trunk.transport
+    return "" if wanted == "any" else wanted
 
 
 def certificate_names(config: Config) -> dict[tuple[str, int], str]:
@@ -106,7 +112,7 @@ def _site(trunk: written.Trunk, gateway: Gateway, place: str, login: Login | Non
             disabled=gateway.disabled,
         ),
         gateway.to,
-        gateway.transport or trunk.transport,
+        _transport(trunk, gateway),
         _login(gateway.login) or login,
     )
 

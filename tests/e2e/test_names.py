@@ -26,11 +26,12 @@ RECORDS = (
     f"srv-host=_sip._udp.agents.test,living.test,{LIVING},2",
     f"srv-host=_sip._udp.busy.test,living.test,{REFUSING},1",
     f"srv-host=_sip._udp.busy.test,living.test,{SECOND},2",
-    f"srv-host=_sip._udp.carrier.test,living.test,{CARRIER}",
     "host-record=near.several.test,127.0.0.5",
     "host-record=far.several.test,127.0.0.6",
     f"srv-host=_sip._udp.several.test,near.several.test,{DEAD},1",
     f"srv-host=_sip._udp.several.test,far.several.test,{LIVING},2",
+    "naptr-record=carrier.test,10,10,s,SIP+D2U,,_sip._udp.elsewhere.test",
+    f"srv-host=_sip._udp.elsewhere.test,living.test,{CARRIER}",
 )
 
 
@@ -71,7 +72,7 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
             tmp_path_factory.mktemp("switch"),
             trunks=[
                 {"name": "here", "from": ["127.0.0.0/8"]},
-                {"name": "named", "to": "carrier.test"},
+                {"name": "named", "to": "carrier.test", "transport": "any"},
                 {"name": "several", "to": "several.test"},
             ],
             numbers=[
@@ -145,7 +146,7 @@ async def test_a_503_leads_to_the_next_server(switch: RunningSwitch) -> None:
 
 
 async def test_a_carrier_is_found_by_its_name(switch: RunningSwitch) -> None:
-    """Where `to` of a trunk is a name without a port, its SRV records say where it listens."""
+    """Where `to` of a trunk is a name without a port, its NAPTR and SRV records say how and where it listens."""
     async with (
         await Phone.open("13800000004", target=switch.target, t1=0.1) as caller,
         await Phone.open(REAL, target=switch.target, port=CARRIER, t1=0.1) as carrier,

@@ -37,7 +37,7 @@ class Login(msgspec.Struct, frozen=True):
 
 
 class Site(msgspec.Struct, frozen=True):
-    """A gateway and where it is: `to` as `host`, `host:port` or `address:port`."""
+    """A gateway and where it is: `to` as `host`, `host:port` or `address:port`; `transport` "" leaves it to DNS."""
 
     gateway: Gateway
     to: str

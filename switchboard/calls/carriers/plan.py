@@ -60,7 +60,7 @@ def _destination(
 ) -> Destination:
     called = rewrite(trunk.numbers.called, number) if trunk.numbers.called else number
     seen = _seen(trunk, shown)
-    by = "" if site.transport == "udp" else f";transport={site.transport}"
+    by = "" if site.transport in ("", "udp") else f";transport={site.transport}"
     uri = f"sip:{called.replace('#', '%23')}@{trunk.domain or _authority(site, address)}{by}"
     headers, drops = _headers(gateway, trunk, site, called, seen)
     return Destination(

@@ -104,7 +104,7 @@ def _gateway(carriers: Carriers, gateway: LiveGateway, now: float) -> GatewayRep
     return GatewayReport(
         name=gateway.gateway.name,
         to=site.to if site is not None else "",
-        transport=site.transport if site is not None else "",
+        transport=(site.transport or "any") if site is not None else "",
         addresses=addresses,
         state=state,
         order=gateway.order,
