@@ -14,7 +14,8 @@ from config.findings import DIGITS, Finding, check_target, duplicates
 from config.queue_checks import queue_findings
 from config.schema import Config, Listen, Mask, Outbound, Trunk
 from config.trunk_checks import takes_calls, trunk_findings
-from media.codecs import missing
+from media.codecs import CODED, missing
+from media.formats import ANY
 
 _PIN: Final = re.compile(r"[0-9]{4,8}")
 _EXTENSION: Final = re.compile(r"\d{1,6}")
@@ -156,10 +157,13 @@ def _web(where: str, listen: Listen) -> Iterator[Finding]:
 
 
 def _codecs(config: Config) -> Iterator[Finding]:
-    """A codec that cannot be transcoded here can only be passed through, which `any` does."""
-    for codec, what in missing(config.media.codecs).items():
-        place = config.media.codecs.index(codec)
-        yield f"media.codecs[{place}]", f"{codec} cannot be transcoded here", f"install {what}, or write any"
+    """What may be spoken must be decodable here once somebody has to hear it; so must what `any` lets through."""
+    lists = [("media", config.media.codecs)]
+    lists += [(f"trunks[{n}]", trunk.codecs) for n, trunk in enumerate(config.trunks) if trunk.codecs is not None]
+    for where, codecs in lists:
+        for codec, what in missing(tuple(sorted(CODED)) if ANY in codecs else codecs).items():
+            place = codecs.index(codec) if codec in codecs else codecs.index(ANY)
+            yield f"{where}.codecs[{place}]", f"{codec} cannot be decoded here", f"install {what}"
 
 
 def _media(config: Config) -> Iterator[Finding]:
