@@ -11,8 +11,6 @@ from bench.load import Load
 from bench.sipp import Sipp
 
 FIRST_NUMBER: Final = 13_800_000_000
-REST: Final = 10.0
-"""Seconds that the switch leaves to those who pressed 1 to hang up: they keep their place, but are not called."""
 LATE: Final = 1 / 6
 """Share of the arrivals after which the first comes who will press: nobody reaches an agent before."""
 _BUFFER: Final = "4194304"
@@ -49,8 +47,8 @@ class Surge:
 
     @property
     def opens(self) -> float:
-        """Seconds from the first caller until the first agents are free: those who pressed 1 have had their rest."""
-        return self.within + (self.press_within + REST if self.pressing else 0.0) + 1.0
+        """Seconds from the first caller until the first agents are free: a second after the last has been let go."""
+        return self.within + (self.press_within if self.pressing else 0.0) + 1.0
 
     @property
     def longest(self) -> float:

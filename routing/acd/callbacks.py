@@ -1,10 +1,11 @@
 """Callbacks: who waits may hang up, and keeps the place.
 
 A callback takes its turn in the queue like any caller, so that no more callers are called back than agents are free.
-It is outside of the queue, with the same place, while it rests: shortly after it was asked for, between attempts, and
-out of hours. With `first: agent` the agent is rung, and talks to nobody until CallbackEnded or TalkEnded says how
-calling the caller went, whichever comes first; with `first: caller` the agent is kept, and CallbackEnded comes before
-the agent is rung: a caller who was reached then waits like any other, and `reached` has ended the callback.
+It is outside of the queue, with the same place, while it rests: after it was asked for until CallerCleared says that
+the caller has hung up, for CALLBACK_REST at most; between attempts; and out of hours. With `first: agent` the agent is
+rung, and talks to nobody until CallbackEnded or TalkEnded says how calling the caller went, whichever comes first; with
+`first: caller` the agent is kept, and CallbackEnded comes before the agent is rung: a caller who was reached then waits
+like any other, and `reached` has ended the callback.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Final
 from routing.acd.actions import Alert, CallbackOver, CallbackTaken, Leave, Withdraw
 from routing.acd.agents import AgentStatus
 from routing.acd.entries import Callback, CallbackOutcome, Entry
-from routing.acd.events import CallbackAsked, CallbackEnded, CallbackRestored
+from routing.acd.events import CallbackAsked, CallbackEnded, CallbackRestored, CallerCleared
 from routing.acd.floor import CALLBACK_REST, CALLING_LIMIT, CLEARING_LIMIT, OFFER_SLACK, Floor
 from routing.acd.groups import GroupStatus
 from routing.acd.presence import hung_up, refresh, unring, withdraw
@@ -116,21 +117,30 @@ def _open(x: Floor, kept: Entry, now: float, *, rests_until: float) -> None:
     register(x, kept)
     kept.group.callbacks[kept.caller] = kept
     require(kept, kept.group, now)
-    _rest(x, kept, rests_until)
+    _rest(x, kept, rests_until, clearing=True)
 
 
-def _rest(x: Floor, entry: Entry, until: float) -> None:
+def _rest(x: Floor, entry: Entry, until: float, *, clearing: bool = False) -> None:
     delist(entry)
-    assert entry.callback is not None
-    entry.callback.rests_until, entry.callback.agent, entry.callback.calling_until = until, None, inf
+    callback = entry.callback
+    assert callback is not None
+    callback.rests_until, callback.agent, callback.calling_until = until, None, inf
+    callback.clearing = clearing
     x.arm(entry)
+
+
+def cleared(x: Floor, event: CallerCleared, now: float) -> None:
+    """The caller has hung up: the callback rests no longer for that."""
+    entry = x.entries.get(event.callback)
+    if entry is not None and entry.callback is not None and entry.callback.clearing:
+        wake(x, entry, now)
 
 
 def wake(x: Floor, entry: Entry, now: float) -> None:
     """It may be a callback's turn again: it takes its place, unless it is out of hours."""
     callback, group = entry.callback, entry.group
     assert callback is not None
-    callback.rests_until, callback.closed = inf, False
+    callback.rests_until, callback.closed, callback.clearing = inf, False, False
     if not group.calls_back(x.clock, now, afresh=True):
         close(x, entry, now)
         return

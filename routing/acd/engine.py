@@ -9,7 +9,7 @@ What holds after every event (`check` says what does not):
 * An agent holds at most one offer, and none while a call is up.
 * Nobody looks for an agent while one is free who fits, but for these rules: a failed offer lets the agent rest for the
   group's `refuse_pause`, at least a second; whoever waits for a preferred agent waits for that one alone, for the
-  group's patience, as long as that agent is idle or at work on a call; a callback rests after it was asked for,
+  group's patience, as long as that agent is idle or at work on a call; a callback rests until its caller has hung up,
   between attempts, and out of hours; an agent goes to the heaviest group first.
 * Of those who could go to an agent, the best score goes first; equal scores go by arrival. The score counts all of the
   waiting, also that in other groups, and a callback has the score of its caller.
@@ -68,6 +68,7 @@ HANDLERS: Final[Mapping[type[Event], Callable[[Floor, Any, float], None]]] = {
     told.Picked: picking.picked,
     told.CallbackAsked: callbacks.asked,
     told.CallbackRestored: callbacks.restored,
+    told.CallerCleared: callbacks.cleared,
     told.CallbackEnded: callbacks.ended,
     told.TimeDue: _time_due,
 }

@@ -33,6 +33,8 @@ class Callback(msgspec.Struct):
     """It is not its turn before; infinite while it is in the queue or being called."""
     closed: bool = False
     """It rests since it is out of hours."""
+    clearing: bool = False
+    """It rests since its caller may not have hung up yet."""
     agent: AgentStatus | None = None
     """Who is on the phone while the caller is being called."""
     calling_until: float = inf

@@ -171,7 +171,13 @@ class CallbackRestored(msgspec.Struct, frozen=True, kw_only=True):
     requirement: str = ""
     attempts: int = 0
     rest: float = 0.0
-    """Nobody is called for so many seconds."""
+    """Nobody is called for so many seconds, or until CallerCleared."""
+
+
+class CallerCleared(msgspec.Struct, frozen=True):
+    """The call in which somebody asked to be called back is over: they can be called now."""
+
+    callback: str
 
 
 class CallbackEnded(msgspec.Struct, frozen=True):
@@ -188,5 +194,5 @@ class TimeDue(msgspec.Struct, frozen=True):
 Event: TypeAlias = (
     GroupSet | GroupRemoved | AgentSet | AgentRemoved | SignedIn | SignedOut | StateSet | WrapUpDone | PhoneChanged
     | CallBegan | CallOver | HoldChanged | CallerJoined | CallerGone | OfferAccepted | OfferFailed | TalkEnded | Picked
-    | CallbackAsked | CallbackRestored | CallbackEnded | TimeDue
+    | CallbackAsked | CallbackRestored | CallerCleared | CallbackEnded | TimeDue
 )  # fmt: skip

@@ -19,7 +19,7 @@ OFFER_SLACK: Final = 3.0
 LEAST_PAUSE: Final = 1.0
 """No pause after a failed offer is shorter, else a phone that is busy would be rung without end."""
 CALLBACK_REST: Final = 10.0
-"""A callback is not called earlier: the caller has to hang up first."""
+"""A callback rests so long at most for its caller to hang up, and for the line of an agent who hung up to be free."""
 CALLING_LIMIT: Final = 120.0
 """A callback's caller is called for so long at most."""
 CLEARING_LIMIT: Final = 5.0

@@ -24,7 +24,7 @@ def picked(x: Floor, event: Picked, now: float) -> None:
     take_back(x, agent)
     withdraw(x, entry, now)
     if entry.callback is not None and not entry.queued:
-        entry.callback.rests_until, entry.callback.closed = inf, False
+        entry.callback.rests_until, entry.callback.closed, entry.callback.clearing = inf, False, False
         enlist(x, entry)
     x.seeking.pop(entry, None)
     agent.rests_until = inf

@@ -107,6 +107,7 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     `priority` and `vip` are how the caller was last queued, and stay when the call is handed on.
     `account` is that of the calling phone, `browsing` the mailbox its owner goes through. `way` are the numbers, with
     extensions, of the calls that it came by when another call of ours has led to it.
+    `asked_back` are the callbacks asked for in it.
     """
 
     record: CallRecord
@@ -153,6 +154,7 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     account: str = ""
     browsing: Browsing | None = None
     way: tuple[tuple[str, str], ...] = ()
+    asked_back: tuple[str, ...] = ()
 
     def enter(self, phase: Phase) -> bool:
         """Move to `phase`; False and no change when `PHASES` does not allow it."""

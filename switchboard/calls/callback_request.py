@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from routing.acd.actions import CallbackTaken
-from routing.acd.events import CallbackRestored, CallerGone
+from routing.acd.events import CallbackRestored, CallerCleared, CallerGone
 from routing.masks.secret import RealNumber, Sealed
 from routing.numbers import normalise
 from switchboard.calls.call import Call
@@ -13,7 +13,9 @@ from switchboard.calls.exchange import CallbackRequest, Exchange
 from switchboard.store.records import CallbackRecord
 
 HANG_UP_FIRST: Final = 10.0
-"""Seconds in which one who has asked to be called back may hang up."""
+"""Seconds in which one who has asked to be called back may hang up; whoever does is called from then on."""
+MOST_WISHES: Final = 8
+"""Callbacks that one call tells the end of; of earlier ones the rest is over anyhow."""
 
 
 def request_callback(x: Exchange, call: Call, number: str, group: str, now: float) -> bool:
@@ -26,6 +28,7 @@ def request_callback(x: Exchange, call: Call, number: str, group: str, now: floa
     request = x.callbacks.get(record.id)
     if request is not None and x.settings.outbound is not None and x.desk.group(group) is not None:
         restore(x, request, now, rest=HANG_UP_FIRST)
+        _note_wish(call, record.id)
     return taken != "full"
 
 
@@ -41,9 +44,20 @@ def keep_request(x: Exchange, call: Call, action: CallbackTaken, now: float) -> 
         request.priority, request.vip, request.requirement = wait.priority, wait.vip, wait.requirement
     if x.callbacks.add(request) == "new":
         x.log("callback.requested", call_id=call.id, group=action.group, callback=action.callback)
+        _note_wish(call, action.callback)
         return True
     x.desk.tell(CallerGone(action.callback, "withdrawn"), now)
     return False
+
+
+def _note_wish(call: Call, callback: str) -> None:
+    call.asked_back = (*call.asked_back, callback)[-MOST_WISHES:]
+
+
+def caller_cleared(x: Exchange, call: Call, now: float) -> None:
+    """The call in which callbacks were asked for is over: nobody has to hang up first any more."""
+    for callback in call.asked_back:
+        x.desk.tell(CallerCleared(callback), now)
 
 
 def callback_record(

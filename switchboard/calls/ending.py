@@ -8,6 +8,7 @@ from switchboard.calls.after import caller_gone
 from switchboard.calls.audio_quality import keep_media
 from switchboard.calls.branches import cancel_invites, forget_branches
 from switchboard.calls.call import Call, Phase
+from switchboard.calls.callback_request import caller_cleared
 from switchboard.calls.carriers.live import Farewell
 from switchboard.calls.causes import MEDIA_LOST, REASON_PHRASES, Cause
 from switchboard.calls.cdr import close_segment, note_flow, write_ended, write_ending
@@ -247,3 +248,5 @@ def finish(x: Exchange, call: Call, now: float) -> None:
     x.ended += 1
     x.meter.call_ended(call.record.cause)
     x.log("call.ended", call_id=call.id, cause=call.record.cause, ended_by=call.record.ended_by)
+    if call.asked_back:
+        caller_cleared(x, call, now)

@@ -232,7 +232,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     # --- what comes late, twice, or out of nowhere ---
 
-    @rule(entry=which, agent=st.sampled_from(AGENTS), kind=st.integers(0, 4))
+    @rule(entry=which, agent=st.sampled_from(AGENTS), kind=st.integers(0, 5))
     def stray(self, entry: int, agent: str, kind: int) -> None:
         """An event that may not fit what is."""
         name = f"c{entry % (self.count + 2)}"
@@ -242,6 +242,7 @@ class QueueMachine(RuleBasedStateMachine):
             ev.TalkEnded(name, agent),
             ev.CallbackEnded(f"k{entry % (self.count + 2)}", bool(entry % 2)),
             ev.HoldChanged(agent, name, bool(entry % 2)),
+            ev.CallerCleared(f"k{entry % (self.count + 2)}"),
         ]
         self.tell(events[kind])
 
@@ -253,6 +254,13 @@ class QueueMachine(RuleBasedStateMachine):
         """Somebody presses the key."""
         self.count += 1
         self.tell(ev.CallbackAsked(self.one(self.watch.waiting, index).id, f"k{self.count}", caller))
+
+    @precondition(lambda self: self.watch.callbacks)
+    @rule(index=which)
+    def cleared(self, index: int) -> None:
+        """The call in which it was asked for is over; also long after, and again."""
+        resting = [one for one in self.watch.callbacks if one.on_the_line]
+        self.tell(ev.CallerCleared(self.one(resting or self.watch.callbacks, index).id))
 
     @precondition(lambda self: self.watch.callbacks)
     @rule(index=which, reached=st.booleans())
@@ -477,4 +485,7 @@ def _likely(watch: Watch, draw: random.Random, names: list[str], count: int) -> 
         return [ev.StateSet(agent, draw.choice(STATES), lasts=30.0)]  # type: ignore[arg-type]
     if chance < 0.84:
         return [ev.PhoneChanged(agent, False), ev.PhoneChanged(agent, True), ev.SignedIn(agent)]
-    return [ev.StateSet(agent, "idle"), ev.WrapUpDone(agent)] if chance < 0.90 else []
+    if chance < 0.90:
+        return [ev.StateSet(agent, "idle"), ev.WrapUpDone(agent)]
+    asked = [one for one in watch.callbacks if one.on_the_line]
+    return [ev.CallerCleared(draw.choice(asked).id)] if asked else []

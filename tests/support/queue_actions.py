@@ -125,6 +125,7 @@ class ToldActions(ToldEvents):
                 callback=True,
                 status="resting",
                 rests_until=self.now + CALLBACK_REST,
+                on_the_line=True,
             )
         )
 

@@ -177,6 +177,7 @@ class ToldEvents:
                 status="resting",
                 attempts=event.attempts,
                 rests_until=self.now + event.rest,
+                on_the_line=True,
             )
         )
 
@@ -247,9 +248,16 @@ class ToldEvents:
         entry = self.entries.get(event.entry)
         if entry is not None and entry.calling is agent:
             entry.status, entry.calling, entry.rests_until = "resting", None, self.now + CALLBACK_REST
+            entry.on_the_line = False
 
     def _Picked(self, event: ev.Picked) -> None:
         self._picked = event.entry
+
+    def _CallerCleared(self, event: ev.CallerCleared) -> None:
+        entry = self.entries.get(event.callback)
+        if entry is not None and entry.on_the_line:
+            entry.on_the_line = False
+            entry.rests_until = min(entry.rests_until, self.now)
 
     def _CallbackEnded(self, event: ev.CallbackEnded) -> None:
         entry = self.entries.get(event.callback)
@@ -277,7 +285,7 @@ class ToldEvents:
 
     def _attempt_failed(self, entry: SeenEntry) -> None:
         entry.attempts += 1
-        entry.calling = None
+        entry.calling, entry.on_the_line = None, False
         entry.status, entry.rests_until = "resting", self.now + entry.group.callbacks.retry_after
         if entry.attempts >= entry.group.callbacks.attempts:
             self._end(entry, "attempts")

@@ -119,6 +119,8 @@ class SeenEntry:
     patient_until: float = 0.0
     """Till then it may wait for the preferred agent alone."""
     rests_until: float = 0.0
+    on_the_line: bool = False
+    """The callback's caller has not hung up yet, as far as is known."""
     calling: SeenAgent | None = None
 
     @property

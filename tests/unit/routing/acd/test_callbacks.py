@@ -11,6 +11,7 @@ from routing.acd.events import (
     CallbackAsked,
     CallbackEnded,
     CallbackRestored,
+    CallerCleared,
     CallerGone,
     GroupSet,
     OfferAccepted,
@@ -78,6 +79,71 @@ def test_a_callback_rests_until_the_caller_has_hung_up() -> None:
     room.after(CALLBACK_REST - 0.1)
     assert room.offered("ann") == ""
     room.after(0.1)
+    assert room.offered("ann") == "b1"
+
+
+def test_the_rest_is_over_when_the_caller_has_hung_up() -> None:
+    """Before anybody behind it passes: the exact place is kept for one who hangs up at once."""
+    room = _room()
+    room.busy("ann")
+    room.joins("c1")
+    room.joins("c2")
+    room.asks_back("c1", "b1")
+    room.after(0.5)
+    assert room.say(CallerCleared("b1")) == []
+    assert room.queue() == ["b1", "c2"]
+    room.hangs_up("ann")
+    assert room.offered("ann") == "b1"
+
+
+def test_an_agent_who_is_free_is_offered_the_callback_when_the_caller_has_hung_up() -> None:
+    """Nobody waits for the rest of the rest; told again it changes nothing."""
+    room = _room()
+    room.busy("ann")
+    room.joins("c1")
+    room.asks_back("c1", "b1")
+    room.hangs_up("ann")
+    assert room.offered("ann") == ""
+    room.say(CallerCleared("b1"))
+    assert room.offered("ann") == "b1"
+    assert room.say(CallerCleared("b1")) == []
+    room.answers("ann")
+    assert room.say(CallerCleared("b1")) == []
+
+
+def test_a_rest_between_attempts_ends_by_time_alone() -> None:
+    """It has nothing to do with the call in which the callback was asked for."""
+    room = _room(attempts=2, retry_after=300.0)
+    _waiting_callback(room)
+    room.hangs_up("ann")
+    room.answers("ann")
+    room.called("b1", reached=False)
+    room.say(TalkEnded("b1", "ann"))
+    assert room.say(CallerCleared("b1")) == []
+    room.after(299.9)
+    assert room.offered("ann") == ""
+    room.after(0.1)
+    assert room.offered("ann") == "b1"
+
+
+def test_out_of_hours_a_caller_who_has_hung_up_is_not_called() -> None:
+    """The callback rests until the hours begin."""
+    room = _room(hours="mon-fri 08:00-09:00")
+    room.busy("ann")
+    room.joins("c1")
+    room.asks_back("c1", "b1")
+    room.hangs_up("ann")
+    assert room.say(CallerCleared("b1")) == []
+    room.after(20.0)
+    assert (room.queue(), room.offered("ann")) == ([], "")
+
+
+def test_a_flow_s_callback_rests_until_its_caller_has_hung_up() -> None:
+    """Though it takes its place as one from before a restart does."""
+    room = _room()
+    room.say(CallbackRestored(callback="b1", group="sales", caller=b"number", since=room.now, rest=CALLBACK_REST))
+    assert room.offered("ann") == ""
+    room.say(CallerCleared("b1"))
     assert room.offered("ann") == "b1"
 
 
