@@ -121,7 +121,8 @@ class Samples:
     def _state(self) -> dict[str, float]:
         """Tasks, threads and descriptors of all processes.
 
-        Pairs of ports for audio are opened as more are needed and kept: those that are free are left out.
+        Pairs of ports for audio are opened as more are needed and kept: those that are free are left out, and so
+        are the connections to the database, of which a pool keeps a few.
         """
         time.sleep(1.0)  # connections for the metrics are closed by then
         metrics = self._metrics()
@@ -130,7 +131,7 @@ class Samples:
             with contextlib.suppress(OSError):
                 name = short_name(command_of(pid))
                 held = 2 * pairs if name in _WITH_PORTS else 0
-                state[f"descriptors of {name}"] = len(os.listdir(f"/proc/{pid}/fd")) - held
+                state[f"descriptors of {name}"] = _descriptors(pid) - held
                 state[f"threads of {name}"] = len(os.listdir(f"/proc/{pid}/task"))
         return state
 
@@ -143,6 +144,15 @@ class Samples:
                     name = name.removeprefix("switchboard_").partition("{")[0]
                     numbers[name] = numbers.get(name, 0.0) + float(value)
         return numbers
+
+
+def _descriptors(pid: int) -> int:
+    """Open descriptors of a process, but for those of the database."""
+    count = 0
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):
+            count += ".db" not in os.readlink(entry.path)
+    return count
 
 
 def calibrate() -> float:
