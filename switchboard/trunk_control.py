@@ -65,18 +65,20 @@ class TrunkControl:
             x = self._exchange
             done: dict[str, tuple[str, ...]] = {}
 
-            def swap(now: float) -> None:
-                self._take_over(live, sources)
-                x.settings = msgspec.structs.replace(x.settings, outbound=way_out(config))
-                done.update(msgspec.to_builtins(x.carriers.change(trunks, now)))
-
-            self._run(swap)
             others = sorted(
                 name
                 for name in Config.__struct_fields__
                 if name not in TAKEN_OVER and getattr(config, name) != getattr(self.config, name)
             )
-            self.config = live
+
+            def swap(now: float) -> None:
+                # What is told of addresses meanwhile is to be added to the new sources.
+                self.config = live
+                self._take_over(live, sources)
+                x.settings = msgspec.structs.replace(x.settings, outbound=way_out(config))
+                done.update(msgspec.to_builtins(x.carriers.change(trunks, now)))
+
+            self._run(swap)
             self._log.warning("trunks.live", **{name: list(names) for name, names in done.items()}, waiting=others)
             return {**done, "waiting": others}
 

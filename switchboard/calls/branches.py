@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from switchboard.calls.carriers.live import credentials_in
+from switchboard.calls.carriers.live import Farewell, credentials_in
 from switchboard.calls.causes import CANCELLED, ELSEWHERE
 from switchboard.calls.leg import LegState
 from switchboard.calls.plan import Destination, Group, Plan
@@ -126,10 +126,14 @@ def branches_due(x: Exchange, now: float) -> None:
     """A group that was silent, or has rung, for long enough gives way to the next."""
     while (due := x.branch_heap.pop_due(now)) is not None:
         fan = due[0]
+        rest = _with_room(x, fan.rest, now)
+        if not rest:
+            # There is nobody else to be called now: who is being called may still answer.
+            continue
+        fan.rest = rest
         for branch in tuple(fan.live):
             _cancel(x, branch, CANCELLED.reason_header, now)
             _note(x, fan, branch, Failure(_sent(branch), 408), now)
-        fan.rest = _with_room(x, fan.rest, now) or fan.rest
         _next_group(x, fan, now)
 
 
@@ -150,6 +154,9 @@ def _next_group(x: Exchange, fan: Branches, now: float) -> None:
     if leg.dialog is not None:
         # An early one of those who were called before.
         x.dialogs.pop((leg.dialog.call_id, leg.local_tag), None)
+    if leg.media_open and leg.lease is not None:
+        # Whoever was given up hears the caller no more.
+        x.media.unbridge(leg.lease)
     leg.dialog, leg.early, leg.agreement, leg.media_open = None, {}, None, False
     call, call_id = x.call_of(leg), x.token()
     if call is not None:
@@ -305,4 +312,5 @@ def _refuse(x: Exchange, branch: Branch, response: Response, now: float) -> None
     else:
         dialog = Dialog.as_client(request, response, request.destination, nat=branch.found.nat)
     x.core.send_ack(dialog.ack(request.cseq, credentials_in(request)), now)
-    x.core.request(dialog.next_request("BYE", (ELSEWHERE,)), now)
+    farewell = Farewell(branch.found.gateway) if branch.found.gateway else None
+    x.core.request(dialog.next_request("BYE", (ELSEWHERE,)), now, context=farewell)

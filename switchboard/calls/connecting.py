@@ -13,7 +13,7 @@ from routing.masks.target import AorTarget, SipTarget, Target
 from switchboard.calls.answering import ALLOW, SUPPORTED, answer_caller, progress
 from switchboard.calls.branches import begin
 from switchboard.calls.call import Call, Phase
-from switchboard.calls.carriers.live import credentials_in
+from switchboard.calls.carriers.live import Farewell, credentials_in
 from switchboard.calls.carriers.plan import number_plan
 from switchboard.calls.causes import (
     CANCELLED,
@@ -233,8 +233,9 @@ def agent_timeout(x: Exchange, leg: Leg, now: float, *, unreachable: bool) -> Ca
 def refuse_late_answer(x: Exchange, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> None:
     """A 2xx that crossed our CANCEL, or of another fork: acknowledge it and hang up (RFC 3261 §13.2.2.4)."""
     dialog = _dialog_of(leg, tx, response)
-    x.core.send_ack(dialog.ack(tx.request.cseq), now)
-    x.core.request(dialog.next_request("BYE", (CANCELLED.reason_header,)), now)
+    x.core.send_ack(dialog.ack(tx.request.cseq, credentials_in(tx.request) if leg.gateway else ()), now)
+    farewell = Farewell(leg.gateway) if leg.gateway else None
+    x.core.request(dialog.next_request("BYE", (CANCELLED.reason_header,)), now, context=farewell)
     if leg.state is LegState.CANCELLING:
         leg_over(x, leg)
 

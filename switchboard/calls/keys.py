@@ -68,5 +68,7 @@ def keys_answered(x: Exchange, sending: KeysToSend, status: int, now: float) -> 
 def is_echo(leg: Leg, key: str, form: Form, now: float) -> bool:
     """Whether a key is the one that has just come in another form."""
     before = leg.key_heard
-    leg.key_heard = (key, form, now)
-    return before is not None and before[0] == key and before[1] != form and now - before[2] <= ECHO
+    echo = before is not None and before[0] == key and before[1] != form and now - before[2] <= ECHO
+    # Both forms of a press are here then: what comes next is another.
+    leg.key_heard = None if echo else (key, form, now)
+    return echo

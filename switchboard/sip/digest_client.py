@@ -101,7 +101,7 @@ class DigestClient:
         fields = parse_credentials(challenge)
         known = self._asked.get(key)
         stale = known.stale if known is not None else 0
-        if before is not None and _is_fresh(before):
+        if before is not None and _is_fresh(before, fields.get("nonce")):
             stale = stale + 1 if fields.get("stale").lower() == "true" else MAX_STALE + 1
             if stale > MAX_STALE:
                 self._asked.pop(key, None)
@@ -133,6 +133,9 @@ def _credentials(lines: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
             yield field, parse_credentials(value).get("realm"), line
 
 
-def _is_fresh(line: str) -> bool:
-    """Whether credentials answer a challenge for the first time: what refuses them refuses the password."""
-    return parse_credentials(line.partition(": ")[2]).get("nc") in ("", "00000001")
+def _is_fresh(line: str, nonce: str) -> bool:
+    """Whether what refuses these credentials refuses the password: they answered a challenge for the first time, or
+    the very `nonce` that is to be answered again.
+    """
+    answered = parse_credentials(line.partition(": ")[2])
+    return answered.get("nc") in ("", "00000001") or answered.get("nonce") == nonce

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from routing.trunks.health import PACE
-from routing.trunks.model import key_of
+from routing.trunks.model import SEPARATOR, key_of
 from routing.trunks.table import Difference, LiveGateway, TrunkTable
 from switchboard.calls.carriers.description import Login, Site, Trunk
 from switchboard.sip.digest_client import DigestClient
@@ -133,12 +133,18 @@ class Carriers:
         return lines
 
     def farewell(self, context: Farewell, sent: OutgoingRequest, response: Response, now: float) -> None:
-        """A response to the BYE of a call there: a challenge is answered once (RFC 3261 §22.2)."""
-        if response.status in (401, 407) and not context.again:
+        """A response to the BYE of a call there: a challenge is answered once (RFC 3261 §22.2), and only where the
+        carrier is. A BYE goes where the other side's Contact leads, and nobody else is to have a hash of the password.
+        """
+        if response.status in (401, 407) and not context.again and self._is_place(context.gateway, sent.destination):
             lines = self.retry(context.gateway, response, sent)
             if lines is not None:
                 context.again = True
                 self._core.request(sent.again(lines), now, context=context)
+
+    def _is_place(self, gateway: str, address: Address) -> bool:
+        """Whether one of the gateways of this one's trunk is at the host of an address."""
+        return (gateway.partition(SEPARATOR)[0], address[0], 0) in self._gateways_at
 
     def credentials(self, gateway: str, method: str, uri: str) -> tuple[str, ...]:
         """Header lines that answer a gateway's last challenge anew, before it asks."""

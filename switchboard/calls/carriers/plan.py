@@ -34,10 +34,14 @@ def number_plan(x: Exchange, target: NumberTarget, shown: str, now: float) -> Pl
         return CONGESTION if choice.reason in _BUSY else UNREACHABLE
     number = x.secrets.open(target.secret)
     clear, peer, shown = number.reveal("dial on trunk"), str(number), shown or target.shown
-    groups = []
+    groups: list[Group] = []
     for gateway in choice.gateways:
         trunk, site = carriers.trunks[gateway.trunk], carriers.site(gateway)
         assert site is not None
+        if groups and _is_secured(x, trunk) and groups[0].destinations[0].srtp != "required":
+            # All are offered what the first is, and this carrier's calls are not to go in clear.
+            x.log("trunk.passed_over", gateway=gateway.key, reason="srtp")
+            continue
         for address in carriers.places(site, now)[:MOST_ADDRESSES]:
             found = _destination(x, gateway, trunk, site, address, clear, peer, shown)
             groups.append(Group((found,), trunk.failover, trunk.silence))
@@ -76,9 +80,13 @@ def _destination(
         from_=_from(trunk, seen, x.settings.local[0]),
         gateway=gateway.key,
         codecs=trunk.codecs,
-        srtp=trunk.srtp,
+        srtp=trunk.srtp or x.settings.srtp,
         keys=trunk.keys,
     )
+
+
+def _is_secured(x: Exchange, trunk: Trunk) -> bool:
+    return (trunk.srtp or x.settings.srtp) == "required"
 
 
 def _authority(site: Site, address: Address) -> str:

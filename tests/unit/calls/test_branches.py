@@ -208,6 +208,23 @@ def test_a_group_that_rings_gives_way_when_its_time_is_over(planned: Planned) ->
     over(world, gateways)
 
 
+def test_who_was_given_up_hears_the_caller_no_more(planned: Planned) -> None:
+    """Early media ends with the group that it came from."""
+    world, gateways = planned(Group((to(AGENT),)), Group((to(PHONE),)))
+    offer = world.agent.received("INVITE")[0].body
+    world.reply(world.agent, 183, body=world.agent.answer(offer))
+    (call,) = world.exchange.calls.values()
+    assert call.agent is not None
+    assert call.agent.lease is not None
+    assert len(world.plane.named("bridge")) == 1
+    world.reply(world.agent, 503)
+    assert world.plane.named("unbridge") == [("unbridge", call.agent.lease.port)]
+    world.agent_answers(world.phone)
+    assert len(world.plane.named("bridge")) == 2
+    world.hang_up(world.phone)
+    over(world, gateways)
+
+
 def test_a_challenge_is_answered_in_the_same_dialog_of_calls(planned: Planned) -> None:
     """The same Call-ID, the next CSeq; a wrong password is not tried twice."""
     world, gateways = planned(Group((to(AGENT),)))

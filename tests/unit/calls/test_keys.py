@@ -82,3 +82,18 @@ def test_the_same_key_in_two_forms_is_one_press() -> None:
         world.advance(0.3)
     (call,) = world.exchange.calls.values()
     assert call.record.extension == keyed
+
+
+def test_two_quick_presses_in_two_forms() -> None:
+    """The second press comes soon after the first one's other form, and is a press of its own."""
+    world = World()
+    out, _ = world.dial(NUMBER)
+    world.within(world.carrier, out, "ACK", 1)
+    for n in range(6):
+        world.keys("8")
+        world.advance(0.1)
+        info = b"Signal=8\r\n"
+        world.within(world.carrier, out, "INFO", 2 + n, body=info, content_type="application/dtmf-relay")
+        world.advance(0.1)
+    (call,) = world.exchange.calls.values()
+    assert call.record.extension == "888888"

@@ -39,6 +39,18 @@ def test_not_too_many() -> None:
     assert (len(aside), aside.dropped) == (module.MOST, 5)
 
 
+def test_not_too_many_octets() -> None:
+    """Nor do large datagrams fill the memory; what was taken makes room."""
+    aside = Aside()
+    large = 60_000
+    aside.sort([(b"REGISTER %d" % number + bytes(large), HERE) for number in range(2000)])
+    assert len(aside) * large < module.MOST_OCTETS + 2 * large
+    assert aside.dropped == 2000 - len(aside)
+    aside.take(5)
+    aside.sort([(b"REGISTER late", HERE)])
+    assert aside.take(2000)[-1] == (b"REGISTER late", HERE)
+
+
 async def test_calls_come_first(bench: Bench) -> None:
     """A full batch is a crowd: its calls are served at once, its registrations a few at a time."""
     client = bench.client.getsockname()

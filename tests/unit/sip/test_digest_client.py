@@ -123,6 +123,20 @@ def test_stale_is_believed_a_few_times_only() -> None:
     assert rounds == MAX_STALE + 1
 
 
+@pytest.mark.parametrize("stale", [False, True])
+def test_a_nonce_that_is_asked_for_again_and_again(stale: bool) -> None:
+    """A used nonce that is refused and given once more, as after a change of password, does not go round for ever."""
+    peer, client = Peer(), DigestClient("we", "secret")
+    challenge = peer.challenge(stale=stale)
+    assert client.retry(response(401, *challenge), request(), "c0") is not None
+    lines: tuple[str, ...] | None = client.headers("REGISTER", URI, "c1")
+    rounds = 0
+    while lines is not None and rounds < 50:
+        rounds += 1
+        lines = client.retry(response(401, *challenge), request(lines), "c")
+    assert rounds <= MAX_STALE + 1
+
+
 def test_proxies_on_the_way_are_answered_each() -> None:
     """RFC 3665 §3.3: the second proxy's 407 is answered beside that of the first, with its next count."""
     one, other, client = Peer("one"), Peer("other"), DigestClient("we", "secret")

@@ -54,3 +54,13 @@ def test_the_file_is_taken_over(switch: ApiSwitch, admin: Client) -> None:
     assert admin("GET", "/trunks") == []
     assert len(switch.x.calls) == 1
     assert switch.x.carriers.table.calls == 1
+
+
+def test_addresses_are_told_once_the_file_is_taken_over(switch: ApiSwitch, admin: Client) -> None:
+    """Who is told where trunks are adds that to the sources of the new file, not to those of the old one."""
+    told: list[set[str]] = []
+    switch.x.carriers.learn = lambda addresses: told.append({trunk.name for trunk in switch.trunks.config.trunks})
+    more = 'trunks: [{name: south, to: "127.0.0.9:5060"}, {name: west, from: [127.0.0.8]}, '
+    (switch.directory / "switch.yaml").write_text(CONFIG.replace("trunks: [", more))
+    admin("POST", "/trunks/reload")
+    assert told == [{"bench", "south", "west"}]

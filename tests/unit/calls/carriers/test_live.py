@@ -215,6 +215,71 @@ class TestCalls:
         assert verdict.name == "OK"
         over(world)
 
+    def test_a_bye_that_is_challenged_elsewhere(self) -> None:
+        """Where the called one's Contact leads, and no gateway is, nobody gets a hash of the password."""
+        world = world_with(north(sites=(site("a", AGENT, LOGIN),)))
+        out, _ = world.dial(DIALLED)
+        offer = world.agent.requests[-1][1].body
+        contact = (f"Contact: <sip:x@{PHONE[0]}:{PHONE[1]}>",)
+        world.agent.core.respond(
+            world.agent.requests[-1][0], 200, headers=contact, body=world.agent.answer(offer), now=world.now
+        )
+        world.run()
+        world.within(world.carrier, out, "ACK", 1)
+        world.within(world.carrier, out, "BYE", 2)
+        lines = (f"Proxy-Authenticate: {one}" for one in Challenger("north", bytes(16)).challenge(0.0, "s"))
+        world.reply(world.phone, 407, headers=tuple(lines))
+        assert len(world.phone.received("BYE")) == 1
+        assert b"Digest" not in b"".join(data for source, to, data in world.sent if source == SWITCH and to == PHONE)
+        over(world)
+
+    def test_an_answer_that_crosses_the_cancel_is_ended_with_the_password(self) -> None:
+        """Else the carrier would go on with a call, and charge for it, that is over here."""
+        world = world_with(north(sites=(site("a", AGENT, LOGIN),)))
+        challenger = Challenger("north", bytes(16))
+        _, tx = world.dial(DIALLED)
+        lines = tuple(f"Proxy-Authenticate: {one}" for one in challenger.challenge(0.0, "s"))
+        world.reply(world.agent, 407, headers=lines)
+        world.reply(world.agent, 180)
+        world.lost = lambda destination, data: data.startswith(b"CANCEL") and destination == AGENT
+        world.carrier.core.cancel(tx, world.now)
+        world.run()
+        world.agent_answers()
+        assert "Digest" in (world.agent.acks[-1].headers.get("proxy-authorization") or "")
+        world.reply(world.agent, 407, headers=lines)
+        assert "Digest" in (world.agent.received("BYE")[-1].headers.get("proxy-authorization") or "")
+        assert len(world.agent.received("BYE")) == 2
+        world.reply(world.agent, 200)
+        over(world)
+
+    def test_no_way_on_to_a_full_gateway_from_a_silent_one(self) -> None:
+        """Who is slow is still waited for, as nobody else can be called."""
+        limited = site("b", PHONE, order=2, limits=Limits(channels=1))
+        world = world_with(north(sites=(site("a", AGENT, order=1), limited), silence=3.0))
+        for _ in range(2):
+            world.dial(DIALLED)
+        world.reply(world.agent, 503, index=0)
+        world.agent_answers(world.phone)
+        world.lost = lambda destination, data: destination == AGENT
+        world.advance(3.5)
+        assert len(invites(world.phone)) == 1
+        world.lost = lambda destination, data: False
+        world.advance(1.0)
+        world.agent_answers(world.agent)
+        assert status(world) == 200
+        world.hang_up(world.agent)
+        world.hang_up(world.phone)
+        over(world)
+
+    def test_no_call_in_clear_by_a_carrier_that_is_to_be_secured(self) -> None:
+        """What the first carrier was offered in clear does not go on to one whose calls are secured."""
+        south = Trunk("south", PHONE, False, srtp="required")
+        world = world_with(north(sites=(site("a", AGENT),)), south, names="north,south")
+        world.dial(DIALLED)
+        world.reply(world.agent, 503)
+        assert (len(invites(world.phone)), status(world)) == (0, 503)
+        over(world)
+
     def test_a_name_leads_where_dns_says(self) -> None:
         """The name stands in the URI; nothing is known of it yet, so that nobody is called."""
         named = Site(Gateway(name="a"), "3com.example:5070")
