@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 import typer
 
-from switchboard.command_line import ConfigOption, load, refuse
-from switchboard.ops.control_client import NotRunning, Refused, ask
-from switchboard.store.store import CONTROL_NAME
+from switchboard.command_line import ConfigOption, asked
 
 app = typer.Typer(
     name="certificates",
@@ -38,11 +35,5 @@ Examples:
 @app.command(help=_RELOAD_HELP)
 def reload(config: ConfigOption = None) -> None:
     """Have certificate and key read anew."""
-    path = Path(load(config).store.directory, CONTROL_NAME)
-    try:
-        ask(path, "reload-certificates")
-    except NotRunning as problem:
-        refuse(f"{problem}; is it running on this store? (switchboard run)")
-    except Refused as problem:
-        refuse(str(problem))
+    asked(config, "reload-certificates")
     typer.echo("new connections are shown the new certificate")

@@ -24,6 +24,7 @@ from switchboard.store.keys import KeyFileError, load_vault
 from switchboard.store.store import CONTROL_NAME, DATABASE_NAME
 
 CONTROL_SECONDS: Final = 30.0
+NO_ANSWER: Final = "no proper answer"
 MAX_ROWS: Final = 10_000
 
 ConfigOption = Annotated[
@@ -130,39 +131,6 @@ def show_json(value: object) -> None:
     typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
-class Reply(msgspec.Struct):
-    """What the running switch answers to a command."""
-
-    ok: bool
-    result: dict[str, object] = {}
-    error: str = ""
-
-
-class NoSwitchError(Exception):
-    """No switch runs on the store."""
-
-
-class UnheardError(Exception):
-    """The running switch could not be told, or did not do it; the text says why."""
-
-
-def ask_switch(directory: Path, command: str, values: object = None, seconds: float = CONTROL_SECONDS) -> Reply:
-    """Send a command with its values to the switch that runs on a store; what it answered.
-
-    Raises `NoSwitchError` or `UnheardError`.
-    """
-    given = values if isinstance(values, dict) else {}
-    try:
-        result = ask(directory / CONTROL_NAME, command, timeout=seconds, **given)
-        return Reply(True, msgspec.convert(result or {}, dict[str, object]))
-    except NotRunning:
-        raise NoSwitchError from None
-    except Refused as problem:
-        return Reply(False, error=str(problem))
-    except msgspec.MsgspecError:
-        raise UnheardError("no proper answer") from None
-
-
 def asked(config: Path | None, command: str, **values: Any) -> object:
     """What the running switch of a configuration answers to a command; one that cannot be done ends the program."""
     store = Path(load(config).store.directory)
@@ -172,3 +140,16 @@ def asked(config: Path | None, command: str, **values: Any) -> object:
         refuse(f"{problem}; is it running on this store? (switchboard run)")
     except Refused as problem:
         refuse(str(problem))
+
+
+def told(directory: Path, command: str, **values: Any) -> str:
+    """Tells the switch that runs on a store what has changed there; why it could not, "" also where none runs."""
+    try:
+        ask(directory / CONTROL_NAME, command, timeout=CONTROL_SECONDS, **values)
+    except NotRunning:
+        return ""
+    except Refused as problem:
+        return str(problem)
+    except msgspec.MsgspecError:
+        return NO_ANSWER
+    return ""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Final, Optional
+from typing import Annotated, Final, Optional
 
 import msgspec
 import typer
 
-from switchboard.command_line import ConfigOption, FormatOption, LimitOption, columns, load, refuse, show_json
-from switchboard.ops.control_client import NotRunning, Refused, ask
-from switchboard.store.store import CONTROL_NAME
+from switchboard.command_line import ConfigOption, FormatOption, LimitOption, asked, columns, refuse, show_json
 
 app = typer.Typer(
     name="registrations",
@@ -81,7 +78,7 @@ def list_phones(
     form: FormatOption = "text",
 ) -> None:
     """List the phones that are registered."""
-    found = msgspec.convert(_asked(config, "registrations", most=limit, after=after), Listing)
+    found = msgspec.convert(asked(config, "registrations", most=limit, after=after), Listing)
     if form == "json":
         show_json(found.phones)
         return
@@ -99,7 +96,7 @@ def list_phones(
 @app.command(help=_SHOW_HELP)
 def show(account: Account, config: ConfigOption = None, form: FormatOption = "text") -> None:
     """Show the phones of one account."""
-    found = msgspec.convert(_asked(config, "registrations", account=account), Listing)
+    found = msgspec.convert(asked(config, "registrations", account=account), Listing)
     if form == "json":
         show_json(found.phones)
         return
@@ -128,17 +125,7 @@ def remove(
     config: ConfigOption = None,
 ) -> None:
     """Take away the registration of a phone, or of all phones of an account."""
-    count = _asked(config, "remove-registration", account=account, contact=contact or "")
+    count = asked(config, "remove-registration", account=account, contact=contact or "")
     if not count:
         refuse(f"no such phone of {account} is registered; see: switchboard registrations show {account}")
     typer.echo(f"{count} phone{'' if count == 1 else 's'} of {account} registered no more")
-
-
-def _asked(config: Path | None, command: str, **values: Any) -> object:
-    store = Path(load(config).store.directory)
-    try:
-        return ask(store / CONTROL_NAME, command, **values)
-    except NotRunning as problem:
-        refuse(f"{problem}; is it running on this store? (switchboard run)")
-    except Refused as problem:
-        refuse(str(problem))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 import typer
 
 from switchboard.calls.carriers.report import Counted, GatewayReport, RegistrationReport, TrunkReport
-from switchboard.command_line import ConfigOption, FormatOption, columns, load, refuse, show_json
-from switchboard.ops.control_client import NotRunning, Refused, ask
-from switchboard.store.store import CONTROL_NAME
+from switchboard.command_line import ConfigOption, FormatOption, asked, columns, refuse, show_json
 
 app = typer.Typer(
     name="trunks",
@@ -69,7 +66,7 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A trunk, or T
 @app.command(name="list", help=_LIST_HELP)
 def list_trunks(config: ConfigOption = None, form: FormatOption = "text") -> None:
     """List the trunks."""
-    trunks = msgspec.convert(_asked(config, "trunks"), list[TrunkReport])
+    trunks = msgspec.convert(asked(config, "trunks"), list[TrunkReport])
     if form == "json":
         show_json(trunks)
         return
@@ -81,7 +78,7 @@ def list_trunks(config: ConfigOption = None, form: FormatOption = "text") -> Non
 @app.command(help=_SHOW_HELP)
 def show(name: NameArgument, config: ConfigOption = None, form: FormatOption = "text") -> None:
     """Show one trunk."""
-    trunk = msgspec.convert(_asked(config, "trunk", trunk=name.partition("/")[0]), TrunkReport)
+    trunk = msgspec.convert(asked(config, "trunk", trunk=name.partition("/")[0]), TrunkReport)
     if form == "json":
         show_json(trunk)
         return
@@ -99,21 +96,21 @@ def show(name: NameArgument, config: ConfigOption = None, form: FormatOption = "
 @app.command(help=_DISABLE_HELP)
 def disable(name: NameArgument, config: ConfigOption = None) -> None:
     """Make no new calls by a trunk or gateway."""
-    _asked(config, "switch-trunk", trunk=name, on=False)
+    asked(config, "switch-trunk", trunk=name, on=False)
     typer.echo(f"{name} is disabled; calls that are up go on")
 
 
 @app.command(help=_ENABLE_HELP)
 def enable(name: NameArgument, config: ConfigOption = None) -> None:
     """Use a trunk or gateway again."""
-    _asked(config, "switch-trunk", trunk=name, on=True)
+    asked(config, "switch-trunk", trunk=name, on=True)
     typer.echo(f"{name} is enabled")
 
 
 @app.command(help=_RELOAD_HELP)
 def reload(config: ConfigOption = None) -> None:
     """Have the trunks of the configuration file read anew."""
-    done = msgspec.convert(_asked(config, "reload-trunks"), dict[str, list[str]])
+    done = msgspec.convert(asked(config, "reload-trunks"), dict[str, list[str]])
     if faults := done.get("refused"):
         refuse("\n".join([*faults, "nothing has changed"]))
     told = [f"{word} {', '.join(done[word])}" for word in ("added", "changed", "removed") if done[word]]
@@ -150,13 +147,3 @@ def _gateway(one: GatewayReport) -> tuple[str, ...]:
     where = ", ".join(one.addresses) or "unknown"
     at = where if one.to in one.addresses else f"{one.to} ({where})"
     return one.name, one.state + registered, str(one.order), str(one.weight), *_counted(one.counted), at
-
-
-def _asked(config: Path | None, command: str, **values: Any) -> object:
-    store = Path(load(config).store.directory)
-    try:
-        return ask(store / CONTROL_NAME, command, **values)
-    except NotRunning as problem:
-        refuse(f"{problem}; is it running on this store? (switchboard run)")
-    except Refused as problem:
-        refuse(str(problem))

@@ -16,15 +16,13 @@ from switchboard.command_line import (
     ConfigOption,
     FormatOption,
     LimitOption,
-    NoSwitchError,
     Opened,
-    UnheardError,
-    ask_switch,
     columns,
     local_time,
     opened,
     refuse,
     show_json,
+    told,
 )
 from switchboard.passwords import LONGEST, hash_password, new_password, password_fault
 from switchboard.store.audit import AuditEntry, AuditLog
@@ -155,16 +153,9 @@ class Desk(NamedTuple):
 
     def tell(self, user: UserRow) -> None:
         """Have the running switch end what the account is signed in to; it needs no telling of anything else."""
-        try:
-            reply = ask_switch(self.store.directory, "users-changed", {"users": [user.id]})
-            problem = "" if reply.ok else reply.error
-        except NoSwitchError:
-            problem = ""
-        except UnheardError as error:
-            problem = str(error)
-        if problem:
-            told = f"the running switch could not be told ({problem}); who is signed in stays so for some minutes"
-            typer.echo(told, err=True)
+        if problem := told(self.store.directory, "users-changed", users=[user.id]):
+            words = f"the running switch could not be told ({problem}); who is signed in stays so for some minutes"
+            typer.echo(words, err=True)
 
 
 @contextmanager

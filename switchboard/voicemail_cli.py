@@ -19,16 +19,14 @@ from switchboard.command_line import (
     ConfigOption,
     FormatOption,
     LimitOption,
-    NoSwitchError,
     Opened,
-    UnheardError,
-    ask_switch,
     columns,
     local_time,
     opened,
     reason_of,
     refuse,
     show_json,
+    told,
 )
 from switchboard.store.records import MessageState, utc_us
 from switchboard.store.voicemail import Message, MessageRepository
@@ -196,14 +194,7 @@ def _mark(store: Opened, message: Message, state: MessageState) -> None:
         typer.echo(f"message {record.id} was {state} already")
         return
     typer.echo(f"message {record.id} in {record.box} is {state} now")
-    try:
-        reply = ask_switch(store.directory, "voicemail-changed", {"messages": {record.id: state}})
-        problem = "" if reply.ok else reply.error
-    except NoSwitchError:
-        problem = ""
-    except UnheardError as error:
-        problem = str(error)
-    if problem:
+    if problem := told(store.directory, "voicemail-changed", messages={record.id: state}):
         typer.echo(f"the running switch did not take this over ({problem}); it reads it at its next start", err=True)
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 import msgspec
 import typer
 
-from switchboard.command_line import ConfigOption, FormatOption, columns, load, refuse, show_json
+from switchboard.command_line import ConfigOption, FormatOption, asked, columns, refuse, show_json
 from switchboard.flows_cli.application import app
-from switchboard.ops.control_client import NotRunning, Refused, ask
-from switchboard.store.store import CONTROL_NAME
 
 _LIST_HELP: Final = """List the flows of the running switch: each version that is live, and how many calls are in it.
 
@@ -62,7 +59,7 @@ class Reloaded(msgspec.Struct):
 @app.command(name="list", help=_LIST_HELP)
 def list_live(config: ConfigOption = None, form: FormatOption = "text") -> None:
     """List the flows of the running switch."""
-    shelf = msgspec.convert(_asked(config, "flows"), Shelf)
+    shelf = msgspec.convert(asked(config, "flows"), Shelf)
     if form == "json":
         show_json(shelf.flows)
         return
@@ -77,7 +74,7 @@ def list_live(config: ConfigOption = None, form: FormatOption = "text") -> None:
 @app.command(help=_RELOAD_HELP)
 def reload(config: ConfigOption = None) -> None:
     """Have the flow files read now."""
-    done = msgspec.convert(_asked(config, "reload-flows"), Reloaded)
+    done = msgspec.convert(asked(config, "reload-flows"), Reloaded)
     if done.refused:
         refuse("\n".join((*done.refused, "nothing changed: the flows that were live stay live")))
     told = [f"{word}: {', '.join(names)}" for word, names in _changes(done) if names]
@@ -86,13 +83,3 @@ def reload(config: ConfigOption = None) -> None:
 
 def _changes(done: Reloaded) -> tuple[tuple[str, list[str]], ...]:
     return ("added", done.added), ("changed", done.changed), ("removed", done.removed)
-
-
-def _asked(config: Path | None, command: str) -> object:
-    path = Path(load(config).store.directory, CONTROL_NAME)
-    try:
-        return ask(path, command)
-    except NotRunning:
-        refuse(f"no switch is running on {path.parent}; start it, or name its configuration with --config")
-    except Refused as problem:
-        refuse(f"the switch refuses: {problem}")

@@ -5,19 +5,22 @@ from __future__ import annotations
 import getpass
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final, Optional
+from typing import Annotated, Any, Final, Optional
 
+import msgspec
 import typer
 
 from config.trunk_checks import takes_calls
 from routing.masks import AorTarget, Binding, NumberTarget, Party, SipTarget, Vault
 from routing.masks.binding import extension_id
 from routing.numbers import canonical_number, fold_digits
-from switchboard.command_line import CONTROL_SECONDS, NoSwitchError, Opened, UnheardError, ask_switch
+from switchboard.command_line import CONTROL_SECONDS, NO_ANSWER, Opened
+from switchboard.ops.control_client import NotRunning, Refused, ask
 from switchboard.store.mask_fields import FieldReader
 from switchboard.store.mask_pools import MaskPools
 from switchboard.store.masks import MOST_IDS
 from switchboard.store.records import utc_us
+from switchboard.store.store import CONTROL_NAME
 
 app: Final = typer.Typer(
     name="masks",
@@ -102,7 +105,7 @@ def masked(party: Party, vault: Vault) -> str:
 def tell_of(directory: Path, bindings: Sequence[str]) -> str:
     """Tell the running switch which bindings changed, or to read all when they are many; what came of it."""
     if len(bindings) <= MOST_IDS:
-        answer = tell_switch(directory, "masks-changed", {"bindings": list(bindings)})
+        answer = tell_switch(directory, "masks-changed", bindings=list(bindings))
         if "unknown command" not in answer:
             return answer
     return tell_switch(directory, "reload-masks")
@@ -110,17 +113,18 @@ def tell_of(directory: Path, bindings: Sequence[str]) -> str:
 
 def tell_of_pools(directory: Path) -> str:
     """Tell the running switch that pools changed; what came of it."""
-    return tell_switch(directory, "masks-changed", {"pools": True})
+    return tell_switch(directory, "masks-changed", pools=True)
 
 
-def tell_switch(directory: Path, command: str, values: object = None, seconds: float = CONTROL_SECONDS) -> str:
+def tell_switch(directory: Path, command: str, *, seconds: float = CONTROL_SECONDS, **values: Any) -> str:
     """Send a command to the switch that runs on this store; what came of it, in words."""
     try:
-        reply = ask_switch(directory, command, values, seconds)
-    except NoSwitchError:
+        answer = ask(directory / CONTROL_NAME, command, timeout=seconds, **values)
+        known = msgspec.convert(answer or {}, dict[str, object]).get("bindings", "unknown")
+    except NotRunning:
         return "no switch is running on this store; the next start reads them"
-    except UnheardError as error:
-        return f"the running switch could not be told ({error}); it reads them at its next start"
-    if not reply.ok:
-        return f"the running switch did not take them: {reply.error}"
-    return f"the running switch uses them now ({reply.result.get('bindings', 'unknown')} bindings in all)"
+    except Refused as problem:
+        return f"the running switch did not take them: {problem}"
+    except msgspec.MsgspecError:
+        return f"the running switch could not be told ({NO_ANSWER}); it reads them at its next start"
+    return f"the running switch uses them now ({known} bindings in all)"
