@@ -37,10 +37,11 @@ from switchboard.backends import Backends
 from switchboard.calendar import Calendar
 from switchboard.calls.auto_answer import auto_answer_lines
 from switchboard.calls.engine import CallEngine
-from switchboard.calls.exchange import Exchange, Settings
+from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow_shelf import FlowShelf
 from switchboard.calls.mailbox import Pins
 from switchboard.calls.message_waiting import tell_waiting
+from switchboard.calls.settings import Settings
 from switchboard.directory import Directory, Services, build_plan
 from switchboard.edge_metrics import measure_edge
 from switchboard.flow_reload import FlowReload

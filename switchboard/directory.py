@@ -11,7 +11,7 @@ from routing.masks.check_digit import Check
 from routing.masks.secret import Party
 from routing.masks.table import MaskTable
 from routing.trunks import Trunks
-from switchboard.calls.exchange import NO_SERVICE, Service
+from switchboard.calls.settings import NO_SERVICE, Service
 
 
 class Directory:

@@ -9,7 +9,8 @@ from routing.acd.events import CallbackRestored, CallerCleared, CallerGone
 from routing.masks.secret import RealNumber, Sealed
 from routing.numbers import normalise
 from switchboard.calls.call import Call
-from switchboard.calls.exchange import CallbackRequest, Exchange
+from switchboard.calls.exchange import Exchange
+from switchboard.calls.neighbours import CallbackRequest
 from switchboard.store.records import CallbackRecord
 
 HANG_UP_FIRST: Final = 10.0

@@ -27,7 +27,7 @@ from switchboard.calls.causes import (
 )
 from switchboard.calls.cdr import add_leg, leg_record, open_segment, write_snapshot
 from switchboard.calls.ending import agent_began, drop_agent, leg_over
-from switchboard.calls.exchange import Address, Exchange
+from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.masked import note_put_through
 from switchboard.calls.negotiation import lease_media, make_answer, make_offer, open_media, take_answer
@@ -36,6 +36,7 @@ from switchboard.calls.reaching import reach
 from switchboard.calls.recording import talk_begins
 from switchboard.calls.securing import policy_of
 from switchboard.calls.session_timers import session_answered
+from switchboard.calls.settings import Address
 from switchboard.calls.webrtc import is_browser, media_for
 from switchboard.calls.wiring import settle
 from switchboard.sip.binding import Binding, by_preference

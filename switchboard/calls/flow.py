@@ -14,11 +14,12 @@ from switchboard.calls.causes import FLOW_ERROR, TOO_LONG, UNKNOWN, Cause
 from switchboard.calls.cdr import open_segment
 from switchboard.calls.connecting import abandon_attempt, outcome_of
 from switchboard.calls.ending import end_call, end_leg, part_from_agent
-from switchboard.calls.exchange import NO_SERVICE, Exchange
+from switchboard.calls.exchange import Exchange
 from switchboard.calls.negotiation import take_keys
 from switchboard.calls.performing import perform, play_prepared
 from switchboard.calls.queue_sounds import prepared
 from switchboard.calls.queueing import talked
+from switchboard.calls.settings import NO_SERVICE
 from switchboard.calls.sounds import Prepared
 from switchboard.store.records import EndedBy
 

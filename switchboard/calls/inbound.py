@@ -28,7 +28,7 @@ from switchboard.calls.causes import (
 from switchboard.calls.cdr import leg_record, record_caller
 from switchboard.calls.connecting import invite_agent, outcome_of
 from switchboard.calls.ending import agent_began, end_call
-from switchboard.calls.exchange import NO_SERVICE, PHONES, Exchange
+from switchboard.calls.exchange import PHONES, Exchange
 from switchboard.calls.flow import nobody, start_flow
 from switchboard.calls.identity import caller_of, user_of
 from switchboard.calls.leg import Leg
@@ -39,6 +39,7 @@ from switchboard.calls.reliable import not_taken
 from switchboard.calls.replaces import replace_leg
 from switchboard.calls.securing import policy_of
 from switchboard.calls.session_timers import too_brief
+from switchboard.calls.settings import NO_SERVICE
 from switchboard.calls.webrtc import WebMedia
 from switchboard.sip.errors import SipError
 from switchboard.sip.flow import WebAddress

@@ -9,7 +9,8 @@ from routing.masks.secret import Party, Sealed
 from routing.masks.target import Target
 from switchboard.calls.call import Call
 from switchboard.calls.causes import DECLINED, GONE, UNKNOWN, Cause
-from switchboard.calls.exchange import NO_SERVICE, PHONES, Exchange
+from switchboard.calls.exchange import PHONES, Exchange
+from switchboard.calls.settings import NO_SERVICE
 from switchboard.store.records import RefusalRecord, encode_refusal
 from switchboard.store.segments import Kind
 

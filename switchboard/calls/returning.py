@@ -20,8 +20,9 @@ from switchboard.sip.uri import same_uri
 
 if TYPE_CHECKING:
     from switchboard.calls.call import Call
-    from switchboard.calls.exchange import Address, Exchange
+    from switchboard.calls.exchange import Exchange
     from switchboard.calls.leg import Leg
+    from switchboard.calls.settings import Address
 
 MOST: Final = 20_000
 """Absences kept; the endpoints of the WebRTC edge bound them already."""

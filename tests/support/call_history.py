@@ -18,7 +18,7 @@ from routing.masks.secret import RealNumber
 from routing.masks.target import SipTarget
 from routing.trunks import Trunks
 from switchboard.calls.call import Call, Phase
-from switchboard.calls.exchange import Service
+from switchboard.calls.settings import Service
 from switchboard.directory import Directory
 from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.sip.transaction.client import ClientTransaction

@@ -25,11 +25,13 @@ from routing.masks.table import MaskTable
 from routing.masks.target import AorTarget, NumberTarget, SipTarget
 from routing.trunks import Trunks
 from switchboard.accounts import Accounts
+from switchboard.calls.carriers.description import Trunk
 from switchboard.calls.desk import Desk
 from switchboard.calls.engine import CallEngine
-from switchboard.calls.exchange import Address, Exchange, Service, Settings, Trunk
+from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow_shelf import FlowShelf
 from switchboard.calls.reliable import Mode
+from switchboard.calls.settings import Address, Service, Settings
 from switchboard.directory import Directory
 from switchboard.sip.core import SipCore
 from switchboard.sip.events import (

@@ -7,7 +7,7 @@ from routing.masks.check_digit import digit_of
 from routing.masks.table import MaskTable
 from routing.masks.target import AorTarget
 from routing.trunks import Trunks
-from switchboard.calls.exchange import NO_SERVICE, Service
+from switchboard.calls.settings import NO_SERVICE, Service
 from switchboard.directory import Directory, Services, build_plan
 
 NUMBERS = (

@@ -9,9 +9,9 @@ import pytest
 from media.formats import Codec
 from media.offer_answer import Remote, read_remote
 from switchboard.calls.call import Call
-from switchboard.calls.exchange import Service
 from switchboard.calls.negotiation import make_offer
 from switchboard.calls.recording import start_recording
+from switchboard.calls.settings import Service
 from switchboard.calls.wiring import control_of, rewire
 from tests.support.exchange import Peer, World
 

@@ -9,7 +9,7 @@ import pytest
 from ivr_flows.loader import parse_flow
 from routing.masks.binding import Binding
 from switchboard.calls.cdr import MAX_LEGS, MAX_SEGMENTS
-from switchboard.calls.exchange import Service
+from switchboard.calls.settings import Service
 from tests.support.exchange import AGENT, NUMBER, Team, World
 
 MEMBERS = tuple(f"sip:{name}@{AGENT[0]}:{AGENT[1]}" for name in ("one", "two"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from routing.acd.model import Announcements, CallbackRules, Group
+from switchboard.calls.carriers.description import Trunk
 from switchboard.calls.commands import Actor, Back, CommandError, Consult, Hold, Supervise, Transfer
 from switchboard.calls.control import command
-from switchboard.calls.exchange import Trunk
 from tests.support.desk_agreement import disagreements
 from tests.unit.calls.queue_stage import QueueStage, rules
 from tests.unit.calls.test_calling_back import AGENT_FIRST, CALLER_FIRST, asked, free

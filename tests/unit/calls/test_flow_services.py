@@ -7,7 +7,7 @@ import pytest
 
 from ivr_flows.loader import parse_flow
 from media.control import Digit
-from switchboard.calls.exchange import Service
+from switchboard.calls.settings import Service
 from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.store.records import decode_snapshot
 from switchboard.store.segments import Kind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from switchboard.calls.exchange import Trunk
+from switchboard.calls.carriers.description import Trunk
 from switchboard.calls.phones import PhoneSources
 from switchboard.sip.flow import TcpAddress, TlsAddress, on_transport
 from switchboard.sip.outgoing import OutgoingRequest

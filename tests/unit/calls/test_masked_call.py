@@ -9,8 +9,10 @@ from routing.masks.binding import Binding
 from routing.masks.policy import CallbackRule, Policy
 from routing.masks.secret import RealNumber
 from switchboard.calls.call import Call
-from switchboard.calls.exchange import PHONES, Service, Trunk
+from switchboard.calls.carriers.description import Trunk
+from switchboard.calls.exchange import PHONES
 from switchboard.calls.masked import find_masked
+from switchboard.calls.settings import Service
 from switchboard.store.segments import Kind
 from tests.support.exchange import AGENT, NUMBER, PHONE, Team, World
 

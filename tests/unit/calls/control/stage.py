@@ -17,8 +17,8 @@ from routing.trunks import Trunks
 from switchboard.calls.call import Call, Control
 from switchboard.calls.commands import Actor, Command, CommandError, Done
 from switchboard.calls.control import command
-from switchboard.calls.exchange import NoDesk
 from switchboard.calls.leg import Leg
+from switchboard.calls.neighbours import NoDesk
 from switchboard.calls.news import CallNews, News
 from switchboard.calls.serving import PERFORM
 from switchboard.directory import Directory
