@@ -15,7 +15,7 @@ from switchboard.calls.settings import NO_SERVICE, Service
 
 
 class Directory:
-    """Implements `calls.exchange.Routing` from memory; a reload swaps the mask table at once."""
+    """Implements `calls.neighbours.Routing` from memory; a reload swaps the mask table at once."""
 
     def __init__(self, plan: DialPlan, trunks: Trunks, masks: MaskTable) -> None:
         self.masks = masks

@@ -10,7 +10,7 @@ from switchboard.ops.log import get_logger
 
 
 class CachedVoice:
-    """Implements `calls.exchange.Voice`."""
+    """Implements `calls.neighbours.Voice`."""
 
     def __init__(self, cache: SpeechCache) -> None:
         self._cache = cache

@@ -50,7 +50,7 @@ _PERFORM: Final = cast(
 
 
 class Desk:
-    """Implements `calls.exchange.Desk`; all methods belong into the loop's order of events."""
+    """Implements `calls.neighbours.Desk`; all methods belong into the loop's order of events."""
 
     def __init__(self, exchange: Exchange, engine: Engine) -> None:
         """`exchange` is told where the desk is."""

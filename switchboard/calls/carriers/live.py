@@ -1,7 +1,7 @@
 """The carriers of a running switch: channels and health of their gateways, our registrations and accounts there.
 
-Implements `calls.exchange.Gateways`. Requests of its own (REGISTER, OPTIONS) go out in transactions whose context is an
-`Enrolment` or a `Probe`; one deadline, `due`, stands for all its timers. Nothing here ever fails a call.
+Implements `calls.neighbours.Gateways`. Requests of its own (REGISTER, OPTIONS) go out in transactions whose context is
+an `Enrolment` or a `Probe`; one deadline, `due`, stands for all its timers. Nothing here ever fails a call.
 """
 
 from __future__ import annotations

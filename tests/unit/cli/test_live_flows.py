@@ -63,4 +63,4 @@ def test_without_a_switch_there_is_nothing_to_list(tmp_path: Path) -> None:
     config.write_text(f"store: {{directory: {tmp_path}}}\n")
     done = CliRunner().invoke(app, ["list", "--config", str(config)])
     assert done.exit_code == 1
-    assert "no switch is running" in done.output
+    assert "no switch answers" in done.output
