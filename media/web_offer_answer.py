@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from media.description import format_lines
+from media.formats import Codec
 from media.ice_dtls import PROTOCOL, OwnTransport, Setup, transport_lines
-from media.offer_answer import Codec, format_lines, read_remote
+from media.remote import read_remote
 from media.sdp import Direction, Media, parse_sdp
 
 MID: Final = "0"

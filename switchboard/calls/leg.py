@@ -12,8 +12,10 @@ from typing import Final, Literal
 import msgspec
 
 from media.control import KeyForm
-from media.offer_answer import Agreement, Codec, Remote
+from media.formats import Codec
+from media.offer_answer import Agreement
 from media.plane import Lease
+from media.remote import Remote
 from media.sdes import Crypto, Policy
 from switchboard.calls.reliable import Early, Reliable
 from switchboard.calls.session_timers import Session

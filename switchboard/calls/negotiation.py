@@ -12,21 +12,19 @@ from __future__ import annotations
 from typing import Final
 
 from media.control import Wire
+from media.description import build_answer, build_offer
 from media.formats import ANY, OURS, Codec, free_payload_type, is_ours, is_wanted, same_codec
 from media.offer_answer import (
     Agreement,
-    Remote,
     agree_as_answerer,
     agree_as_offerer,
     answer_direction,
-    build_answer,
-    build_offer,
     choose,
     choose_same,
     event_format,
     event_payload_type,
-    read_remote,
 )
+from media.remote import Remote, read_remote
 from media.sdes import PLAIN
 from media.sdp import SdpError
 from switchboard.calls.exchange import Exchange

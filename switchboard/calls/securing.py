@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from media.offer_answer import Agreement, Remote
+from media.offer_answer import Agreement
+from media.remote import Remote
 from media.sdes import PLAIN, RTP, SRTP, SUITES, Crypto, Keys, Policy, Profile, offer_crypto
 from media.sdp import SdpError
 from switchboard.calls.exchange import Exchange

@@ -13,8 +13,10 @@ import msgspec
 
 from media.edge_control import Connected, Endpoint, Failed
 from media.edge_plane import EdgeLost, PeerEvent
+from media.formats import Codec
 from media.ice_dtls import SETUP_OF, OwnTransport, PeerTransport, Role, role_of
-from media.offer_answer import Agreement, Codec, Remote
+from media.offer_answer import Agreement
+from media.remote import Remote
 from media.sdp import Direction, SdpError
 from media.web_offer_answer import build_web_answer, build_web_offer
 from switchboard.calls.causes import EDGE_LOST, WEBRTC_FAILED, WEBRTC_LOST, Cause

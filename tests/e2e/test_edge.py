@@ -12,8 +12,9 @@ import pytest
 
 from bench.rtp import RtpPort
 from media.edge_control import Endpoint, Failed
+from media.formats import PCMU
 from media.ice_dtls import SETUP_OF, PeerTransport, role_of
-from media.offer_answer import PCMU, read_remote
+from media.remote import read_remote
 from media.web_offer_answer import build_web_answer, build_web_offer
 from tests.support.edge import EdgeProcess, Signalling, edge_signalling, worker_port
 from tests.support.packet_peer import PacketPeer

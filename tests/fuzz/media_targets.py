@@ -5,19 +5,12 @@ from __future__ import annotations
 import contextlib
 
 from media import control
+from media.description import build_answer, build_offer
 from media.edge_control import decode_edge_commands, decode_edge_events
 from media.framing import MAX_FRAME, ControlError, FrameReader
-from media.offer_answer import (
-    agree_as_answerer,
-    agree_as_offerer,
-    answer_direction,
-    build_answer,
-    build_offer,
-    choose,
-    event_payload_type,
-    read_remote,
-)
+from media.offer_answer import agree_as_answerer, agree_as_offerer, answer_direction, choose, event_payload_type
 from media.recorder import protocol
+from media.remote import read_remote
 from media.rtp.dtmf import KEYS, DigitReceiver
 from media.rtp.inband import ToneReader, read
 from media.rtp.jitter import MAX_DELAY, MAX_PACKET, JitterBuffer

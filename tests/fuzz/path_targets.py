@@ -8,8 +8,10 @@ from functools import cache
 import pylibsrtp
 
 from media.codecs import CodecMissingError, Decoder, decoder
+from media.formats import OURS
 from media.ice_dtls import Candidate, Fingerprint, OwnTransport, read_candidate
-from media.offer_answer import OURS, answer_direction, choose, read_remote
+from media.offer_answer import answer_direction, choose
+from media.remote import read_remote
 from media.rtp.coded_buffer import JUMP, MAX_DELAY, CodedBuffer
 from media.sdes import OFFERED, SUITES, CryptoError, Keys, offer_crypto, parse_crypto, read_crypto, render_crypto
 from media.sdp import SdpError, parse_sdp

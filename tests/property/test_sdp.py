@@ -8,20 +8,12 @@ from aiortc.sdp import SessionDescription
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from media.formats import OURS, same_codec
+from media.description import build_answer, build_offer
+from media.formats import OURS, PCMU, Codec, same_codec
 from media.ice_dtls import Candidate, Fingerprint, OwnTransport, Setup
-from media.offer_answer import (
-    PCMU,
-    Codec,
-    agree_as_answerer,
-    agree_as_offerer,
-    answer_direction,
-    build_answer,
-    build_offer,
-    event_format,
-    read_remote,
-)
+from media.offer_answer import agree_as_answerer, agree_as_offerer, answer_direction, event_format
 from media.plane import Lease
+from media.remote import read_remote
 from media.sdp import DIRECTIONS, Direction, Media, Origin, SdpError, Session, parse_sdp
 from media.web_offer_answer import build_web_answer, build_web_offer
 from switchboard.calls.cdr import leg_record

@@ -17,7 +17,8 @@ from pathlib import Path
 import psutil
 
 from media.edge_control import Endpoint
-from media.offer_answer import PCMU, read_remote
+from media.formats import PCMU
+from media.remote import read_remote
 from media.web_offer_answer import build_web_answer
 from tests.support.edge import EdgeProcess, Signalling, edge_signalling
 from tests.support.packet_peer import PacketPeer

@@ -14,7 +14,9 @@ from ivr_flows.clock import LocalTime
 from ivr_flows.events import HttpDone
 from ivr_flows.loader import LIBRARY, load_library
 from ivr_flows.model import Flow
-from media.offer_answer import PCMA, PCMU, build_answer, build_offer, read_remote
+from media.description import build_answer, build_offer
+from media.formats import PCMA, PCMU
+from media.remote import read_remote
 from media.sdes import PLAIN as SDES_PLAIN
 from media.sdes import Policy, Profile
 from routing.acd import model as acd

@@ -11,8 +11,8 @@ import aioice
 from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
 from aiortc.rtcicetransport import RTCIceTransport
 
+from media.formats import PCMU
 from media.ice_dtls import Candidate, Fingerprint, OwnTransport, PeerTransport, Role, read_candidate
-from media.offer_answer import PCMU
 from media.web_offer_answer import build_web_offer
 
 _certificate = RTCCertificate.generateCertificate()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from media.formats import Codec
-from media.offer_answer import Remote, read_remote
+from media.remote import Remote, read_remote
 from switchboard.calls.call import Call
 from switchboard.calls.negotiation import make_offer
 from switchboard.calls.recording import start_recording

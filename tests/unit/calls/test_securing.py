@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from media.control import Unauthentic
-from media.offer_answer import Remote, read_remote
+from media.remote import Remote, read_remote
 from media.sdes import OFFERED, SUITES, Crypto, Keys, Policy, Profile
 from switchboard.calls.call import Call
 from switchboard.calls.negotiation import lease_media, make_offer

@@ -9,8 +9,9 @@ import pytest
 
 from media.edge_control import Connected, Endpoint, Failed, Fault
 from media.edge_plane import EdgeLost, PeerEvent
+from media.formats import PCMU, Codec
 from media.ice_dtls import Candidate, Fingerprint, OwnTransport, PeerTransport, Role
-from media.offer_answer import PCMU, Codec, read_remote
+from media.remote import read_remote
 from media.web_offer_answer import build_web_answer, build_web_offer
 from switchboard.calls.call import Call
 from switchboard.calls.leg import Leg

@@ -23,8 +23,9 @@ from media.edge_control import (
     Restart,
     Take,
 )
+from media.formats import PCMU
 from media.ice_dtls import PeerTransport
-from media.offer_answer import PCMU, read_remote
+from media.remote import read_remote
 from media.web_offer_answer import build_web_answer
 from tests.support.packet_peer import PacketPeer
 from tests.support.ports import WEB_FIRST, WEB_LAST

@@ -6,21 +6,17 @@ import time
 
 import pytest
 
+from media.description import build_answer, build_offer
+from media.formats import PCMA, PCMU, Codec
 from media.offer_answer import (
-    PCMA,
-    PCMU,
     Agreement,
-    Codec,
-    Remote,
     agree_as_answerer,
     agree_as_offerer,
     answer_direction,
-    build_answer,
-    build_offer,
     choose,
     event_payload_type,
-    read_remote,
 )
+from media.remote import Remote, read_remote
 from media.sdp import Direction, SdpError
 
 G729 = Codec("G729", 18)

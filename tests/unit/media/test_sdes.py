@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.offer_answer import PCMA, Remote, build_answer, build_offer, read_remote
+from media.description import build_answer, build_offer
+from media.formats import PCMA
+from media.remote import Remote, read_remote
 from media.sdes import (
     MAX_LINES,
     OFFERED,

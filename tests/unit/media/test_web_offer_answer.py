@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from aiortc.sdp import SessionDescription
 
+from media.formats import PCMA, PCMU, Codec
 from media.ice_dtls import (
     MAX_CANDIDATES,
     Candidate,
@@ -17,7 +18,7 @@ from media.ice_dtls import (
     read_candidate,
     role_of,
 )
-from media.offer_answer import PCMA, PCMU, Codec, Remote, read_remote
+from media.remote import Remote, read_remote
 from media.sdp import SdpError
 from media.web_offer_answer import build_web_answer, build_web_offer
 
