@@ -12,10 +12,10 @@ SYSTEM_PACKAGES := sip-tester espeak-ng sox dnsmasq-base baresip-core libopus0 k
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run call test check fmt bench fuzz soak clean
+.PHONY: help setup run call test check fmt bench bench-check fuzz soak clean
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 13
 
 setup: $(VENV)/.ready $(VENV)/.packages ## Make .venv, install the pinned packages and, where root, what tests need
 
@@ -70,8 +70,14 @@ check: setup $(VENV)/.ready-dev ## ruff, mypy --strict, import-linter
 fmt: setup $(VENV)/.ready-dev ## Format and fix what can be fixed
 	@$(VENV)/bin/ruff check --fix . ; $(VENV)/bin/ruff format .
 
-bench: setup ## Measure this switch with SIPp and compare with the design figures
-	@$(PY) -m bench all --self
+# Its plots need a library of their own.
+BENCH_RUNS ?= 5
+bench: setup ## Measure this switch BENCH_RUNS=5 times: bench/RESULTS.md, results.json, plots; it says how long it takes
+	@$(PIP) -e '.[bench]' || echo "note: matplotlib could not be installed; there will be no plots"
+	@$(PY) -m bench all --self --runs $(BENCH_RUNS)
+
+bench-check: setup ## Has a call become dearer since the figures committed? 40 seconds
+	@$(PY) -m bench compare
 
 SOAK_MINUTES ?= 30
 SOAK_RATE ?= 50

@@ -17,9 +17,13 @@ from rich.console import Console
 from bench import (
     acd,
     call,
+    compare,
+    even,
     extension,
+    highest,
     ivr,
     masks,
+    music,
     prompts,
     queues,
     recording,
@@ -28,6 +32,7 @@ from bench import (
     report,
     signalling,
     soak,
+    suite,
     surge,
 )
 from bench.errors import BenchError
@@ -38,7 +43,10 @@ from bench.target import Target, parse_address
 _EXAMPLES: Final = """\
 examples:
   python -m bench call                   one call through the switch that `make run` started
-  python -m bench all --self             start the switch on config/bench.yaml, measure all, compare (make bench)
+  python -m bench all --self             start the switch on config/bench.yaml, measure all five times (make bench)
+  python -m bench all --self --quick     all of it once, briefly, to see that it works
+  python -m bench all --self --runs 3 --only short,signalling,queue --beside Asterisk 127.0.0.1:5070 4711
+  python -m bench compare                has a call become dearer since bench/results.json? 40 s (make bench-check)
   python -m bench signalling --target 127.0.0.1:5060 --pid 4711 --json var/other.json
                                          any SIP server whose 4001 leads to sip:agent@127.0.0.1:5190
   python -m bench relay --self --calls 20 --hold 5
@@ -98,6 +106,19 @@ def _recording(load: Load, options: argparse.Namespace) -> Result:
     return recording.measure(load, calls, directory)
 
 
+def _even(load: Load, options: argparse.Namespace) -> Result:
+    return even.measure(load, Calls(options.calls or 800, options.rate or 80, _or(options.hold, 15.0)))
+
+
+def _music(load: Load, options: argparse.Namespace) -> Result:
+    calls, rate = options.calls or 500, options.rate or 50
+    return music.measure(load, Calls(calls, rate, _or(options.hold, calls / rate + 15.0)))
+
+
+def _highest(load: Load, options: argparse.Namespace) -> Result:
+    return highest.measure(load, options.first, options.seconds)
+
+
 def _or(value: float | None, default: float) -> float:
     return default if value is None else value
 
@@ -105,6 +126,9 @@ def _or(value: float | None, default: float) -> float:
 MEASURES: Final[dict[str, Measure]] = {
     "signalling": _signalling,
     "relay": _relay,
+    "even": _even,
+    "music": _music,
+    "highest": _highest,
     "extension": _extension,
     "ivr": _ivr,
     "prompts": _prompts,
@@ -119,7 +143,9 @@ _HELP: Final = {
     "prompts": "500 callers at once inside a flow that plays to them: cadence, packets and digits lost, CPU",
     "recording": "calls to 4005, recorded in stereo: CPU a second of call, packets lost, recordings read back",
     "queue": "calls to 4003, a group of 200 agents: CPU a call, failures, from a caller's INVITE to the agent's",
-    "all": "all of them, one after the other",
+    "even": "800 calls to 4001 whose packets come evenly spaced: losses, delay, jitter, CPU a second of call",
+    "music": "500 callers of 4004 at once: CPU a second of call, cadence, packets lost",
+    "highest": "more and more calls a second to 4001 until one fails",
 }
 
 
@@ -149,22 +175,29 @@ def parser() -> argparse.ArgumentParser:
     server = commands.add_parser("backend", help="the server that flows ask in demonstrations and tests")
     _add_backend(server)
     server.set_defaults(run=_backend)
+    everything = commands.add_parser("all", help="all, several times over", description=suite.__doc__)
+    suite.add_arguments(everything)
+    everything.set_defaults(run=suite.run)
+    since = commands.add_parser("compare", help="has a call become dearer?", description=compare.__doc__)
+    compare.add_arguments(since)
+    since.set_defaults(run=compare.run)
     for name, text in _HELP.items():
         under = commands.add_parser(name, help=text, description=text, epilog=_EXAMPLES, formatter_class=shape)
         _add_target(under)
-        if name != "all":
+        if name == "highest":
+            highest.add_arguments(under)
+        else:
             under.add_argument("--rate", type=int, help="calls a second")
+            under.add_argument("--hold", type=float, metavar="SECONDS", help="from the answer to the BYE")
             if name != "prompts":
                 under.add_argument("--calls", type=int, help="calls in all")
-            under.add_argument("--hold", type=float, metavar="SECONDS", help="from the answer to the BYE")
-        if name in ("extension", "all"):
+        if name == "extension":
             _add_extension(under)
-        if name in ("prompts", "all"):
+        if name == "prompts":
             under.add_argument("--callers", type=int, default=500, help="callers at once inside the IVR")
-        if name in ("recording", "all"):
+        if name == "recording":
             under.add_argument("--recordings", type=Path, metavar="DIR", help="where they are; known for --self")
-        under.set_defaults(run=run, measures=[name] if name in MEASURES else list(MEASURES))
-        under.set_defaults(**dict.fromkeys(("rate", "calls", "hold") if name == "all" else ()))
+        under.set_defaults(run=run, measures=[name])
     return top
 
 

@@ -45,6 +45,21 @@ LINES: Final = (
         {"Asterisk": "3.2-4.6", "FreeSWITCH": "10-15", "Sippy": "5.3", "Kamailio (proxy)": "0.55-0.98"},
     ),
     Line("signalling", "answer_ms", "signalling: INVITE to 200, mean", "ms"),
+    Line("short", "failed", "short: calls failed", "", 0),
+    Line("short", "cpu_ms_per_call", "short: CPU of a bridged call, for `bench compare`", "ms"),
+    Line("signalling600", "failed", "signalling, 600/s: calls failed", "", 0),
+    Line("signalling600", "retransmissions", "signalling, 600/s: retransmissions, both ends", "", 0),
+    Line("signalling600", "cpu_ms_per_call", "signalling, 600/s: CPU of a bridged call", "ms", 1.5, 0.8),
+    Line("signalling600", "answer_ms", "signalling, 600/s: INVITE to 200, mean", "ms"),
+    Line("highest", "rate", "highest: calls a second without a failure"),
+    Line("highest", "cpu_ms_per_call", "highest: CPU of a bridged call at this rate", "ms"),
+    Line("memory", "failed", "memory: calls failed", "", 0),
+    Line("memory", "calls", "memory: calls in progress at once"),
+    Line("memory", "kb_per_call", "memory: resident, of a call beyond the first thousand", "kB", 25),
+    Line("memory", "held_mb", "memory: of the signalling with all calls", "MB"),
+    Line("memory", "left", "memory: objects left when all calls were over", "", 0),
+    Line("memory", "second_held_percent", "memory: the same calls again add, all in progress", "%", 2),
+    Line("memory", "second_left_percent", "memory: the same calls again add, all over", "%", 2),
     Line("relay", "failed", "relay: calls failed", "", 0),
     Line("relay", "lost", "relay: packets lost, both ways", "", 0),
     Line(
@@ -60,6 +75,14 @@ LINES: Final = (
     Line("relay", "delay_p99_ms", "relay: added delay, p99", "ms"),
     Line("relay", "jitter_p50_ms", "relay: added jitter, median", "ms"),
     Line("relay", "jitter_p99_ms", "relay: added jitter, p99", "ms", 2),
+    Line("even", "failed", "relay, evenly spaced: calls failed", "", 0),
+    Line("even", "lost", "relay, evenly spaced: packets lost, both ways", "", 0),
+    Line("even", "cpu_ms_per_call_second", "relay, evenly spaced: CPU of a second of call", "ms", 1.5, 1.0),
+    Line("even", "delay_p50_ms", "relay, evenly spaced: delay, median", "ms"),
+    Line("even", "delay_p99_ms", "relay, evenly spaced: delay, p99", "ms"),
+    Line("even", "jitter_p50_ms", "relay, evenly spaced: added jitter, median", "ms"),
+    Line("even", "jitter_p99_ms", "relay, evenly spaced: added jitter, p99", "ms"),
+    Line("even", "late_p99_ms", "relay, evenly spaced: the load itself late, p99", "ms"),
     Line("extension", "failed", "extension: calls failed", "", 0),
     Line("extension", "not_reached", "extension: agents not reached", "", 0),
     Line("extension", "wrong_agent", "extension: agents reached wrongly", "", 0),
@@ -73,7 +96,7 @@ LINES: Final = (
     ),
     Line("extension", "idle_from_first_p50_ms", "transfer, idle: its first packet, median", "ms"),
     Line("extension", "from_last_p50_ms", "transfer, loaded: last packet, median", "ms"),
-    Line("extension", "from_last_p99_ms", "transfer, loaded: last packet, p99", "ms", 20),
+    Line("extension", "from_last_p99_ms", "transfer, loaded: last packet, p99", "ms", 20, 5),
     Line("extension", "from_first_p50_ms", "transfer, loaded: first packet, median", "ms"),
     Line("extension", "from_first_p99_ms", "transfer, loaded: first packet, p99", "ms"),
     Line("extension", "cpu_ms_per_call", "extension: CPU of a call, keying and relay", "ms"),
@@ -90,6 +113,18 @@ LINES: Final = (
     Line("ivr", "from_last_p99_ms", "ivr: last packet of last digit to INVITE, p99", "ms", goal=5),
     Line("ivr", "from_first_p50_ms", "ivr: its first packet, median", "ms"),
     Line("ivr", "from_first_p99_ms", "ivr: its first packet, p99", "ms"),
+    Line("music", "failed", "music: calls failed", "", 0),
+    Line("music", "absent", "music: callers not there all the time", "", 0),
+    Line("music", "lost", "music: packets lost", "", 0),
+    Line("music", "deviation_p99_ms", "music: deviation from 20 ms, p99", "ms", 5),
+    Line(
+        "music",
+        "cpu_ms_per_call_second",
+        "music: CPU of a second of call",
+        "ms",
+        0.6,
+        others={"Asterisk": "2.1", "FreeSWITCH": "3.4"},
+    ),
     Line("prompts", "failed", "prompts: calls failed", "", 0),
     Line("prompts", "absent", "prompts: callers not there all the time", "", 0),
     Line("prompts", "digits_lost", "prompts: callers with digits lost or doubled", "", 0),
@@ -105,7 +140,6 @@ LINES: Final = (
         "prompts: CPU of a second of prompt",
         "ms",
         0.6,
-        others={"Asterisk": "2.1", "FreeSWITCH": "3.4"},
     ),
     Line("prompts", "cpu_speaking_ms_per_call_second", "prompts: the same while callers speak", "ms"),
     Line("recording", "failed", "recording: calls failed", "", 0),
@@ -222,7 +256,7 @@ def broken(results: Mapping[str, Result]) -> list[str]:
         if value is None:
             faults.append(f"{line.title}: not measured")
         elif value > line.at_most:
-            faults.append(f"{line.title}: {_number(value)} {line.unit}".rstrip() + f", at most {line.at_most:g}")
+            faults.append(f"{line.title}: {number(value)} {line.unit}".rstrip() + f", at most {line.at_most:g}")
     return faults
 
 
@@ -255,13 +289,13 @@ def _coloured(line: Line, value: Figure) -> str:
     """A figure with its unit: green when it holds, red when it does not."""
     if value is None:
         return "[red]not measured[/]"
-    text = f"{_number(value)} {line.unit}".rstrip()
+    text = f"{number(value)} {line.unit}".rstrip()
     if line.at_most is None:
         return text
     return f"[green]{text}[/]" if value <= line.at_most else f"[bold red]{text}[/]"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """A figure with no more digits than it deserves."""
     return str(value) if isinstance(value, int) else f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
 

@@ -110,13 +110,7 @@ class Samples:
         return {name: pair for name, pair in pairs.items() if pair[1] > pair[0]}
 
     def _await_nothing(self) -> dict[str, float]:
-        until = time.monotonic() + _LONGEST_END
-        while True:
-            metrics = self._metrics()
-            held = {name: metrics[name] for name in HELD if metrics.get(name)}
-            if not held or time.monotonic() > until:
-                return held
-            time.sleep(0.5)
+        return await_nothing(self.url)
 
     def _state(self) -> dict[str, float]:
         """Tasks, threads and descriptors of all processes.
@@ -136,14 +130,30 @@ class Samples:
         return state
 
     def _metrics(self) -> dict[str, float]:
-        numbers: dict[str, float] = {}
-        with urllib.request.urlopen(f"{self.url}/metrics", timeout=60) as answer:  # noqa: S310 - http of our own
-            for line in answer.read().decode().splitlines():
-                if line and not line.startswith("#"):
-                    name, _, value = line.rpartition(" ")
-                    name = name.removeprefix("switchboard_").partition("{")[0]
-                    numbers[name] = numbers.get(name, 0.0) + float(value)
-        return numbers
+        return read_metrics(self.url)
+
+
+def read_metrics(url: str) -> dict[str, float]:
+    """The metrics of a switch by name, those with labels added up."""
+    numbers: dict[str, float] = {}
+    with urllib.request.urlopen(f"{url}/metrics", timeout=60) as answer:  # noqa: S310 - http of our own
+        for line in answer.read().decode().splitlines():
+            if line and not line.startswith("#"):
+                name, _, value = line.rpartition(" ")
+                name = name.removeprefix("switchboard_").partition("{")[0]
+                numbers[name] = numbers.get(name, 0.0) + float(value)
+    return numbers
+
+
+def await_nothing(url: str) -> dict[str, float]:
+    """Wait until a switch holds nothing of any call; what it still holds after the longest time that may take."""
+    until = time.monotonic() + _LONGEST_END
+    while True:
+        metrics = read_metrics(url)
+        held = {name: metrics[name] for name in HELD if metrics.get(name)}
+        if not held or time.monotonic() > until:
+            return held
+        time.sleep(0.5)
 
 
 def _descriptors(pid: int) -> int:
