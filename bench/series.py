@@ -31,7 +31,11 @@ class Spread(NamedTuple):
 def spread(values: Iterable[Figure]) -> Spread | None:
     """The spread of what was measured; nothing of nothing."""
     known = [value for value in values if value is not None]
-    return Spread(min(known), statistics.median(known), max(known), len(known)) if known else None
+    if not known:
+        return None
+    median = statistics.median(known)
+    whole = all(isinstance(value, int) for value in known) and median == round(median)
+    return Spread(min(known), round(median) if whole else median, max(known), len(known))
 
 
 @dataclass(frozen=True, slots=True)

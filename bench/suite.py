@@ -48,8 +48,8 @@ from bench.target import Target, parse_address
 
 Measure = Callable[[Load, argparse.Namespace], Result]
 
-BESIDE: Final = ("signalling", "ivr", "queue", "music")
-"""What is measured of a foreign server too."""
+BESIDE: Final = ("signalling100", "ivr", "queue")
+"""What is measured of a foreign server too: no more than one core of the dearest can carry."""
 _STARTING: Final = 6
 """Seconds to start and to stop a switch."""
 
@@ -66,6 +66,8 @@ class Plan:
     quick_seconds: int
     alone: bool = False
     """Whether it needs a switch that did nothing before."""
+    compared: bool = False
+    """Whether it is only made where a foreign server is measured beside."""
     config: Callable[[str], dict[str, object]] | None = None
     """What its switch is configured like, where not as that of the others; given a directory for its store."""
 
@@ -108,6 +110,14 @@ PLANS: Final = (
         22,
         lambda load, options: signalling.measure(load, Calls(600, 200, 0.3)),
         5,
+    ),
+    Plan(
+        "signalling100",
+        lambda load, options: _named(signalling.measure(load, Calls(2000, 100, 0.3)), "signalling100"),
+        22,
+        lambda load, options: _named(signalling.measure(load, Calls(300, 100, 0.3)), "signalling100"),
+        5,
+        compared=True,
     ),
     Plan(
         "signalling600",
@@ -286,7 +296,7 @@ class Suite:
         run = Run(engine, result.name, at, statistics.median(loops), load_average, steal, result.figures, result.notes)
         self.runs.append(run)
         for note in result.notes:
-            self.console.print(f"  [yellow]{engine}, {result.name}:[/] {note}", soft_wrap=True, highlight=False)
+            self.console.print(f"  [yellow]{engine}, {result.name}:[/] {note[:200]}", soft_wrap=True, highlight=False)
 
     def _fail(self, what: str, error: BenchError) -> None:
         self.failures.append(f"{what}: {error}")
@@ -378,6 +388,7 @@ def run(options: argparse.Namespace) -> int:
     options.runs = options.runs or (1 if options.quick else 5)
     try:
         plans = [p for p in chosen(options.only) if options.self or not (p.alone or p.name == "short")]
+        plans = [p for p in plans if options.beside or options.only or not p.compared]
         others = [Foreign(name, Target(parse_address(at), (int(pid),))) for name, at, pid in options.beside]
         for other in others:
             other.target.check()
