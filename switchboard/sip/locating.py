@@ -293,7 +293,7 @@ class _Search:
         for kind in self.means[transport]:
             answer = self._answer(host, kind) or ()
             found += [_at(one, port, transport) for one in answer if isinstance(one, str)]
-        return tuple(found[:MOST_ADDRESSES])
+        return tuple(dict.fromkeys(found))[:MOST_ADDRESSES]
 
 
 def _folded(name: str) -> str:

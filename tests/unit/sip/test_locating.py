@@ -66,6 +66,7 @@ ZONE: Mapping[tuple[str, Kind], tuple[Record, ...]] = {
         Naptr(3, 1, "s", "SIP+D2U", "!^.*$!x!", "_sip._udp.example.com"),
     ),
     ("odd.example", "A"): ("192.0.2.5",),
+    ("twice.example", "A"): ("192.0.2.6", "192.0.2.7", "192.0.2.6"),
 }
 
 
@@ -107,6 +108,7 @@ CASES: list[tuple[str, Means, list[Address]]] = [
     # An address is what it is (§4.1, §4.2).
     ("sip:1@192.0.2.50", ALL, udp(5060, "192.0.2.50")),
     ("sip:1@192.0.2.50:5075", ALL, udp(5075, "192.0.2.50")),
+    ("sip:1@twice.example:5075", ALL, udp(5075, "192.0.2.6", "192.0.2.7")),
     ("sip:1@[2001:db8::5]", ALL, udp(5060, "2001:db8::5")),
     ("sips:1@192.0.2.50", ALL, tls(5061, "192.0.2.50")),
     ("sip:1@192.0.2.50;transport=TCP", ALL, tcp(5060, "192.0.2.50")),
