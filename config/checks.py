@@ -290,6 +290,8 @@ def _accounts(config: Config) -> Iterator[Finding]:
     for index, account in enumerate(config.accounts):
         if account.pin is not None and not _PIN.fullmatch(account.pin.reveal("check its form")):
             yield f"accounts[{index}].pin", "a PIN has 4 to 8 digits", "put it in quotes"
+        if not account.digest or len(set(account.digest)) < len(account.digest):
+            yield f"accounts[{index}].digest", "digest names one algorithm or both, each once", "digest: [md5]"
 
 
 def _registrations(config: Config) -> Iterator[Finding]:

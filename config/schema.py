@@ -6,7 +6,7 @@ directory of the file that names them; ``store.directory`` and ``log.file`` from
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, field
 
@@ -17,6 +17,8 @@ from config.values import Duration, ExtensionRange, Hidden, PortRange
 
 CodecName = Literal["PCMA", "PCMU", "G722", "opus", "any"]
 Dtmf = Literal["auto", "rfc4733", "info", "inband"]
+Digest = Literal["sha-256", "md5"]
+BOTH_DIGESTS: Final[tuple[Digest, ...]] = ("sha-256", "md5")
 Codecs = Annotated[tuple[CodecName, ...], Meta(min_length=1)]
 Srtp = Literal["off", "optional", "required"]
 
@@ -221,6 +223,10 @@ class Account(Section, frozen=True):
     """In which form its phones are sent keys: telephone-events (RFC 4733) where they were agreed on, else tones in the
     audio (``auto`` and ``rfc4733``); ``info``: SIP INFO; ``inband``: always tones, which are searched for in what such
     a phone says as well. Keys are taken from it in any form."""
+    digest: tuple[Digest, ...] = BOTH_DIGESTS
+    """The algorithms by which its phones are challenged, in this order, and may prove themselves (RFC 8760). Some
+    phones give up where any is offered that they do not know: theirs is ``[md5]``. Who asks to be challenged in an
+    account's name can tell that it is not like the others."""
 
 
 class Registrations(Section, frozen=True):

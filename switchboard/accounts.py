@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from switchboard.sip.digest import Challenger, Verdict, ha1, parse_credentials
 from switchboard.sip.errors import ParseError
 
-_ALGORITHMS: Final = ("MD5", "SHA-256")
+_ALGORITHMS: Final = ("SHA-256", "MD5")
 
 
 class Accounts:
     """Judges credentials; passwords are kept as H(A1) only."""
 
-    def __init__(self, realm: str, passwords: Iterable[tuple[str, str]], key: bytes, token: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        realm: str,
+        passwords: Iterable[tuple[str, str]],
+        key: bytes,
+        token: Callable[[], str],
+        narrowed: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
+        """Take users with their passwords; `narrowed` are those with fewer algorithms than all, in order."""
         self._challenger = Challenger(realm, key)
         self._token = token
+        self._narrowed = dict(narrowed or {})
         self._secrets = {
             (user, algorithm): ha1(user, realm, password, algorithm)
             for user, password in passwords
-            for algorithm in _ALGORITHMS
+            for algorithm in self._narrowed.get(user, _ALGORITHMS)
         }
+        self._users = {user for user, _ in self._secrets}
 
-    def challenge(self, now: float, *, stale: bool = False) -> tuple[str, ...]:
-        """Values of WWW-Authenticate or Proxy-Authenticate, SHA-256 first (RFC 8760 §2.4)."""
-        return tuple(self._challenger.challenge(now, self._token(), stale=stale))
+    def challenge(self, now: float, user: str, *, stale: bool = False) -> tuple[str, ...]:
+        """Values of WWW-Authenticate or Proxy-Authenticate for who says to be `user` (RFC 8760 §2.4)."""
+        algorithms = self._narrowed.get(user, _ALGORITHMS)
+        return tuple(self._challenger.challenge(now, self._token(), stale=stale, algorithms=algorithms))
 
     def user(self, authorization: str, method: str, uri: str, now: float) -> tuple[str | None, bool]:
         """The account that the credentials prove, or None; and whether only the nonce was too old."""
@@ -40,7 +51,7 @@ class Accounts:
 
     def knows(self, user: str) -> bool:
         """Whether there is such an account."""
-        return (user, _ALGORITHMS[0]) in self._secrets
+        return user in self._users
 
     def _secret(self, user: str, algorithm: str) -> str | None:
         return self._secrets.get((user, algorithm.upper().removesuffix("-SESS")))

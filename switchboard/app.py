@@ -15,7 +15,7 @@ import msgspec
 
 from config.loader import config_error, load_config, suggestion
 from config.queue_checks import flows_named
-from config.schema import Config, Trace
+from config.schema import BOTH_DIGESTS, Config, Trace
 from ivr_flows.checks.prompts import check_prompts
 from ivr_flows.errors import FlowError
 from ivr_flows.loader import LIBRARY, load_library, read_flow
@@ -226,6 +226,7 @@ class Switch:
                 ((account.user, account.password.reveal("H(A1)")) for account in config.accounts),
                 os.urandom(32),
                 token,
+                {one.user: tuple(map(str.upper, one.digest)) for one in config.accounts if one.digest != BOTH_DIGESTS},
             ),
             journal=store.journal,
             secrets=store.vault,

@@ -35,6 +35,7 @@ from switchboard.calls.leg import Leg
 from switchboard.calls.masked import Found, ToGroup, cause_of_reason, find_masked
 from switchboard.calls.negotiation import read_offer
 from switchboard.calls.queueing import Wish, enqueue
+from switchboard.calls.reaching import by_proxy
 from switchboard.calls.reliable import not_taken
 from switchboard.calls.replaces import replace_leg
 from switchboard.calls.securing import policy_of
@@ -148,8 +149,9 @@ def _context(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
         if user is not None:
             x.door.proved(tx.source, now)
             return PHONES, user
-    note_failure(x, tx, user_of(request.headers.first.get("from") or ""), credentials, now, stale=stale)
-    challenge = x.authenticator.challenge(now, stale=stale)
+    claimed = user_of(request.headers.first.get("from") or "")
+    note_failure(x, tx, claimed, credentials, now, stale=stale)
+    challenge = x.authenticator.challenge(now, claimed, stale=stale)
     refuse(x, tx, 407, now, *(f"Proxy-Authenticate: {value}" for value in challenge))
     return None
 
@@ -198,7 +200,7 @@ def _open_call(
         role="caller",
         local_tag=x.token(),
         source=tx.source,
-        nat=trunk.nat if trunk is not None else True,
+        nat=trunk.nat if trunk is not None else not by_proxy(request, tx.source),
         sdp_id=x.session_id(),
         record=caller_record,
         codecs=trunk.codecs if trunk is not None else (),

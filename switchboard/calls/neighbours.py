@@ -178,8 +178,8 @@ class CallbackRequests(Protocol):
 class Authenticator(Protocol):
     """Digest of the accounts, RFC 3261 §22."""
 
-    def challenge(self, now: float, *, stale: bool = False) -> tuple[str, ...]:
-        """Values of WWW-Authenticate or Proxy-Authenticate."""
+    def challenge(self, now: float, user: str, *, stale: bool = False) -> tuple[str, ...]:
+        """Values of WWW-Authenticate or Proxy-Authenticate for who says to be `user`."""
 
     def user(self, authorization: str, method: str, uri: str, now: float) -> tuple[str | None, bool]:
         """The account that the credentials prove, or None; and whether only the nonce was stale."""

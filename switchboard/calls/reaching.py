@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from switchboard.sip.address import parse_name_addr
 from switchboard.sip.binding import Binding
@@ -13,6 +13,9 @@ from switchboard.sip.errors import SipError
 from switchboard.sip.flow import StreamAddress, on_transport, transport_of
 from switchboard.sip.outgoing import Address
 from switchboard.sip.uri import Uri, parse_uri
+
+if TYPE_CHECKING:
+    from switchboard.sip.message import Request
 
 
 class Reach(NamedTuple):
@@ -32,6 +35,17 @@ def reach(binding: Binding) -> Reach:
         return Reach(binding.contact, (), binding.source, _host_of(binding.contact) != binding.source[0])
     address, nat = _place_of(binding.contact, binding.source)
     return Reach(binding.contact, (), address, nat)
+
+
+def by_proxy(request: Request, source: Address) -> bool:
+    """Whether a request comes from a proxy that stays in its route (RFC 3261 §16.6): then the phone is not there."""
+    if "record-route" not in request.headers.first:
+        return False
+    try:
+        uri = parse_uri(parse_name_addr(next(iter(request.headers.values("record-route")), "")).uri)
+    except SipError:
+        return False
+    return uri.host.strip("[]") == source[0]
 
 
 def _proxy_of(binding: Binding) -> Address:

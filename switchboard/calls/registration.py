@@ -48,8 +48,9 @@ def register(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
     if credentials is not None:
         user, stale = x.authenticator.user(credentials, "REGISTER", request.uri, now)
     if user is None:
-        note_failure(x, tx, user_of(request.headers.first.get("to") or ""), credentials, now, stale=stale)
-        challenge = x.authenticator.challenge(now, stale=stale)
+        claimed = user_of(request.headers.first.get("to") or "")
+        note_failure(x, tx, claimed, credentials, now, stale=stale)
+        challenge = x.authenticator.challenge(now, claimed, stale=stale)
         refuse(x, tx, 401, now, *(f"WWW-Authenticate: {value}" for value in challenge))
         return
     x.door.proved(tx.source, now)

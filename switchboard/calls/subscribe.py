@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from switchboard.calls.identity import user_of
 from switchboard.calls.inbound import refuse, screen_any
 from switchboard.calls.message_waiting import summary
 from switchboard.calls.subscriptions import CONTENT_TYPES, MESSAGE_SUMMARY, notify
@@ -99,7 +100,7 @@ def _account(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
         user, stale = x.authenticator.user(credentials, "SUBSCRIBE", request.uri, now)
         if user is not None:
             return user
-    challenge = x.authenticator.challenge(now, stale=stale)
+    challenge = x.authenticator.challenge(now, user_of(request.headers.first.get("from") or ""), stale=stale)
     refuse(x, tx, 401, now, *(f"WWW-Authenticate: {value}" for value in challenge))
     return None
 

@@ -27,7 +27,8 @@ _DIRECTIVE: Final = re.compile(
 )
 _HASHES: Final = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256"}
 _OFFERED: Final = ("SHA-256", "MD5")
-_COUNT: Final = re.compile(r"[0-9a-fA-F]{8}\Z")
+_COUNT: Final = re.compile(r"[0-9a-fA-F]{1,8}\Z")
+"""Of eight digits by the grammar; some leave out the zeros at its beginning, and mean the same."""
 _WINDOW: Final = 32
 _NOBODY: Final = "0" * 64
 
@@ -132,7 +133,9 @@ class Challenger:
         """Count the used nonces remembered."""
         return len(self._seen)
 
-    def challenge(self, now: float, salt: str, *, stale: bool = False) -> list[str]:
+    def challenge(
+        self, now: float, salt: str, *, stale: bool = False, algorithms: tuple[str, ...] = _OFFERED
+    ) -> list[str]:
         """Return the values of WWW-Authenticate, the preferred algorithm first (RFC 8760 §2.4)."""
         if not is_token(salt) or "." in salt:
             raise LocalError("the salt of a nonce must be a token without dots")
@@ -140,7 +143,8 @@ class Challenger:
         tail = ", stale=true" if stale else ""
         realm = quote(self.realm)
         return [
-            f'Digest realm={realm}, nonce="{nonce}", algorithm={algorithm}, qop="auth"{tail}' for algorithm in _OFFERED
+            f'Digest realm={realm}, nonce="{nonce}", algorithm={algorithm}, qop="auth"{tail}'
+            for algorithm in algorithms
         ]
 
     def check(

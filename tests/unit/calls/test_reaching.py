@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from switchboard.calls.reaching import Reach, leads_astray, reach
+from switchboard.calls.reaching import Reach, by_proxy, leads_astray, reach
 from switchboard.sip.binding import Binding
 from switchboard.sip.flow import TcpAddress, TlsAddress
+from switchboard.sip.message import Request, parse_datagram
 from switchboard.sip.outgoing import Address
 
 UDP = ("192.0.2.9", 999)
@@ -84,3 +85,23 @@ def test_any_other_place(value: str) -> None:
     """Also behind a NAT, and beside us on the same machine; what cannot be read is for the registrar."""
     assert not leads_astray([value], UDP, lambda host, port: (host, port) == ("198.51.100.1", 5060))
     assert not leads_astray(["<sip:a@127.0.0.4>"], ("127.0.0.1", 5080), lambda host, port: False)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("Max-Forwards: 70", False),
+        ("Record-Route: <sip:192.0.2.9;lr>", True),
+        ("Record-Route: <sip:192.0.2.9:5070;transport=tcp;r2=on;lr>, <sip:198.51.100.7;lr>", True),
+        ("Record-Route: <sip:198.51.100.7;lr>, <sip:192.0.2.9;lr>", False),
+        ("Record-Route: <sip:proxy.example;lr>", False),
+        ("Record-Route: ,", False),
+        ("Record-Route: <nonsense>", False),
+    ],
+)
+def test_who_has_come_by_a_proxy(line: str, expected: bool) -> None:
+    """Its last hop is where the request comes from; another's address is not believed."""
+    text = f"INVITE sip:4001@h SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\n{line}\r\n\r\n"
+    request = parse_datagram(text.encode())
+    assert isinstance(request, Request)
+    assert by_proxy(request, UDP) is expected

@@ -199,6 +199,8 @@ def test_broken_yaml_is_one_line(tmp_path: Path, text: str, expected: str) -> No
             "sip: {listen: [{host: 10.0.0.1}, {host: 10.0.0.1, transport: ws, origins: [desk.example.com]}]}",
             "'desk.example.com' is no origin",
         ),
+        ("accounts: [{user: a, password: b, digest: []}]", "1:43: digest names one algorithm or both, each once"),
+        ("accounts: [{user: a, password: b, digest: [md5, md5]}]", "digest names one algorithm or both, each once"),
         ("sip: {connections: {ping: 0}}", "sip.connections.ping must be above zero"),
         ("sip: {connections: {connect: 0}}", "sip.connections.connect must be above zero"),
         ("sip: {connections: {idle: 0}}", "sip.connections.idle must be above zero"),

@@ -278,7 +278,7 @@ class TestMalformed:
             ("MD5", "MD5-sess"),
             ("qop=auth", "qop=auth-int"),
             ("qop=auth", 'qop=""'),
-            ("nc=00000001", "nc=1"),
+            ("nc=00000001", "nc=000000001"),
             ("nc=00000001", "nc=0000000g"),
             ("nc=00000001", "nc=00000000"),
             ("nc=00000001, ", ""),
@@ -295,6 +295,15 @@ class TestMalformed:
         assert value != self.GOOD
         assert challenger.check(value, "REGISTER", "sip:h", stored, 1.0) is Verdict.MALFORMED
         assert challenger.check(self.GOOD, "REGISTER", "sip:h", stored, 1.0) is Verdict.WRONG
+
+    def test_a_count_without_its_zeros(self, challenger: Challenger) -> None:
+        """It counts as if they were there, and is good once."""
+        short = reply(challenger.challenge(0.5, "salt")[1]).replace("nc=00000001", "nc=1")
+        fields = parse_credentials(short)
+        expected = response_of(ha1("alice", "switchboard.local", "secret", "MD5"), "REGISTER", fields)
+        short = short.replace(fields.get("response"), expected)
+        assert challenger.check(short, "REGISTER", URI, stored, 1.0) is Verdict.OK
+        assert challenger.check(short, "REGISTER", URI, stored, 1.0) is Verdict.REPLAY
 
     def test_odd_but_good(self, challenger: Challenger) -> None:
         """Case, white space, quotes where none belong and a trailing comma do no harm."""
