@@ -9,7 +9,7 @@ import pytest
 
 from bench.phone import Phone
 from tests.support.command import command
-from tests.support.kamailio import kamailio, need_kamailio
+from tests.support.kamailio import edge_proxy, need_kamailio
 from tests.support.pjsua import TONE, need_pjsua, softphone
 from tests.support.switch import RunningSwitch, running_switch
 
@@ -34,7 +34,7 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
 @pytest.fixture(scope="module")
 def proxy(switch: RunningSwitch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
     """Where the proxy is."""
-    with kamailio(tmp_path_factory.mktemp("kamailio"), switch.target) as address:
+    with edge_proxy(tmp_path_factory.mktemp("kamailio"), switch.target) as address:
         yield address
 
 

@@ -3,53 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from bench.phone import Call, Dialled, Phone
-from bench.target import listens
 from bench.wire import angle_uri
 from tests.support.command import command
+from tests.support.kamailio import kamailio
 from tests.support.ports import free_port
 from tests.support.stage import hear_each_other
 from tests.support.switch import RunningSwitch, running_switch
 
 MAIN, EXTENSION, DESK, REAL, SHOWN = "4008001234", "100001", "100002", "13900001111", "01088880000"
-MODULES = next((path for path in Path("/usr/lib").glob("*/kamailio/modules")), None)
 CONFIG = Path(__file__).with_name("kamailio_trunk.cfg")
-
-
-@contextlib.contextmanager
-def kamailio(directory: Path, port: int, network: int) -> Iterator[None]:
-    """The carrier's switch; `network` is the port of the telephone network behind it."""
-    if shutil.which("kamailio") is None or MODULES is None:
-        pytest.skip("Kamailio is not installed: apt-get install kamailio")
-    text = CONFIG.read_text()
-    for word, value in {"port": port, "network": network, "modules": MODULES}.items():
-        text = text.replace(f"@{word}@", str(value))
-    (directory / "kamailio.cfg").write_text(text)
-    line = ["kamailio", "-f", "kamailio.cfg", "-DD", "-E", "-m", "32", "-M", "4", "-Y", str(directory)]
-    with (directory / "kamailio.log").open("wb") as log:
-        process = subprocess.Popen(line, cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    try:
-        for _ in range(100):
-            if listens(("127.0.0.1", port)) or process.poll() is not None:
-                break
-            subprocess.run(["sleep", "0.05"], check=True)
-        assert process.poll() is None, (directory / "kamailio.log").read_text()
-        yield
-    finally:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(5)
-        process.kill()
 
 
 def carrier(port: int) -> dict[str, Any]:
@@ -92,7 +59,7 @@ async def test_registered_at_kamailio(tmp_path: Path) -> None:
         await Phone.open("desk", t1=0.1) as desk,
     ):
         with (
-            kamailio(tmp_path, port, network.address[1]),
+            kamailio(CONFIG.read_text(), tmp_path, ("127.0.0.1", port), network=network.address[1]),
             running_switch(
                 tmp_path,
                 limits={"ring_timeout": "20s", "drain": "1s"},

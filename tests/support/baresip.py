@@ -85,6 +85,12 @@ class Baresip:
         except (TimeoutError, asyncio.IncompleteReadError):
             raise AssertionError(f"baresip did not tell {kind!r}: {self.seen}\n{self.log()}") from None
 
+    async def registered(self, within: float = 10.0) -> None:
+        """Wait until it is; it may have told that by an event before anybody listened."""
+        async with asyncio.timeout(within):
+            while "binding]" not in self.log():
+                await asyncio.sleep(0.05)
+
     def log(self) -> str:
         """The end of what it printed."""
         return (self.directory / "baresip.log").read_text(errors="replace")[-4000:]
@@ -113,26 +119,32 @@ async def baresip(
     authority: Path | None = None,
     pair: Pair | None = None,
     codecs: str = "PCMA/8000/1",
+    password: str = "",
+    domain: str = "127.0.0.1",
+    tone: int = TONE,
 ) -> AsyncIterator[Baresip]:
-    """A gateway that is `user`, registers nowhere, and calls `target`: over TLS, demanding SRTP, with a certificate.
+    """A phone that is `user` and calls by `target`: over TLS, demanding SRTP, if `authority` or a certificate is given.
 
-    (It knows no digest but MD5, and gives up where it is challenged by another one as well.)
+    With a password it registers; without, it is a gateway that registers nowhere. (It knows no digest but MD5, and
+    gives up where it is challenged by another one as well.)
     """
     control = free_port()
     tls, by, secured = "", "", ""
+    if authority is not None:
+        tls, by, secured = f"sip_cafile {authority}\n", ";transport=tls", "mediaenc=srtp-mand;"
     if pair is not None:
         both = directory / "both.pem"
         both.write_bytes(pair.key.read_bytes() + pair.certificate.read_bytes())
-        tls, by = f"sip_certificate {both}\nsip_cafile {authority}\n", ";transport=tls"
-        secured = "mediaenc=srtp-mand;"
+        tls += f"sip_certificate {both}\n"
+    registers = f"auth_pass={password};regint=600" if password else "regint=0"
     (directory / "contacts").write_text("")
     (directory / "accounts").write_text(
-        f'<sip:{user}@127.0.0.1{by}>;outbound="sip:{target[0]}:{target[1]}{by}"'
-        f";{secured}regint=0;audio_codecs={codecs}\n"
+        f'<sip:{user}@{domain}{by}>;outbound="sip:{target[0]}:{target[1]}{by}"'
+        f";{secured}{registers};audio_codecs={codecs}\n"
     )
     (directory / "config").write_text(
         _CONFIG.format(
-            sip=place.udp, tls=tls, tone=TONE, first=place.media[0],
+            sip=place.udp, tls=tls, tone=tone, first=place.media[0],
             last=place.media[1], directory=directory, modules=MODULES, control=control,
         )
     )  # fmt: skip
@@ -145,6 +157,8 @@ async def baresip(
     try:
         reader, writer = await _connect(control)
         phone = Baresip(directory, reader, writer)
+        if password:
+            await phone.registered()
         yield phone
         phone.tell("quit")
         await asyncio.wait_for(process.wait(), 10)

@@ -1,10 +1,9 @@
-"""A proxy that we did not write (Kamailio), between phones and the switch: it adds itself to Path and Record-Route."""
+"""Kamailio, a proxy and registrar that we did not write, run by a configuration of the tests."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,61 +11,65 @@ from pathlib import Path
 
 import pytest
 
+from bench.target import listens
 from tests.support.ports import free_port
 
-_MODULES = ("kex", "tm", "sl", "rr", "path", "pv", "siputils", "textops")
+MODULES = next((path for path in Path("/usr/lib").glob("*/kamailio/modules")), None)
+_EDGE_MODULES = ("kex", "tm", "sl", "rr", "path", "pv", "siputils", "textops")
 
-_CONFIG = """
+_EDGE = """
 debug=1
 log_stderror=yes
 children=1
 disable_tcp=yes
-listen=udp:127.0.0.1:{port}
-{modules}
+listen=udp:127.0.0.1:@port@
+mpath="@modules@"
+@loads@
 modparam("path", "use_received", 1)
-request_route {{
-    if (is_method("CANCEL")) {{ t_relay(); exit; }}
-    if (has_totag()) {{
-        if (loose_route()) {{ t_relay(); }} else if (is_method("ACK") && t_check_trans()) {{ t_relay(); }}
+request_route {
+    if (is_method("CANCEL")) { t_relay(); exit; }
+    if (has_totag()) {
+        if (loose_route()) { t_relay(); } else if (is_method("ACK") && t_check_trans()) { t_relay(); }
         exit;
-    }}
-    if (is_method("REGISTER")) {{
+    }
+    if (is_method("REGISTER")) {
         add_path_received();
-        $du = "sip:{target}";
+        $du = "sip:@target@";
         t_relay();
         exit;
-    }}
+    }
     record_route();
-    if ($sp == {switch}) {{ loose_route(); }} else {{ $du = "sip:{target}"; }}
+    if ($sp == @switch@) { loose_route(); } else { $du = "sip:@target@"; }
     t_relay();
     exit;
-}}
+}
 """
 
 
 def need_kamailio() -> None:
-    """Skip the test, aloud, where the proxy is not installed."""
-    if shutil.which("kamailio") is None:
-        pytest.skip("kamailio is not installed: apt-get install kamailio")
+    """Skip the test, aloud, where it is not installed."""
+    if shutil.which("kamailio") is None or MODULES is None:
+        pytest.skip("Kamailio is not installed: apt-get install kamailio")
 
 
 @contextlib.contextmanager
-def kamailio(directory: Path, target: tuple[str, int]) -> Iterator[tuple[str, int]]:
-    """A proxy in front of the switch; where it listens."""
-    address = "127.0.0.1", free_port()
+def kamailio(config: str, directory: Path, address: tuple[str, int], **words: object) -> Iterator[None]:
+    """Run it at an address until the end of the context; `words` stand between @ signs in the configuration."""
+    need_kamailio()
+    for word, value in {"host": address[0], "port": address[1], "modules": MODULES, **words}.items():
+        config = config.replace(f"@{word}@", str(value))
     file, log = directory / "kamailio.cfg", directory / "kamailio.log"
-    modules = "\n".join(f'loadmodule "{name}.so"' for name in _MODULES)
-    file.write_text(
-        _CONFIG.format(port=address[1], modules=modules, target=f"{target[0]}:{target[1]}", switch=target[1])
-    )
+    file.write_text(config)
+    line = ["kamailio", "-f", str(file), "-DD", "-E", "-m", "32", "-M", "4", "-Y", str(directory)]
     with log.open("wb") as out:
-        process = subprocess.Popen(
-            ["kamailio", "-f", str(file), "-DD", "-Y", str(directory), "-P", str(directory / "kamailio.pid")],
-            stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-        )  # fmt: skip
+        process = subprocess.Popen(line, cwd=directory, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     try:
-        _await_start(process, address, log)
-        yield address
+        until = time.monotonic() + 15
+        while not listens(address):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.05)
+        yield
     finally:
         process.terminate()
         try:
@@ -76,19 +79,11 @@ def kamailio(directory: Path, target: tuple[str, int]) -> Iterator[tuple[str, in
             process.wait()
 
 
-def _await_start(process: subprocess.Popen[bytes], address: tuple[str, int], log: Path) -> None:
-    """Wait until its port is taken."""
-    until = time.monotonic() + 15
-    while _is_free(address):
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < until, log.read_text()
-        time.sleep(0.05)
-
-
-def _is_free(address: tuple[str, int]) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(address)
-        except OSError:
-            return False
-    return True
+@contextlib.contextmanager
+def edge_proxy(directory: Path, target: tuple[str, int]) -> Iterator[tuple[str, int]]:
+    """A proxy between phones and the switch, which adds itself to Path and Record-Route; where it listens."""
+    address = "127.0.0.1", free_port()
+    loads = "\n".join(f'loadmodule "{name}.so"' for name in _EDGE_MODULES)
+    words = {"loads": loads, "target": f"{target[0]}:{target[1]}", "switch": target[1]}
+    with kamailio(_EDGE, directory, address, **words):
+        yield address
