@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from config.schema import Config
 from routing.dialplan import DialPlan, Entry, Route
 from routing.masks.binding import Resolution
+from routing.masks.callbacks import History
 from routing.masks.check_digit import Check
 from routing.masks.secret import Party
 from routing.masks.table import MaskTable
@@ -46,9 +47,10 @@ class Directory:
         """Who is reached by calling an X number; `now` is UTC seconds."""
         return self.masks.resolve_call(x, caller, now)
 
-    def touch(self, binding: str, now: float, way: str, caller: Party | None) -> None:
-        """A call through a binding was put through."""
+    def touch(self, binding: str, now: float, way: str, caller: Party | None) -> History | None:
+        """A call through a binding was put through; the window of call-backs as it is now, where there is one."""
         self.masks.touch(binding, now, "a_to_b" if way == "a_to_b" else "b_to_a", caller)
+        return self.masks.lines.callbacks.history(binding)
 
     def set_pools(self, numbers: Iterable[str], checks: Mapping[str, Check]) -> list[str]:
         """Serve the X numbers of the pools, and demand the check digits of main numbers; the faults, in words."""

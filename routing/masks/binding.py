@@ -76,6 +76,9 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     expires_us: int | None = None
     used_us: int = 0
     """The last call; 0 when there was none."""
+    window_us: int = 0
+    """Since when its window of call-backs is open, and how many were made in it; 0 when no call has told."""
+    window_times: int = 0
     label: str = ""
     """The listing or whatever else it stands for."""
     created_us: int = 0

@@ -145,7 +145,8 @@ class Lines:
                 self._groups.setdefault(record.x, {})[binding.group] = record.id
         self._records[record.id] = packed
         if binding.policy.callback is not None:
-            self.callbacks.open(record.id, max(binding.created_us, binding.used_us) / 1e6)
+            since_us = binding.window_us or max(binding.created_us, binding.used_us)
+            self.callbacks.open(record.id, since_us / 1e6, binding.window_times)
 
     def _check_free(self, binding: Binding, record: Record) -> None:
         """`TakenError` when the number, or a party on it, has a binding other than the one that is replaced."""

@@ -11,7 +11,7 @@ from switchboard.calls.call import Call
 from switchboard.calls.causes import DECLINED, GONE, UNKNOWN, Cause
 from switchboard.calls.exchange import PHONES, Exchange
 from switchboard.calls.settings import NO_SERVICE
-from switchboard.store.records import RefusalRecord, encode_refusal
+from switchboard.store.records import RefusalRecord, WindowRecord, encode_refusal, encode_window
 from switchboard.store.segments import Kind
 
 
@@ -78,7 +78,10 @@ def note_put_through(x: Exchange, call: Call, now: float) -> None:
     record = call.record
     if record.binding and call.binding_way:
         caller = Party(Sealed(record.caller_sealed), record.caller_fingerprint) if record.caller_sealed else None
-        x.routing.touch(record.binding, x.utc_us(now) / 1e6, call.binding_way, caller)
+        window = x.routing.touch(record.binding, x.utc_us(now) / 1e6, call.binding_way, caller)
+        if window is not None:
+            opened = WindowRecord(binding=record.binding, since_us=round(window.since * 1e6), times=window.times)
+            x.journal.append(Kind.WINDOW, call.id, encode_window(opened))
 
 
 def refuse_calls(x: Exchange, call: Call, now: float, *, withdrawn: bool) -> None:

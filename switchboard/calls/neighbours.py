@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from routing.acd.model import Group as AcdGroup
     from routing.dialplan import Route
     from routing.masks.binding import Resolution
+    from routing.masks.callbacks import History
     from routing.masks.secret import Party, RealNumber, Sealed
     from switchboard.sip.message import Response
     from switchboard.sip.outgoing import OutgoingRequest
@@ -33,8 +34,8 @@ class Routing(Protocol):
     def resolve_call(self, x: str, caller: bytes | None, now: float) -> Resolution:
         """Who is reached by calling an X number; `caller` is the fingerprint of the calling number."""
 
-    def touch(self, binding: str, now: float, way: str, caller: Party | None) -> None:
-        """A call through a binding was put through."""
+    def touch(self, binding: str, now: float, way: str, caller: Party | None) -> History | None:
+        """A call through a binding was put through; the window of call-backs as it is now, where there is one."""
 
     def refuse(self, customer: bytes, withdrawn: bool) -> None:
         """A customer, by fingerprint, wants no calls back any more, or takes that back."""

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from switchboard.store.callbacks import CallbackRepository
 from switchboard.store.calls import CallRepository
 from switchboard.store.database import Database
-from switchboard.store.mask_use import note_refusal, note_used
+from switchboard.store.mask_use import note_refusal, note_used, note_window
 from switchboard.store.records import (
     CallbackRecord,
     CallbackStateRecord,
@@ -18,17 +18,22 @@ from switchboard.store.records import (
     MessageRecord,
     MessageStateRecord,
     RefusalRecord,
+    WindowRecord,
     decode_callback,
     decode_callback_state,
     decode_message,
     decode_message_state,
     decode_record,
     decode_refusal,
+    decode_window,
 )
 from switchboard.store.segments import Kind
 from switchboard.store.voicemail import MessageRepository
 
-Journalled = CallRecord | MessageRecord | MessageStateRecord | CallbackRecord | CallbackStateRecord | RefusalRecord
+Journalled = (
+    CallRecord | MessageRecord | MessageStateRecord | CallbackRecord | CallbackStateRecord
+    | RefusalRecord | WindowRecord
+)  # fmt: skip
 
 DECODERS: Final[Mapping[int, Callable[[bytes], Journalled]]] = {
     Kind.ENDED: decode_record,
@@ -37,6 +42,7 @@ DECODERS: Final[Mapping[int, Callable[[bytes], Journalled]]] = {
     Kind.CALLBACK: decode_callback,
     Kind.CALLBACK_STATE: decode_callback_state,
     Kind.REFUSAL: decode_refusal,
+    Kind.WINDOW: decode_window,
 }
 
 
@@ -66,6 +72,8 @@ class Intake:
                     self.callbacks.change(connection, [record])
                 case RefusalRecord():
                     note_refusal(connection, record)
+                case WindowRecord():
+                    note_window(connection, record)
         if not calls:
             return 0
         note_used(connection, calls)

@@ -63,6 +63,8 @@ class LineRow(NamedTuple):
     updated_us: int
     policy: str = ""
     used_us: int = 0
+    window_us: int = 0
+    window_times: int = 0
 
     @property
     def key(self) -> str:
@@ -147,6 +149,8 @@ def binding_of(row: Row) -> Binding:
         disabled=bool(row.disabled),
         expires_us=row.expires_us,
         used_us=row.used_us,
+        window_us=row.window_us,
+        window_times=row.window_times,
         label=row.label,
         created_us=row.created_us,
         updated_us=row.updated_us,

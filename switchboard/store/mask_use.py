@@ -1,4 +1,4 @@
-"""What calls tell of masks: when a binding was used last, and who wants no more calls."""
+"""What calls tell of masks: when a binding was used last, its window of call-backs, and who wants no more calls."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from switchboard.store.records import CallRecord, RefusalRecord
+from switchboard.store.records import CallRecord, RefusalRecord, WindowRecord
 
 # Only bindings with rules need to know; the others are not written by every call through them.
 _USE_EXTENSION: Final = (
     "UPDATE mask_bindings SET used_us = ?1 WHERE number = ?2 AND extension = ?3 AND policy <> '' AND used_us < ?1"
 )
 _USE_LINE: Final = "UPDATE mask_lines SET used_us = ?1 WHERE id = ?2 AND policy <> '' AND used_us < ?1"
+_WINDOW: Final = "UPDATE mask_lines SET window_us = ?, window_times = ? WHERE id = ?"
 _REFUSE: Final = (
     "INSERT INTO mask_refusals (customer, agent, until_us, refused_us, call_id) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT (customer, agent) DO UPDATE SET until_us = excluded.until_us, refused_us = excluded.refused_us,"
@@ -40,6 +41,11 @@ def note_used(connection: Connection, calls: Iterable[CallRecord]) -> None:
         connection.exec_driver_sql(_USE_EXTENSION, extensions)
     if lines:
         connection.exec_driver_sql(_USE_LINE, lines)
+
+
+def note_window(connection: Connection, window: WindowRecord) -> None:
+    """Keep since when call-backs count, and how many were made; a binding that is gone has none."""
+    connection.exec_driver_sql(_WINDOW, (window.since_us, window.times, window.binding))
 
 
 def note_refusal(connection: Connection, refusal: RefusalRecord) -> None:

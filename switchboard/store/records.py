@@ -229,6 +229,14 @@ class RefusalRecord(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     withdrawn: bool = False
 
 
+class WindowRecord(msgspec.Struct, array_like=True, kw_only=True, gc=False):
+    """Since when the window of call-backs through a binding is open, and how many were put through in it."""
+
+    binding: str
+    since_us: int
+    times: int
+
+
 class Snapshot(msgspec.Struct, array_like=True):
     """An open call in the journal: its record so far, and sealed all that is needed to take it up again."""
 
@@ -247,6 +255,7 @@ _MESSAGE_STATES: Final = msgspec.msgpack.Decoder(MessageStateRecord)
 _CALLBACKS: Final = msgspec.msgpack.Decoder(CallbackRecord)
 _CALLBACK_STATES: Final = msgspec.msgpack.Decoder(CallbackStateRecord)
 _REFUSALS: Final = msgspec.msgpack.Decoder(RefusalRecord)
+_WINDOWS: Final = msgspec.msgpack.Decoder(WindowRecord)
 
 
 def encode_snapshot(record: CallRecord, state: bytes) -> bytes:
@@ -307,6 +316,16 @@ def encode_refusal(refusal: RefusalRecord) -> bytes:
 def decode_refusal(data: bytes) -> RefusalRecord:
     """The refusal in `data`; raises `msgspec.DecodeError` when it is none."""
     return _REFUSALS.decode(data)
+
+
+def encode_window(window: WindowRecord) -> bytes:
+    """A window (`Kind.WINDOW`), for the journal."""
+    return _ENCODER.encode(window)
+
+
+def decode_window(data: bytes) -> WindowRecord:
+    """The window in `data`; raises `msgspec.DecodeError` when it is none."""
+    return _WINDOWS.decode(data)
 
 
 def utc_us() -> int:

@@ -26,7 +26,7 @@ from switchboard.store.desk_tables import refresh_tokens as refresh_tokens
 from switchboard.store.desk_tables import users as users
 from switchboard.store.metadata import metadata as metadata
 
-HEAD: Final = "0008"
+HEAD: Final = "0009"
 """The newest migration; a test holds it equal to the one in `migrations/versions`."""
 
 calls: Final = Table(
@@ -273,6 +273,8 @@ mask_lines: Final = Table(
     Column("updated_us", BigInteger, nullable=False),
     Column("policy", String, nullable=False),
     Column("used_us", BigInteger, nullable=False),
+    Column("window_us", BigInteger, nullable=False, server_default="0"),
+    Column("window_times", Integer, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
 Index(None, mask_lines.c.number)

@@ -45,6 +45,9 @@ class Kind(enum.IntEnum):
     REFUSAL = 9
     """A customer wants no more calls, or wants them again: `RefusalRecord`."""
 
+    WINDOW = 10
+    """The call-backs through an X number: `WindowRecord`."""
+
 
 class Entry(msgspec.Struct, array_like=True, gc=False):
     """One record of the journal."""

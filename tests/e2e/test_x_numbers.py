@@ -283,6 +283,16 @@ async def an_unanswered_call_back_is_not_counted(world: World, of: Line) -> None
     await world.fails(of.x, of.a, "declined")
 
 
+async def call_backs_are_counted_on(world: World) -> None:
+    """When the switch has been killed and runs again, what was used up is, and what was left is left."""
+    await asyncio.to_thread(world.switch.kill)
+    await asyncio.to_thread(world.switch.restart)
+    spent, counted = LINES[an_unanswered_call_back_is_not_counted], LINES[a_call_back_is_counted]
+    await world.fails(spent.x, spent.a, "declined")
+    await world.reaches(counted.x, counted.a, counted.b, counted.x)
+    await world.fails(counted.x, counted.a, "declined")
+
+
 async def a_call_back_has_a_window(world: World, of: Line) -> None:
     """So long after the customer's last call."""
     await world.masks("bind", of.x, "--kind", "axb", "--a", of.a, "--b", of.b, "--callback-window", "3s")
@@ -537,6 +547,8 @@ async def test_x_numbers(switch: RunningSwitch, ports: dict[str, int], tmp_path:
             notices_are_played(world),
             extensions_are_dialled(world),
         )
+        await switch.nothing_left()
+        await call_backs_are_counted_on(world)
         await switch.nothing_left()
         for phone in (everybody, party, first, second):
             assert phone.complaints == []

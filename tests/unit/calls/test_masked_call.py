@@ -13,6 +13,7 @@ from switchboard.calls.carriers.description import Trunk
 from switchboard.calls.exchange import PHONES
 from switchboard.calls.masked import find_masked
 from switchboard.calls.settings import Service
+from switchboard.store.records import decode_window
 from switchboard.store.segments import Kind
 from tests.support.exchange import AGENT, NUMBER, PHONE, Team, World
 
@@ -180,6 +181,26 @@ def test_a_customer_refuses_to_be_called_back() -> None:
     world.dial(MASK, caller=A)
     assert world.carrier.statuses[-1] == 603
     assert len(world.agent.received("INVITE")) == 1
+
+
+def test_the_window_of_call_backs_is_journalled_when_a_call_is_put_through() -> None:
+    """Since when, and how many; a binding without one writes nothing."""
+    world = World()
+    bound(world, "axb", a=A, b=B, policy={"callback": CallbackRule(3600.0, 5)})
+    opened = int(world.now * 1e6)
+    windows = []
+    for caller in (B, A, A):
+        world.dial(MASK, caller=caller)
+        assert [kind for kind, _, _ in world.journal.entries].count(Kind.WINDOW) == len(windows)
+        world.agent_answers()
+        (*_, (_, _, written)) = [one for one in world.journal.entries if one[0] == Kind.WINDOW]
+        windows.append(decode_window(written))
+    assert [(one.binding, one.since_us, one.times) for one in windows] == [("one", opened, n) for n in range(3)]
+    plain = World()
+    bound(plain, "axb", a=A, b=B)
+    plain.dial(MASK, caller=A)
+    plain.agent_answers()
+    assert Kind.WINDOW not in [kind for kind, _, _ in plain.journal.entries]
 
 
 @pytest.mark.parametrize(

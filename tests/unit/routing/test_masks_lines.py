@@ -377,6 +377,18 @@ class TestCallbacks:
         masks.touch("1", 2.0, "a_to_b")
         assert answer(masks, ALICE, 2.0)[2] == "ok"
 
+    def test_a_window_goes_on_where_it_was(self) -> None:
+        """A binding that comes from the store with a window has used it up as far as that says."""
+        kept = {"window_us": 150_000_000, "window_times": 1}
+        masks = MaskTable()
+        masks.add(structs.replace(bound("axb", a="agent", b="bob", policy=self.RULE, created=100.0), **kept))
+        agent = fingerprint("agent")
+        assert answer(masks, agent, 209.0)[2] == "ok"
+        assert answer(masks, agent, 210.0)[2] == "exhausted"
+        masks.touch("1", 200.0, "a_to_b")
+        assert answer(masks, agent, 201.0)[2] == "exhausted"
+        assert masks.lines.callbacks.history("1") == (150.0, 2)
+
     def test_unbinding_forgets_the_window(self) -> None:
         """A binding made anew with that id begins anew."""
         masks = table(bound("axb", a="agent", b="bob", policy=self.RULE))

@@ -223,7 +223,7 @@ class TestRunningTable:
             connection.exec_driver_sql(
                 "INSERT INTO mask_lines SELECT 'p2', number, kind, target, a_sealed,"
                 " a_fingerprint, b_sealed, b_fingerprint, skill_group, disabled, expires_us, label, created_us,"
-                " updated_us, policy, used_us FROM mask_lines"
+                " updated_us, policy, used_us, window_us, window_times FROM mask_lines"
             )
         table = MaskTable()
         assert MaskRepository(database).fill(table) == 2

@@ -9,7 +9,7 @@ from switchboard.store.database import Database
 from switchboard.store.intake import Intake
 from switchboard.store.mask_editor import MaskEditor
 from switchboard.store.masks import MaskRepository
-from switchboard.store.records import CallRecord, RefusalRecord, encode_refusal
+from switchboard.store.records import CallRecord, RefusalRecord, WindowRecord, encode_refusal, encode_window
 from switchboard.store.segments import Kind
 from switchboard.store.store import Store
 from tests.support.masks import fixed_vault, line_row, open_row
@@ -19,7 +19,7 @@ VAULT = fixed_vault()
 CUSTOMER, AGENT = b"c" * 16, b"a" * 16
 
 
-def load(database: Database, *records: CallRecord | RefusalRecord) -> None:
+def load(database: Database, *records: CallRecord | RefusalRecord | WindowRecord) -> None:
     """Take records in as the loader does."""
     with database.writing() as connection:
         Intake(database).insert(connection, records)
@@ -76,6 +76,38 @@ def test_refusals_and_their_end(database: Database) -> None:
     assert len(masks.refusals()) == 2
     load(database, RefusalRecord(customer=CUSTOMER, at_us=7, withdrawn=True))
     assert masks.refusals() == [(CUSTOMER, AGENT, 9.0)]
+
+
+def test_call_backs_that_were_made_are_counted_on(tmp_path: Path) -> None:
+    """The latest that was journalled is in the next table, after a restart as well; a binding made anew has none."""
+    policy = '{"trunk":"carrier","callback":{"window":60.0,"times":2}}'
+    row = line_row(VAULT, "p1", "axb", "01088880001", "13900001111", "13900002222", policy=policy)
+    for times in (1, 2):
+        store = Store(tmp_path)
+        if times == 1:
+            MaskEditor(store.database, "ann").store([row])
+        window = WindowRecord(binding="p1", since_us=5_000_000, times=times)
+        store.journal.append(Kind.WINDOW, "call-1", encode_window(window))
+        store.close()
+        store = Store(tmp_path)
+        table = store.load_masks([])
+        assert table.lines.callbacks.history("p1") == (5.0, times)
+        store.close()
+    store = Store(tmp_path)
+    editor = MaskEditor(store.database, "ann")
+    editor.switch("p1", disabled=True)
+    assert store.load_masks([]).lines.callbacks.history("p1") == (5.0, 2)
+    editor.store([row._replace(label="another")], replace=True)
+    history = store.load_masks([]).lines.callbacks.history("p1")
+    assert history is not None
+    assert history.times == 0
+    store.close()
+
+
+def test_a_window_of_a_binding_that_is_gone_is_nobodys(database: Database) -> None:
+    """It makes no binding, and does not stop the others."""
+    load(database, WindowRecord(binding="gone", since_us=5, times=1))
+    assert MaskRepository(database).some(["gone"]) == {}
 
 
 def test_a_table_knows_refusals_of_a_moment_ago(tmp_path: Path) -> None:
