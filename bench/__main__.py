@@ -24,6 +24,7 @@ from bench import (
     ivr,
     masks,
     music,
+    profile_call,
     prompts,
     queues,
     recording,
@@ -181,6 +182,9 @@ def parser() -> argparse.ArgumentParser:
     since = commands.add_parser("compare", help="has a call become dearer?", description=compare.__doc__)
     compare.add_arguments(since)
     since.set_defaults(run=compare.run)
+    spent = commands.add_parser("profile", help="where a call's CPU goes", description=profile_call.__doc__)
+    profile_call.add_arguments(spent)
+    spent.set_defaults(run=profile_call.run)
     for name, text in _HELP.items():
         under = commands.add_parser(name, help=text, description=text, epilog=_EXAMPLES, formatter_class=shape)
         _add_target(under)

@@ -118,6 +118,7 @@ class Sipp:
         """Start it; an agent is waited for until it listens."""
         if not self.remote and listens((self.host, self.port)):
             raise BenchError(f"{self.host}:{self.port} is taken: another agent or measurement is still running")
+        (self.directory / f"{self.name}.csv").unlink(missing_ok=True)  # of one before it, at the same port
         with (self.directory / f"{self.name}.screen").open("wb") as screen:
             self.process = subprocess.Popen(
                 self.command(), cwd=self.directory, stdin=subprocess.DEVNULL, stdout=screen, stderr=screen

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench import ivr, prompts, queues, recording, relay, signalling
+from bench import even_phones, ivr, music, prompts, queues, recording, relay, signalling
 from bench import load as loads
 from bench.load import Calls, Load, Result
 from bench.phone import Answer, Phone, Refuse
@@ -92,6 +92,7 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
     flow(flows, "ivr_flows/library/four_digits.yaml", "four", "sip:agent@127.0.0.1:5190", AGENT)
     flow(flows, "bench/flows/listening.yaml", "deaf", "part(caller, 8, 4)", "part(caller, 1, 4)")
     numbers = [{"number": "4002", "flow": "four"}, {"number": "4005", "target": AGENT, "record": True}]
+    numbers += [{"number": "4001", "target": AGENT}, {"number": "4004", "flow": "hold_music"}]
     numbers += [{"number": "4006", "flow": "listening"}, {"number": "4007", "flow": "deaf"}]
     numbers += [{"number": "4003", "group": "bench"}]
     groups = [{"name": "bench", "announcements": {"music": []}}]
@@ -167,3 +168,23 @@ def test_recordings_are_read_back(beside: Load, switch: RunningSwitch) -> None:
     assert figures(result, *none) == none
     assert result.figures["recordings"] == 6
     assert recording.files_in(directory) == []
+
+
+def test_music_is_heard_by_all_and_costs_something(beside: Load) -> None:
+    """Ten callers hear it without a gap from when all are there until the first hangs up."""
+    result = music.measure(beside, Calls(10, 20, 4.0))
+    assert result.notes == []
+    assert figures(result, "failed", "absent", "lost") == {"failed": 0, "absent": 0, "lost": 0}
+    assert (result.figures["packets"] or 0) > 10 * 50 * 1.0
+    assert 0 < (result.figures["cpu_ms_per_call_second"] or 0) < 500
+
+
+def test_evenly_spaced_packets_arrive_once(switch: RunningSwitch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight calls, one second: each of the 16 streams arrives whole, and the calls end."""
+    names = ("AGENT_PORT", "CALLER_PORT", "AGENT_AUDIO", "CALLER_AUDIO")
+    for name, port in zip(names, (5690, 5691, 30600, 30700), strict=True):
+        monkeypatch.setattr(even_phones, name, port)
+    told: dict[str, object] = {}
+    even_phones.run(switch.target, "4001", 8, 20, 1.0, told.update)
+    assert (told["failed"], told["faults"], told["silent_streams"]) == (0, [], 0)
+    assert (told["sent"], told["lost"], told["doubled"]) == (800, 0, 0)

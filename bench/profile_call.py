@@ -1,0 +1,135 @@
+"""Where the microseconds of a call go: samples of the signalling by py-spy while SIPp dials 4001, by part of the program.
+
+A sample counts for the innermost Python frame that is of this project, and C code under it (a system call, msgspec, a
+regular expression) with it. Frames of the event loop alone are its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import signalling
+from bench.cpu import command_of, descendants, short_name
+from bench.errors import BenchError
+from bench.load import Calls, loading, wide
+from bench.own import CONFIG, ROOT, own_switch
+
+PARTS: Final = (
+    ("switchboard/sip/transaction/", "transactions"),
+    ("switchboard/sip/timers.py", "transactions"),
+    ("switchboard/sip/core.py", "transactions"),
+    ("switchboard/sip/render.py", "writing messages"),
+    ("switchboard/sip/outgoing.py", "writing messages"),
+    ("switchboard/sip/own.py", "writing messages"),
+    ("switchboard/sip/dialog.py", "dialogs"),
+    ("switchboard/sip/", "reading and checking messages"),
+    ("media/sdp.py", "SDP"),
+    ("media/formats.py", "SDP"),
+    ("media/offer_answer.py", "SDP"),
+    ("switchboard/calls/negotiation.py", "SDP"),
+    ("switchboard/calls/", "calls"),
+    ("switchboard/store/", "journal and records"),
+    ("switchboard/net/message_ring.py", "traces"),
+    ("switchboard/net/", "sockets"),
+    ("media/", "orders to media workers"),
+    ("routing/", "routing and masks"),
+    ("switchboard/ops/", "metrics, overload, log"),
+    ("switchboard/", "wiring"),
+)
+"""Parts by the begin of a file's path, the first that fits."""
+REST: Final = "event loop and others' code"
+_SAMPLES: Final = 250
+
+
+def part_of(file: str) -> str:
+    """The part of the program that a file of it is, empty for any other file."""
+    relative = file.removeprefix(f"{ROOT}/")
+    return next((name for begin, name in PARTS if relative.startswith(begin)), "")
+
+
+def shares(stacks: Iterable[str]) -> dict[str, float]:
+    """The share of the samples that each part has, the largest first; lines of py-spy's raw format."""
+    counts: Counter[str] = Counter()
+    for line in stacks:
+        stack, _, count = line.rpartition(" ")
+        files = (frame.rpartition("(")[2].partition(":")[0].rstrip(")") for frame in reversed(stack.split(";")))
+        counts[next(filter(None, map(part_of, files)), REST)] += int(count)
+    total = counts.total() or 1
+    return {name: count / total for name, count in counts.most_common()}
+
+
+def print_shares(found: Mapping[str, float], cpu_ms: float | None, console: Console) -> None:
+    """Each part's share, and what it is of a call's CPU."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("part of the signalling")
+    for name in ("share", "µs a call"):
+        table.add_column(name, justify="right")
+    for name, share in found.items():
+        table.add_row(name, f"{share:.1%}", "" if cpu_ms is None else f"{share * cpu_ms * 1000:.0f}")
+    console.print(table)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `python -m bench profile`."""
+    parser.add_argument("--rate", type=int, default=200, help="calls a second to 4001")
+    parser.add_argument("--seconds", type=int, default=15, help="how long")
+    parser.add_argument("--config", type=Path, default=CONFIG, help="configuration of the switch")
+    parser.add_argument("--cpus", default="0" if (os.cpu_count() or 1) > 1 else "", help="CPUs for the switch")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Sample a switch under load, print the shares, return the exit status."""
+    console = wide(Console(highlight=False))
+    spy = Path(sys.executable).with_name("py-spy")
+    found = str(spy) if spy.exists() else shutil.which("py-spy")
+    try:
+        if not found:
+            raise BenchError("py-spy is not installed: it comes with the extra `dev`")
+        stacks, cpu = _sample(options, found, console)
+    except BenchError as error:
+        console.print(f"[bold red]error:[/] {error}", soft_wrap=True)
+        return 1
+    print_shares(shares(stacks), cpu, console)
+    return 0
+
+
+def _sample(options: argparse.Namespace, spy: str, console: Console) -> tuple[list[str], float | None]:
+    """Stacks of the signalling while calls are made, and its CPU of a call in ms, measured without sampling."""
+    calls = Calls(options.rate * options.seconds, options.rate, 0.3)
+    with ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-profile-"))
+        own = stack.enter_context(own_switch(options.config, options.cpus))
+        load = stack.enter_context(loading(own.target, console))
+        plain = signalling.measure(load, calls)
+        pid = next(p for p in descendants(own.target.pids) if short_name(command_of(p)) == "switchboard.signalling")
+        out = Path(directory, "stacks.txt")
+        command = [spy, "record", "--pid", str(pid), "--rate", str(_SAMPLES), "--duration", str(options.seconds)]
+        command += ["--format", "raw", "--full-filenames", "--output", str(out)]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if load.cpus:
+            os.sched_setaffinity(process.pid, load.cpus)
+        try:
+            signalling.measure(load, calls)
+            said, _ = process.communicate(timeout=30)
+        except subprocess.TimeoutExpired as error:
+            raise BenchError("py-spy did not end") from error
+        finally:
+            process.kill()
+        if not out.exists():
+            raise BenchError(f"py-spy: {said.decode(errors='replace').strip()[-300:]}")
+        cpu = plain.figures["cpu_ms_per_call"]
+        console.print(f"{calls.total} calls at {calls.rate}/s; {plain.details[0]}", highlight=False)
+        return out.read_text("utf-8", "replace").splitlines(), cpu
