@@ -1,7 +1,8 @@
-"""Where the microseconds of a call go: samples of the signalling by py-spy while SIPp dials 4001, by part of the program.
+"""Where the microseconds of a call go: the signalling is sampled by py-spy while SIPp dials 4001.
 
-A sample counts for the innermost Python frame that is of this project, and C code under it (a system call, msgspec, a
-regular expression) with it. Frames of the event loop alone are its own.
+The kernel's part is told by /proc. The rest is divided by the samples in which a thread held the interpreter's lock:
+each counts for its innermost Python frame that is of this project, and C code under it (msgspec, a regular expression)
+with it. Sampling does not stop the switch, so that a few samples are torn.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ PARTS: Final = (
 )
 """Parts by the begin of a file's path, the first that fits."""
 REST: Final = "event loop and others' code"
+KERNEL: Final = "the kernel: sockets, wake-ups, files"
 _SAMPLES: Final = 250
 
 
@@ -71,14 +73,27 @@ def shares(stacks: Iterable[str]) -> dict[str, float]:
     return {name: count / total for name, count in counts.most_common()}
 
 
-def print_shares(found: Mapping[str, float], cpu_ms: float | None, console: Console) -> None:
+def with_kernel(found: Mapping[str, float], user: float, system: float) -> dict[str, float]:
+    """Shares of user time beside the kernel's, all of them of one whole, the largest first."""
+    whole = max(user + system, 1e-9)
+    shared = {name: share * user / whole for name, share in found.items()} | {KERNEL: system / whole}
+    return dict(sorted(shared.items(), key=lambda item: -item[1]))
+
+
+def times_of(pid: int) -> tuple[float, float]:
+    """User and system time of a process so far, in ticks."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+    return float(fields[11]), float(fields[12])
+
+
+def print_shares(found: Mapping[str, float], cpu_ms: float, console: Console) -> None:
     """Each part's share, and what it is of a call's CPU."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("part of the signalling")
     for name in ("share", "µs a call"):
         table.add_column(name, justify="right")
     for name, share in found.items():
-        table.add_row(name, f"{share:.1%}", "" if cpu_ms is None else f"{share * cpu_ms * 1000:.0f}")
+        table.add_row(name, f"{share:.1%}", f"{share * cpu_ms * 1000:.0f}")
     console.print(table)
 
 
@@ -86,6 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `python -m bench profile`."""
     parser.add_argument("--rate", type=int, default=200, help="calls a second to 4001")
     parser.add_argument("--seconds", type=int, default=15, help="how long")
+    parser.add_argument("--raw", type=Path, metavar="FILE", help="keep the samples, for a flame graph")
     parser.add_argument("--config", type=Path, default=CONFIG, help="configuration of the switch")
     parser.add_argument("--cpus", default="0" if (os.cpu_count() or 1) > 1 else "", help="CPUs for the switch")
 
@@ -98,29 +114,33 @@ def run(options: argparse.Namespace) -> int:
     try:
         if not found:
             raise BenchError("py-spy is not installed: it comes with the extra `dev`")
-        stacks, cpu = _sample(options, found, console)
+        parts, cpu = _sample(options, found, console)
     except BenchError as error:
         console.print(f"[bold red]error:[/] {error}", soft_wrap=True)
         return 1
-    print_shares(shares(stacks), cpu, console)
+    print_shares(parts, cpu, console)
     return 0
 
 
-def _sample(options: argparse.Namespace, spy: str, console: Console) -> tuple[list[str], float | None]:
-    """Stacks of the signalling while calls are made, and its CPU of a call in ms, measured without sampling."""
+def _sample(options: argparse.Namespace, spy: str, console: Console) -> tuple[dict[str, float], float]:
+    """Shares of the signalling while calls are made, and its CPU of a call in ms, measured without sampling."""
     calls = Calls(options.rate * options.seconds, options.rate, 0.3)
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-profile-"))
         own = stack.enter_context(own_switch(options.config, options.cpus))
         load = stack.enter_context(loading(own.target, console))
-        plain = signalling.measure(load, calls)
         pid = next(p for p in descendants(own.target.pids) if short_name(command_of(p)) == "switchboard.signalling")
+        before = times_of(pid)
+        signalling.measure(load, calls)
+        user, system = (after - first for after, first in zip(times_of(pid), before, strict=True))
         out = Path(directory, "stacks.txt")
         command = [spy, "record", "--pid", str(pid), "--rate", str(_SAMPLES), "--duration", str(options.seconds)]
-        command += ["--format", "raw", "--full-filenames", "--output", str(out)]
+        command += ["--format", "raw", "--full-filenames", "--gil", "--nonblocking", "--output", str(out)]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        if load.cpus:
-            os.sched_setaffinity(process.pid, load.cpus)
+        for other in (process.pid, *descendants(own.target.pids)):
+            # On the same core the one that is woken runs at once, and its time would count for who woke it.
+            if load.cpus and other != pid:
+                os.sched_setaffinity(other, load.cpus)
         try:
             signalling.measure(load, calls)
             said, _ = process.communicate(timeout=30)
@@ -130,6 +150,8 @@ def _sample(options: argparse.Namespace, spy: str, console: Console) -> tuple[li
             process.kill()
         if not out.exists():
             raise BenchError(f"py-spy: {said.decode(errors='replace').strip()[-300:]}")
-        cpu = plain.figures["cpu_ms_per_call"]
-        console.print(f"{calls.total} calls at {calls.rate}/s; {plain.details[0]}", highlight=False)
-        return out.read_text("utf-8", "replace").splitlines(), cpu
+        if options.raw:
+            shutil.copy(out, options.raw)
+        cpu = (user + system) / os.sysconf("SC_CLK_TCK") * 1000 / calls.total
+        console.print(f"{calls.total} calls at {calls.rate}/s: {cpu:.2f} ms of the signalling's CPU each")
+        return with_kernel(shares(out.read_text("utf-8", "replace").splitlines()), user, system), cpu

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.own import ROOT
-from bench.profile_call import PARTS, REST, part_of, shares
+from bench.profile_call import KERNEL, PARTS, REST, part_of, shares, with_kernel
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,12 @@ def test_a_sample_counts_for_the_innermost_frame_of_ours() -> None:
     found = shares([f"{ours};encode (msgspec/json.py:1) 3", "run (/usr/lib/asyncio/runners.py:44) 1"])
     assert found == {"calls": 0.75, REST: 0.25}
     assert shares([]) == {}
+
+
+def test_the_kernel_is_a_part_of_the_whole() -> None:
+    """A quarter in the kernel leaves three quarters for the others, the largest first."""
+    assert list(with_kernel({"calls": 0.8, REST: 0.2}, 3.0, 1.0).items()) == [
+        ("calls", pytest.approx(0.6)),
+        (KERNEL, 0.25),
+        (REST, pytest.approx(0.15)),
+    ]
