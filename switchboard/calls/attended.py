@@ -24,6 +24,7 @@ from switchboard.calls.owners import account_of
 from switchboard.calls.recording import command_recording
 from switchboard.calls.referral import tell_referrer
 from switchboard.calls.reinvite import move_media, restore_media
+from switchboard.calls.turning import turn_round
 from switchboard.calls.wiring import unwire
 from switchboard.sip.replaces import Replaces
 
@@ -42,15 +43,6 @@ class Joining(msgspec.Struct, frozen=True):
     stays: Call
     gone: Call
     moved: Leg
-
-
-def turn_round(x: Exchange, call: Call, now: float) -> None:
-    """The called party becomes the caller, since the phone that has called is about to hand it on."""
-    if call.agent is None or call.position is not None:
-        raise CommandError("wrong_state", "the flow that serves the caller cannot be handed on")
-    command_recording(x, call, "stop", now)
-    call.caller, call.agent = call.agent, call.caller
-    call.caller.role, call.agent.role = "caller", "agent"
 
 
 def join_calls(x: Exchange, call: Call, leg: Leg, replaces: Replaces, now: float) -> None:

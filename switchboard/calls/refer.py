@@ -11,7 +11,7 @@ from typing import Final
 
 from routing.dialplan import NoRoute, ToFlow, ToMask, ToQueue
 from routing.masks.target import TargetError, is_public_number, parse_open_target
-from switchboard.calls.attended import Declined, join_calls, turn_round
+from switchboard.calls.attended import Declined, join_calls
 from switchboard.calls.call import Call
 from switchboard.calls.commands import CommandError, Fault
 from switchboard.calls.control.parties import undisturbed
@@ -22,6 +22,7 @@ from switchboard.calls.inbound import refuse, unsupported
 from switchboard.calls.leg import Leg, LegState
 from switchboard.calls.owners import account_of
 from switchboard.calls.referral import begin_referral, tell_referrer
+from switchboard.calls.turning import turn_round
 from switchboard.sip.errors import ParseError
 from switchboard.sip.message import Request
 from switchboard.sip.refer import NO_SUBSCRIPTION, ReferTo, refer_to_of, referred_by_of, wants_subscription

@@ -33,6 +33,8 @@ LOUD = 500.0
 """The least amplitude of a tone that counts as heard."""
 QUIET = 100.0
 QUEUE = "4000"
+CUSTOMERS = "4020"
+"""Dialled by an agent it reaches the carrier's phone."""
 PASSWORD = "correct horse 7 battery"
 SHOWN = "01088880000"
 
@@ -51,7 +53,10 @@ def settings(carrier_port: int) -> dict[str, object]:
         "trunks": [{"name": "carrier", "from": ["127.0.0.0/8"], "to": f"127.0.0.1:{carrier_port}"}],
         "accounts": [{"user": user, "password": f"secret-{user}"} for user in TONES],
         "masks": [],
-        "numbers": [{"number": QUEUE, "group": "sales"}],
+        "numbers": [
+            {"number": QUEUE, "group": "sales"},
+            {"number": CUSTOMERS, "target": f"sip:customer@127.0.0.1:{carrier_port}"},
+        ],
         "outbound": {"trunk": "carrier", "shown": SHOWN},
         "groups": [{"name": "sales", "announcements": {"first": "30s"}}],
         "agents": [
@@ -361,6 +366,37 @@ async def test_click_to_call(site: Site, tmp_path: Path) -> None:
     assert (row["direction"], row["agent"]) == ("out", "anna")
     assert "13911113333" not in str(row)
     assert parts[-1] == ("talk", "anna")
+
+
+async def test_an_agent_who_has_dialled_hands_the_customer_on(site: Site, tmp_path: Path) -> None:
+    """By the API, after a call that the phone itself has made: held, asked about, handed over."""
+    async with (
+        desk(site, tmp_path, "anna") as anna, desk(site, tmp_path, "ben") as ben, carrier(site) as phone,
+        at_the_bar(site, "anna") as bar,
+    ):  # fmt: skip
+        host, port = site.switch.target
+        anna.tell(f"call sip:{CUSTOMERS}@{host}:{port}")
+        call = await phone.next_call()
+        await call.confirmed()
+        call.rtp.play(CUSTOMER)
+        await hears(call, TONES["anna"])
+        (view,) = (await bar.calls.list()).items
+        await bar.calls.hold(view.id)
+        await hears_music(call)
+        await bar.calls.resume(view.id)
+        await bar.calls.command(view.id, Consult(to="agent:ben"))
+        await answers(ben)
+        await hears_music(call)
+        await listens(ben, {TONES["anna"]})
+        await once_possible(bar, view.id, Complete())
+        assert (await anna.event("ended"))["status"] == 200
+        await hears(call, TONES["ben"])
+        await listens(ben, {CUSTOMER})
+        await call.hang_up()
+        await ben.event("ended")
+    row, parts = await record_of(site, view.id)
+    assert parts[-2:] == [("consult", "anna"), ("talk", "ben")]
+    assert (row["transfers"], row["agent"]) == (1, "ben")
 
 
 async def test_hanging_up_by_the_api(site: Site, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 A command is carried out at once or refused with a `CommandError`, and then nothing has changed; of two that do not go
 together the second finds `wrong_state`. "Led" means that caller and agent talk and that the actor is that agent; a
 supervisor, or the system, who is not in the call acts for the agent. The caller's hang-up ends every call for all.
+An agent who has dialled from the own phone is the caller, and may hold and mute like any party; with the first
+transfer, consult, add or park that is carried out caller and agent change their parts, and whom they called is theirs.
 
 ===============  ================  ===============  ===============  ===========  =======================  =============
 command          when              caller hears     agent hears      others       what may go wrong, and   record
@@ -133,6 +135,7 @@ from switchboard.calls.commands import (
     Back,
     CancelTransfer,
     Command,
+    CommandError,
     Complete,
     Consult,
     Dial,
@@ -170,10 +173,14 @@ from switchboard.calls.control.survey import invite_rating, to_survey
 from switchboard.calls.control.transfer import TRANSFER, cancel_transfer, transfer
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Purpose
+from switchboard.calls.turning import record_other, swap, take_lead
 
 __all__ = ["ATTEMPTS", "COMMANDS", "command"]
 
 # Each function takes the very command its key names, which a dict's type cannot say.
+_LEADING: Final = (Transfer, Consult, Add, Park)
+"""What an agent may do who has called by their own phone; they lead the call from then on."""
+
 COMMANDS: Final = cast(
     "dict[type[Command], Callable[[Exchange, Command, Actor, float], Done]]",
     {
@@ -215,11 +222,26 @@ ATTEMPTS: Final[dict[Purpose, Attempt]] = {
 
 def command(x: Exchange, cmd: Command, actor: Actor, now: float) -> Done:
     """Carry out a command; raises `CommandError`, and nothing has changed, when it cannot be."""
-    done = COMMANDS[type(cmd)](x, cmd, actor, now)
+    done = _led(x, cmd, actor, now) if isinstance(cmd, _LEADING) else COMMANDS[type(cmd)](x, cmd, actor, now)
     call = x.calls.get(done.call)
     if call is not None:
         # The new state is in the journal before any message leaves that tells of it.
         if call.caller.talking and call.journalled:
             write_snapshot(x, call)
         x.arm(call)
+    return done
+
+
+def _led(x: Exchange, cmd: Transfer | Consult | Add | Park, actor: Actor, now: float) -> Done:
+    call = x.calls.get(cmd.call)
+    if call is None or not take_lead(call, actor.agent):
+        return COMMANDS[type(cmd)](x, cmd, actor, now)
+    leader = call.agent
+    assert leader is not None
+    try:
+        done = COMMANDS[type(cmd)](x, cmd, actor, now)
+    except CommandError:
+        swap(call)
+        raise
+    record_other(x, call, leader, now)
     return done
