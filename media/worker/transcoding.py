@@ -11,7 +11,7 @@ from media.rtp.coded_buffer import CodedBuffer
 from media.rtp.jitter import JitterBuffer
 
 if TYPE_CHECKING:
-    from media.worker.session import Session
+    from media.worker.bridged import Bridged
 
 NARROW: Final = 8000
 WIDE: Final = 16000
@@ -61,7 +61,7 @@ def ear_of(codec: str, clock: int, rate: int) -> Ear:
 class _Way:
     """One direction."""
 
-    def __init__(self, source: Session, target: Session, rate: int) -> None:
+    def __init__(self, source: Bridged, target: Bridged, rate: int) -> None:
         self.source = source
         self.target = target
         self.rate = rate
@@ -82,17 +82,17 @@ class _Way:
 class Transcoding:
     """Between two sessions, until `end`."""
 
-    def __init__(self, a: Session, b: Session) -> None:
+    def __init__(self, a: Bridged, b: Bridged) -> None:
         rate = WIDE if a.codec in CODED and b.codec in CODED else NARROW
         self._ways = (_Way(a, b, rate), _Way(b, a, rate))
         self._cadence = a.host.cadence
         self._cadence.join(self)
 
-    def ear(self, session: Session) -> Ear:
+    def ear(self, session: Bridged) -> Ear:
         """What takes the packets of one of the two."""
         return self._way(session).ear
 
-    def listen(self, session: Session, on: bool) -> None:
+    def listen(self, session: Bridged, on: bool) -> None:
         """Whether the other one is to hear it."""
         way = self._way(session)
         way.open = on
@@ -100,7 +100,7 @@ class Transcoding:
             way.ear.clear()
             way.heard = False
 
-    def _way(self, session: Session) -> _Way:
+    def _way(self, session: Bridged) -> _Way:
         return self._ways[0] if self._ways[0].source is session else self._ways[1]
 
     def step(self, now: float) -> bool:
