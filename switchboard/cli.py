@@ -49,7 +49,7 @@ def check(config: ConfigOption = None) -> None:
     from config.errors import ConfigError
     from config.loader import config_advice, load_config
     from ivr_flows.errors import FlowError
-    from switchboard.app import load_flows
+    from switchboard.flow_files import load_flows
 
     try:
         loaded = load_config(config)

@@ -19,8 +19,9 @@ from config.errors import ConfigError
 from config.loader import config_advice, load_config
 from config.schema import Config
 from ivr_flows.errors import FlowError
-from switchboard.app import Switch, load_flows
+from switchboard.app import Switch
 from switchboard.first_admin import first_admin
+from switchboard.flow_files import load_flows
 from switchboard.media_workers import measure_workers, worker_commands
 from switchboard.ops.control import Command, ControlServer
 from switchboard.ops.http import serve_http

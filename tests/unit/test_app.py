@@ -8,7 +8,7 @@ import pytest
 
 from config.errors import ConfigError
 from config.loader import load_config
-from switchboard.app import load_flows
+from switchboard.flow_files import load_flows
 
 
 def test_a_number_that_leads_to_no_flow_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from config.loader import load_config
 from ivr_flows.errors import FlowError
-from switchboard.app import load_flows
+from switchboard.flow_files import load_flows
 from switchboard.prompt_names import PromptNames
 
 FLOW = """
