@@ -26,7 +26,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
@@ -330,10 +330,6 @@ class Chaos:
         """Other faults from now on."""
         self.sip, self.rtp = sip or self.sip, rtp or self.rtp
         self._ask({"do": "faults", "sip": asdict(self.sip), "rtp": asdict(self.rtp)})
-
-    def quieten(self) -> None:
-        """No more faults."""
-        self.change(Faults(), replace(Faults(), delay=self.rtp.delay))
 
     def report(self) -> dict[str, Any]:
         """All flows so far: "rtp in 40000" is from the phone's port to the switch."""

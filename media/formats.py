@@ -15,8 +15,6 @@ from media.sdp import find_attribute
 
 ANY: Final = "any"
 """In a list of codecs: whatever else both sides share, passed through as it is."""
-NOISE_PT: Final = 13
-"""Comfort noise (RFC 3551 §6)."""
 MAX_FMTP: Final = 200
 """Characters of a format's parameters; longer ones are not passed on, nor is their codec."""
 MAX_PTIME: Final = 200

@@ -156,10 +156,6 @@ class WorkerPlane:
         worker.draining = True
         asyncio.get_running_loop().call_soon(self._look_if_empty, number)
 
-    def is_draining(self, number: int) -> bool:
-        """Whether a worker takes no new calls."""
-        return self._workers[number].draining
-
     def states(self) -> dict[int, WorkerState]:
         """Each worker as it is."""
         return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 
@@ -15,8 +15,6 @@ from ivr_flows.source import Source
 from ivr_flows.testing.expect import Expected
 from ivr_flows.testing.script import Step
 from ivr_flows.testing.world import Far, Given, Reply
-
-SAME_TEST: Final = "same-test"
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

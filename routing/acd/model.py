@@ -6,7 +6,7 @@ Times are monotonic seconds, durations seconds. Nothing here holds a real number
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
@@ -35,10 +35,6 @@ LeaveReason = Literal["full", "empty", "timeout", "estimate", "closed", "overflo
 
 GoneReason = Literal["hung_up", "key", "transferred", "withdrawn"]
 """Why somebody left on their own, or was taken out by others."""
-
-NOT_ASSIGNABLE: Final[frozenset[State]] = frozenset(
-    {"offline", "ringing", "talking", "held", "wrap_up", "busy", "break", "meeting"}
-)
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):

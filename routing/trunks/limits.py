@@ -9,7 +9,6 @@ import msgspec
 
 WINDOW: Final = 1.0
 """Seconds in which calls are counted for the rate."""
-MAX_RATE: Final = 1000
 
 Shortage = str
 """Why there is no room: "full", "fast", or "" where there is."""

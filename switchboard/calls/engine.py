@@ -69,7 +69,6 @@ CallMedia = Digit | PlayDone | Silence | Recorded | MessageDone | Unauthentic | 
 _KNOWN_METHODS: Final = frozenset(
     {"BYE", "INFO", "UPDATE", "PRACK", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH", "ACK", "CANCEL"}
 )
-_OUTSIDE_DIALOG: Final = frozenset({"INVITE", "REGISTER", "OPTIONS"})
 
 
 class CallEngine:

@@ -14,9 +14,6 @@ from typing import Final
 
 import msgspec
 
-MAX_DESCRIPTORS: Final = 128
-"""Descriptors in one message: 64 RTP/RTCP pairs; the kernel takes 253 at most (SCM_MAX_FD)."""
-
 _MAX_MESSAGE: Final = 65536
 _IN_FLIGHT: Final = 0.005
 """Pause when too many descriptors are on their way: the socket is writable then, and polling would spin."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from switchboard.calls.call import Call, Phase
+from switchboard.calls.call import Phase
 from switchboard.calls.causes import NORMAL
 from switchboard.calls.cdr import open_segment
 from switchboard.calls.commands import Actor, CommandError, Done, Park, Unpark
@@ -59,8 +59,3 @@ def unpark(x: Exchange, cmd: Unpark, actor: Actor, now: float) -> Done:
     rewire(x, call)
     tell(x, call, "unparked", now, leg, control.slot)
     return Done(call.id, leg.id, control.slot)
-
-
-def slot_of(call: Call) -> str:
-    """Where the call is parked, or ""."""
-    return call.control.slot if call.control is not None else ""
