@@ -78,7 +78,7 @@ def list_phones(
     form: FormatOption = "text",
 ) -> None:
     """List the phones that are registered."""
-    found = msgspec.convert(asked(config, "registrations", most=limit, after=after), Listing)
+    found = _listing(config, limit, after)
     if form == "json":
         show_json(found.phones)
         return
@@ -129,3 +129,13 @@ def remove(
     if not count:
         refuse(f"no such phone of {account} is registered; see: switchboard registrations show {account}")
     typer.echo(f"{count} phone{'' if count == 1 else 's'} of {account} registered no more")
+
+
+def _listing(config: Path | None, limit: int, after: str) -> Listing:
+    """So many accounts, asked for in pieces: the switch tells of few at once."""
+    whole = msgspec.convert(asked(config, "registrations", most=limit, after=after), Listing)
+    piece = whole.phones
+    while piece and (left := limit - len({one.aor for one in whole.phones})) > 0:
+        piece = msgspec.convert(asked(config, "registrations", most=left, after=piece[-1].aor), Listing).phones
+        whole.phones += piece
+    return whole

@@ -10,6 +10,7 @@ from typing import Final, cast
 import aioice
 from aioice.candidate import candidate_foundation, candidate_priority
 from aioice.ice import CandidatePair, StunProtocol
+from aioice.stun import Message
 
 from media.edge.ports import PortRange
 from media.ice_dtls import Candidate, PeerTransport
@@ -19,6 +20,8 @@ BURST: Final = 16
 """Datagrams of one socket before the others have their turn."""
 MAX_EARLY: Final = 16
 """Datagrams of a handshake kept that came before our side had found the path."""
+MAX_LEARNT: Final = 100
+"""Addresses of a peer, those that it told of and those that it sends from."""
 _PUBLIC_PREFERENCE: Final = 100
 
 Receive = Callable[[bytes], None]
@@ -157,6 +160,14 @@ class Path(aioice.Connection):
         self._check_list.clear()
 
     # --- what comes ---
+
+    def request_received(self, message: Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
+        """A check; a peer that sends them from ever new addresses, of its own or not, is not followed for ever."""
+        known = self._remote_candidates
+        if len(known) < MAX_LEARNT or any((one.host, one.port) == addr for one in known):
+            super().request_received(message, addr, protocol)
+        else:
+            self.malformed += 1
 
     def data_received(self, data: bytes, component: int) -> None:
         """What looked like STUN and is none."""

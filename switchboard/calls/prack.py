@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from media.sdp import SdpError
 from switchboard.calls.answering import answer_caller, progress
+from switchboard.calls.branches import Branch
 from switchboard.calls.call import Call
 from switchboard.calls.causes import NO_PRACK
 from switchboard.calls.ending import end_call
@@ -15,6 +16,7 @@ from switchboard.calls.reliable import MAX_EARLY, TAG, Early
 from switchboard.sip.dialog import Dialog
 from switchboard.sip.errors import ParseError
 from switchboard.sip.message import Request, Response
+from switchboard.sip.outgoing import Address
 from switchboard.sip.reliable import RAck, parse_rack, parse_rseq
 from switchboard.sip.session_timer import lists
 from switchboard.sip.transaction.client import ClientTransaction
@@ -73,13 +75,14 @@ def provisional_received(x: Exchange, leg: Leg, tx: ClientTransaction, response:
     if early is None:
         if len(leg.early) >= MAX_EARLY or not response.to_tag:
             return False
-        early = Early(Dialog.as_client(tx.request, response, leg.source, nat=leg.nat), rseq)
+        source, nat = _source(leg, tx)
+        early = Early(Dialog.as_client(tx.request, response, source, nat=nat), rseq)
         leg.early = {**leg.early, response.to_tag: early}
     elif rseq != early.rseq + 1:
         return False
     else:
         early.rseq = rseq
-        early.dialog.refresh(response, leg.source)
+        early.dialog.refresh(response, _source(leg, tx)[0])
     if response.body and response.content_type == "application/sdp":
         early.answer = early.answer or response.body
         early.taken = early.taken or leg.agreement is None
@@ -89,3 +92,9 @@ def provisional_received(x: Exchange, leg: Leg, tx: ClientTransaction, response:
     line = f"RAck: {rseq} {tx.request.cseq} INVITE"
     x.core.request(early.dialog.next_request("PRACK", (line,)), now)
     return True
+
+
+def _source(leg: Leg, tx: ClientTransaction) -> tuple[Address, bool]:
+    """Where the one who responds is, and whether behind a NAT: of several who are called, this very one."""
+    branch = tx.context
+    return (branch.found.address, branch.found.nat) if isinstance(branch, Branch) else (leg.source, leg.nat)

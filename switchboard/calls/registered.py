@@ -13,7 +13,7 @@ from switchboard.sip.binding import Binding
 from switchboard.sip.flow import transport_of
 from switchboard.sip.render import host_port
 
-MOST: Final = 1000
+MOST: Final = 100
 """Addresses-of-record told at once: more would keep calls waiting."""
 
 

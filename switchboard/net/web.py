@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import http
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
-from websockets.protocol import State
+from websockets.protocol import Event, State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
@@ -22,6 +22,11 @@ from switchboard.sip.message import MAX_BODY, MAX_HEAD, Message, parse_datagram
 
 MOST_HANDSHAKE: Final = 16 * 1024
 """Octets of an HTTP request, cookies and all."""
+
+PIECE: Final = 4096
+"""Octets that are cut into frames at a time, so that nobody else waits while a peer's frames are only counted."""
+MOST_FRAMES: Final = 32
+"""Frames in a piece; SIP messages are far larger, and who sends more of less wants to keep us busy."""
 
 PONG_WITHIN: Final = 20.0
 """Seconds that a peer has for its pong."""
@@ -114,17 +119,15 @@ class WebConnection(Link):
             if self._before > MOST_HANDSHAKE:
                 self.abort()
                 return
-        protocol.receive_data(data)
-        events = protocol.events_received()
-        if opening and events and (len(events) > 1 or protocol.eof_sent):
-            # RFC 6455 §4.1: nothing may come before our side of the handshake has gone.
-            self.abort()
-            return
         messages: list[Message] = []
-        for event in events:
-            if isinstance(event, Request):
-                self._greet(event)
-            elif isinstance(event, Frame) and not self._take(event, messages):
+        for piece in (data,) if opening or len(data) <= PIECE else _pieces(data):
+            protocol.receive_data(piece)
+            events = protocol.events_received()
+            # RFC 6455 §4.1: nothing may come before our side of the handshake has gone.
+            if len(events) > MOST_FRAMES or (opening and events and (len(events) > 1 or protocol.eof_sent)):
+                self.abort()
+                return
+            if not self._take_all(events, messages):
                 break
         self._flush()
         if messages:
@@ -170,6 +173,15 @@ class WebConnection(Link):
             # Who has shaken hands as a SIP client may wait until somebody signs in.
             self.heard = 1
 
+    def _take_all(self, events: Sequence[Event], messages: list[Message]) -> bool:
+        """False when nothing that follows is to be taken."""
+        for event in events:
+            if isinstance(event, Request):
+                self._greet(event)
+            elif isinstance(event, Frame) and not self._take(event, messages):
+                return False
+        return True
+
     def _take(self, frame: Frame, messages: list[Message]) -> bool:
         """Take a part of a message, or all of it; False when nothing that follows is to be taken."""
         if frame.opcode > Opcode.BINARY:
@@ -212,6 +224,10 @@ class WebConnection(Link):
                 return False
             transport.write(data)
         return self._keeps_up(transport)
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    return (data[at : at + PIECE] for at in range(0, len(data), PIECE))
 
 
 def _is_text(data: bytes) -> bool:

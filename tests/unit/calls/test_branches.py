@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from switchboard.calls import connecting
 from switchboard.calls.carriers.live import Carriers
 from switchboard.calls.plan import UNAVAILABLE, Destination, Group, Plan
+from switchboard.calls.reliable import Mode
 from switchboard.sip.message import Response
 from switchboard.sip.outgoing import OutgoingRequest
 from tests.support.exchange import AGENT, PHONE, Address, Peer, World
@@ -73,10 +74,10 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[World, Count
     return make
 
 
-def world_of(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> tuple[World, CountedGateways]:
+def world_of(monkeypatch: pytest.MonkeyPatch, plan: Plan, reliable: Mode = "off") -> tuple[World, CountedGateways]:
     """As the fixture."""
     monkeypatch.setattr(connecting, "plan_of", lambda x, call, target, now, mask="": plan)
-    world = World({})
+    world = World({}, reliable=reliable)
     gateways = CountedGateways(world.exchange.carriers)
     world.exchange.gateways = gateways
     world.dial("4001")
@@ -222,6 +223,20 @@ def test_who_was_given_up_hears_the_caller_no_more(planned: Planned) -> None:
     world.agent_answers(world.phone)
     assert len(world.plane.named("bridge")) == 2
     world.hang_up(world.phone)
+    over(world, gateways)
+
+
+def test_the_second_phone_gets_the_prack_of_its_own_response(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its Contact leads nowhere, as that of a browser does (RFC 7118 §5.2)."""
+    world, gateways = world_of(monkeypatch, (Group((to(AGENT), to(PHONE))),), "supported")
+    tx, _ = world.phone.requests[0]
+    lines = ("Contact: <sip:phone@df7jal23ls0d.invalid>", "Require: 100rel", "RSeq: 7")
+    world.phone.core.respond(tx, 180, to_tag="phone", headers=lines, now=world.now)
+    world.run()
+    assert world.agent.received("PRACK") == []
+    (prack,) = world.phone.received("PRACK")
+    assert prack.headers.get("rack") == "7 1 INVITE"
+    world.engine.end_all(world.now)
     over(world, gateways)
 
 

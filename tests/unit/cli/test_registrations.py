@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from switchboard.calls import registered
 from switchboard.ops.control import ControlServer
 from switchboard.registration_control import registration_commands
 from switchboard.registrations_cli import app
@@ -54,6 +55,19 @@ async def test_listed(tmp_path: Path, world: World) -> None:
     assert output == "no phone is registered\n"
     _, output = await run(tmp_path, world, "list", "--format", "json")
     assert '"expires_in":600.0' in output.replace(" ", "")
+
+
+async def test_more_than_is_told_at_once(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for in pieces, so that calls wait for none of it; never more than are wanted."""
+    monkeypatch.setattr(registered, "MOST", 2)
+    (binding, _) = world.exchange.registrar.bindings("alice@switchboard.local", world.now)
+    for name in ("bob", "carl", "dave", "erin"):
+        world.exchange.registrar.restore(f"{name}@switchboard.local", [binding])
+    for limit, accounts in (("4", 4), ("3", 3), ("100", 5)):
+        _, output = await run(tmp_path, world, "list", "--limit", limit)
+        assert [name for name in ("alice", "bob", "carl", "dave", "erin") if f"{name}@" in output] == [
+            "alice", "bob", "carl", "dave", "erin",
+        ][:accounts]  # fmt: skip
 
 
 async def test_shown(tmp_path: Path, world: World) -> None:

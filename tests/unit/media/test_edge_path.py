@@ -7,8 +7,9 @@ import socket
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from aioice.stun import Class, Message, Method
 
-from media.edge.path import MAX_EARLY, Path
+from media.edge.path import MAX_EARLY, MAX_LEARNT, Path
 from media.edge.ports import PortRange
 from media.ice_dtls import Candidate
 from tests.support.ports import WEB_FIRST
@@ -119,6 +120,22 @@ async def test_attributes_of_any_kind_end_nothing(path: Path) -> None:
     send(path, b"\x80end")
     await until(lambda: bool(audio))
     assert path.malformed > 0
+
+
+async def test_a_peer_is_not_followed_for_ever(path: Path) -> None:
+    """Checks that are its own, from ever new addresses: each would be answered, kept and asked back."""
+    path.gather((HERE,), "")
+    path.remote_username, path.remote_password, path._early_checks_done = "peer", "secret" * 4, True
+    check = Message(Method.BINDING, Class.REQUEST)
+    check.attributes["USERNAME"] = f"{path.local_username}:peer"
+    check.attributes["PRIORITY"] = 1
+    check.attributes["ICE-CONTROLLING"] = 1
+    check.add_message_integrity(path.local_password.encode())
+    for number in range(MAX_LEARNT + 50):
+        path.request_received(check, (f"127.0.9.{1 + number}", 9), path._protocols[0])
+    assert (len(path._remote_candidates), path.malformed) == (MAX_LEARNT, 50)
+    path.request_received(check, ("127.0.9.1", 9), path._protocols[0])
+    assert path.malformed == 50
 
 
 def test_a_candidate_is_written_as_it_is_read() -> None:

@@ -16,7 +16,7 @@ from websockets.typing import Origin, Subprotocol
 from websockets.uri import parse_uri
 
 from switchboard.net.link import FIRST_MESSAGE, MOST_UNSENT, Link, Patience
-from switchboard.net.web import MOST_HANDSHAKE, PONG_WITHIN, WELCOME, WebConnection, Welcome
+from switchboard.net.web import MOST_FRAMES, MOST_HANDSHAKE, PONG_WITHIN, WELCOME, WebConnection, Welcome
 from switchboard.sip.errors import ParseError
 from switchboard.sip.flow import WssAddress
 from switchboard.sip.message import MAX_BODY, MAX_HEAD, Message
@@ -402,3 +402,21 @@ def test_no_handshake_breaks_it(octets: bytes, begun: bool) -> None:
 def test_a_refusal_is_of_a_request() -> None:
     """Rules need no connection."""
     assert Welcome().refusal(Request("/", Headers({"Host": "a"}))) is None
+
+
+@pytest.mark.parametrize("frame", [b"\x89\x80\0\0\0\0", b"\x00\x80\0\0\0\0"])
+def test_who_sends_nothing_but_frames_is_given_up(frame: bytes) -> None:
+    """Tens of thousands in one read would keep everybody waiting, and none of them says anything."""
+    rig = connected()
+    rig.it.data_received(b"\x01\x80\0\0\0\0" + frame * 40_000)
+    assert rig.wire.aborted
+    assert rig.wire.written.count(b"\x8a\x00") <= MOST_FRAMES
+
+
+def test_many_messages_in_one_read() -> None:
+    """A proxy that has waited brings those of many phones at once."""
+    rig = connected()
+    for _ in range(200):
+        rig.client.send_text(INVITE)
+    rig.it.data_received(b"".join(rig.client.data_to_send()))
+    assert (len(rig.messages), rig.wire.aborted) == (200, False)
