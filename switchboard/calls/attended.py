@@ -159,7 +159,7 @@ def _new_leg(x: Exchange, stays: Call, moved: Leg, new: Leg | None, now: float) 
     x.dialogs[leg.dialog.call_id, leg.local_tag] = leg
     x.note_dialog(stays.id, leg.dialog.call_id)
     x.media_legs[leg.lease.port, leg.lease.gen] = leg
-    moved.web = None
+    moved.web, moved.gateway = None, ""
     if new is None and moved.muted:
         x.media.mute(leg.lease, False)
     return leg

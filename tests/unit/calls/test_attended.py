@@ -79,6 +79,25 @@ def test_the_other_party_hangs_up_what_has_become_one_call() -> None:
     assert world.journal.records[-1].ended_by == "agent"
 
 
+def test_the_channel_of_who_comes_over_is_given_back_once() -> None:
+    """It comes with the party, and is free again when that hangs up, not when the consultation ends."""
+    world = Office()
+    out, first = world.talk()
+    second, _ = world.consult()
+    carriers, consultation = world.exchange.carriers, list(world.exchange.calls.values())[-1]
+    assert consultation.agent is not None
+    consultation.agent.gateway = "bench"
+    carriers.began("bench", world.now)
+    load = carriers.table.trunks["bench"].load
+    assert load.calls == 2
+    first.attend(second)
+    world.alice.told()
+    assert load.calls == 2
+    world.within(world.carrier, out, "BYE", 2)
+    let_go(world)
+    assert load.calls == 0
+
+
 def test_when_the_phone_was_called_by_both() -> None:
     """The party of the second call comes over to the first."""
     world = Office()
