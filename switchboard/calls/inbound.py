@@ -133,7 +133,8 @@ def new_invite(x: Exchange, tx: ServerTransaction, request: Request, now: float)
 def _context(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> tuple[str, str] | None:
     """The trunk an INVITE comes from, or `phones` and the account that proved itself; else it is challenged."""
     host, port = tx.source
-    if x.phones.owner(tx.source, now) is None:
+    # Whoever is on a WebSocket is no carrier, though it or the proxy before it be at the host of one.
+    if not isinstance(tx.source, WebAddress) and x.phones.owner(tx.source, now) is None:
         trunk = x.routing.identify(host, port)
         if trunk is not None:
             if x.carriers.ambiguous:

@@ -138,8 +138,8 @@ def locate(place: Place, answers: Answers, means: Means) -> Ranks | frozenset[Qu
     """
     transport = _wanted(place)
     if is_address(place.host):
-        # RFC 3263 §4.2: an address is what it is.
-        address = _at(place.host, place.port, transport or _plain(place))
+        # RFC 3263 §4.2: an address is what it is, written as sockets write it.
+        address = _at(str(ipaddress.ip_address(place.host)), place.port, transport or _plain(place))
         return ((Choice(0, (address,)),),) if (transport or _plain(place)) in means else ()
     if transport and transport not in means:
         return ()

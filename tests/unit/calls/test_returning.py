@@ -108,3 +108,16 @@ def test_a_call_that_ends_meanwhile() -> None:
     del world.exchange.calls[leg.call_id]
     world.advance(2 * AWAY)
     assert world.exchange.counts()["absences"] == 0
+
+
+def test_a_websocket_at_the_host_of_a_carrier_is_no_carrier() -> None:
+    """A proxy on that machine may stand before it, and then everybody comes from there: a password is asked for."""
+    world = World()
+    world.dial("4001")
+    assert world.agent.received("INVITE")
+    world.peers.pop(world.carrier.address)
+    world.carrier.address = WssAddress(world.carrier.address)
+    world.peers[world.carrier.address] = world.carrier
+    world.dial("4001")
+    assert world.carrier.statuses[-1:] == [407]
+    assert len(world.agent.received("INVITE")) == 1

@@ -163,6 +163,7 @@ class TestSteps:
     def test_only_what_is_needed_is_asked(self) -> None:
         """An address asks nothing, a port only addresses, a name NAPTR first."""
         assert locate(named_place("192.0.2.1:5060"), {}, ALL) == ((Choice(0, (("192.0.2.1", 5060),)),),)
+        assert locate(named_place("[2001:DB8:0::1]:5060"), {}, ALL) == ((Choice(0, (("2001:db8::1", 5060),)),),)
         with_port = locate(named_place("a.example:5060"), {}, ALL)
         assert with_port == {Question("a.example", "AAAA"), Question("a.example", "A")}
         assert locate(named_place("a.example"), {}, UDP_ONLY) == {Question("a.example", "NAPTR")}
