@@ -14,6 +14,7 @@ from switchboard.calls.carriers.live import Farewell, credentials_in
 from switchboard.calls.causes import CANCELLED, ELSEWHERE
 from switchboard.calls.leg import LegState
 from switchboard.calls.plan import Destination, Group, Plan
+from switchboard.calls.securing import under_other_keys
 from switchboard.calls.session_timers import longer_lines
 from switchboard.sip.dialog import Dialog
 from switchboard.sip.outgoing import OutgoingRequest
@@ -158,6 +159,8 @@ def _next_group(x: Exchange, fan: Branches, now: float) -> None:
         # Whoever was given up hears the caller no more.
         x.media.unbridge(leg.lease)
     leg.dialog, leg.early, leg.agreement, leg.media_open = None, {}, None, False
+    if leg.crypto:
+        fan.template.body = leg.local_sdp = under_other_keys(x, leg, fan.template.body)
     call, call_id = x.call_of(leg), x.token()
     if call is not None:
         x.note_dialog(call.id, call_id)

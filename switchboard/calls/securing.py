@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from media.offer_answer import Agreement
 from media.remote import Remote
-from media.sdes import PLAIN, RTP, SRTP, SUITES, Crypto, Keys, Policy, Profile, offer_crypto
+from media.sdes import PLAIN, RTP, SRTP, SUITES, Crypto, Keys, Policy, Profile, offer_crypto, render_crypto
 from media.sdp import SdpError
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
@@ -40,6 +40,15 @@ def offer_profile(x: Exchange, leg: Leg) -> Profile:
     own = tuple([one for one in leg.crypto if one.suite == keys.suite and one.key == keys.send])
     leg.crypto = own or offer_crypto(x.secret, (keys.suite,))
     return Profile(leg.srtp, leg.remote.protocol, leg.crypto)
+
+
+def under_other_keys(x: Exchange, leg: Leg, offer: bytes) -> bytes:
+    """An offer that nobody has taken, for somebody else: who was shown its keys is not to have theirs."""
+    for old in leg.crypto:
+        new = Crypto(old.tag, old.suite, x.secret(SUITES[old.suite]))
+        offer = offer.replace(render_crypto(old).encode(), render_crypto(new).encode())
+        leg.crypto = tuple([new if one is old else one for one in leg.crypto])
+    return offer
 
 
 def secured_by_answer(leg: Leg, remote: Remote, agreed: Agreement) -> Agreement:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivr_flows.clock import LocalTime
+from media.sdes import render_crypto
 from routing.acd.hours import parse_hours
 from routing.masks.secret import RealNumber
 from routing.masks.target import NumberTarget
@@ -269,6 +270,25 @@ class TestCalls:
         assert status(world) == 200
         world.hang_up(world.agent)
         world.hang_up(world.phone)
+        over(world)
+
+    def test_each_gateway_has_keys_of_its_own(self) -> None:
+        """Who was offered a call and has not taken it cannot decrypt what the next one hears; the answer's keys fit."""
+        world = world_with(north(srtp="required"))
+        world.dial(DIALLED)
+        world.reply(world.agent, 503)
+        first, second = (
+            [line for line in invites(peer)[-1].body.split(b"\r\n") if line.startswith(b"a=crypto:")]
+            for peer in (world.agent, world.phone)
+        )
+        assert len(first) == len(second) > 0
+        assert not set(first) & set(second)
+        assert [line.split()[:2] for line in first] == [line.split()[:2] for line in second]
+        (call,) = world.exchange.calls.values()
+        assert call.agent is not None
+        assert call.agent.local_sdp == invites(world.phone)[-1].body
+        assert [f"a=crypto:{render_crypto(one)}".encode() for one in call.agent.crypto] == second
+        world.reply(world.phone, 486)
         over(world)
 
     def test_no_call_in_clear_by_a_carrier_that_is_to_be_secured(self) -> None:
