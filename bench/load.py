@@ -36,6 +36,8 @@ MEDIA_STEP: Final = 4
 """Distance of two calls' media ports in one SIPp."""
 _BUFFER: Final = "1048576"
 """Octets of SIPp's socket buffers; the default loses messages when its process has to wait for a CPU."""
+_HANGING: Final = 10_000
+"""Calls that may hang beside those in progress before SIPp dials no more; its descriptors bound it."""
 
 Figure = float | int | None
 
@@ -73,7 +75,8 @@ class Load:
     ) -> Sipp:
         """The caller's SIPp, which begins to dial when it is entered."""
         arguments = ["-s", number, "-r", str(calls.rate), "-m", str(calls.total), "-d", str(round(calls.hold * 1000))]
-        arguments += ["-l", str(round(calls.rate * (calls.hold + 60)) + 10), "-buff_size", _BUFFER, *extra]
+        most = min(round(calls.rate * (calls.hold + 60)) + 10, round(calls.rate * calls.hold) + _HANGING)
+        arguments += ["-l", str(most), "-buff_size", _BUFFER, *extra]
         port, media = (BESIDE_PORT, BESIDE_MEDIA) if beside else (CALLER_PORT, CALLER_MEDIA.start)
         return Sipp(self.scenario(scenario), self.directory, port, media, self.target.text, arguments, cpus=self.cpus)
 

@@ -53,6 +53,8 @@ def _bars(file: Path, title: str, lines: Sequence[Line], runs: Sequence[Run]) ->
         if bound:
             axes.plot([bound, bound], [place - 0.4, place + 0.4], color=_BOUND, linewidth=2)
     axes.set_yticks(range(len(lines)), [line.title for line in reversed(lines)], fontsize=8)
+    if max(abs(values.median) for line in lines if (values := values_of(line, runs))) > 100:
+        axes.set_xscale("symlog", linthresh=1)
     axes.set_xlabel("ms")
     axes.set_title(title, fontsize=10)
     return _save(figure, file)

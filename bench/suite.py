@@ -120,13 +120,6 @@ PLANS: Final = (
         compared=True,
     ),
     Plan(
-        "signalling600",
-        lambda load, options: _named(signalling.measure(load, Calls(9000, 600, 0.3)), "signalling600"),
-        17,
-        lambda load, options: _named(signalling.measure(load, Calls(1800, 600, 0.3)), "signalling600"),
-        5,
-    ),
-    Plan(
         "relay",
         lambda load, options: relay.measure(load, Calls(100, 20, 15.0)),
         46,
@@ -181,6 +174,13 @@ PLANS: Final = (
         40,
         lambda load, options: queues.measure(load, Calls(100, 50, 1.0)),
         10,
+    ),
+    Plan(
+        "signalling600",
+        lambda load, options: _named(signalling.measure(load, Calls(9000, 600, 0.3)), "signalling600"),
+        17,
+        lambda load, options: _named(signalling.measure(load, Calls(1800, 600, 0.3)), "signalling600"),
+        5,
     ),
     Plan(
         "memory",
