@@ -109,10 +109,21 @@ class System:
         """One carrier."""
         return await self._session.get(f"/trunks/{segment(name)}", TrunkView)
 
-    async def switch_trunk(self, name: str, *, on: bool, gateway: str = "") -> TrunkView:
-        """Use a trunk, or one of its gateways, for new calls or not; calls that are up go on."""
-        place = f"/gateways/{segment(gateway)}" if gateway else ""
-        return await self._session.post(f"/trunks/{segment(name)}{place}/{'enable' if on else 'disable'}", TrunkView)
+    async def enable_trunk(self, name: str) -> TrunkView:
+        """Use a trunk for new calls again."""
+        return await self._session.post(f"/trunks/{segment(name)}/enable", TrunkView)
+
+    async def disable_trunk(self, name: str) -> TrunkView:
+        """No new calls by a trunk; those that are up go on."""
+        return await self._session.post(f"/trunks/{segment(name)}/disable", TrunkView)
+
+    async def enable_gateway(self, name: str, gateway: str) -> TrunkView:
+        """Use one of its gateways for new calls again."""
+        return await self._session.post(f"/trunks/{segment(name)}/gateways/{segment(gateway)}/enable", TrunkView)
+
+    async def disable_gateway(self, name: str, gateway: str) -> TrunkView:
+        """No new calls by one of its gateways; those that are up go on."""
+        return await self._session.post(f"/trunks/{segment(name)}/gateways/{segment(gateway)}/disable", TrunkView)
 
     async def reload_trunks(self) -> TrunkChange:
         """Take the trunks of the configuration file over."""

@@ -408,7 +408,6 @@ TestQueues = QueueMachine.TestCase
 TestQueues.settings = settings(
     max_examples=1500 if LONG else 90,
     stateful_step_count=200 if LONG else 50,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 

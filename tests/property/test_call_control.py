@@ -380,7 +380,7 @@ class History:
         return found
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.lists(steps, min_size=10, max_size=50))
 def test_whatever_is_commanded_every_call_ends_and_nothing_is_left(history: list[Step]) -> None:
     """Commands that fail change nothing; the media plane always does what the call's state says; one record a call."""

@@ -55,7 +55,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(steps, min_size=10, max_size=60), st.sampled_from(DIALLED), st.integers(1, 2), st.sampled_from([1, 1, 2])
 )

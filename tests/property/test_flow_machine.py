@@ -268,7 +268,7 @@ def addressed(position: Position, event: Event) -> Event:
 
 
 @given(flows(), histories)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_flow_stands_any_history(flow: Flow, history: list[tuple[list[Event], float]]) -> None:
     """Whatever is wired and whatever happens: no exception, a deadline or an end, few steps, and no secret told."""
     position, actions = start(flow, {"called": "400", "caller": CALLER}, 0.0)
@@ -314,7 +314,7 @@ def _concealed_by_turns(done: list[Action], position: Position) -> None:
 
 
 @given(flows(), histories)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_flow_ends_by_itself(flow: Flow, history: list[tuple[list[Event], float]]) -> None:
     """When nothing more happens but time, a call is over within as many deadlines as the flow may take steps."""
     position, _ = start(flow, {"caller": CALLER}, 0.0)

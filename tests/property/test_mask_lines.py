@@ -263,4 +263,4 @@ class LinesMachine(RuleBasedStateMachine):
 
 
 TestLines = LinesMachine.TestCase
-TestLines.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestLines.settings = settings(max_examples=100, stateful_step_count=30)

@@ -115,7 +115,7 @@ class PoolMachine(RuleBasedStateMachine):
 
 
 TestPool = PoolMachine.TestCase
-TestPool.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestPool.settings = settings(max_examples=150, stateful_step_count=40)
 
 
 class ExtensionMachine(RuleBasedStateMachine):
@@ -172,4 +172,4 @@ class ExtensionMachine(RuleBasedStateMachine):
 
 
 TestExtensions = ExtensionMachine.TestCase
-TestExtensions.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestExtensions.settings = settings(max_examples=60, stateful_step_count=40)

@@ -144,7 +144,6 @@ steps = st.one_of(
 
 @settings(
     max_examples=5000 if LONG else 400,
-    deadline=None,
     derandomize=not LONG,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

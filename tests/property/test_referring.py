@@ -150,7 +150,5 @@ class Referring(RuleBasedStateMachine):
         assert world.leftovers() == {}
 
 
-Referring.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-)
+Referring.TestCase.settings = settings(max_examples=40, stateful_step_count=25, suppress_health_check=list(HealthCheck))
 TestReferring = Referring.TestCase

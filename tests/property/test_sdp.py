@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address
 
 from aiortc.sdp import SessionDescription
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from media.description import build_answer, build_offer
@@ -263,7 +263,6 @@ def _leg(codecs: tuple[str, ...]) -> Leg:
     )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(
     offers(),
     offers(),

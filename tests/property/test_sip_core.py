@@ -216,7 +216,7 @@ def play(world: World, operations: Operations) -> None:
     loss=st.sampled_from((0.0, 0.1, 0.4, 0.9, 1.0)),
     double=st.sampled_from((0.0, 0.3, 1.0)),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @example(operations=[(A, "INVITE", 0.0, 60.0)], seed=0, loss=0.0, double=0.0)
 def test_everything_ends_and_nothing_is_told_twice(
     operations: Operations, seed: int, loss: float, double: float
@@ -235,7 +235,7 @@ def test_everything_ends_and_nothing_is_told_twice(
 
 
 @given(operations=OPERATIONS, seed=st.integers(0, 2**32), spoil=st.sampled_from((0.05, 0.3, 1.0)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_spoilt_datagrams_leave_nothing_behind(operations: Operations, seed: int, spoil: float) -> None:
     """Bytes changed on the way raise nothing, and every transaction they cause ends as well."""
     play(World(seed, 0.1, 0.1, spoil), operations)

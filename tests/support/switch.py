@@ -91,6 +91,8 @@ class RunningSwitch:
                 {"number": "4008001234", "extension": "800002", "target": "aor:bob"},
             ],
             "trace": {"megabytes": 1},
+            # A busy machine is no reason for the switch under test to turn calls away.
+            "overload": {"delay": "0s"},
             "store": {"directory": str(self.store)},
             "http": {"port": self.http_port},
             "log": {"level": "debug", "format": "json", "file": str(self.directory / "switch.log")},

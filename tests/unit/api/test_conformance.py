@@ -96,7 +96,7 @@ def test_every_answer_is_documented(client: TestClient[Litestar], switch: ApiSwi
             strategy = operation.as_strategy(mode, path_parameters=path_parameters)
 
             @settings(
-                max_examples=examples, derandomize=True, database=None, deadline=None,
+                max_examples=examples, derandomize=True, database=None,
                 suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate],
             )  # fmt: skip
             @given(case=strategy)

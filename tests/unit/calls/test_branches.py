@@ -276,7 +276,7 @@ PLANS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(PLANS, st.randoms(use_true_random=False))
 def test_whatever_comes_back_one_answer_is_taken_and_nothing_is_left(
     plan: list[tuple[tuple[Address, ...], frozenset[int] | None]], dice: random.Random

@@ -9,7 +9,7 @@ from itertools import count
 import av
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.rtp import share
@@ -77,7 +77,6 @@ def test_g722_packets_are_as_long_as_those_of_g711() -> None:
     assert len(encoder("G722", 8000).encode(bytes(320))) == len(encoder("G722", 16000).encode(bytes(640))) == 160
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_no_packet_breaks_a_decoder(payload: bytes) -> None:
     """Whatever comes is decoded to something, or to nothing."""
@@ -224,7 +223,6 @@ class TestBuffer:
 PACKET = st.tuples(st.integers(0, 65535), st.integers(0, (1 << 32) - 1), st.integers(0, 2), st.binary(max_size=200))
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), PACKET), max_size=60))
 def test_no_stream_breaks_the_buffer(steps: list[tuple[int, int, int, bytes] | None]) -> None:
     """Any packets in any order: frames of 20 ms or nothing, and never more waits than may."""

@@ -541,7 +541,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(STEPS)
 def test_whatever_happens_every_channel_is_given_back(steps: list[tuple[Any, ...]]) -> None:
     """Calls that ring, fail over, are answered, cancelled or forgotten while trunks change: in the end none is up."""

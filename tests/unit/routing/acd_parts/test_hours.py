@@ -165,7 +165,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     assert 0 <= column <= len(text) + 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from(
         [

@@ -250,5 +250,5 @@ class Histories(RuleBasedStateMachine):
         assert (self.table.calls, self.table.leaving) == (0, 0)
 
 
-Histories.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Histories.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestHistories = Histories.TestCase
