@@ -1,7 +1,7 @@
 """Callers and agents whose packets come evenly spaced, in a process of their own: the load of `bench.even`.
 
 All callers are at one pair of ports and all agents at another, and each stream's packets carry who sent them. The phase
-of a call is its place in the 20 ms, so that the switch gets a few packets every half millisecond and never a burst.
+of a call is its place in the 20 ms, so that the switch gets a few packets every millisecond and never a burst.
 
     python -m bench.even_phones HOST:PORT NUMBER CALLS RATE SECONDS
 
@@ -30,8 +30,8 @@ from bench.wire import Message, WireError, angle_uri, new_branch, parse, read_sd
 HOST: Final = "127.0.0.1"
 AGENT_AUDIO: Final = 30000
 CALLER_AUDIO: Final = 31000
-SLOTS: Final = 40
-"""Places in 20 ms: half a millisecond apart."""
+SLOTS: Final = 20
+"""Places in 20 ms: a millisecond apart."""
 _TICK: Final = 0.02 / SLOTS
 _AGAIN: Final = 0.5
 _PATIENCE: Final = 15.0
@@ -264,7 +264,9 @@ def run(target: Address, number: str, total: int, rate: float, seconds: float, s
         slots, ears = phones.slots(), (Ear(phones.caller_audio), Ear(phones.agent_audio))
         talk = Talk(slots, ears)
         say({"talking": time.time()})
+        used = time.process_time()
         talk.run(seconds)
+        used = time.process_time() - used
         say({"silent": time.time() - 0.5})
         sent = sum(slot.sent * slot.streams for place in slots for slot in place)
         phones.hang_up(rate)
@@ -289,6 +291,7 @@ def run(target: Address, number: str, total: int, rate: float, seconds: float, s
             "jitter_p50_ms": share(judged.jitter, 50),
             "jitter_p99_ms": share(judged.jitter, 99),
             "jitter_max_ms": share(judged.jitter, 100),
+            "load_cpu_percent": used / seconds * 100,
             "late_p99_ms": (share(np.array(talk.late), 99) or 0.0) * 1000,
             "late_max_ms": max(talk.late, default=0.0) * 1000,
         }

@@ -86,6 +86,7 @@ LINES: Final = (
     Line("even", "delay_p99_ms", "relay, evenly spaced: delay, p99", "ms"),
     Line("even", "jitter_p50_ms", "relay, evenly spaced: added jitter, median", "ms"),
     Line("even", "jitter_p99_ms", "relay, evenly spaced: added jitter, p99", "ms"),
+    Line("even", "load_cpu_percent", "relay, evenly spaced: the load's own core", "%"),
     Line("even", "late_p99_ms", "relay, evenly spaced: the load itself late, p99", "ms"),
     Line("extension", "failed", "extension: calls failed", "", 0),
     Line("extension", "not_reached", "extension: agents not reached", "", 0),
