@@ -15,6 +15,8 @@ from media.worker.ports import Port, pairs
 
 LOW_WATER: Final = 64
 """Free pairs below which more are asked for."""
+MOST: Final = 1024
+"""As many as the supervisor binds at once; a wish for more would never be fulfilled, nor another one made."""
 _MAX_MESSAGE: Final = 1 << 16
 _MAX_DESCRIPTORS: Final = 253  # SCM_MAX_FD of Linux
 
@@ -53,7 +55,7 @@ class Supervisor:
         """
         family = AF_INET6 if six else AF_INET
         if self._asked[family] <= 0 and free < max(LOW_WATER, in_use // 4) and not self.draining:
-            self._asked[family] = max(LOW_WATER, in_use // 2)
+            self._asked[family] = min(max(LOW_WATER, in_use // 2), MOST)
             self._send({"more6" if six else "more": self._asked[family]})
 
     def _send(self, message: dict[str, bool | int]) -> None:

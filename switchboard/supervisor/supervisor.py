@@ -26,7 +26,7 @@ from switchboard.supervisor.wakeup import Wakeup
 FIRST_CHUNKS: Final = 4
 """Chunks of pairs that a worker starts with: room for 128 calls before it has to ask for more."""
 
-_MOST_PAIRS: Final = 16 * CHUNK  # one request binds for a few milliseconds at most
+MOST_PAIRS: Final = 16 * CHUNK  # one request binds for a few milliseconds at most
 _LAST_WORDS: Final = 1.5  # for the BYEs of calls that outlast the draining
 _GRACE: Final = 3.0  # for a child that was told to stop
 _GRACE_AT_ONCE: Final = 1.0
@@ -226,7 +226,7 @@ class Supervisor:
         for key in ("more", "more6"):
             more = message.get(key)
             if isinstance(more, int) and more > 0:
-                self._bind_for(worker, min(more, _MOST_PAIRS), six=key == "more6")
+                self._bind_for(worker, min(more, MOST_PAIRS), six=key == "more6")
 
     def _greet(self) -> None:
         if self._phase > Phase.RUNNING or not all(child.ready for child in self._needed):

@@ -30,7 +30,8 @@ from media.worker.ports import Port
 from media.worker.recordings import NEVER
 from media.worker.sessions import Sessions
 from media.worker.signalling import MOST_PATIENT, PATIENT, Signalling
-from media.worker.supervisor import LOW_WATER, Supervisor
+from media.worker.supervisor import LOW_WATER, MOST, Supervisor
+from switchboard.supervisor.supervisor import MOST_PAIRS
 from tests.support.media_worker import Control, bind_pairs
 
 
@@ -266,6 +267,7 @@ class TestSupervisor:
             (LOW_WATER - 1, 0, [{"more": LOW_WATER}]),
             (LOW_WATER, 1000, [{"more": 500}]),
             (250, 1000, []),
+            (100, 9000, [{"more": MOST}]),
         ],
     )
     def test_it_asks_for_the_more_the_busier_it_is(
@@ -274,6 +276,10 @@ class TestSupervisor:
         """A burst of calls must not outrun the answer."""
         overseer.worker.want(free, in_use)
         assert overseer.heard() == wish
+
+    def test_no_wish_is_greater_than_what_is_given(self) -> None:
+        """The rest of it would be waited for, and no more asked for, for ever."""
+        assert MOST == MOST_PAIRS
 
     def test_it_asks_once_until_it_is_given(self, overseer: Overseer) -> None:
         """A supervisor with nothing left is not pestered."""
