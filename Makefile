@@ -58,9 +58,9 @@ run: setup ## Start the switch on its built-in defaults (Ctrl-C drains and stops
 call: setup ## Place a demonstration call through the running switch
 	@exec $(PY) -m bench call
 
-# Most end-to-end tests wait for real time to pass, so three files at a time; those that take longest begin first.
+# Most end-to-end tests wait for real time to pass, so three files at a time take half as long.
 test: setup $(VENV)/.ready-dev $(VENV)/.browser check ## Lint, types, contracts and all tests
-	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@$(PY) -m pytest -n 3 --dist loadfile
 
 check: setup $(VENV)/.ready-dev ## ruff, mypy --strict, import-linter
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
