@@ -197,7 +197,7 @@ class Relay:
                         return
                     print(json.dumps(self.command(json.loads(line))), flush=True)
                 else:
-                    self._read(key.fileobj, kind, port)  # type: ignore[arg-type]
+                    self._read(key.fileobj, kind, port)  # type: ignore[arg-type]  # all others are sockets
             self._hand_on()
 
     def command(self, asked: dict[str, Any]) -> object:

@@ -150,13 +150,4 @@ def run(options: argparse.Namespace) -> int:
                 results["register"] = measure(load, storm)
         except BenchError as error:
             failure = str(error)
-    faults = report.broken(results)
-    if results:
-        report.print_table(results, console)
-        if options.json:
-            report.write_json(options.json, f"127.0.0.1:{_SIP_PORT}", results, faults, crowded)
-    for fault in faults if not failure else ():
-        console.print(f"[bold red]broken:[/] {fault}", soft_wrap=True)
-    if failure:
-        console.print(f"[bold red]error:[/] {failure}", soft_wrap=True)
-    return 1 if failure or faults else 0
+    return report.conclude(console, results, failure, f"127.0.0.1:{_SIP_PORT}", options.json, crowded)

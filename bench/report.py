@@ -327,3 +327,19 @@ def write_json(
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def conclude(
+    console: Console, results: Mapping[str, Result], failure: str, target: str, file: Path | None, crowded: str
+) -> int:
+    """Print what was measured, what broke its bound and what failed, write it where asked; the exit status."""
+    faults = broken(results)
+    if results:
+        print_table(results, console)
+        if file:
+            write_json(file, target, results, faults, crowded)
+    for fault in faults if not failure else ():
+        console.print(f"[bold red]broken:[/] {fault}", soft_wrap=True)
+    if failure:
+        console.print(f"[bold red]error:[/] {failure}", soft_wrap=True)
+    return 1 if failure or faults else 0

@@ -263,9 +263,9 @@ def _course(result: Result, looks: Sequence[Look]) -> None:
     result.figures["memory_ratio"] = growth[worst]
     result.figures["memory_mb"] = max(look.memory[worst] for look in looks if worst in look.memory)
     result.details.append("memory: " + ", ".join(f"{name} x{ratio:.3f}" for name, ratio in sorted(growth.items())))
-    costs = [_cost(part) for part in (early, late)]
-    if all(cost is not None for cost in costs):
-        (first, loops), (last, more) = costs  # type: ignore[misc]
+    before, after = _cost(early), _cost(late)
+    if before is not None and after is not None:
+        (first, loops), (last, more) = before, after
         result.figures |= {"cpu_ms_per_call": last * 1000, "cpu_loops_per_call": last / more}
         result.figures["cpu_ratio"] = (last / more) / (first / loops)
 

@@ -185,4 +185,4 @@ def header_rule(rule: HeaderRule) -> header_rules.HeaderRule:
         raise HeaderRuleError("a rule has exactly one of set, add and remove")
     action, name = given[0]
     assert action in ("set", "add", "remove")
-    return read_header_rule(action, name or "", rule.to)  # type: ignore[arg-type]
+    return read_header_rule(action, name or "", rule.to)  # type: ignore[arg-type]  # one of the three words above
