@@ -27,16 +27,7 @@ from switchboard.calls.negotiation import lease_media, make_offer, open_media
 from switchboard.calls.queue_sounds import begin_music
 from switchboard.calls.serving import offer_failure, phone_target, ring_agent, taken_back, withdraw
 from switchboard.calls.wait import Wait
-from switchboard.store.records import CallbackState
-
-_STATES: Final[dict[str, CallbackState]] = {
-    "reached": "done",
-    "attempts": "failed",
-    "expired": "failed",
-    "failed": "failed",
-    "withdrawn": "cancelled",
-}
-
+from switchboard.store.callbacks import OUTCOME_STATES
 
 # --- asking, and being done ---
 
@@ -56,7 +47,7 @@ def taken(x: Exchange, action: CallbackTaken, now: float) -> None:
 
 def over(x: Exchange, action: CallbackOver, now: float) -> None:
     """A callback has come to its one end."""
-    x.callbacks.mark(action.callback, _STATES[action.outcome], x.utc_us(now), reason=action.outcome)
+    x.callbacks.mark(action.callback, OUTCOME_STATES[action.outcome], x.utc_us(now), reason=action.outcome)
     x.log("callback.over", callback=action.callback, outcome=action.outcome)
 
 

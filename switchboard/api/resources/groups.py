@@ -129,6 +129,7 @@ async def list_callbacks(
     after = read_cursor(cursor, tuple[int, str])
 
     def read() -> Page[CallbackView]:
+        parts.store.loader.flush()
         requests = CallbackRepository(parts.store.database)
         found = requests.list_requests(group=group, only_open=not everything, after=after, limit=limit + 1)
         last = found[limit - 1].record if len(found) > limit else None
@@ -193,12 +194,16 @@ def record_of(parts: Parts, entry: str) -> CallRecord | CallbackRecord | None:
 
 
 async def _callback(parts: Parts, callback: str) -> Request:
-    found = parts.store.callbacks.get(callback)
-    if found is None:
-        found = await asyncio.to_thread(CallbackRepository(parts.store.database).get, callback)
+    found = parts.store.callbacks.get(callback) or await asyncio.to_thread(_kept_callback, parts, callback)
     if found is None:
         raise ApiError("not-found", "There is no such request.")
     return found
+
+
+def _kept_callback(parts: Parts, callback: str) -> Request | None:
+    # One that has just come to its end is open in the database until the journal has been loaded.
+    parts.store.loader.flush()
+    return CallbackRepository(parts.store.database).get(callback)
 
 
 async def _answer(parts: Parts, group: str) -> Response[GroupSettings]:
