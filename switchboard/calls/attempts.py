@@ -12,7 +12,7 @@ from media.sdp import SdpError
 from routing.masks.target import Target
 from switchboard.calls.answering import answer_caller
 from switchboard.calls.call import Call, Phase
-from switchboard.calls.carriers.live import credentials_in
+from switchboard.calls.carriers.credentials import credentials_in
 from switchboard.calls.causes import (
     CONGESTION,
     NO_ANSWER,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from switchboard.calls.carriers.live import Farewell, credentials_in
+from switchboard.calls.carriers.credentials import credentials_in, unwatched
 from switchboard.calls.causes import CANCELLED, ELSEWHERE
 from switchboard.calls.leg import LegState
 from switchboard.calls.plan import Destination, Group, Plan
@@ -315,5 +315,4 @@ def _refuse(x: Exchange, branch: Branch, response: Response, now: float) -> None
     else:
         dialog = Dialog.as_client(request, response, request.destination, nat=branch.found.nat)
     x.core.send_ack(dialog.ack(request.cseq, credentials_in(request)), now)
-    farewell = Farewell(branch.found.gateway) if branch.found.gateway else None
-    x.core.request(dialog.next_request("BYE", (ELSEWHERE,)), now, context=farewell)
+    x.core.request(dialog.next_request("BYE", (ELSEWHERE,)), now, context=unwatched(branch.found.gateway, dialog))

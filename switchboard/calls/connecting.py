@@ -13,7 +13,7 @@ from routing.masks.target import AorTarget, SipTarget, Target
 from switchboard.calls.answering import ALLOW, SUPPORTED, answer_caller, progress
 from switchboard.calls.branches import begin
 from switchboard.calls.call import Call, Phase
-from switchboard.calls.carriers.live import Farewell, credentials_in
+from switchboard.calls.carriers.credentials import credentials_in, unwatched
 from switchboard.calls.carriers.plan import number_plan
 from switchboard.calls.causes import (
     CANCELLED,
@@ -235,8 +235,8 @@ def refuse_late_answer(x: Exchange, leg: Leg, tx: ClientTransaction, response: R
     """A 2xx that crossed our CANCEL, or of another fork: acknowledge it and hang up (RFC 3261 §13.2.2.4)."""
     dialog = _dialog_of(leg, tx, response)
     x.core.send_ack(dialog.ack(tx.request.cseq, credentials_in(tx.request) if leg.gateway else ()), now)
-    farewell = Farewell(leg.gateway) if leg.gateway else None
-    x.core.request(dialog.next_request("BYE", (CANCELLED.reason_header,)), now, context=farewell)
+    bye = dialog.next_request("BYE", (CANCELLED.reason_header,))
+    x.core.request(bye, now, context=unwatched(leg.gateway, dialog))
     if leg.state is LegState.CANCELLING:
         leg_over(x, leg)
 

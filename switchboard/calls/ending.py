@@ -9,7 +9,7 @@ from switchboard.calls.audio_quality import keep_media
 from switchboard.calls.branches import cancel_invites, forget_branches
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.callback_request import caller_cleared
-from switchboard.calls.carriers.live import Farewell
+from switchboard.calls.carriers.credentials import unwatched
 from switchboard.calls.causes import MEDIA_LOST, REASON_PHRASES, Cause
 from switchboard.calls.cdr import close_segment, note_flow, write_ended, write_ending
 from switchboard.calls.exchange import Exchange
@@ -113,7 +113,7 @@ def send_bye(x: Exchange, leg: Leg, cause: Cause, now: float) -> None:
     """BYE with the cause in Reason (RFC 3326)."""
     assert leg.dialog is not None
     x.hung_up.append((leg.dialog.call_id, leg.local_tag))
-    context = Farewell(leg.gateway) if leg.gateway else None
+    context = unwatched(leg.gateway, leg.dialog)
     x.core.request(leg.dialog.next_request("BYE", (cause.reason_header,)), now, context=context)
 
 

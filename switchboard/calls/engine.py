@@ -18,7 +18,8 @@ from switchboard.calls.branches import Branch, Failure, branch_response, branch_
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.calling_back import CALLBACK
 from switchboard.calls.capture import message_ended
-from switchboard.calls.carriers.live import Enrolment, Farewell, Probe
+from switchboard.calls.carriers.challenges import CHALLENGES, challenge_answered
+from switchboard.calls.carriers.live import Enrolment, Probe
 from switchboard.calls.causes import FAILED, NO_ANSWER, SHUTDOWN, TOO_LONG, Cause
 from switchboard.calls.connecting import agent_response, agent_timeout, announce_end
 from switchboard.calls.control import ATTEMPTS
@@ -130,6 +131,8 @@ class CallEngine:
     def _response(self, event: ResponseReceived, now: float) -> None:
         leg = event.tx.context
         if not isinstance(leg, Leg):
+            if event.response.status in CHALLENGES and challenge_answered(self.exchange, event.tx, event.response, now):
+                return
             if isinstance(leg, Subscription):
                 notify_answered(self.exchange, leg, event.response.status, now)
             elif isinstance(leg, KeysToSend):
@@ -140,8 +143,6 @@ class CallEngine:
                 update_answered(self.exchange, leg, event.response, now)
             elif isinstance(leg, Probe | Enrolment):
                 self.exchange.carriers.answered(leg, event.response, now)
-            elif isinstance(leg, Farewell):
-                self.exchange.carriers.farewell(leg, event.tx.request, event.response, now)
             elif isinstance(leg, Branch):
                 self._of_branch(leg, branch_response(self.exchange, leg, event.response, now), event.tx, now)
             elif isinstance(leg, Ping):

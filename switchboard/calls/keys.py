@@ -27,10 +27,14 @@ Form = Literal["media", "info"]
 
 
 class KeysToSend(msgspec.Struct, eq=False):
-    """Keys on their way by INFO: the context of the request for the first; `rest` wait for its answer."""
+    """Keys on their way by INFO: the context of the request for the first; `rest` wait for its answer.
+
+    `again` is how often a password was asked for.
+    """
 
     leg: Leg
     rest: str = ""
+    again: int = 0
 
 
 def send_keys(x: Exchange, leg: Leg, keys: str, now: float) -> None:
@@ -48,7 +52,7 @@ def send_keys(x: Exchange, leg: Leg, keys: str, now: float) -> None:
 def _inform(x: Exchange, sending: KeysToSend, key: str, now: float) -> None:
     dialog = sending.leg.dialog
     assert dialog is not None
-    x.keys_out[sending.leg.id] = sending
+    x.keys_out[sending.leg.id], sending.again = sending, 0
     body = f"Signal={key}\r\nDuration={DURATION}\r\n".encode()
     x.core.request(dialog.next_request("INFO", (x.contact,), body, "application/dtmf-relay"), now, context=sending)
 

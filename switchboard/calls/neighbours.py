@@ -207,6 +207,9 @@ class Gateways(Protocol):
     def retry(self, gateway: str, response: Response, sent: OutgoingRequest) -> tuple[str, ...] | None:
         """All header lines of the request that answers a challenge; None when it cannot be answered."""
 
+    def is_at(self, gateway: str, address: tuple[str, int]) -> bool:
+        """Whether the carrier of a gateway has one at the host of an address."""
+
 
 class Desk(Protocol):
     """Where the agents are, and who learns what their phones are doing. `call` is a call's id; nothing raises."""

@@ -6,6 +6,7 @@ from media.sdp import SdpError
 from switchboard.calls.answering import answer_caller, progress
 from switchboard.calls.branches import Branch
 from switchboard.calls.call import Call
+from switchboard.calls.carriers.credentials import unwatched
 from switchboard.calls.causes import NO_PRACK
 from switchboard.calls.ending import end_call
 from switchboard.calls.exchange import Exchange
@@ -90,7 +91,9 @@ def provisional_received(x: Exchange, leg: Leg, tx: ClientTransaction, response:
         leg.dialog = early.dialog
         x.dialogs[early.dialog.call_id, leg.local_tag] = leg
     line = f"RAck: {rseq} {tx.request.cseq} INVITE"
-    x.core.request(early.dialog.next_request("PRACK", (line,)), now)
+    branch = tx.context
+    gateway = branch.found.gateway if isinstance(branch, Branch) else leg.gateway
+    x.core.request(early.dialog.next_request("PRACK", (line,)), now, context=unwatched(gateway, early.dialog))
     return True
 
 

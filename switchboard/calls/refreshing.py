@@ -26,10 +26,11 @@ _GONE: Final = frozenset((408, 481))
 _UNKNOWN: Final = frozenset((405, 501))
 
 
-class Update(msgspec.Struct, eq=False, frozen=True):
-    """The context of an UPDATE that refreshes the session of a leg."""
+class Update(msgspec.Struct, eq=False):
+    """The context of an UPDATE that refreshes the session of a leg; `again`: so often a password was asked for."""
 
     leg: Leg
+    again: int = 0
 
 
 def sessions_due(x: Exchange, call: Call, now: float) -> None:

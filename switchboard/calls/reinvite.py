@@ -11,6 +11,7 @@ import msgspec
 from media.formats import Codec
 from media.sdp import SdpError
 from switchboard.calls.answering import ALLOW, SUPPORTED
+from switchboard.calls.carriers.credentials import credentials_in
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegState
 from switchboard.calls.negotiation import lease_media, make_offer, open_media, passes_only, release_media, take_answer
@@ -30,7 +31,8 @@ class Reinvite(msgspec.Struct, eq=False):
     """A re-INVITE under way: `leg` as it is, `new` as it would be; both have the one dialog.
 
     `describe` makes its offer. `tx` is its transaction, `over` True once its outcome is known, `glares` how often it
-    met one of the peer's. `timer` belongs to the deadline heap: a provisional response must not make us wait for ever.
+    met one of the peer's, `again` how often a carrier asked for a password. `timer` belongs to the deadline heap: a
+    provisional response must not make us wait for ever.
     """
 
     leg: Leg
@@ -40,6 +42,7 @@ class Reinvite(msgspec.Struct, eq=False):
     tx: ClientTransaction | None = None
     over: bool = False
     glares: int = 0
+    again: int = 0
     timer: int = 0
 
 
@@ -134,7 +137,7 @@ def reinvite_answered(x: Exchange, asked: Reinvite, tx: ClientTransaction, respo
     dialog = new.dialog
     assert dialog is not None
     dialog.refresh(response, leg.source)
-    x.core.send_ack(dialog.ack(tx.request.cseq), now)
+    x.core.send_ack(dialog.ack(tx.request.cseq, credentials_in(tx.request) if leg.gateway else ()), now)
     session_answered(x, leg, response, now)
     if not _concluded(x, asked):
         # It crossed our CANCEL.

@@ -62,8 +62,8 @@ class OutgoingRequest:
         self.moved = False
         """True: it goes by TCP for its size alone."""
 
-    def again(self, headers: tuple[str, ...]) -> OutgoingRequest:
-        """The same request with other header lines and the next CSeq (RFC 3261 §22.2)."""
+    def again(self, headers: tuple[str, ...], cseq: int = 0) -> OutgoingRequest:
+        """The same request with other header lines and the next CSeq, or the one given (RFC 3261 §22.2)."""
         return OutgoingRequest(
             self.method,
             self.uri,
@@ -71,7 +71,7 @@ class OutgoingRequest:
             from_=self.from_,
             to=self.to,
             call_id=self.call_id,
-            cseq=self.cseq + 1,
+            cseq=cseq or self.cseq + 1,
             routes=self.routes,
             headers=headers,
             body=self.body,

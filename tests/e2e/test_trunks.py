@@ -83,7 +83,7 @@ def trunks() -> list[dict[str, object]]:
         trunk("dead", silence="300ms"),
         trunk("full", channels=2, gateways=[place(first, name="a", channels=1), place(second, name="b", order=2)]),
         trunk("rude"),
-        trunk("digest", login=login),
+        trunk("digest", login=login, dtmf="info"),
         trunk("proxy", login=login),
         trunk("wrong", login={**login, "password": "open barley"}),
         trunk("rules", **rules),
@@ -228,10 +228,11 @@ async def busy_is_busy_everywhere(world: World) -> None:
 
 
 async def a_gateway_asks_for_a_password(world: World) -> None:
-    """SIPp challenges the INVITE by 401 and qop, verifies what comes, and has the call."""
+    """SIPp challenges INVITE, INFO and BYE by 401 and qop, verifies what comes, and has the call and a key of it."""
     async with sipp(world, SCENARIOS / "gateway_digest.xml", PORTS["digest"][0]) as agent:
         call = await world.dial("digest")
         await call.answered()
+        await call.rtp.key("5")
         await call.hang_up()
         await world.switch.eventually(lambda: ended(agent))
     assert (agent.totals().successful, agent.totals().failed) == (1, 0)

@@ -46,13 +46,6 @@ class Enrolment(msgspec.Struct, frozen=True, eq=False):
     sent: OutgoingRequest
 
 
-class Farewell(msgspec.Struct, eq=False):
-    """The context of a BYE to a gateway, which may ask for a password; `again` once it was answered."""
-
-    gateway: str
-    again: bool = False
-
-
 class Held(msgspec.Struct, eq=False):
     """A registration of a trunk, at its gateways in turn or at one; `told` is what the log knows of it."""
 
@@ -132,17 +125,7 @@ class Carriers:
             self._log("trunk.challenged", gateway=gateway, account=client is not None)
         return lines
 
-    def farewell(self, context: Farewell, sent: OutgoingRequest, response: Response, now: float) -> None:
-        """A response to the BYE of a call there: a challenge is answered once (RFC 3261 §22.2), and only where the
-        carrier is. A BYE goes where the other side's Contact leads, and nobody else is to have a hash of the password.
-        """
-        if response.status in (401, 407) and not context.again and self._is_place(context.gateway, sent.destination):
-            lines = self.retry(context.gateway, response, sent)
-            if lines is not None:
-                context.again = True
-                self._core.request(sent.again(lines), now, context=context)
-
-    def _is_place(self, gateway: str, address: Address) -> bool:
+    def is_at(self, gateway: str, address: Address) -> bool:
         """Whether one of the gateways of this one's trunk is at the host of an address."""
         return (gateway.partition(SEPARATOR)[0], address[0], 0) in self._gateways_at
 
@@ -452,11 +435,6 @@ class Carriers:
             if probes:
                 dues.append(max(min(probes), self._next_probe))
         self.due = min((due for due in dues if due is not None), default=None)
-
-
-def credentials_in(request: OutgoingRequest) -> tuple[str, ...]:
-    """The credentials that an INVITE brought, which its ACK has to bring as well (RFC 3261 §13.2.2.4)."""
-    return tuple(line for line in request.headers if line.startswith(("Authorization:", "Proxy-Authorization:")))
 
 
 def _is_off(gateway: LiveGateway | None) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -93,6 +95,36 @@ def over(world: World) -> None:
     """Nothing is left."""
     world.advance(80)
     assert world.leftovers() == {}
+
+
+def in_call(method: str, contact: str = "") -> tuple[World, Callable[[], None]]:
+    """A talk with somebody behind a gateway that knows our password, and what makes us send such a request there."""
+    world = world_with(north(sites=(site("a", AGENT, LOGIN),)))
+    world.exchange.settings = msgspec.structs.replace(world.exchange.settings, session_expires=1800)
+    out, _ = world.dial(DIALLED)
+    allow = "Allow: INVITE, ACK, BYE, UPDATE" if method == "UPDATE" else "Allow: INVITE, ACK, BYE"
+    tx, invite = world.agent.requests[-1]
+    headers = (allow, contact) if contact else (allow,)
+    world.agent.core.respond(tx, 200, headers=headers, body=world.agent.answer(invite.body), now=world.now)
+    world.run()
+    world.within(world.carrier, out, "ACK", 1)
+    (call,) = world.exchange.calls.values()
+    leg = call.agent
+    assert leg is not None
+    leg.keys = "info"
+
+    def asks() -> None:
+        if method == "INFO":
+            assert call.caller.lease is not None
+            world.plane.key_for_other(call.caller.lease, "5")
+            world.run()
+        else:
+            # The caller's own half is not due.
+            call.caller.session_due = None
+            assert leg.session_due is not None
+            world.advance(leg.session_due - world.now + 0.01)
+
+    return world, asks
 
 
 class TestCalls:
@@ -233,6 +265,69 @@ class TestCalls:
         assert len(world.phone.received("BYE")) == 1
         assert b"Digest" not in b"".join(data for source, to, data in world.sent if source == SWITCH and to == PHONE)
         over(world)
+
+    @pytest.mark.parametrize("method", ["INVITE", "UPDATE", "INFO"])
+    def test_requests_in_a_call_that_are_challenged(self, method: str) -> None:
+        """Each goes out again with the password; a nonce that is said to be stale is replaced, three times at most."""
+        world, asks = in_call(method)
+        challenger = Challenger("north", bytes(16))
+        asks()
+        lines = tuple(f"WWW-Authenticate: {one}" for one in challenger.challenge(0.0, "s"))
+        world.reply(world.agent, 401, headers=lines)
+        request = [one for one in world.agent.received(method) if one.to_tag][-1]
+        line = request.headers.get("authorization") or ""
+        verdict = challenger.check(line, method, request.uri, lambda u, a: ha1(u, "north", "secret", a), 1.0)
+        assert (verdict.name, "nc=00000001" in line) == ("OK", True)
+        answer = world.agent.answer(request.body) if method == "INVITE" else b""
+        world.reply(world.agent, 200, body=answer)
+        if method == "INVITE":
+            assert "nc=00000001" in (world.agent.acks[-1].headers.get("authorization") or "")
+        asks()
+        for serial in range(4):
+            stale = f'WWW-Authenticate: Digest realm="north", nonce="{serial}", qop="auth", stale=true'
+            world.reply(world.agent, 401, headers=(stale,))
+        requests = [one for one in world.agent.received(method) if one.to_tag]
+        assert len(requests) == 2 + 4
+        assert [one.cseq for one in requests] == sorted({one.cseq for one in requests})
+        assert len(world.exchange.calls) == 1
+        world.hang_up(world.agent)
+        over(world)
+
+    @pytest.mark.parametrize("method", ["INVITE", "UPDATE", "INFO"])
+    def test_requests_in_a_call_that_are_challenged_elsewhere(self, method: str) -> None:
+        """Where the called one's Contact leads, and no gateway is, nobody gets a hash of the password."""
+        world, asks = in_call(method, f"Contact: <sip:x@{PHONE[0]}:{PHONE[1]}>")
+        asks()
+        assert [one.method for one in world.phone.received(method)] == [method]
+        lines = (f"WWW-Authenticate: {one}" for one in Challenger("north", bytes(16)).challenge(0.0, "s"))
+        world.reply(world.phone, 401, headers=tuple(lines))
+        assert len(world.phone.received(method)) == 1
+        assert b"Digest" not in b"".join(data for source, to, data in world.sent if source == SWITCH and to == PHONE)
+        assert len(world.exchange.calls) == 1
+
+    def test_a_challenge_in_a_call_that_has_ended(self) -> None:
+        """What it would have asked for is of no use any more."""
+        world, asks = in_call("INFO")
+        asks()
+        lines = (f"WWW-Authenticate: {one}" for one in Challenger("north", bytes(16)).challenge(0.0, "s"))
+        informed = world.agent.requests[-1][0]
+        world.hang_up(world.agent)
+        world.agent.core.respond(informed, 401, headers=tuple(lines), now=world.now)
+        world.run()
+        assert len(world.agent.received("INFO")) == 1
+        over(world)
+
+    def test_a_prack_that_is_challenged(self) -> None:
+        """The called one's provisional response would be repeated for ever without it."""
+        world = world_with(north(sites=(site("a", AGENT, LOGIN),)))
+        world.exchange.settings = msgspec.structs.replace(world.exchange.settings, reliable="on")
+        world.dial(DIALLED)
+        world.reply(world.agent, 180, headers=("Require: 100rel", "RSeq: 1"))
+        lines = tuple(f"WWW-Authenticate: {one}" for one in Challenger("north", bytes(16)).challenge(0.0, "s"))
+        world.reply(world.agent, 401, headers=lines)
+        first, second = world.agent.received("PRACK")
+        assert second.headers.get("rack") == first.headers.get("rack")
+        assert (second.cseq, "Digest" in (second.headers.get("authorization") or "")) == (first.cseq + 1, True)
 
     def test_an_answer_that_crosses_the_cancel_is_ended_with_the_password(self) -> None:
         """Else the carrier would go on with a call, and charge for it, that is over here."""
