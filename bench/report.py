@@ -240,6 +240,8 @@ LINES: Final = (
     Line("acd", "p99_us", "queues: an event, p99", "µs"),
     Line("acd", "slowest_median_us", "queues: the slowest kind of event, median", "µs", 200),
     Line("acd", "slowest_p99_us", "queues: the slowest kind of event, p99", "µs"),
+    Line("acd", "crowd_median_us", "queues: all in one group and idle, the slowest kind, median", "µs", 200),
+    Line("acd", "crowd_ring_all_us", "queues: the same with ring_all, 32 phones a caller, median", "µs"),
     Line("acd", "cpu_us", "queues: CPU of an event and of making it up", "µs"),
     Line("acd", "mb", "queues: resident memory", "MB"),
 )

@@ -2,8 +2,10 @@
 
 Reads commands line by line and answers each with one line of JSON when it is done.
 
-    fill AGENTS GROUPS WAITING    everybody at work, and as many callers in queues; answers the counts
-    run N                         N events as a busy day has them; answers the time that the engine took for each kind
+    fill AGENTS GROUPS WAITING       everybody at work, and as many callers in queues; answers the counts
+    crowd STRATEGY AGENTS WAITING    one group instead, everybody in it idle, and callers for whom nobody will do
+    strategies                       answers the names of all, numbered
+    run N                            N events as on a busy day; answers the time that the engine took for each kind
 
 Of each event only the engine's part is timed: from the event to the actions. The calls around it are made up here, from
 the same seed each time, and the time that events are about is virtual.
@@ -15,11 +17,11 @@ import gc
 import json
 import sys
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import chain
 from random import Random
 from time import perf_counter_ns
-from typing import Final, get_args
+from typing import Final, cast, get_args
 
 from ivr_flows.clock import LocalTime
 from routing.acd.actions import Action, CallbackTaken, Leave, Offer, Withdraw
@@ -50,6 +52,9 @@ REQUIREMENTS: Final = (
     "en>=6 then en>=2 after 30s then any after 2m",
     "zh>=4 or en>=8 then any after 1m",
 )
+CROWD: Final = REQUIREMENTS[3]
+"""What a group of which everybody is idle requires."""
+NOBODY_WILL_DO: Final = "ru>=1"
 NOON: Final = LocalTime("2026-09-21", "12:00", 1, True, "")
 
 
@@ -93,6 +98,8 @@ class Exercise:
         self.agents: list[str] = []
         self.groups: list[str] = []
         self.wanted = 0
+        self.hard = 0
+        """One of so many callers is one for whom nobody will do; 0: none."""
         self.rings: dict[str, str] = {}
         self.talks: dict[str, str] = {}
         self.ringing, self.talking, self.waiting = Pool(), Pool(), Pool()
@@ -129,13 +136,33 @@ class Exercise:
         self.wanted = waiting
         while len(self.waiting) < waiting:
             self._join(draw.choice(self.groups), "")
+        return self._counts()
+
+    def crowd(self, strategy: Strategy, agents: int, waiting: int) -> dict[str, int]:
+        """One group: everybody is idle, and nineteen of twenty who wait want what nobody can do."""
+        draw = self.random
+        self.groups.append("g0")
+        self._tell("group", GroupSet(Group(name="g0", strategy=strategy, requirement=CROWD, no_answer_state="idle")))
+        for index in range(agents):
+            name = f"a{index}"
+            self.agents.append(name)
+            skills = {"en": draw.randint(1, 10), "zh": draw.randint(1, 10)}
+            self._tell("agent", AgentSet(Agent(id=name, phone=name, groups={"g0": 1 + index % 3}, skills=skills)))
+            self._tell("phone", PhoneChanged(name, True))
+            self._tell("signed_in", SignedIn(name))
+        while len(self.waiting) < waiting * 19 // 20:
+            self._join("g0", NOBODY_WILL_DO)
+        self.wanted, self.hard = waiting, 16
+        return self._counts()
+
+    def _counts(self) -> dict[str, int]:
         gc.collect()
         gc.freeze()
         return {
             "agents": len(self.agents),
             "groups": len(self.groups),
             "talking": len(self.talking),
-            "waiting": waiting,
+            "waiting": len(self.waiting),
         }
 
     def run(self, count: int) -> dict[str, object]:
@@ -160,7 +187,8 @@ class Exercise:
             while (due := self.engine.next_due()) is not None and due <= self.now:
                 self._tell("time_due", TimeDue())
             while len(self.waiting) < self.wanted:
-                self._join(self.random.choice(self.groups), "")
+                hard = self.hard and not self.random.randrange(self.hard)
+                self._join(self.random.choice(self.groups), NOBODY_WILL_DO if hard else "")
             chance = self.random.random()
             next(what for share, what in does if chance < share)()
         everything = array("q", chain.from_iterable(self.took.values()))
@@ -260,7 +288,13 @@ def main() -> None:
     exercise = Exercise()
     for line in sys.stdin:
         name, *numbers = line.split()
-        told = exercise.fill(*map(int, numbers)) if name == "fill" else exercise.run(int(numbers[0]))
+        if name == "crowd":
+            exercise = Exercise()
+            told: Mapping[str, object] = exercise.crowd(cast(Strategy, numbers[0]), int(numbers[1]), int(numbers[2]))
+        elif name == "strategies":
+            told = {strategy: number for number, strategy in enumerate(get_args(Strategy))}
+        else:
+            told = exercise.fill(*map(int, numbers)) if name == "fill" else exercise.run(int(numbers[0]))
         print(json.dumps(told), flush=True)
 
 

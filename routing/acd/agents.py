@@ -60,8 +60,6 @@ class Seat(msgspec.Struct, eq=False):
     level: int
     order: int
     skills: Mapping[str, int]
-    rank: tuple[object, ...] | None = None
-    """The place among the group's idle; None while not free."""
 
     @property
     def idle_since(self) -> float:

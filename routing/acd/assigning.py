@@ -11,11 +11,14 @@ When several agents are free at once the strategy has its say among them, yet no
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice, takewhile
+from math import inf
+
 from routing.acd import callbacks, leaving, strategies
 from routing.acd.agents import AgentStatus, Seat
 from routing.acd.entries import Entry, Place
 from routing.acd.floor import Floor
-from routing.acd.groups import DRAWN
 from routing.acd.offering import offer
 
 
@@ -98,12 +101,13 @@ def ringing_for(x: Floor, agent: AgentStatus) -> Entry | None:
 def _rings_beside(entry: Entry, seat: Seat) -> bool:
     if entry.bucket is None or not entry.bucket.fits(seat):
         return False
-    if entry.group.group.strategy != "ring_all":
-        return True
-    return all(
-        (other := agent.seats.get(entry.group.name)) is None or seat.level <= other.level
-        for agent in entry.offers.values()
-    )
+    return entry.group.group.strategy != "ring_all" or seat.level <= _level_rung(entry)
+
+
+def _level_rung(entry: Entry) -> float:
+    """The best level of those whose phones ring for one; whoever is no member any more does not count."""
+    name = entry.group.name
+    return min((seat.level for agent in entry.offers.values() if (seat := agent.seats.get(name))), default=inf)
 
 
 def _seek(x: Floor, entry: Entry, now: float) -> None:
@@ -116,18 +120,15 @@ def _seek(x: Floor, entry: Entry, now: float) -> None:
     bucket = entry.bucket
     if bucket is None or not group.idle:
         return
-    strategy = group.group.strategy
-    fitting = (seat for seat in group.in_turn() if bucket.fits(seat) and _for_it(x, seat.agent, entry))
-    if strategy in DRAWN and not (strategy == "skill_best" and bucket.step.anybody):
-        first = strategies.pick(strategy, fitting, after=group.asked, step=bucket.step, random=x.random)
-        chosen = [first] if first is not None else []
-    elif strategy == "ring_all" and not (entry.callback is not None and group.group.callbacks.first == "caller"):
+    row = group.row(bucket)
+    fitting: Iterator[Seat] = (seat for seat in row.in_turn(group.asked, x.random) if _for_it(x, seat.agent, entry))
+    if row.strategy == "ring_all" and not (entry.callback is not None and group.group.callbacks.first == "caller"):
         if entry.offers:
-            fitting = (seat for seat in fitting if _rings_beside(entry, seat))
-        chosen = strategies.together(strategy, list(fitting), len(entry.offers))
+            level = _level_rung(entry)
+            fitting = takewhile(lambda seat: seat.level <= level, fitting)
+        chosen = strategies.together(fitting, len(entry.offers))
     else:
-        first = next(fitting, None)
-        chosen = [first] if first is not None else []
+        chosen = list(islice(fitting, 1))
     for seat in chosen:
         offer(x, entry, seat.agent, now)
 

@@ -180,6 +180,12 @@ class Engine:
         status = self._floor.groups.get(group)
         return len(status.line) if status is not None else 0
 
+    def next_idle(self, group: str) -> str:
+        """The agent of a group who would be asked now by whoever requires nothing; "" when nobody is free."""
+        status = self._floor.groups.get(group)
+        first = next(status.idle.in_turn(status.asked, self._floor.random), None) if status is not None else None
+        return first.id if first is not None else ""
+
     def estimate(self, entry: str) -> Band | None:
         """How long one who waits will wait from now, from and to in seconds; None when nothing is known."""
         found = self._floor.entries.get(entry)

@@ -7,9 +7,8 @@ an agent who does not fit one of a bucket fits none of it.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
 from math import inf
 from typing import Final, Literal
 
@@ -23,25 +22,26 @@ from routing.acd.hours import ALWAYS, Hours, LocalClock, parse_hours
 from routing.acd.joining import Census, overflow_after
 from routing.acd.model import Group, Overflow
 from routing.acd.requirement import ANYBODY, Requirement, Step, parse_requirement
+from routing.acd.rows import Row
 
 EMPTY_BUCKETS: Final = 64
 """Up to this many buckets those that nobody is in are kept, for what they know of agents."""
 HOURS_HOLD: Final = 1.0
 """For so many seconds the answer whether a group is open is not asked for again."""
-DRAWN: Final = ("random", "skill_best")
-"""Strategies whose order depends on more than the agents."""
-
-Rank = tuple[object, ...]
+MOST_ROWS: Final = 8
+"""For so many requirements the idle agents who fit are kept in order; for others they are put in order when needed."""
 
 
 class Bucket:
     """Those who look for an agent and require the same."""
 
-    __slots__ = ("_fits", "places", "step")
+    __slots__ = ("_fits", "places", "row", "step")
 
     def __init__(self, step: Step) -> None:
         self.step = step
         self.places: list[Place] = []
+        self.row: Row[Seat] | None = None
+        """The idle agents who fit, once somebody has asked for them."""
         self._fits: dict[str, bool] = {}
 
     def fits(self, seat: Seat) -> bool:
@@ -58,6 +58,10 @@ class Bucket:
         self._fits.pop(agent, None)
 
 
+def _nobody() -> Row[Seat]:
+    return Row("longest_idle", ANYBODY.steps[0])
+
+
 class GroupStatus(msgspec.Struct, eq=False):
     """One group: rules, members, those who wait, figures."""
 
@@ -69,7 +73,7 @@ class GroupStatus(msgspec.Struct, eq=False):
     """The rules that hold after some waiting, the soonest first."""
 
     seats: dict[str, Seat] = {}
-    idle: list[tuple[Rank, Seat]] = []
+    idle: Row[Seat] = msgspec.field(default_factory=_nobody)
     asked: strategies.Place = strategies.NOBODY
     """Who was asked last."""
     present: int = 0
@@ -83,6 +87,8 @@ class GroupStatus(msgspec.Struct, eq=False):
     buckets: dict[int, Bucket] = {}
     looking: int = 0
     """How many are in buckets."""
+    rowed: list[Bucket] = []
+    """The buckets that keep a row, that which was used last at the end."""
     rings: list[Place] = []
     """Those for whom phones ring, and more may."""
     callers: int = 0
@@ -109,6 +115,11 @@ class GroupStatus(msgspec.Struct, eq=False):
         self.group, self.requirement, self.hours, self.callback_hours = group, requirement, hours, callback_hours
         self.overflow = overflow_after(group)
         self._asked_open = self._asked_callback = (-inf, True)
+        if group.strategy != self.idle.strategy:
+            self.idle = Row(group.strategy, ANYBODY.steps[0], self.idle)
+            for bucket in self.rowed:
+                bucket.row = None
+            self.rowed.clear()
 
     def is_open(self, clock: LocalClock, now: float) -> bool:
         """Whether callers may come."""
@@ -128,35 +139,32 @@ class GroupStatus(msgspec.Struct, eq=False):
 
     def sit(self, seat: Seat) -> None:
         """The agent is free."""
-        order = strategies.RANKS.get(self.group.strategy)
-        if order is None:
-            order = strategies.RANKS["top_down" if self.group.strategy == "round_robin" else "longest_idle"]
-        seat.rank = order(seat)
-        insort(self.idle, (seat.rank, seat))
+        self.idle.add(seat)
+        for bucket in self.rowed:
+            if bucket.row is not None and bucket.fits(seat):
+                bucket.row.add(seat)
 
     def rise(self, seat: Seat) -> None:
         """The agent is free no more."""
-        if seat.rank is not None:
-            del self.idle[bisect_left(self.idle, (seat.rank,))]
-            seat.rank = None
+        self.idle.remove(seat)
+        for bucket in self.rowed:
+            if bucket.row is not None:
+                bucket.row.remove(seat)
 
-    def in_turn(self) -> Iterator[Seat]:
-        """The idle agents in the order in which they are asked, with a strategy that is not drawn."""
-        if self.group.strategy == "round_robin":
-            return self._rotated()
-        return (seat for _, seat in self.idle)
-
-    def _rotated(self) -> Iterator[Seat]:
-        begin, idle = 0, self.idle
-        while begin < len(idle):
-            level = idle[begin][1].level
-            end = bisect_left(idle, ((level + 1,),), begin)
-            last = (level, *self.asked)
-            middle = bisect_left(idle, (last,), begin, end)
-            middle += middle < end and idle[middle][0] == last
-            for _, seat in (*idle[middle:end], *idle[begin:middle]):
-                yield seat
-            begin = end
+    def row(self, bucket: Bucket) -> Row[Seat]:
+        """The idle agents who fit those of a bucket; it is kept from now on, unless others are asked for more often."""
+        if bucket.step.anybody:
+            return self.idle
+        rowed = self.rowed
+        if bucket.row is None:
+            bucket.row = Row(self.group.strategy, bucket.step, (seat for seat in self.idle if bucket.fits(seat)))
+            rowed.append(bucket)
+            if len(rowed) > MOST_ROWS:
+                rowed.pop(0).row = None
+        elif rowed[-1] is not bucket:
+            rowed.remove(bucket)
+            rowed.append(bucket)
+        return bucket.row
 
     def bucket(self, step: Step) -> Bucket:
         """Where those look for an agent who require that."""
@@ -171,6 +179,8 @@ class GroupStatus(msgspec.Struct, eq=False):
         self.looking -= 1
         if not bucket.places and len(self.buckets) > EMPTY_BUCKETS:
             del self.buckets[id(bucket.step)]
+            if bucket.row is not None:
+                self.rowed.remove(bucket)
 
     def forget(self, agent: str) -> None:
         """The agent's skills are others."""

@@ -108,10 +108,14 @@ def _group(x: Floor, group: GroupStatus) -> Iterator[str]:
     if group.rings != sorted(entry.place for entry in entries if entry.rings_on):
         yield f"{name} has others for whom more phones may ring"
     free = sorted(agent.id for agent in members if agent.free)
-    if free != sorted(seat.id for _, seat in group.idle) or [rank for rank, _ in group.idle] != sorted(
-        rank for rank, _ in group.idle
-    ):
+    if free != sorted(seat.id for seat in group.idle) or group.idle.ranks != sorted(group.idle.ranks):
         yield f"{name} has other idle agents, or in another order"
+    for bucket in group.buckets.values():
+        row = bucket.row
+        if (row is not None) != (bucket in group.rowed):
+            yield f"{name} keeps another row than it knows of"
+        elif row is not None and {seat.id for seat in row} != {s.id for s in group.idle if bucket.step.met(s.skills)}:
+            yield f"{name} has a row of others than those idle who fit"
     present = sum(agent.signed_in and agent.state in PRESENT for agent in members)
     signed_in = sum(agent.signed_in and agent.state != "offline" for agent in members)
     if (group.present, group.signed_in) != (present, signed_in):

@@ -86,7 +86,8 @@ def may_join(x: Floor, entry: Entry, group: GroupStatus, now: float) -> LeaveRea
 def _somebody_fits(entry: Entry, group: GroupStatus, now: float) -> bool:
     needed = entry.own_requirement if entry.own_requirement is not None else group.requirement
     step = needed.at(now - entry.since)
-    return any(step.met(seat.skills) for _, seat in group.idle)
+    bucket = group.buckets.get(id(step))
+    return bool(group.row(bucket)) if bucket is not None else any(step.met(seat.skills) for seat in group.idle)
 
 
 def settle_in(x: Floor, entry: Entry, now: float) -> None:

@@ -9,7 +9,7 @@
 | top_down         | who stands first in the configured order                                                 |
 | random           | anybody, a level 2 half as often as a level 1, a level 3 a third as often                |
 | skill_best       | whose levels in the skills required are highest together                                 |
-| ring_all         | everybody at the best level that has somebody, all at once                               |
+| ring_all         | everybody at the best level that has somebody, all at once, 32 at most                   |
 | progressive      | one as in longest_idle, and every `progressive_step` seconds one more rings beside them  |
 
 The agent's level in the group comes first except in `random` and `skill_best`, where it weighs or breaks ties;
@@ -19,7 +19,6 @@ ties go to who has been idle longest, then to the configured order, then by id, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from math import log
 from typing import Final, Protocol, TypeVar
 
 from routing.acd.model import Strategy
@@ -68,31 +67,17 @@ class Seat(Protocol):
 
 
 S = TypeVar("S", bound=Seat)
-Rank = Callable[[Seat], tuple[object, ...]]
+Rank = tuple[object, ...]
 
 
-def pick(strategy: Strategy, idle: Iterable[S], *, after: Place, step: Step, random: Callable[[], float]) -> S | None:
-    """Who of the idle is asked first, None when nobody is idle.
-
-    `after` is the place of whom the group asked last, `step` what the caller requires now, `random` gives numbers
-    in [0, 1). The order of `idle` does not matter but with `random`.
-    """
-    return min(idle, key=_rank(strategy, after, step, random), default=None)
-
-
-def line_up(strategy: Strategy, idle: Iterable[S], *, after: Place, step: Step, random: Callable[[], float]) -> list[S]:
-    """All of the idle in the order in which they are asked."""
-    return sorted(idle, key=_rank(strategy, after, step, random))
-
-
-def together(strategy: Strategy, lined_up: list[S], ringing: int = 0) -> list[S]:
-    """Who of those lined up, and not ringing yet, rings now that `ringing` phones do; with most strategies one."""
-    if strategy == "ring_all":
-        level = lined_up[0].level if lined_up else 0
-        return [one for one in lined_up if one.level == level][: max(0, MOST_AT_ONCE - ringing)]
-    if strategy == "progressive":
-        return lined_up[:1] if ringing < MOST_AT_ONCE else []
-    return lined_up[:1] if not ringing else []
+def together(lined_up: Iterable[S], ringing: int = 0) -> list[S]:
+    """With ring_all: who of those lined up, and not ringing yet, rings now that `ringing` phones do."""
+    chosen: list[S] = []
+    for one in lined_up:
+        if ringing + len(chosen) >= MOST_AT_ONCE or (chosen and one.level != chosen[0].level):
+            break
+        chosen.append(one)
+    return chosen
 
 
 def place(seat: Seat) -> Place:
@@ -100,26 +85,29 @@ def place(seat: Seat) -> Place:
     return seat.order, seat.id
 
 
-def _rank(strategy: Strategy, after: Place, step: Step, random: Callable[[], float]) -> Rank:
-    if strategy == "round_robin":
-        return lambda one: (one.level, (one.order, one.id) <= after, one.order, one.id)
-    if strategy == "random":
-        # A race of exponential clocks is won in proportion to their rates.
-        return lambda one: (-log(1.0 - random()) * max(1, one.level), one.order, one.id)
-    if strategy == "skill_best":
-        return lambda one: (-step.mastery(one.skills), one.level, one.idle_since, one.order, one.id)
-    return RANKS[strategy]
+def ranking(strategy: Strategy, step: Step) -> Callable[[Seat], Rank]:
+    """What the strategy sorts agents by who fit a step; with round_robin and random the turn is found in that order."""
+    if strategy == "skill_best" and not step.anybody:
+        return lambda one: (-step.mastery(one.skills), *_longest_idle(one))
+    return _RANKS[strategy]
 
 
-def _longest_idle(one: Seat) -> tuple[object, ...]:
+def _longest_idle(one: Seat) -> Rank:
     return one.level, one.idle_since, one.order, one.id
 
 
-RANKS: Final[Mapping[Strategy, Rank]] = {
+def _top_down(one: Seat) -> Rank:
+    return one.level, one.order, one.id
+
+
+_RANKS: Final[Mapping[Strategy, Callable[[Seat], Rank]]] = {
     "longest_idle": _longest_idle,
-    "ring_all": _longest_idle,
-    "progressive": _longest_idle,
+    "round_robin": _top_down,
     "fewest_calls": lambda one: (one.level, one.calls, one.idle_since, one.order, one.id),
     "least_talk_time": lambda one: (one.level, one.talked, one.idle_since, one.order, one.id),
-    "top_down": lambda one: (one.level, one.order, one.id),
+    "ring_all": _longest_idle,
+    "top_down": _top_down,
+    "progressive": _longest_idle,
+    "random": _longest_idle,
+    "skill_best": _longest_idle,
 }

@@ -234,8 +234,7 @@ class Desk:
 
     def free_agent(self, group: str, now: float) -> str:
         """The agent of the group whose turn it is; "" when nobody is free."""
-        status = self.engine.groups.get(group)
-        return status.idle[0][1].id if status is not None and status.idle else ""
+        return self.engine.next_idle(group)
 
     def offered(self, entry: str, agent: str, now: float) -> bool:
         """Whether the agent is offered this one; what is due by now is done first."""

@@ -10,6 +10,7 @@ import pytest
 from bench import acd
 from bench.__main__ import main
 from bench.errors import BenchError
+from bench.load import Result
 
 
 def test_every_kind_of_event_is_measured() -> None:
@@ -25,6 +26,15 @@ def test_every_kind_of_event_is_measured() -> None:
     told = " ".join(result.details)
     for kind in ("caller_joined", "offer_accepted", "talk_ended", "caller_gone", "offer_failed", "time_due"):
         assert f"{kind}: " in told
+
+
+def test_every_strategy_is_measured_in_one_group() -> None:
+    """The slowest kind of event counts; that which rings many phones at once stands apart."""
+    result = Result("acd")
+    acd.crowd(result, 40, 20, 600)
+    assert result.figures.keys() == {"crowd_ring_all_us", "crowd_median_us"}
+    assert all(0.5 < (figure or 0.0) < 50_000 for figure in result.figures.values())
+    assert len(result.details) == 9
 
 
 def test_the_command_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

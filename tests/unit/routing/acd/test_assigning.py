@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from routing.acd.actions import Offer
-from routing.acd.events import AgentSet, CallerGone, WrapUpDone
+from routing.acd.events import AgentSet, CallerGone, GroupSet, WrapUpDone
+from routing.acd.groups import MOST_ROWS
 from routing.acd.model import Agent, Strategy
 
 from .room import Room, group
@@ -441,3 +442,49 @@ def test_an_agent_with_many_groups_is_rung_once() -> None:
     room.agent("ann", groups=dict.fromkeys(names, 1))
     assert room.offered("ann") == "c-g0"
     assert room.rung() == ["ann"]
+
+
+@pytest.mark.parametrize("strategy", ["longest_idle", "skill_best", "random", "round_robin"])
+def test_any_number_of_requirements_finds_who_fits(strategy: Strategy) -> None:
+    """More than rows are kept for, asked for in turn again and again, while agents come, go and learn."""
+    room = Room(group(strategy=strategy))
+    skills = [f"s{number}" for number in range(MOST_ROWS + 4)]
+    for name in skills:
+        room.agent(f"agent-{name}", skills={name: 5})
+        room.agent(f"other-{name}", skills={name: 1})
+    for turn in range(2):
+        for name in skills:
+            entry = f"{name}-{turn}"
+            room.joins(entry, requirement=f"{name}>=3")
+            assert room.offered(f"agent-{name}") == entry
+            room.gives_up(entry)
+    assert len(room.engine.groups["sales"].rowed) == MOST_ROWS
+    room.agent("other-s0", skills={"s0": 9}, ready=False)
+    room.signs_out("agent-s0")
+    room.joins("late", requirement="s0>=3")
+    assert room.offered("other-s0") == "late"
+
+
+def test_another_strategy_puts_the_idle_in_another_order() -> None:
+    """Also those who were found for a requirement before."""
+    room = Room(group(strategy="top_down", requirement="en"))
+    room.agent("ann", skills={"en": 2})
+    room.agent("bob", skills={"en": 9})
+    room.joins("c1")
+    assert room.offered("ann") == "c1"
+    room.gives_up("c1")
+    room.say(GroupSet(group(strategy="skill_best", requirement="en")))
+    room.joins("c2")
+    assert room.offered("bob") == "c2"
+
+
+def test_who_would_be_asked_next_is_told() -> None:
+    """By the strategy and what the group remembers; nobody when nobody is free."""
+    room = Room(group(strategy="round_robin"), agents="ann bob")
+    assert room.engine.next_idle("sales") == "ann"
+    room.joins("c1")
+    room.gives_up("c1")
+    assert room.engine.next_idle("sales") == "bob"
+    room.busy("ann")
+    room.busy("bob")
+    assert room.engine.next_idle("sales") == room.engine.next_idle("nowhere") == ""

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from routing.acd.model import Strategy
 from routing.acd.requirement import ANYBODY, parse_requirement
-from routing.acd.strategies import MOST_AT_ONCE, NOBODY, Place, line_up, pick, place, together
+from routing.acd.rows import DRAWS, Row
+from routing.acd.strategies import MOST_AT_ONCE, NOBODY, Place, place, together
 
 STRATEGIES = get_args(Strategy)
 STEP = ANYBODY.steps[0]
@@ -32,10 +33,19 @@ class Member(msgspec.Struct, frozen=True):
     skills: Mapping[str, int] = {}
 
 
+def line_up(
+    strategy: Strategy, idle: list[Member], after: Place = NOBODY, requirement: str = "", seed: int = 1
+) -> list[Member]:
+    """All of the idle in the order in which they are asked."""
+    row: Row[Member] = Row(strategy, parse_requirement(requirement).steps[0])
+    for one in idle:
+        row.add(one)
+    return list(row.in_turn(after, random.Random(seed).random))
+
+
 def ids(strategy: Strategy, idle: list[Member], after: Place = NOBODY, requirement: str = "") -> str:
     """The line as one text."""
-    step = parse_requirement(requirement).steps[0]
-    return "".join(one.id for one in line_up(strategy, idle, after=after, step=step, random=random.Random(1).random))
+    return "".join(one.id for one in line_up(strategy, idle, after, requirement))
 
 
 A = Member("a", 1, 30.0, 2, 50.0, 0, {"en": 2})
@@ -72,53 +82,53 @@ def test_round_robin_goes_round() -> None:
     """Asked again and again with its memory, it asks everybody in turn."""
     asked, after = "", NOBODY
     for _ in range(7):
-        found = pick("round_robin", [C, A, B], after=after, step=STEP, random=random.random)
-        assert found is not None
+        found = line_up("round_robin", [C, A, B], after)[0]
         asked, after = asked + found.id, place(found)
     assert asked == "abcabca"
 
 
 def test_random_weighs_levels() -> None:
     """Level 1 twice as often as level 2, four times as often as level 4; by the numbers passed in alone."""
-    idle = [Member("a", 1), Member("b", 2), Member("c", 4)]
+    row = Row("random", STEP, [Member("a", 1), Member("b", 2), Member("c", 4)])
     draw = random.Random(7).random
-    found = Counter(pick("random", idle, after=NOBODY, step=STEP, random=draw).id for _ in range(7000))  # type: ignore[union-attr]
+    found = Counter(next(row.in_turn(NOBODY, draw)).id for _ in range(7000))
     assert found["a"] == pytest.approx(4000, rel=0.08)
     assert found["b"] == pytest.approx(2000, rel=0.12)
     assert found["c"] == pytest.approx(1000, rel=0.15)
 
 
+def test_random_draws_anybody_of_a_level_as_often_as_another() -> None:
+    """Five of a level, and five of the next, who are half as likely each."""
+    row = Row("random", STEP, [Member(name, 1 + (name > "e")) for name in "abcdefghij"])
+    draw = random.Random(7).random
+    found = Counter(next(row.in_turn(NOBODY, draw)).id for _ in range(7500))
+    assert all(found[name] == pytest.approx(1000 if name <= "e" else 500, rel=0.2) for name in "abcdefghij")
+
+
 @pytest.mark.parametrize("drawn", [0.0, 0.5, 0.9999999999999999])
 def test_random_takes_any_number(drawn: float) -> None:
-    """The ends of [0, 1) as well."""
-    assert pick("random", [A], after=NOBODY, step=STEP, random=lambda: drawn) is A
+    """The ends of [0, 1) as well; who has been asked is not asked again, however often the same number comes."""
+    row = Row("random", STEP, [A, B, D])
+    assert sorted(one.id for one in row.in_turn(NOBODY, lambda: drawn)) == ["a", "b", "d"]
+
+
+def test_a_long_row_is_drawn_to_its_end() -> None:
+    """More than are drawn one by one, each once."""
+    idle = [Member(f"m{number}", 1 + number % 3) for number in range(5 * DRAWS)]
+    assert sorted(one.id for one in line_up("random", idle)) == sorted(one.id for one in idle)
 
 
 def test_nobody_idle_nobody_asked() -> None:
-    """None for every strategy."""
+    """With every strategy."""
     for strategy in STRATEGIES:
-        assert pick(strategy, [], after=NOBODY, step=STEP, random=random.random) is None
-        assert together(strategy, []) == []
+        assert line_up(strategy, []) == []
+    assert together([]) == []
 
 
-@pytest.mark.parametrize(
-    ("strategy", "ringing", "expected"),
-    [
-        ("ring_all", 0, "cba"),
-        ("ring_all", 1, "cba"),
-        ("ring_all", MOST_AT_ONCE - 1, "c"),
-        ("ring_all", MOST_AT_ONCE, ""),
-        ("progressive", 0, "c"),
-        ("progressive", 3, "c"),
-        ("progressive", MOST_AT_ONCE, ""),
-        ("longest_idle", 0, "c"),
-        ("longest_idle", 1, ""),
-    ],
-)
-def test_how_many_ring(strategy: Strategy, ringing: int, expected: str) -> None:
-    """ring_all: a whole level, progressive: one more, the others: one at a time; never too many."""
-    line = line_up(strategy, [A, B, C, D], after=NOBODY, step=STEP, random=random.random)
-    assert "".join(one.id for one in together(strategy, line, ringing)) == expected
+@pytest.mark.parametrize(("ringing", "expected"), [(0, "cba"), (1, "cba"), (MOST_AT_ONCE - 1, "c"), (MOST_AT_ONCE, "")])
+def test_how_many_ring_at_once(ringing: int, expected: str) -> None:
+    """A whole level, and never too many."""
+    assert "".join(one.id for one in together(line_up("ring_all", [A, B, C, D]), ringing)) == expected
 
 
 members = st.lists(
@@ -138,16 +148,19 @@ members = st.lists(
 
 
 @given(st.sampled_from(STRATEGIES), members, st.integers(0, 100), st.tuples(st.integers(-2, 5), st.text("abc")))
-def test_the_first_of_the_line_is_who_is_picked(
-    strategy: Strategy, idle: list[Member], seed: int, after: Place
-) -> None:
-    """Both ways agree under a seed, everybody is in the line once, and the order given matters only to chance."""
-    step = parse_requirement("en>=3").steps[0]
-    line = line_up(strategy, idle, after=after, step=step, random=random.Random(seed).random)
+def test_everybody_is_in_the_line_once(strategy: Strategy, idle: list[Member], seed: int, after: Place) -> None:
+    """Under a seed always alike, in whatever order they came, and the same after others have come and gone."""
+    line = line_up(strategy, idle, after, "en>=3", seed)
     assert sorted(one.id for one in line) == sorted(one.id for one in idle)
-    picked = pick(strategy, idle, after=after, step=step, random=random.Random(seed).random)
-    assert picked is (line[0] if line else None)
-    if strategy != "random":
-        assert line_up(strategy, idle[::-1], after=after, step=step, random=random.random) == line
-    if strategy not in ("random", "skill_best") and picked is not None:
-        assert picked.level == min(one.level for one in idle)
+    assert line_up(strategy, idle[::-1], after, "en>=3", seed) == line
+    row = Row(strategy, parse_requirement("en>=3").steps[0], idle)
+    for one in idle[::2]:
+        row.remove(one)
+        row.remove(one)
+        assert one not in row
+    for one in idle[::2]:
+        row.add(one)
+    assert list(row.in_turn(after, random.Random(seed).random)) == line
+    assert len(row) == len(idle)
+    if strategy not in ("random", "skill_best") and line:
+        assert [one.level for one in line] == sorted(one.level for one in line)
