@@ -32,6 +32,7 @@ from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.masked import note_put_through
 from switchboard.calls.negotiation import lease_media, make_answer, make_offer, open_media, take_answer
 from switchboard.calls.plan import Destination, Group, Plan, is_plain, only
+from switchboard.calls.playing import play_to, stop_playing
 from switchboard.calls.reaching import reach
 from switchboard.calls.recording import talk_begins
 from switchboard.calls.securing import policy_of
@@ -272,7 +273,7 @@ def join(x: Exchange, call: Call, leg: Leg) -> None:
     x.media.bridge(caller.lease, leg.lease)
     call.speaking = 0
     if call.ringback:
-        x.media.stop_play(caller.lease)
+        stop_playing(x, caller)
         call.ringback = ""
 
 
@@ -356,7 +357,7 @@ def announce_end(x: Exchange, call: Call) -> None:
     call.warn_due = None
     for leg in (call.caller, call.agent):
         if leg is not None and leg.lease is not None:
-            x.media.play(leg.lease, 0, (LAST_MINUTE_PROMPT,), False)
+            play_to(x, leg, 0, (LAST_MINUTE_PROMPT,), loop=False)
 
 
 def _agent_refused(x: Exchange, call: Call | None, leg: Leg, cause: Cause, status: int, now: float) -> Cause | None:
@@ -375,7 +376,7 @@ def abandon_attempt(x: Exchange, call: Call, cause: Cause, now: float) -> None:
     """Take the attempt back: the agent's leg ends, the caller hears no ringback any more."""
     drop_agent(x, call, cause, now)
     if call.ringback and call.caller.lease is not None:
-        x.media.stop_play(call.caller.lease)
+        stop_playing(x, call.caller)
     call.ringback = ""
 
 

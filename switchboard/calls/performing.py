@@ -46,6 +46,7 @@ from switchboard.calls.ending import end_call
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.mailbox import browse
 from switchboard.calls.masked import Found, ToGroup, drop_terms, find_masked, refuse_calls
+from switchboard.calls.playing import play_to, stop_playing
 from switchboard.calls.queueing import Wish, enqueue
 from switchboard.calls.recording import command_recording, conceal
 from switchboard.calls.sounds import Prepared, await_speech, playable
@@ -109,14 +110,13 @@ def _play_now(x: Exchange, call: Call, action: Play) -> Event | None:
     sounds = playable(x, action.prompts)
     if not sounds or call.caller.lease is None:
         return PlayDone(action.play_id)
-    x.media.play(call.caller.lease, action.play_id, sounds, action.loop)
+    play_to(x, call.caller, action.play_id, sounds, loop=action.loop)
     return None
 
 
 def _stop_play(x: Exchange, call: Call, action: StopPlay, now: float) -> None:
     call.speaking = 0
-    if call.caller.lease is not None:
-        x.media.stop_play(call.caller.lease)
+    stop_playing(x, call.caller)
 
 
 # --- where the caller is connected ---
@@ -141,7 +141,7 @@ def _ring_back(x: Exchange, call: Call, ringback: str, now: float) -> None:
     """Let the caller know that somebody's phone rings."""
     if call.caller.lease is not None and ringback and call.caller.talking:
         call.ringback = ringback
-        x.media.play(call.caller.lease, 0, (ringback,), True)
+        play_to(x, call.caller, 0, (ringback,), loop=True)
     elif not call.caller.talking:
         progress(x, call, 180, now)
 

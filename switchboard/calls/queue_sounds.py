@@ -17,6 +17,7 @@ from routing.acd.actions import Announce
 from switchboard.calls.answering import early_media
 from switchboard.calls.call import Call
 from switchboard.calls.exchange import Exchange
+from switchboard.calls.playing import play_to, stop_playing
 from switchboard.calls.sounds import await_speech, playable
 
 MUSIC: Final = -1
@@ -72,7 +73,7 @@ def _play_music(x: Exchange, call: Call) -> None:
     sounds = playable(x, wait.music) if wait is not None else ()
     if wait is not None and sounds and call.caller.lease is not None:
         wait.playing = True
-        x.media.play(call.caller.lease, MUSIC, sounds, True)
+        play_to(x, call.caller, MUSIC, sounds, loop=True)
 
 
 def announce(x: Exchange, call: Call, action: Announce, language: str) -> None:
@@ -91,7 +92,7 @@ def _play_announcement(x: Exchange, call: Call, play: Play) -> None:
     whole = len(sounds) == len(play.prompts)
     if call.wait is not None and whole and call.caller.lease is not None:
         call.wait.playing = True
-        x.media.play(call.caller.lease, ANNOUNCEMENT, sounds, False)
+        play_to(x, call.caller, ANNOUNCEMENT, sounds, loop=False)
 
 
 def prepared(x: Exchange, call: Call, play: Play) -> None:
@@ -114,7 +115,7 @@ def silence(x: Exchange, call: Call) -> None:
     """Nothing is heard of the queue any more."""
     if call.wait is not None and call.wait.playing and call.caller.lease is not None:
         call.wait.playing = False
-        x.media.stop_play(call.caller.lease)
+        stop_playing(x, call.caller)
 
 
 def sounds_of(action: Announce, language: str, callback_key: str) -> tuple[str | Speech, ...]:

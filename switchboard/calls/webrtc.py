@@ -20,6 +20,7 @@ from media.remote import Remote
 from media.sdp import Direction, SdpError
 from media.web_offer_answer import build_web_answer, build_web_offer
 from switchboard.calls.causes import EDGE_LOST, WEBRTC_FAILED, WEBRTC_LOST, Cause
+from switchboard.calls.playing import begin_waiting
 from switchboard.sip.binding import Binding
 from switchboard.sip.flow import WebAddress
 
@@ -39,7 +40,8 @@ class WebMedia(msgspec.Struct, array_like=True, eq=False):
 
     `endpoint` is the session at the edge, `own` its path; `spare` is the next one while an ICE restart is under way.
     `peer`, `role` and `worker` are what the edge was told. `offer` is what browsers are offered where `mixed`
-    destinations are called, phones among them.
+    destinations are called, phones among them. `hears` is True once audio has passed; until then `waiting` is what is
+    to be played: its id, the sounds, and whether over and over.
     """
 
     endpoint: Endpoint | None = None
@@ -50,6 +52,8 @@ class WebMedia(msgspec.Struct, array_like=True, eq=False):
     worker: tuple[str, int] = ("", 0)
     offer: bytes = b""
     mixed: bool = False
+    hears: bool = False
+    waiting: tuple[int, tuple[str, ...], bool] | None = None
 
     @property
     def described(self) -> OwnTransport:
@@ -235,6 +239,9 @@ Lost = Callable[["Exchange", "Call", "Leg", Cause, float], None]
 def peer_event(x: Exchange, event: PeerEvent, lost: Lost, now: float) -> None:
     """What the edge tells; `lost` is called with the call, the leg and the cause where there is no audio any more."""
     if isinstance(event, Connected):
+        hearing = x.web_legs.get(event.endpoint)
+        if hearing is not None:
+            begin_waiting(x, hearing)
         return
     numbers = event.endpoints if isinstance(event, EdgeLost) else (event.endpoint,)
     for number in numbers:

@@ -19,6 +19,7 @@ from switchboard.calls.call import Call, Control, Hears, Phase
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
 from switchboard.calls.negotiation import passes_only
+from switchboard.calls.playing import play_to, stop_playing
 from switchboard.calls.reinvite import speak_ours
 
 RINGBACK: Final = Hears("music", "tone:ringback")
@@ -144,7 +145,7 @@ def _apply(x: Exchange, call: Call, control: Control, new: dict[str, Hears]) -> 
         elif hears.by == "room":
             x.media.join(leg.lease, hears.room, hears.role, other.lease if other is not None else None)
         elif hears.by == "music":
-            x.media.play(leg.lease, 0, (hears.of,), True)
+            play_to(x, leg, 0, (hears.of,), loop=True)
     control.wired = new
     heard = [leg for leg in legs.values() if new.get(leg.id, _NOTHING).by in ("room", "music")]
     if any(passes_only(leg) for leg in heard):
@@ -157,6 +158,6 @@ def _part(x: Exchange, leg: Leg, old: Hears, new: Hears) -> None:
     if old.by == "bridge":
         x.media.unbridge(leg.lease)
     elif old.by == "music" and new.by != "music":
-        x.media.stop_play(leg.lease)
+        stop_playing(x, leg)
     elif old.by == "room" and (new.by != "room" or new.room != old.room):
         x.media.leave(leg.lease)

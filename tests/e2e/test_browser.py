@@ -16,10 +16,12 @@ from tests.support.ports import MEDIA_RANGE, WEB_RANGE, free_port
 from tests.support.stage import FLOWS, together
 from tests.support.switch import RunningSwitch, running_switch
 
-ANNA, BEN, CLEO, DORA, EMIL, FAYE = USERS = ("anna", "ben", "cleo", "dora", "emil", "faye")
+ANNA, BEN, CLEO, DORA, EMIL, FAYE, GINA = USERS = ("anna", "ben", "cleo", "dora", "emil", "faye", "gina")
 DESK, OTHER = DESKS = ("desk", "other")
 KEYS = "4007"
 """Asks for two keys by a tone of 500 Hz, for two more by one of 300, and has them all at 2500."""
+TWO_SECONDS = "4008"
+"""Sounds a tone for so long, and waits for a key in silence."""
 DOMAIN = "switchboard.local"
 
 
@@ -52,6 +54,7 @@ class Place:
                 {"number": "7006", "target": f"aor:{FAYE}"},
                 {"number": "7007", "target": f"aor:{OTHER}"},
                 {"number": KEYS, "flow": "two_keys"},
+                {"number": TWO_SECONDS, "flow": "one_tone"},
             ],
             "media": {"ports": MEDIA_RANGE, "codecs": ["PCMA", "PCMU", "opus"]},
             "webrtc": {"ports": WEB_RANGE, "away": "5s"},
@@ -186,6 +189,20 @@ async def test_calls_of_browsers(browser: Browser, place: Place, switch: Running
             await cleo.do("hangUp")
             await cleo.event("ended")
 
+    async def hears_the_begin() -> None:
+        """Of a prompt of two seconds all hundred packets reach the browser, though it could hear nothing at first."""
+        async with browser.phones(GINA) as (gina,):
+            await sign_in(gina, place)
+            await gina.do("call", f"sip:{TWO_SECONDS}@{DOMAIN}")
+            await gina.event("confirmed")
+            await gina.hears(500)
+            async with asyncio.timeout(10):
+                while (await gina.do("counted"))["received"] < 100:
+                    await asyncio.sleep(0.1)
+            assert (await gina.do("counted"))["lost"] == 0
+            await gina.do("hangUp")
+            await gina.event("ended")
+
     async def each_other() -> None:
         async with browser.phones(DORA, EMIL) as (dora, emil):
             await sign_in(dora, place)
@@ -221,10 +238,10 @@ async def test_calls_of_browsers(browser: Browser, place: Place, switch: Running
             await far.ended()
             assert caller.complaints == desk.complaints == []
 
-    await together(is_called(), calls(), keys(), each_other(), transfers())
+    await together(is_called(), calls(), keys(), hears_the_begin(), each_other(), transfers())
     await switch.nothing_left()
     calls = switch.rows("select called, cause, ended_by from calls order by called")
-    assert [call["called"] for call in calls] == ["4007", "7001", "7003", "7005", "7006"]
+    assert [call["called"] for call in calls] == ["4007", "4008", "7001", "7003", "7005", "7006"]
     assert {call["cause"] for call in calls} == {"normal"}
 
 

@@ -15,6 +15,7 @@ from media.remote import read_remote
 from media.web_offer_answer import build_web_answer, build_web_offer
 from switchboard.calls.call import Call
 from switchboard.calls.leg import Leg
+from switchboard.calls.playing import play_to, stop_playing
 from switchboard.sip.flow import WsAddress
 from switchboard.sip.outgoing import OutgoingRequest
 from tests.support.exchange import NUMBER, PHONE, World
@@ -153,6 +154,56 @@ def test_a_browser_is_answered_and_connected() -> None:
     world.advance(40)
     assert world.leftovers() == {}
     assert world.journal.records[0].legs[0].secured == "DTLS-SRTP"
+
+
+def played(world: World) -> list[object]:
+    """What was played and stopped, in order: the id of a play, or None."""
+    done = [one for one in world.plane.commands if one[0] in ("play", "stop_play")]
+    return [one[2] if one[0] == "play" else None for one in done]
+
+
+def test_a_prompt_waits_for_a_browser_to_hear() -> None:
+    """Nothing is lost of it; only what was to be played last is played, and from then on all at once."""
+    world, _ = a_world()
+    out, _ = world.dial(NUMBER, body=offer())
+    world.within(world.carrier, out, "ACK", 1)
+    (call,) = world.exchange.calls.values()
+    web = call.caller.web
+    assert web is not None
+    assert web.waiting is not None
+    assert played(world) == []
+    first = web.waiting[0]
+    tell(world, Connected(1, 0.4))
+    assert (played(world), web.waiting) == ([first], None)
+    tell(world, Connected(1, 0.4))
+    assert played(world) == [first]
+    assert call.caller.lease is not None
+    play_to(world.exchange, call.caller, 77, ("zh/welcome",), loop=False)
+    assert played(world) == [first, 77]
+    world.within(world.carrier, out, "BYE", 2)
+    world.advance(40)
+    assert world.leftovers() == {}
+
+
+def test_a_key_before_a_browser_hears_stops_the_prompt() -> None:
+    """What was stopped is not played later."""
+    world, _ = a_world()
+    out, _ = world.dial(NUMBER, body=offer())
+    world.within(world.carrier, out, "ACK", 1)
+    (call,) = world.exchange.calls.values()
+    stop_playing(world.exchange, call.caller)
+    tell(world, Connected(1, 0.4))
+    assert [one for one in played(world) if one is not None] == []
+
+
+def test_who_never_hears_is_lost() -> None:
+    """A prompt that waits keeps no call."""
+    world, _ = a_world()
+    out, _ = world.dial(NUMBER, body=offer())
+    world.within(world.carrier, out, "ACK", 1)
+    tell(world, Failed(1, "ice"))
+    world.advance(40)
+    assert (played(world), world.leftovers()) == ([], {})
 
 
 def test_without_an_edge_a_browser_is_refused() -> None:
