@@ -104,6 +104,8 @@ class WorkerPlane:
         self._told: list[MediaEvent] = []
         self.on_empty: Callable[[int], None] = _nobody_waits
         """Told the number of a worker that was drained, once nothing is left on it."""
+        self.on_drain: Callable[[int], None] = _nobody_waits
+        """Told the number of a worker that is drained from now on."""
         self._client = secrets.token_hex(8)
         paths = sockets if isinstance(sockets, Mapping) else dict(enumerate(sockets))
         self._workers: dict[int, _Worker] = {}
@@ -154,7 +156,15 @@ class WorkerPlane:
         if not others and not worker.draining:
             raise ValueError(f"media worker {number} is the last one that takes calls: add another one first")
         worker.draining = True
+        self.on_drain(number)
         asyncio.get_running_loop().call_soon(self._look_if_empty, number)
+
+    def drain_on(self, number: int) -> None:
+        """A worker was drained already when we came; what it has is known once it has greeted."""
+        if (worker := self._workers.get(number)) is not None:
+            worker.draining = True
+            if worker.link.up:
+                asyncio.get_running_loop().call_soon(self._look_if_empty, number)
 
     def states(self) -> dict[int, WorkerState]:
         """Each worker as it is."""
@@ -393,6 +403,8 @@ class WorkerPlane:
             link.send(Release(port, worker.leased[port].gen))
         if all(each.link.boot for each in self._workers.values()):
             self._ready.set()
+        if worker.draining:
+            asyncio.get_running_loop().call_soon(self._look_if_empty, self._numbers[link])
 
     def worker_lost(self, link: WorkerLink) -> None:
         """Voids the worker's leases and tells the owner of the calls."""

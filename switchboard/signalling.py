@@ -43,6 +43,8 @@ class Orders:
         self.stop = asyncio.Event()
         self.orphaned = False
         self.drain_seconds = 0.0
+        self.draining: tuple[int, ...] = ()
+        """Media workers that were drained before we came."""
         self.worker_added: Callable[[int, str], None] | None = None
         """Told the number and the socket of a media worker that was asked for."""
 
@@ -51,6 +53,7 @@ class Orders:
         payload, descriptors, _, _ = socket.recv_fds(self._socket, 65536, 32)
         message = msgspec.msgpack.decode(payload)
         sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+        self.draining = tuple(message.get("draining", ()))
         return sockets, dict(message["workers"]), message["restarts"]
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -133,7 +136,10 @@ def _workers(switch: Switch, orders: Orders) -> dict[str, Command]:
     """Workers come and go by command: the supervisor has their processes, the plane their calls."""
     workers = switch.workers
     orders.worker_added = workers.add
+    workers.on_drain = lambda number: orders.say(drain_worker=number)
     workers.on_empty = lambda number: orders.say(retire_worker=number)
+    for number in orders.draining:
+        workers.drain_on(number)
     measure_workers(switch.metrics, workers)
     return worker_commands(workers, lambda: orders.say(add_worker=True))
 

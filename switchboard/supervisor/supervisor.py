@@ -47,6 +47,8 @@ class Worker(Child):
     def __init__(self, number: int, arguments: Sequence[str], socket_path: Path) -> None:
         super().__init__(f"media worker {number}", arguments)
         self.number = number
+        self.draining = False
+        """New calls go elsewhere, whatever becomes of signalling."""
         self.retired = False
         self.socket_path = socket_path
         self.pairs: list[Pair] = []
@@ -183,6 +185,8 @@ class Supervisor:
             self._greet()
         if message.get("add_worker"):
             self._add_worker()
+        for worker in self._workers:
+            worker.draining = worker.draining or worker.number == message.get("drain_worker")
         if isinstance(number := message.get("retire_worker"), int):
             self._retire_worker(number)
         if message.get("drained") and self._phase is Phase.DRAINING:
@@ -279,6 +283,7 @@ class Supervisor:
         message: dict[str, object] = {
             "listen": [[listen.host, listen.port] for listen, _ in self._listeners],
             "workers": [[worker.number, str(worker.socket_path)] for worker in self._workers if not worker.retired],
+            "draining": [worker.number for worker in self._workers if worker.draining],
             "restarts": self._signalling.restarts,
         }
         self._signalling.tell(message, [sock.fileno() for _, sock in self._listeners])

@@ -39,6 +39,26 @@ async def test_workers_come_and_go_under_calls(tmp_path: Path) -> None:
         assert switch.stop() == 0
 
 
+async def test_a_drained_worker_is_drained_still_when_signalling_has_died(tmp_path: Path) -> None:
+    """Signalling is killed while a call holds the worker: it ends with that call, and the next goes to the other."""
+    with running_switch(tmp_path, **stage_config(), media={"workers": 2}) as switch:
+        stage = Stage(switch)
+        async with stage.pair() as one:
+            await one.talk()
+            (busy,) = (number for number, (_, legs) in (await workers(switch)).items() if legs)
+            await command(switch, "workers", "drain", str(busy))
+            assert (await workers(switch))[busy] == ("draining", 2)
+            switch.child("signalling").kill()
+            said = f"media worker {busy} is drained and gone"
+            await switch.eventually(lambda: said in switch.output.read_text(), within=15)
+        async with stage.pair() as two:
+            call, far = await two.talk()
+            assert await workers(switch) == {1 - busy: ("up", 2)}
+            await hear_each_other(call, far)
+            await call.hang_up()
+        assert switch.stop() == 0
+
+
 async def test_ports_that_are_used_up_refuse_calls_and_harm_none(tmp_path: Path) -> None:
     """Two pairs of ports are one call: the next gets 503, and is taken once the first is over."""
     media = {"ports": f"{MEDIA_FIRST}-{MEDIA_FIRST + 3}"}

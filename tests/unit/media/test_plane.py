@@ -706,9 +706,11 @@ class TestWorkersThatComeAndGo:
     async def test_new_calls_go_elsewhere_and_the_last_one_ends_it(self, two: Setup) -> None:
         """Legs of a call that is up still come to its worker; its number is told once, and nothing is leased there."""
         gone: list[int] = []
-        two.plane.on_empty = gone.append
+        drained: list[int] = []
+        two.plane.on_drain, two.plane.on_empty = drained.append, gone.append
         first = two.lease()
         two.plane.drain(first.worker)
+        assert drained == [first.worker]
         assert two.plane.states()[first.worker].draining
         others = [two.lease(), two.lease()]
         assert {lease.worker for lease in others} == {1 - first.worker}
@@ -737,6 +739,21 @@ class TestWorkersThatComeAndGo:
             two.plane.drain(lease.worker)
         with pytest.raises(ValueError, match="no media worker 7"):
             two.plane.drain(7)
+
+    async def test_one_that_was_drained_before_we_came(self, two: Setup) -> None:
+        """It gets no call either, and is gone when nothing is left on it; who asks for it is told."""
+        drained: list[int] = []
+        gone: list[int] = []
+        two.plane.on_drain, two.plane.on_empty = drained.append, gone.append
+        lease = two.lease()
+        two.plane.drain_on(lease.worker)
+        two.plane.drain_on(7)
+        other = two.lease()
+        assert (other.worker, gone) == (1 - lease.worker, [])
+        two.plane.release(lease)
+        two.workers[lease.worker].say(Released(lease.port, lease.gen, StreamStats()))
+        await until(lambda: gone == [lease.worker])
+        assert drained == []
 
     async def test_one_that_dies_while_it_is_drained_is_gone(self, two: Setup) -> None:
         """Its calls hear of it as ever."""
