@@ -21,6 +21,7 @@ from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.sip.transaction.table import Input
 
 if TYPE_CHECKING:
+    from media.sdes import Crypto
     from switchboard.calls.exchange import Exchange
     from switchboard.calls.leg import Leg
     from switchboard.sip.message import Response
@@ -35,10 +36,14 @@ _RANK: Final = {486: 1, 480: 3, 487: 4, 408: 6, 503: 7}
 
 
 class Branch(msgspec.Struct, eq=False):
-    """One INVITE under way: the context of its transaction. `heard` is True from its first response on."""
+    """One INVITE under way: the context of its transaction. `heard` is True from its first response on.
+
+    `crypto` are the keys that it alone was offered.
+    """
 
     leg: Leg
     found: Destination
+    crypto: tuple[Crypto, ...] = ()
     tx: ClientTransaction | None = None
     heard: bool = False
     again: int = 0
@@ -56,8 +61,8 @@ class Failure(msgspec.Struct, frozen=True):
 class Branches(msgspec.Struct, eq=False):
     """All INVITEs of a leg, made after `template`: those of `group` now, of which `live` have no final response yet.
 
-    `rest` are the groups still to be called. `timer` belongs to the deadline heap; it ends the silence, or the
-    ringing, of the group that was called at `since`.
+    `rest` are the groups still to be called; `shown` tells that somebody has the keys of the template. `timer` belongs
+    to the deadline heap; it ends the silence, or the ringing, of the group that was called at `since`.
     """
 
     leg: Leg
@@ -66,6 +71,7 @@ class Branches(msgspec.Struct, eq=False):
     rest: Plan
     since: float
     live: list[Branch] = []
+    shown: bool = False
     best: Failure | None = None
     timer: int = 0
 
@@ -107,6 +113,7 @@ def branch_response(x: Exchange, branch: Branch, response: Response, now: float)
         return None
     if status < 200:
         _heard(x, fan, branch)
+        _offered(branch)
         return response
     if status < 300:
         return _answered(x, fan, branch, response, now)
@@ -159,8 +166,6 @@ def _next_group(x: Exchange, fan: Branches, now: float) -> None:
         # Whoever was given up hears the caller no more.
         x.media.unbridge(leg.lease)
     leg.dialog, leg.early, leg.agreement, leg.media_open = None, {}, None, False
-    if leg.crypto:
-        fan.template.body = leg.local_sdp = under_other_keys(x, leg, fan.template.body)
     call, call_id = x.call_of(leg), x.token()
     if call is not None:
         x.note_dialog(call.id, call_id)
@@ -176,10 +181,25 @@ def _call_group(x: Exchange, fan: Branches, call_id: str, now: float) -> None:
         fan.live.append(branch)
         if found.gateway:
             x.gateways.began(found.gateway, now)
+        _give_keys(x, fan, branch)
         _send(x, branch, _invite(fan, found, call_id), now)
     limit = fan.group.silence or fan.group.patience
     if fan.rest and limit:
         x.branch_heap.schedule(now + limit, fan, Input.TIMER_B)
+
+
+def _give_keys(x: Exchange, fan: Branches, branch: Branch) -> None:
+    """Who was offered keys is not to have those of anybody else: what both would be sent could be read by either."""
+    if fan.leg.crypto and not branch.found.web:
+        if fan.shown:
+            fan.template.body = fan.leg.local_sdp = under_other_keys(x, fan.leg, fan.template.body)
+        fan.shown, branch.crypto = True, fan.leg.crypto
+
+
+def _offered(branch: Branch) -> None:
+    """What the leg has offered to whom it hears of now."""
+    if branch.crypto:
+        branch.leg.crypto, branch.leg.local_sdp = branch.crypto, _sent(branch).request.body
 
 
 def _kept(lines: tuple[str, ...], drops: frozenset[str]) -> tuple[str, ...]:
@@ -228,6 +248,7 @@ def _answered(x: Exchange, fan: Branches, branch: Branch, response: Response, no
         return None
     fan.live.remove(branch)
     leg.source, leg.nat, leg.gateway = found.address, found.nat, found.gateway
+    _offered(branch)
     x.invites_out[leg.id] = _sent(branch)
     if found.gateway:
         x.gateways.outcome(found.gateway, response.status, now)

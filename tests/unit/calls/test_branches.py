@@ -6,10 +6,13 @@ import itertools
 import random
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from media.remote import read_remote
+from media.sdes import Crypto, Keys, Profile
 from switchboard.calls import connecting
 from switchboard.calls.carriers.live import Carriers
 from switchboard.calls.plan import UNAVAILABLE, Destination, Group, Plan
@@ -112,6 +115,30 @@ def test_two_phones_ring_and_the_first_to_answer_has_the_call(planned: Planned) 
     over(world, gateways)
     (record,) = world.journal.records
     assert record.cause == "normal"
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_each_phone_that_rings_is_offered_keys_of_its_own(planned: Planned, first: bool) -> None:
+    """What the one who answers is sent cannot be read by the other (RFC 4568 §7.1.4)."""
+    both = [msgspec.structs.replace(to(address), srtp="required") for address in (AGENT, PHONE)]
+    world, gateways = planned(Group(tuple(both)))
+    offers = [read_remote(peer.received("INVITE")[-1].body, "required") for peer in (world.agent, world.phone)]
+    assert not {one.key for one in offers[0].crypto} & {one.key for one in offers[1].crypto}
+    world.reply(world.agent, 180)
+    world.reply(world.phone, 180)
+    peer, offer = (world.agent, offers[0]) if first else (world.phone, offers[1])
+    theirs = Crypto(offer.crypto[0].tag, offer.crypto[0].suite, bytes([7]) * len(offer.crypto[0].key))
+    body = peer.answer(peer.received("INVITE")[-1].body, profile=Profile("required", "RTP/SAVP", (theirs,)))
+    world.reply(peer, 200, body=body)
+    (call,) = world.exchange.calls.values()
+    assert call.agent is not None
+    assert call.agent.lease is not None
+    keys = world.plane.opened[call.agent.lease.port]["secured"]
+    assert isinstance(keys, Keys)
+    assert (keys.send, keys.receive) == (offer.crypto[0].key, theirs.key)
+    assert call.agent.local_sdp == peer.received("INVITE")[-1].body
+    world.hang_up(peer)
+    over(world, gateways)
 
 
 def test_an_answer_that_crosses_the_cancel_is_acknowledged_and_hung_up(planned: Planned) -> None:
