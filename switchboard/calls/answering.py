@@ -94,6 +94,9 @@ def answer_caller(x: Exchange, call: Call, now: float) -> bool:
     if caller.dialog is None:
         caller.dialog = dialog = Dialog.as_server(request, caller.local_tag, transaction.source, nat=caller.nat)
         x.dialogs[dialog.call_id, caller.local_tag] = caller
+    if caller.dialog.named:
+        # Asked now, it is known once something is to be sent there.
+        x.where(caller.dialog.named, now)
     timer = accept_session(x, caller, request, now)
     _note_progress(x, call, now)
     call.record.answered_us = caller.record.answered_us = x.utc_us(now)

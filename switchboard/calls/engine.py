@@ -27,6 +27,7 @@ from switchboard.calls.control.dead_media import fell_silent, heard_again
 from switchboard.calls.control.digits import hearers_of
 from switchboard.calls.control.leaving import party_lost
 from switchboard.calls.control.transfer import park_over
+from switchboard.calls.elsewhere import sent_elsewhere
 from switchboard.calls.ending import end_call, finish, media_lost, media_released
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow import attempt_failed, flow_event, outcome_came, play_done, talk_over, timer_due
@@ -131,7 +132,10 @@ class CallEngine:
     def _response(self, event: ResponseReceived, now: float) -> None:
         leg = event.tx.context
         if not isinstance(leg, Leg):
-            if event.response.status in CHALLENGES and challenge_answered(self.exchange, event.tx, event.response, now):
+            status = event.response.status
+            if status in CHALLENGES and challenge_answered(self.exchange, event.tx, event.response, now):
+                return
+            if status == 503 and sent_elsewhere(self.exchange, event.tx, now):
                 return
             if isinstance(leg, Subscription):
                 notify_answered(self.exchange, leg, event.response.status, now)
@@ -181,6 +185,8 @@ class CallEngine:
     def _unreached(self, event: TransactionTimeout | TransactionFailed, now: float, *, unreachable: bool) -> None:
         leg = event.tx.context
         if not isinstance(leg, Leg):
+            if sent_elsewhere(self.exchange, event.tx, now):
+                return
             if isinstance(leg, Subscription):
                 notify_answered(self.exchange, leg, 408, now)
             elif isinstance(leg, KeysToSend):

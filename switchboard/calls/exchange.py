@@ -20,10 +20,12 @@ from switchboard.calls.session_timers import offer_lines
 from switchboard.calls.subscriptions import Subscriptions
 from switchboard.net.locator import Locator, without_dns
 from switchboard.net.sources import Door, OpenDoor
+from switchboard.sip.errors import SipError
 from switchboard.sip.pace import Pace
 from switchboard.sip.render import host_port
 from switchboard.sip.timers import DeadlineHeap
 from switchboard.sip.transaction.table import Input
+from switchboard.sip.uri import parse_uri
 
 if TYPE_CHECKING:
     from ivr_flows.clock import Clock
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from switchboard.calls.settings import Settings
     from switchboard.calls.sounds import Prepared
     from switchboard.sip.core import SipCore
+    from switchboard.sip.outgoing import Address
     from switchboard.sip.registrar import Registrar
     from switchboard.sip.transaction.client import ClientTransaction
     from switchboard.sip.transaction.server import ServerTransaction
@@ -148,6 +151,7 @@ class Exchange:
         self.pins = pins
         self.locator = locator or without_dns()
         """Where names lead; asking it never waits."""
+        core.locate = self.where
         self.carriers = Carriers(
             core=core,
             locator=self.locator,
@@ -199,6 +203,13 @@ class Exchange:
     def call_waiting_as(self, entry: str) -> Call | None:
         """The call that the queue engine knows by this name: its own id, or that of its callback."""
         return self.calls.get(entry) or self.calls.get(self.called_back.get(entry, ""))
+
+    def where(self, uri: str, now: float) -> tuple[Address, ...]:
+        """Where a URI with a name leads; nothing until DNS, which is asked in the background, has said so."""
+        try:
+            return self.locator.targets_of(parse_uri(uri), now)
+        except SipError:
+            return ()
 
     def call_of(self, leg: Leg) -> Call | None:
         """The live call of a leg."""

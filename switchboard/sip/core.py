@@ -46,6 +46,7 @@ class SipCore:
         "_servers",
         "contact",
         "local",
+        "locate",
         "refused",
         "retry_after",
         "shed",
@@ -83,6 +84,8 @@ class SipCore:
         """How many of 256 INVITEs outside dialogs are refused with 503 (RFC 6357 §5.2)."""
         self.retry_after = 5
         """Seconds that they are told to wait, up to twice as many."""
+        self.locate: Callable[[str, float], tuple[Address, ...]] = _nowhere
+        """Where a URI leads whose host is a name, as far as it is known now; whoever asks DNS says so."""
         self.refused = 0
         """How many were."""
         self._box = Outbox()
@@ -214,6 +217,8 @@ class SipCore:
             raise LocalError(f"{out.method} is not sent by request(): use send_ack() or cancel()")
         if out.method in TARGET_REFRESH and not _has_contact(out.headers):
             out.headers = (*out.headers, f"Contact: {self.contact}")
+        if out.named:
+            self._aim(out, now)
         if type(out.destination) is not tuple:
             out.headers = self._own.headers(out.headers, out.destination)
         return self._clients.start(out, f"{MAGIC}{self._random_token()}", context, now)
@@ -223,12 +228,27 @@ class SipCore:
 
         A large one goes by TCP where its INVITE did (§18.1.1): there is no transaction that could bring it back.
         """
+        if out.named:
+            self._aim(out, now)
         wire = self._render_ack(out)
         if len(wire) > LARGEST_DATAGRAM and self._clients.was_moved(out):
             out.destination = on_transport(out.destination, "tcp")
             wire = self._render_ack(out)
         self._box.datagrams.append((wire, out.destination))
         self._clients.remember_ack(out, wire)
+
+    def _aim(self, out: OutgoingRequest, now: float) -> None:
+        """Send where the name of the first hop leads; the place where the peer has spoken from comes first if it is
+        one of those, or a connection to one, and last if it is not.
+        """
+        if out.others is None:
+            spoken = out.destination
+            places = self.locate(out.named, now)
+            if any(one == spoken or _is_open_to(spoken, one) for one in places):
+                places = (spoken, *[one for one in places if one != spoken])
+            else:
+                places = (*places, spoken)
+            out.destination, out.others = places[0], places[1:]
 
     def _render_ack(self, out: OutgoingRequest) -> bytes:
         via = self._own.by_type[type(out.destination)].via
@@ -422,6 +442,15 @@ class SipCore:
             routes = request.headers.getall("record-route")
             headers = (*[f"Record-Route: {route}" for route in routes], *headers)
         return headers
+
+
+def _nowhere(uri: str, now: float) -> tuple[Address, ...]:
+    """Where there is no DNS names lead nowhere."""
+    return ()
+
+
+def _is_open_to(spoken: Address, place: Address) -> bool:
+    return isinstance(spoken, StreamAddress) and type(spoken) is type(place) and spoken[0] == place[0]
 
 
 def _stateless_tag(text: str) -> str:

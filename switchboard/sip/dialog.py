@@ -22,6 +22,9 @@ _LOOSE: Final = re.compile(r";[ \t]*lr(?=[;=?]|\Z)", re.IGNORECASE)
 _HEADERS: Final = re.compile(r"\?.*\Z")
 _METHOD: Final = re.compile(r";method=[^;]*", re.IGNORECASE)
 _TRANSPORT: Final = re.compile(r";transport=([a-z]+)", re.IGNORECASE)
+_NAME: Final = re.compile(
+    r"sips?:(?:[^@]*@)?(?:[a-z0-9_-]+\.)+[a-z][a-z0-9-]*\.?(?::[0-9]{1,5})?(?=[;?]|\Z)", re.IGNORECASE
+)
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})"
 _LITERAL: Final = re.compile(
     rf"sips?:(?:[^@]*@)?(?:({_OCTET}(?:\.{_OCTET}){{3}})|\[([0-9a-f:.]+)\])(?::([0-9]{{1,5}}))?(?=[;?]|\Z)",
@@ -52,6 +55,8 @@ class Dialog(msgspec.Struct):
     """True: the peer's own addresses are not to be believed, requests go where it was last seen."""
     ours: bool = False
     """True: its Call-ID is ours (RFC 3261 §14.1)."""
+    named: str = ""
+    """The URI of the first hop where that is a name; who sends looks up where it leads (RFC 3263)."""
 
     @classmethod
     def as_server(cls, request: Request, local_tag: str, source: Address, *, nat: bool = False) -> Dialog:
@@ -60,7 +65,7 @@ class Dialog(msgspec.Struct):
         routes = headers.values("record-route") if "record-route" in headers.first else []
         # A peer without a Contact breaks §8.1.1.8; its From is the best guess that is left.
         target = request.contact_uri or request.from_.uri
-        return cls(
+        dialog = cls(
             call_id=request.call_id,
             local_tag=request.to_tag or local_tag,
             remote_tag=request.from_tag or "",
@@ -73,6 +78,9 @@ class Dialog(msgspec.Struct):
             destination=source if nat else next_hop(routes, target, source),
             nat=nat,
         )
+        if dialog.destination is source:
+            dialog.named = "" if nat else hop_name(routes, target, source)
+        return dialog
 
     @classmethod
     def as_client(cls, out: OutgoingRequest, response: Response, source: Address, *, nat: bool = False) -> Dialog:
@@ -105,6 +113,8 @@ class Dialog(msgspec.Struct):
         """Move the target to the Contact of a target refresh request or its 2xx (RFC 3261 §12.2.1.2)."""
         self.remote_target = message.contact_uri or self.remote_target
         self.destination = source if self.nat else next_hop(self.routes, self.remote_target, source)
+        if self.named or self.destination is source:
+            self.named = "" if self.nat else hop_name(self.routes, self.remote_target, source)
 
     def accept(self, request: Request, source: Address | None = None) -> bool:
         """Judge the order of a request in the dialog, False: 500 is owed (RFC 3261 §12.2.2).
@@ -151,7 +161,7 @@ class Dialog(msgspec.Struct):
             # Strict router: it is named in the Request-URI, the target goes last (RFC 3261 §12.2.1.1). A
             # Request-URI has neither headers nor a method parameter (§19.1.1).
             uri, routes = _METHOD.sub("", _HEADERS.sub("", first)), (*routes[1:], f"<{uri}>")
-        return OutgoingRequest(
+        out = OutgoingRequest(
             method,
             uri,
             self.destination,
@@ -165,6 +175,9 @@ class Dialog(msgspec.Struct):
             content_type=content_type,
             nat=self.nat,
         )
+        if self.named:
+            out.named = self.named
+        return out
 
 
 def untagged(value: str) -> str:
@@ -184,6 +197,14 @@ def next_hop(routes: list[str], target: str, source: Address) -> Address:
     if hop is None or (isinstance(source, StreamAddress) and (hop[0] == source[0] or isinstance(source, WebAddress))):
         return source
     return hop if type(hop) is tuple or not isinstance(hop, WebAddress) else source
+
+
+def hop_name(routes: list[str], target: str, source: Address) -> str:
+    """The URI of the first route, or of the target, where its host is a name that DNS may know; else nothing."""
+    if isinstance(source, WebAddress):
+        return ""
+    uri = _uri_of(routes[0]) if routes else target
+    return uri if _NAME.match(uri) else ""
 
 
 def first_hop(routes: list[str], target: str) -> Address | None:

@@ -22,7 +22,9 @@ class OutgoingRequest:
         "max_forwards",
         "method",
         "moved",
+        "named",
         "nat",
+        "others",
         "routes",
         "to",
         "uri",
@@ -59,6 +61,10 @@ class OutgoingRequest:
         self.content_type = content_type
         self.max_forwards = max_forwards
         self.nat = nat
+        self.named = ""
+        """The URI of a first hop that is a name, where `destination` is only from where the peer has spoken."""
+        self.others: tuple[Address, ...] | None = None
+        """Once the name was looked up, where else it leads."""
         self.moved = False
         """True: it goes by TCP for its size alone."""
 
@@ -79,6 +85,12 @@ class OutgoingRequest:
             max_forwards=self.max_forwards,
             nat=self.nat,
         )
+
+    def elsewhere(self, others: tuple[Address, ...]) -> OutgoingRequest:
+        """The very same request to the next of the other places (RFC 3263 §4.3)."""
+        out = self.again(self.headers, self.cseq)
+        out.destination, out.named, out.others = others[0], self.named, others[1:]
+        return out
 
     def __repr__(self) -> str:
         return f"<OutgoingRequest {self.method} cseq {self.cseq} to {self.destination}>"

@@ -5,18 +5,22 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from bench.phone import Answer, Call, Phone, Refuse
+from bench.sipp import Sipp
 from tests.support.dns import NameServer
 from tests.support.ports import free_port
+from tests.support.sipp import need_sipp, next_media_port
 from tests.support.stage import hear_each_other, together
 from tests.support.switch import RunningSwitch, running_switch
 
-SPREAD, PORT_ONLY, BUSY, GONE, PLAIN = "4001", "4002", "4003", "4004", "4005"
+SPREAD, PORT_ONLY, BUSY, GONE, PLAIN, MOVED = "4001", "4002", "4003", "4004", "4005", "4006"
 MASKED, REAL = "4008001236", "13956781234"
-DEAD, LIVING, SECOND, REFUSING, CARRIER = (free_port() for _ in range(5))
+DEAD, LIVING, SECOND, REFUSING, CARRIER, LEAVING, CLOSED, THERE = (free_port() for _ in range(8))
+SCENARIOS = Path(__file__).parent / "scenarios"
 
 RECORDS = (
     "host-record=dead.test,127.0.0.1",
@@ -30,6 +34,10 @@ RECORDS = (
     "host-record=far.several.test,127.0.0.6",
     f"srv-host=_sip._udp.several.test,near.several.test,{DEAD},1",
     f"srv-host=_sip._udp.several.test,far.several.test,{LIVING},2",
+    "host-record=old.test,127.0.0.1",
+    "host-record=new.test,127.0.0.1",
+    f"srv-host=_sip._udp.moved.test,old.test,{CLOSED},1",
+    f"srv-host=_sip._udp.moved.test,new.test,{THERE},2",
     "naptr-record=carrier.test,10,10,s,SIP+D2U,,_sip._udp.elsewhere.test",
     f"srv-host=_sip._udp.elsewhere.test,living.test,{CARRIER}",
 )
@@ -65,6 +73,7 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
         BUSY: "sip:agent@busy.test;transport=udp",
         GONE: "sip:agent@gone.test",
         PLAIN: f"sip:agent@127.0.0.1:{SECOND}",
+        MOVED: f"sip:agent@127.0.0.1:{LEAVING}",
     }
     with (
         NameServer(RECORDS) as server,
@@ -156,6 +165,28 @@ async def test_a_carrier_is_found_by_its_name(switch: RunningSwitch) -> None:
         (invite,) = carrier.received("INVITE ")
         assert b"13800000004" not in invite.data
         assert carrier.complaints == []
+
+
+async def test_a_contact_that_is_a_name_is_where_dns_leads(switch: RunningSwitch) -> None:
+    """SIPp answers with one; nobody is at the first of its servers, and SIPp at the second gets the BYE."""
+    need_sipp()
+    known = switch.metrics()["dns_answers"]
+    async with await Phone.open("13800000007", target=switch.target, t1=0.1) as caller:
+        moved, there = (
+            Sipp(SCENARIOS / scenario, switch.directory, port, next_media_port(), arguments=("-m", "1"))
+            for scenario, port in (("moved_agent.xml", LEAVING), ("takes_bye.xml", THERE))
+        )
+        with moved, there:
+            call = await caller.dial(MOVED)
+            await call.answered()
+            # One answer says which servers there are, two where they are.
+            await switch.eventually(lambda: switch.metrics()["dns_answers"] >= known + 3)
+            await call.hang_up()
+            await switch.eventually(
+                lambda: all(one.process and one.process.poll() is not None for one in (moved, there))
+            )
+        assert [(one.totals().successful, one.totals().failed) for one in (moved, there)] == [(1, 0), (1, 0)]
+    await switch.nothing_left()
 
 
 async def test_a_carrier_with_several_addresses(switch: RunningSwitch) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from switchboard.sip.dialog import Dialog, first_hop, untagged
-from switchboard.sip.flow import TlsAddress
+from switchboard.sip.dialog import Dialog, first_hop, hop_name, untagged
+from switchboard.sip.flow import TlsAddress, WsAddress
 from switchboard.sip.message import Request, Response, parse_datagram
 from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.sip.render import render_request
@@ -299,3 +299,35 @@ def test_hostile_values_cannot_be_injected() -> None:
     assert sent.to.uri == "sip:alice@192.0.2.2:5070"
     assert sent.to_tag == "peer"
     assert sent.headers.values("route") == ['<sip:192.0.2.9;lr>;x=" , "']
+
+
+@pytest.mark.parametrize(
+    ("uri", "named"),
+    [
+        ("sip:a@example.com", True),
+        ("sips:pbx.example.com:5071;transport=tls", True),
+        ("SIP:a;x=1:pw@Example.Com.;lr", True),
+        ("sip:a@192.0.2.1", False),
+        ("sip:a@[2001:db8::1]", False),
+        ("sip:a@192.0.2.1:99999", False),
+        ("sip:a@pbx", False),
+        ("sip:a@localhost:5070", False),
+        ("sip:a@exa mple.com", False),
+        ("tel:+861065", False),
+    ],
+)
+def test_a_name_is_to_be_looked_up(uri: str, named: bool) -> None:
+    """Of a dialog whose first hop is a name each request says so; one behind a NAT is where it was seen."""
+    assert hop_name([], uri, PEER) == (uri if named else "")
+    assert hop_name([f"<{uri}>"], "sip:x@198.51.100.1", PEER) == (uri if named else "")
+    assert hop_name([], uri, WsAddress(PEER)) == ""
+    dialog = Dialog.as_server(
+        got(request().replace(b"sip:alice@192.0.2.2:5070>\r\nMax", f"{uri}>\r\nMax".encode())), "n", PEER
+    )
+    assert bool(dialog.named) == named
+    assert bool(dialog.next_request("BYE").named) == named
+    again = got(request(cseq=2, to_tag="near"))
+    assert dialog.accept(again, PEER)
+    assert (dialog.named, dialog.next_request("BYE").named) == ("", "")
+    dialog = Dialog.as_server(got(request(lines=(f"Record-Route: <{uri};lr>",))), "n", PEER, nat=True)
+    assert dialog.named == ""

@@ -1,0 +1,133 @@
+"""Requests within a dialog whose Contact or route is a name: where DNS leads, and to the next place when one fails."""
+
+from __future__ import annotations
+
+import pytest
+
+from switchboard.calls.call import Call
+from switchboard.net.locator import Locator, without_dns
+from switchboard.sip.flow import TcpAddress
+from switchboard.sip.outgoing import Address
+from switchboard.sip.uri import Uri
+from tests.support.exchange import AGENT, PHONE, World
+
+NAMED = "Contact: <sip:agent@pbx.example.com>"
+NOWHERE = ("127.0.0.77", 5060)
+
+
+class Told(Locator):
+    """Knows what a test says, and whom it was told to have failed."""
+
+    def __init__(self, *places: Address) -> None:
+        self.places = places
+        self.asked: list[str] = []
+        self.broken: list[Address] = []
+
+    def targets_of(self, uri: Uri, now: float) -> tuple[Address, ...]:
+        """The places, in this order."""
+        self.asked.append(uri.host)
+        return self.places
+
+    def failed(self, address: Address, now: float) -> None:
+        """Remember it."""
+        self.broken.append(address)
+
+
+def answered(*places: Address, contact: str = NAMED) -> tuple[World, Told, Call]:
+    """The agent has answered with a Contact that is a name, or as told; the name leads to these places."""
+    world, locator = World(), Told(*places)
+    world.exchange.locator = locator
+    out, _ = world.dial("4001")
+    tx, invite = world.agent.requests[-1]
+    world.agent.core.respond(tx, 200, headers=(contact,), body=world.agent.answer(invite.body), now=world.now)
+    world.run()
+    world.within(world.carrier, out, "ACK", 1)
+    (call,) = world.exchange.calls.values()
+    return world, locator, call
+
+
+def hang_up(world: World) -> None:
+    """The switch ends the call."""
+    world.engine.end_all(world.now)
+    world.run()
+
+
+@pytest.mark.parametrize("places", [(PHONE, NOWHERE), (PHONE, (AGENT[0], 5061))])
+def test_a_name_is_where_dns_leads(places: tuple[Address, ...]) -> None:
+    """ACK and BYE go to the first place, not to where the peer has spoken from."""
+    world, locator, _ = answered(*places)
+    assert set(locator.asked) == {"pbx.example.com"}
+    assert (len(world.agent.acks), len(world.phone.acks)) == (0, 1)
+    hang_up(world)
+    assert (len(world.agent.received("BYE")), len(world.phone.received("BYE"))) == (0, 1)
+
+
+def test_who_has_spoken_from_one_of_the_places_is_asked_there() -> None:
+    """It has the dialog."""
+    world, _, _ = answered(PHONE, AGENT)
+    hang_up(world)
+    assert (len(world.agent.acks), len(world.agent.received("BYE"))) == (1, 1)
+
+
+def test_an_unknown_name_is_where_the_peer_has_spoken_from() -> None:
+    """Nobody waits for DNS."""
+    world, locator, _ = answered()
+    assert len(world.agent.acks) == 1
+    locator.places = (PHONE,)
+    hang_up(world)
+    assert (len(world.agent.received("BYE")), len(world.phone.received("BYE"))) == (0, 1)
+
+
+def test_an_address_is_never_looked_up() -> None:
+    """There is nothing to be known of it."""
+    world, locator, _ = answered(PHONE, contact="Contact: <sip:agent@127.0.0.3:5190>")
+    hang_up(world)
+    assert (locator.asked, len(world.agent.received("BYE"))) == ([], 1)
+
+
+def test_the_next_place_is_asked_when_one_fails() -> None:
+    """By silence, by a transport that fails or by 503: the same request, in the end where the peer has spoken from."""
+    world, locator, _ = answered(NOWHERE, PHONE)
+    hang_up(world)
+    world.exchange.core.transport_error(NOWHERE, world.now)
+    world.run()
+    (bye,) = world.phone.received("BYE")
+    world.reply(world.phone, 503)
+    (last,) = world.agent.received("BYE")
+    assert (last.cseq, last.call_id, last.uri) == (bye.cseq, bye.call_id, bye.uri)
+    assert last.branch != bye.branch
+    assert locator.broken == [NOWHERE, PHONE]
+    world.reply(world.agent, 503)
+    assert locator.broken == [NOWHERE, PHONE, AGENT]
+    world.advance(80)
+    assert world.leftovers() == {}
+
+
+def test_silence_leads_on_as_well() -> None:
+    """After 64·T1."""
+    world, locator, _ = answered(NOWHERE, PHONE)
+    hang_up(world)
+    world.advance(40)
+    assert (locator.broken, len(world.phone.received("BYE"))) == ([NOWHERE], 1)
+
+
+def test_an_open_connection_to_a_place_is_used() -> None:
+    """RFC 5923: whatever its far port is."""
+    core = World().exchange.core
+    spoken, place = TcpAddress(("192.0.2.1", 40001)), TcpAddress(("192.0.2.1", 5060))
+    for places, expected in (((place,), spoken), ((place[:2],), place[:2]), ((), spoken)):
+        core.locate = lambda uri, now, places=places: places  # type: ignore[misc]
+        _, _, call = answered()
+        assert call.agent is not None
+        assert call.agent.dialog is not None
+        out = call.agent.dialog.next_request("OPTIONS")
+        out.destination = spoken
+        core._aim(out, 0.0)
+        assert out.destination == expected
+
+
+def test_garbage_for_a_name_leads_nowhere() -> None:
+    """And breaks nothing."""
+    exchange = World().exchange
+    exchange.locator = without_dns()
+    assert exchange.where("sip:a@pbx.example.com;=", 0.0) == exchange.where("sip:%%%@a.b", 0.0) == ()
