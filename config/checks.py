@@ -31,6 +31,7 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from _sip(config)
     yield from _media(config)
     yield from _codecs(config)
+    yield from _rtpengine(config)
     yield from _webrtc(config)
     yield from _limits(config)
     yield from _trunks(config)
@@ -179,7 +180,7 @@ def _media(config: Config) -> Iterator[Finding]:
     if media.ports.pairs < 2 * media.workers:
         message = f"{media.ports} holds {media.ports.pairs} pairs; each worker needs two for a single call"
         yield "media.ports", message, "give a wider range"
-    if media.carried and media.plane == "workers":
+    if media.carried and media.plane != "none":
         yield "media.carried", "media.carried is for load tests: all audio is carried", "leave it out, or plane: none"
     for index, listen in enumerate(config.sip.listen):
         if listen.port in media.ports and listen.host in (media.address, media.address6):
@@ -190,6 +191,31 @@ def _media(config: Config) -> Iterator[Finding]:
     if ours is not None and ours.is_loopback and any(peer and not peer.is_loopback for peer in peers):
         message = f"media.address {media.address} cannot be reached by the peers of sip.listen"
         yield "media.address", message, "give the address that peers reach"
+
+
+def _rtpengine(config: Config) -> Iterator[Finding]:
+    """What is asked of rtpengine must be what we ask it for."""
+    media = config.media
+    if media.plane != "rtpengine":
+        return
+    for name in ("address", "keys"):
+        place = host_port(getattr(media.rtpengine, name))
+        if place is None or address(place[0]) is None:
+            yield f"media.rtpengine.{name}", f"media.rtpengine.{name} is not an IP address and a port", None
+    for name in ("timeout", "ping"):
+        if getattr(media.rtpengine, name) <= 0:
+            yield f"media.rtpengine.{name}", f"media.rtpengine.{name} must be above zero", None
+    lists = [("media.srtp", media.srtp)]
+    lists += [(f"trunks[{n}].srtp", trunk.srtp or "off") for n, trunk in enumerate(config.trunks)]
+    lists += [(f"accounts[{n}].srtp", account.srtp or "off") for n, account in enumerate(config.accounts)]
+    for where, policy in lists:
+        if policy != "off":
+            yield where, "SRTP needs media.plane: workers", "set it to off"
+    hosts = [("media.address", media.address), ("media.address6", media.address6)]
+    hosts += [(f"sip.listen[{n}].host", one.host) for n, one in enumerate(config.sip.listen)]
+    for where, host in hosts:
+        if ":" in host:
+            yield where, "IPv6 needs media.plane: workers", "leave it out"
 
 
 def _webrtc(config: Config) -> Iterator[Finding]:

@@ -91,6 +91,28 @@ class Sip(Section, frozen=True):
     know it; ``required``: who does not know it gets 421."""
 
 
+class Rtpengine(Section, frozen=True):
+    """rtpengine as the plane of audio, where ``media.plane`` says so. It is started by others, with these options among
+    its own: ``--dtmf-log-dest`` as ``keys``, ``--port-min`` and ``--port-max`` beside ``media.ports``,
+    ``--endpoint-learning=heuristic``, and a ``--timeout`` longer than ``media.silence``."""
+
+    address: str = "127.0.0.1:2223"
+    """Its control port, ``--listen-ng``."""
+    keys: str = "127.0.0.1:2224"
+    """Where it sends the keys that callers press; received here."""
+    timeout: Duration = Duration(2.0)
+    """A command that is unanswered for so long has failed, and its call with it; it is sent again until then."""
+    ping: Duration = Duration(1.0)
+    """How often it is asked whether it is there; while it is not, new calls get 503."""
+    spare: Annotated[int, Meta(ge=2, le=5000)] = 64
+    """Calls kept open for those that come, with four ports each; so many can come before it answers."""
+    name: Name = "switchboard"
+    """Begins the names of our calls there, and must be another for each switch that shares it."""
+    sounds: str = ""
+    """The directory for what it plays, which it must see by the same name; left out: ``rtpengine`` below
+    ``store.directory``."""
+
+
 class Media(Section, frozen=True):
     """Audio: worker processes, RTP ports, prompts."""
 
@@ -112,10 +134,13 @@ class Media(Section, frozen=True):
     """Whether media is secured by SRTP (RFC 4568), for trunks and accounts that do not say it themselves. ``required``:
     nothing else is offered or taken, others get 488. ``optional``: either is taken, and keys are offered to those who
     know them (RFC 8643). ``off``: who offers SRTP alone gets 488. The keys travel in SIP, which should go by TLS."""
-    plane: Literal["workers", "none"] = "workers"
-    """``none`` is for load tests only: calls are made as ever, but nobody hears anything."""
+    plane: Literal["workers", "rtpengine", "none"] = "workers"
+    """Who carries audio. ``rtpengine``: it relays, plays and takes keys; legs that are recorded, mixed, bridged after a
+    transfer or need tones are led on to our workers by it; without SRTP, browsers and IPv6. ``none`` is for load tests
+    only: calls are made as ever, but nobody hears anything."""
     carried: Annotated[int, Meta(ge=0)] = 0
     """With ``plane: none``, so many legs at a time are carried all the same, those that come first."""
+    rtpengine: Rtpengine = Rtpengine()
 
 
 class WebRtc(Section, frozen=True):

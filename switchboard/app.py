@@ -17,8 +17,7 @@ from config.loader import load_config
 from config.schema import BOTH_DIGESTS, Config, Trace
 from ivr_flows.model import Flow
 from media.edge_plane import EdgePlane, PeerEvent
-from media.plane import MediaEvent
-from media.shared_plane import SharedPlane
+from media.plane import MediaEvent, WorkerPlane
 from media.speech import EspeakSynthesiser, NoSynthesiser, SpeechCache
 from media.supply import supply
 from routing.trunks import Trunks
@@ -127,8 +126,8 @@ class Switch:
             streams=stream_places(config),
             six=six_places(config),
         )
-        self.plane = open_plane(config.media, workers, self._on_media)
-        self.workers = self.plane.real if isinstance(self.plane, SharedPlane) else self.plane
+        self.plane = open_plane(config.media, workers, self._on_media, store.directory)
+        self.workers = self.plane if isinstance(self.plane, WorkerPlane) else self.plane.real
         browsers = config.webrtc.wanted(config.sip.listen)
         self.edge = EdgePlane(str(store.directory / EDGE), self._on_edge) if browsers else None
         self.backends = Backends(observe=self.metrics.backend)

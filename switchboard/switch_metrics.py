@@ -94,4 +94,6 @@ def check_switch(switch: Switch) -> None:
 def _media_fault(switch: Switch) -> str | None:
     states = switch.workers.states().values()
     missing = sum(not one.up for one in states)
-    return f"{missing} of {len(states)} workers do not answer" if missing else None
+    if missing:
+        return f"{missing} of {len(states)} workers do not answer"
+    return "rtpengine does not answer" if switch.plane.counts().get("rtpengine") == 0 else None

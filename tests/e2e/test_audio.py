@@ -10,6 +10,7 @@ import pytest
 
 from bench.phone import Answer, Call, Dialled, Never, Phone, RefusedError
 from bench.rtp import EVENTS, RtpPort
+from tests.support.planes import Plane, on_both
 from tests.support.stage import (
     GREETING,
     MUSIC,
@@ -26,10 +27,10 @@ from tests.support.switch import running_switch
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory, plane: Plane) -> Iterator[Stage]:
     """A switch with a desk for every scenario."""
-    with running_switch(tmp_path_factory.mktemp("stage"), **stage_config()) as switch:
-        yield Stage(switch)
+    with running_switch(tmp_path_factory.mktemp("stage"), **stage_config(), **plane.changes) as switch:
+        yield Stage(switch, plane)
 
 
 def keys_heard(call: Call) -> str:
@@ -78,7 +79,7 @@ async def strangers_are_not_heard(stage: Stage) -> None:
         await call.hang_up()
         await far.ended()
         record = await stage.ended(pair, "caller", "normal")
-        for leg, end in zip(record["legs"], (call, far), strict=True):
+        for leg, end in zip(record["legs"], (call, far), strict=True) if stage.plane.counts_all else ():
             assert leg["received"] <= end.rtp.sent, "nothing of the strangers is counted as the peer's"
 
 
@@ -93,7 +94,8 @@ async def a_stranger_keys_nothing(stage: Stage) -> None:
         assert pair.desk.received("INVITE") == []
         await call.hang_up()
         record = await stage.ended(pair, "caller", "normal", legs=1)
-        assert record["legs"][0]["strangers"] > 0
+        if stage.plane.counts_all:
+            assert record["legs"][0]["strangers"] > 0
 
 
 async def other_keys(other: RtpPort, digits: str) -> None:
@@ -101,6 +103,7 @@ async def other_keys(other: RtpPort, digits: str) -> None:
     await other.key(digits, on=0.06, gap=0.02)
 
 
+@on_both
 async def test_strangers_at_the_media_ports_are_not_heard(stage: Stage) -> None:
     """Packets of third parties are neither passed on nor taken for keys, and steal no stream."""
     await together(strangers_are_not_heard(stage), a_stranger_keys_nothing(stage))
@@ -110,14 +113,16 @@ async def test_strangers_at_the_media_ports_are_not_heard(stage: Stage) -> None:
 # --- hold ---
 
 
-async def stays_silent(listening: Call, other: Call, hz: int) -> None:
+async def stays_silent(stage: Stage, listening: Call, other: Call, hz: int) -> None:
     """Nothing reaches one side, and the other hears the switch's music rather than what that side sends."""
+    # Who is another process's peer is silenced by a command that comes after the answer.
+    on_its_way = 2 if stage.plane.counts_all else 25
     listening.rtp.play(hz)
     listening.rtp.received.clear()
     await asyncio.sleep(0.2)
     other.rtp.received.clear()
     await asyncio.sleep(1.0)
-    assert len(listening.rtp.received) <= 2, "at most what was on its way"
+    assert len(listening.rtp.received) <= on_its_way, "at most what was on its way"
     assert other.rtp.loudness(0.6) > 300, "music is heard"
     assert not other.rtp.hears(hz, 0.6)
 
@@ -127,7 +132,7 @@ async def the_caller_holds(stage: Stage) -> None:
     async with stage.pair() as pair:
         call, far = await pair.talk()
         assert b"a=recvonly" in (await call.reinvite("sendonly")).body
-        await stays_silent(call, far, 520)
+        await stays_silent(stage, call, far, 520)
         assert b"a=sendrecv" in (await call.reinvite("sendrecv")).body
         await together(heard_afresh(call, 880), heard_afresh(far, 520))
         assert pair.desk.received("INVITE")[1:] == [], "the other side hears nothing of it"
@@ -140,7 +145,7 @@ async def the_desk_holds(stage: Stage) -> None:
     async with stage.pair() as pair:
         call, far = await pair.talk()
         assert b"a=recvonly" in (await far.reinvite("sendonly")).body
-        await stays_silent(far, call, 520)
+        await stays_silent(stage, far, call, 520)
         assert b"a=inactive" in (await far.reinvite("inactive")).body
         call.rtp.received.clear()
         far.rtp.received.clear()
@@ -163,6 +168,7 @@ async def the_desk_moves(stage: Stage) -> None:
         await stage.ended(pair, "caller", "normal")
 
 
+@on_both
 async def test_either_side_may_hold_and_move(stage: Stage) -> None:
     """re-INVITE: sendonly silences one direction, sendrecv brings it back, a new port is followed."""
     await together(the_caller_holds(stage), the_desk_holds(stage), the_desk_moves(stage))
@@ -216,6 +222,7 @@ async def no_codec_is_shared(stage: Stage) -> None:
         await stage.ended(pair, "switch", "not_acceptable")
 
 
+@on_both
 async def test_offers_and_codecs_of_all_kinds_meet(stage: Stage) -> None:
     """Offers that come late, A-law against mu-law, and codecs that do not meet at all."""
     await together(
@@ -285,10 +292,14 @@ async def music(stage: Stage) -> None:
         assert (stats.lost, stats.duplicates, stats.streams) == (0, 0, 1)
         assert stats.first_at is not None
         assert stats.last_at is not None
-        assert stats.received == pytest.approx(1 + (stats.last_at - stats.first_at) * 50, abs=4)
+        expected = 1 + (stats.last_at - stats.first_at) * 50
+        assert stats.received >= expected - 4
+        if stage.plane.counts_all:
+            assert stats.received <= expected + 4, "no burst, as rtpengine begins with"
         await stage.ended(pair, "caller", "normal", legs=1)
 
 
+@on_both
 async def test_early_media_greetings_and_music(stage: Stage) -> None:
     """What is heard without an answer, or of nobody but the switch."""
     await together(
@@ -351,6 +362,7 @@ async def a_phone_with_a_wrong_password(stage: Stage) -> None:
         await stage.ended(pair, "caller", "normal")
 
 
+@on_both
 async def test_keys_pass_between_the_two_and_phones_may_call(stage: Stage) -> None:
     """Keys while talking, calls from registered phones by either digest, and none from impostors."""
     await together(

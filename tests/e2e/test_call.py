@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from bench.phone import Answer, Phone
+from tests.support.planes import on_both
 from tests.support.switch import RunningSwitch
 
 
+@on_both
 async def test_a_caller_reaches_a_registered_phone_by_its_extension(switch: RunningSwitch) -> None:
     """Prompt, six keys, ringing, audio both ways, a record, and nothing left behind."""
     async with (

@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.phone import Answer, Call, Dialled, Phone
 from bench.phone import Behaviour as Behaviour
+from tests.support.planes import Plane
 from tests.support.ports import free_port
 from tests.support.switch import RunningSwitch
 
@@ -99,8 +100,9 @@ class Pair:
 class Stage:
     """A switch on which scenarios run side by side; what each does is told apart by its caller's number."""
 
-    def __init__(self, switch: RunningSwitch) -> None:
+    def __init__(self, switch: RunningSwitch, plane: Plane | None = None) -> None:
         self.switch = switch
+        self.plane = plane or Plane()
         self._serial = itertools.count()
 
     @contextlib.asynccontextmanager

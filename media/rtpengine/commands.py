@@ -1,0 +1,200 @@
+"""What is said to rtpengine about a call, and what is read from its answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from msgspec import Struct
+
+from media.control import USUAL, StreamStats, Wire
+from media.description import build_offer
+from media.formats import OPUS, Codec
+from media.rtpengine.bencode import Value
+from media.rtpengine.transactions import Command
+from media.sdp import SdpError, Session, parse_address, parse_sdp
+
+DIGITS: Final = "0123456789*#ABCD"
+FOREVER: Final = 1_000_000_000
+"""How often music is repeated."""
+
+# Without port-latching a party that comes to another address is given another port of ours, which nobody tells it.
+_LEARNS: Final = ("trust-address", "port-latching", "strict-source")
+_KNOWN: Final = (*_LEARNS, "asymmetric")
+
+
+class Party(Struct, frozen=True):
+    """One who exchanges audio with a port of rtpengine: its address, and what it wants to receive there."""
+
+    address: str
+    port: int
+    codec: str = "PCMA"
+    audio_pt: int = 8
+    event_pt: int | None = 101
+    wire: Wire = USUAL
+    rtcp_port: int = 0
+    rtcp_mux: bool = False
+    nat: bool = False
+    """The port it sends from is learned from its packets; else nothing is taken but what comes from here."""
+
+
+NOBODY: Final = Party("127.0.0.1", 9)
+"""Who is described where a call is opened before anybody is there; the port is that of RFC 863."""
+
+
+class Place(NamedTuple):
+    """Where rtpengine receives."""
+
+    address: str
+    port: int
+
+
+def describe(party: Party) -> str:
+    """A party's description, as if it had written it; its direction is not in it, which rtpengine does not heed."""
+    wire = party.wire
+    channels = OPUS.channels if party.codec == OPUS.name else 1
+    codec = Codec(party.codec, party.audio_pt, wire.clock, channels, wire.fmtp)
+    also: tuple[Codec, ...] = () if wire.noise_pt is None else (Codec("CN", wire.noise_pt),)
+    usual = wire.event_clock == 8000
+    if party.event_pt is not None and not usual:
+        also = (Codec("telephone-event", party.event_pt, wire.event_clock), *also)
+    text = build_offer(
+        session_id=1,
+        version=1,
+        address=party.address,
+        port=party.port,
+        codecs=(codec,),
+        event_pt=party.event_pt if usual else None,
+        also=also,
+        ptime=wire.ptime,
+        maxptime=wire.maxptime,
+    ).decode()
+    if party.rtcp_mux:
+        text += "a=rtcp-mux\r\n"
+    return text + (f"a=rtcp:{party.rtcp_port}\r\n" if party.rtcp_port else "")
+
+
+def about(command: str, call: str, tag: str = "") -> Command:
+    """A command that concerns a call, or one party of it."""
+    found: Command = {"command": command, "call-id": call}
+    if tag:
+        found["from-tag"] = tag
+    return found
+
+
+def offer(call: str, tag: str, to: str, party: Party, *, injects: bool = False) -> Command:
+    """Who the party of `tag` is, and that its audio goes to that of `to`; the answer describes the port for `to`."""
+    return {**_agree("offer", call, tag, party, injects=injects), **({"to-tag": to} if to else {})}
+
+
+def answer(call: str, tag: str, to: str, party: Party) -> Command:
+    """Who the party of `to` is; the answer describes the port for that of `tag`."""
+    return {**_agree("answer", call, tag, party), "to-tag": to}
+
+
+def _agree(command: str, call: str, tag: str, party: Party, *, injects: bool = False) -> Command:
+    flags = _LEARNS if party.nat else _KNOWN
+    return {
+        **about(command, call, tag),
+        "sdp": describe(party),
+        "ICE": "remove",
+        "rtcp-mux": ["accept" if party.rtcp_mux else "demux"],
+        "flags": [*flags, "inject-DTMF"] if injects else flags,
+    }
+
+
+def place_in(reply: Mapping[str, Value] | None) -> Place | None:
+    """The port that an answer describes; None for a refusal."""
+    if reply is None or reply.get("result") != "ok":
+        return None
+    try:
+        return _audio(parse_sdp(str(reply.get("sdp", "")).encode()))
+    except SdpError:
+        return None
+
+
+def _audio(description: Session) -> Place | None:
+    for media in description.media:
+        connection = description.connection_of(media)
+        if media.kind == "audio" and media.port and connection is not None:
+            return Place(parse_address(connection), media.port)
+    return None
+
+
+class Counted(NamedTuple):
+    """What came from one party, in packets."""
+
+    packets: int = 0
+    octets: int = 0
+    reports: int = 0
+
+
+NOTHING: Final = Counted()
+
+
+def counted(reply: Mapping[str, Value], tag: str) -> Counted:
+    """What the answer to `query` or `delete` says of a party; zeros where it says nothing."""
+    found = [0, 0, 0]
+    for stream in _listed(_listed(reply.get("tags"), tag, "medias"), 0, "streams"):
+        stats = stream.get("stats") if isinstance(stream, dict) else None
+        if not isinstance(stats, dict):
+            continue
+        flags = stream.get("flags") if isinstance(stream, dict) else None
+        packets, octets = (_number(stats.get(name)) for name in ("packets", "bytes"))
+        if isinstance(flags, list) and "RTP" in flags:
+            found[0] += packets
+            found[1] += octets
+        else:
+            found[2] += packets
+    return Counted(*found)
+
+
+def stream_stats(reply: Mapping[str, Value], tag: str, other: str) -> StreamStats:
+    """The counters of a leg. What was sent to it is not counted by rtpengine: it is what the other party said."""
+    came, went = counted(reply, tag), counted(reply, other)
+    return StreamStats(
+        received=came.packets,
+        received_octets=came.octets,
+        sent=went.packets,
+        sent_octets=went.octets,
+        rtcp=came.reports,
+        rtcp_sent=went.reports,
+    )
+
+
+def _listed(value: Value | None, at: str | int, name: str) -> list[Value]:
+    """The list `name` of the dictionary that is found in `value` under `at`; empty where there is none."""
+    inner: Value | None = None
+    if isinstance(value, dict) and isinstance(at, str):
+        inner = value.get(at)
+    elif isinstance(value, list) and isinstance(at, int) and at < len(value):
+        inner = value[at]
+    found = inner.get(name) if isinstance(inner, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def _number(value: Value | None) -> int:
+    return value if isinstance(value, int) else 0
+
+
+class Key(NamedTuple):
+    """A key that a party has pressed."""
+
+    call: str
+    tag: str
+    digit: str
+
+
+def read_key(datagram: bytes) -> Key | None:
+    """What rtpengine logs of a telephone-event, once it is over; None for anything else."""
+    try:
+        found = json.loads(datagram)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or found.get("type") != "DTMF":
+        return None
+    call, tag, event = found.get("callid"), found.get("source_tag"), found.get("event")
+    if not (isinstance(call, str) and isinstance(tag, str) and isinstance(event, int) and 0 <= event < len(DIGITS)):
+        return None
+    return Key(call, tag, DIGITS[event])

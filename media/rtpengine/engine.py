@@ -1,0 +1,201 @@
+"""The calls that we have at rtpengine: opened ahead, told what is wanted of them, ended, also those left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from media.rtpengine.commands import Key, about, read_key
+from media.rtpengine.link import RtpengineLink
+from media.rtpengine.pair import TAGS, Pair, PairOwner
+from media.rtpengine.settings import Settings
+from media.rtpengine.stock import Stock
+from media.rtpengine.transactions import Reply
+
+_LISTED: Final = 500
+"""Calls that are asked for at a time: more do not fit into a datagram."""
+
+_log = structlog.get_logger("media.rtpengine")
+
+
+class _KeyLog(asyncio.DatagramProtocol):
+    """Where rtpengine sends the keys that it has seen."""
+
+    def __init__(self, host: str, told: Callable[[Key], None]) -> None:
+        self._host = host
+        self._told = told
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        """One key."""
+        if addr[0] == self._host and (key := read_key(data)) is not None:
+            self._told(key)
+
+
+class Engine:
+    """One rtpengine; every method but `start` returns at once."""
+
+    def __init__(self, settings: Settings, owner: PairOwner, on_key: Callable[[Pair, Key], None]) -> None:
+        """`owner` is told of the calls that were taken, `on_key` the keys pressed in them."""
+        self._settings = settings
+        self._owner = owner
+        self._on_key = on_key
+        self._ours = f"{settings.name}-"
+        self._begin = f"{self._ours}{secrets.token_hex(4)}-"
+        self._serial = 0
+        self._pairs: dict[str, Pair] = {}
+        self._stock = Stock(settings.spare, self._new, self._drop)
+        self._link = RtpengineLink(
+            settings.host, settings.port, timeout=settings.timeout, ping=settings.ping, on_change=self._changed
+        )
+        self._filled = asyncio.Event()
+        self._touched: dict[Pair, None] = {}
+        self._gathering = False
+        self._keys: asyncio.BaseTransport | None = None
+
+    @property
+    def up(self) -> bool:
+        """Whether rtpengine answers."""
+        return self._link.up
+
+    @property
+    def ready(self) -> int:
+        """Calls that may be taken."""
+        return len(self._stock)
+
+    async def start(self, timeout: float) -> bool:  # noqa: ASYNC109 - the caller's patience is an option
+        """Opens the first calls; whether they were there in time. Raises OSError when no key can be told."""
+        loop = asyncio.get_running_loop()
+        self._keys, _ = await loop.create_datagram_endpoint(
+            lambda: _KeyLog(self._settings.host, self._pressed),
+            local_addr=(self._settings.keys_host, self._settings.keys_port),
+        )
+        await self._link.open()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._filled.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Ends the calls that nobody has taken; the others go on."""
+        self._stock.clear()
+        self.flush()
+        self._link.close()
+        if self._keys is not None:
+            self._keys.close()
+
+    def tick(self, now: float) -> None:
+        """Once a second."""
+        if self.up:
+            self._stock.discard_stale(now)
+            self._stock.fill()
+
+    # --- calls ---
+
+    def take(self) -> Pair | None:
+        """A call with two ports; None when none is ready or nobody answers."""
+        if not self.up:
+            return None
+        pair = self._stock.take()
+        self._stock.fill()
+        return pair
+
+    def touch(self, pair: Pair) -> None:
+        """What is wanted of a call has changed."""
+        if not self._touched and not self._gathering:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._touched[pair] = None
+
+    def gather(self) -> None:
+        """What is wanted is told at `flush` alone."""
+        self._gathering = True
+
+    def flush(self) -> None:
+        """Tells what is wanted."""
+        self._gathering = False
+        touched, self._touched = self._touched, {}
+        for pair in touched:
+            self._work(pair)
+
+    def give_up(self, pair: Pair) -> None:
+        """A call that failed; rtpengine is asked to end it, should it still know it."""
+        self._pairs.pop(pair.call, None)
+        self._stock.lost(pair)
+        self._link.ask({**about("delete", pair.call, TAGS[0]), "delete-delay": 0}, _passed_over)
+
+    def made(self, pair: Pair) -> None:
+        """One more is ready."""
+        self._stock.made(pair, asyncio.get_running_loop().time())
+        self._stock.fill()
+        self._filled.set()
+
+    def pairs(self) -> list[Pair]:
+        """All calls."""
+        return list(self._pairs.values())
+
+    def _work(self, pair: Pair) -> None:
+        command = pair.next_command()
+        if command is None:
+            if pair.done:
+                self._pairs.pop(pair.call, None)
+            return
+
+        def answered(reply: Reply | None) -> None:
+            pair.answered(reply)
+            self._work(pair)
+
+        self._link.ask(command, answered)
+
+    def _new(self) -> Pair:
+        self._serial += 1
+        pair = Pair(f"{self._begin}{self._serial}", self._owner)
+        self._pairs[pair.call] = pair
+        self.touch(pair)
+        return pair
+
+    def _drop(self, pair: Pair) -> None:
+        pair.over = True
+        self.touch(pair)
+
+    def _pressed(self, key: Key) -> None:
+        pair = self._pairs.get(key.call)
+        if pair is not None:
+            self._on_key(pair, key)
+
+    # --- rtpengine comes and goes ---
+
+    def _changed(self, up: bool) -> None:
+        if not up:
+            # What it still has of these is found at its return.
+            for pair in self.pairs():
+                if not pair.ready:
+                    self.give_up(pair)
+            self._stock.clear()
+            return
+        self._link.ask({"command": "list", "limit": _LISTED}, self._left_behind)
+        for pair in self.pairs():
+            # Those that it does not know any more are lost.
+            pair.wants_count = True
+            self.touch(pair)
+        self._stock.fill()
+
+    def _left_behind(self, reply: Reply | None) -> None:
+        """Ends what an earlier process of ours has not."""
+        calls = reply.get("calls") if reply is not None else None
+        listed = [call for call in calls if isinstance(call, str)] if isinstance(calls, list) else []
+        left = [call for call in listed if call.startswith(self._ours) and call not in self._pairs]
+        for call in left:
+            self._link.ask({**about("delete", call, TAGS[0]), "delete-delay": 0}, _passed_over)
+        if left:
+            _log.info("rtpengine.left_behind", calls=len(left))
+            if len(listed) >= _LISTED:
+                self._link.ask({"command": "list", "limit": _LISTED}, self._left_behind)
+
+
+def _passed_over(reply: Reply | None) -> None:
+    """Whatever the answer is."""

@@ -1,0 +1,85 @@
+"""Legs handed over to our own workers, and what the workers tell of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import structlog
+from msgspec.structs import replace
+
+from media.control import Released
+from media.interface import Lease, MediaEvent, WorkerLost
+from media.plane import WorkerPlane
+from media.rtpengine.commands import NOBODY, Place
+from media.rtpengine.leg import Leg
+
+_log = structlog.get_logger("media.rtpengine")
+
+
+class Handing:
+    """The workers behind rtpengine; a leg once handed over stays so."""
+
+    def __init__(
+        self,
+        workers: Mapping[int, str],
+        tell: Callable[[Sequence[MediaEvent]], None],
+        released: Callable[[Leg, Released], None],
+        lost: Callable[[WorkerLost, list[Leg]], None],
+    ) -> None:
+        """`tell` is told what concerns a leg, of which the other two are the end."""
+        self.real = WorkerPlane(workers, self._told)
+        self._tell = tell
+        self._released = released
+        self._lost = lost
+        self._legs: dict[tuple[int, int], Leg] = {}
+
+    def take(self, leg: Leg) -> Lease | None:
+        """A worker's port for a leg; it reaches nobody until `reach`. None when there is none, which is logged."""
+        helper = self.real.lease(Lease(leg.lease.worker, 0, 0, ""))
+        if helper is None:
+            _log.error("rtpengine.no_worker", worker=leg.lease.worker)
+            return None
+        leg.helper = helper
+        self._legs[helper.port, helper.gen] = leg
+        self.open(leg)
+        return helper
+
+    def open(self, leg: Leg) -> None:
+        """Tells the worker what its session is like, with rtpengine as its peer."""
+        if leg.helper is None:
+            return
+        place = leg.reached or Place(leg.lease.address, NOBODY.port)
+        self.real.open(
+            leg.helper, remote_ip=place.address, remote_port=place.port, latch_ip=place.address, **leg.opened
+        )
+        party = leg.side.party or NOBODY
+        leg.side.worker = replace(
+            party, address=leg.helper.address, port=leg.helper.port, rtcp_port=0, rtcp_mux=False, nat=False
+        )
+
+    def release(self, leg: Leg) -> None:
+        """Ends the worker's session; `released` is told."""
+        if leg.helper is not None:
+            self.real.release(leg.helper)
+
+    def forget(self, leg: Leg) -> None:
+        """Nothing of a leg is told any more."""
+        if leg.helper is not None:
+            self._legs.pop((leg.helper.port, leg.helper.gen), None)
+
+    def _told(self, events: Sequence[MediaEvent]) -> None:
+        ours: list[MediaEvent] = []
+        for event in events:
+            if isinstance(event, WorkerLost):
+                legs = [self._legs.get((lease.port, lease.gen)) for lease in event.leases]
+                self._lost(event, [leg for leg in legs if leg is not None])
+                continue
+            leg = self._legs.get((event.port, event.gen))
+            if leg is None:
+                continue
+            if isinstance(event, Released):
+                self._released(leg, event)
+            else:
+                ours.append(replace(event, port=leg.lease.port, gen=leg.lease.gen))
+        if ours:
+            self._tell(ours)

@@ -1,0 +1,94 @@
+"""A leased port of rtpengine as the plane knows it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+from media.control import Wire
+from media.interface import Lease
+from media.rtpengine.commands import NOTHING, Counted, Place
+from media.rtpengine.pair import Side
+
+
+class Opened(TypedDict):
+    """What `open` said beside the peer's address, as a worker wants to hear it again."""
+
+    audio_pt: int
+    codec: str
+    event_pt: int | None
+    send: bool
+    receive: bool
+    digits: bool
+    receive_pt: int | None
+    receive_event_pt: int | None
+    wire: Wire | None
+
+
+CLOSED: Opened = {
+    "audio_pt": 8,
+    "codec": "PCMA",
+    "event_pt": None,
+    "send": False,
+    "receive": False,
+    "digits": False,
+    "receive_pt": None,
+    "receive_event_pt": None,
+    "wire": None,
+}
+"""A leg of which nobody has said anything yet."""
+
+
+@dataclass(slots=True, eq=False)
+class Leg:
+    """One lease."""
+
+    lease: Lease
+    side: Side
+    opened: Opened = field(default_factory=lambda: CLOSED)
+    peer: Leg | None = None
+    """Who it is bridged with."""
+    helper: Lease | None = None
+    """The worker's port to which it was handed over."""
+    reached: Place | None = None
+    """Where the worker reaches it."""
+    playing: tuple[int, tuple[str, ...], bool] | None = None
+    timer: asyncio.TimerHandle | None = None
+    concealed: bool = False
+    releasing: bool = False
+    echoes: int = 0
+    """Keys of ours that rtpengine will report as the party's."""
+    heard: Counted = NOTHING
+    heard_at: float = 0.0
+    reported_at: float = 0.0
+    silence: int = 0
+    """What was told of it: 1, that it is silent but for RTCP, 2, that it is silent."""
+
+    def stop_timer(self) -> None:
+        """What plays does not end by itself."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+    def suits(self, other: Leg) -> bool:
+        """Whether what each says can be understood by the other as it is."""
+        mine, theirs = self.opened, other.opened
+        for one, two in ((mine, theirs), (theirs, mine)):
+            comes = one["audio_pt"] if one["receive_pt"] is None else one["receive_pt"]
+            keys = one["event_pt"] if one["receive_event_pt"] is None else one["receive_event_pt"]
+            if comes != two["audio_pt"] or keys != two["event_pt"]:
+                return False
+        return mine["codec"] == theirs["codec"] and mine["wire"] == theirs["wire"]
+
+    @property
+    def needs_worker(self) -> bool:
+        """Whether its keys are of a kind that rtpengine does not tell: tones, or by signalling."""
+        wire = self.opened["wire"]
+        tones = self.opened["digits"] and self.opened["event_pt"] is None
+        return tones or (wire is not None and wire.keys in ("inband", "info"))
+
+    @property
+    def plays(self) -> bool:
+        """Whether rtpengine can play to it."""
+        return self.opened["codec"] in ("PCMA", "PCMU") and self.opened["wire"] is None

@@ -1,0 +1,334 @@
+"""One call of rtpengine: two ports, and what it must still be told so that they do what is wanted.
+
+What is wanted is set from outside at any time; `next_command` compares it with what rtpengine has been told and gives
+the one command that comes next, of which the answer goes to `answered`. One at a time, as rtpengine carries out
+commands on several threads, in any order. What was wanted for a moment only is never told.
+
+A party's audio goes to the other one's port, or, once it is handed over, to a session of one of our own workers: for
+that the party is connected with a third one, which rtpengine does without another port for the first.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol, TypeAlias
+
+from media.rtpengine.bencode import Value
+from media.rtpengine.commands import FOREVER, NOBODY, Party, Place, about, answer, offer, place_in
+from media.rtpengine.transactions import Command, Reply
+
+TAGS: Final = ("a", "b")
+TONE_MS: Final = 100
+"""How long a key sounds, and the pause after it."""
+
+
+class Playback:
+    """What is to be heard by a party; `file` is "" until it is known."""
+
+    __slots__ = ("file", "loop", "play_id")
+
+    def __init__(self, play_id: int, loop: bool) -> None:
+        self.play_id = play_id
+        self.loop = loop
+        self.file = ""
+
+
+class PairOwner(Protocol):
+    """Who is told what comes of the commands."""
+
+    def pair_ready(self, pair: Pair) -> None:
+        """Both ports are known."""
+
+    def pair_failed(self, pair: Pair) -> None:
+        """rtpengine does not answer, or does not know the call: it is over."""
+
+    def pair_counted(self, pair: Pair, reply: Mapping[str, Value]) -> None:
+        """What was counted is known; with `pair.over` the call is over."""
+
+    def side_linked(self, side: Side, place: Place) -> None:
+        """Where a worker's session reaches the party that was handed over."""
+
+    def side_playing(self, side: Side, playback: Playback, seconds: float) -> None:
+        """It plays, and will for so long."""
+
+    def side_mute(self, side: Side, playback: Playback) -> None:
+        """It cannot be played."""
+
+
+class Side:
+    """One port of a pair and its party: first what is wanted of it, then what rtpengine has been told."""
+
+    __slots__ = (
+        "blocked", "closed_to_keys", "digits", "keys", "muted", "pair", "party", "place", "playback", "played",
+        "receive", "send", "tag", "told", "worker", "worker_told",
+    )  # fmt: skip
+
+    def __init__(self, pair: Pair, tag: str) -> None:
+        self.pair = pair
+        self.tag = tag
+        self.place = Place("", 0)
+        self.party: Party | None = None
+        self.send = self.receive = True
+        self.digits = self.muted = False
+        self.keys: deque[str] = deque()
+        self.playback: Playback | None = None
+        self.worker: Party | None = None
+        self.told: tuple[str, Party, bool] | None = None
+        self.blocked = self.closed_to_keys = False
+        self.played: Playback | None = None
+        self.worker_told: Party | None = None
+
+    @property
+    def other(self) -> Side:
+        """The other side of the pair."""
+        return self.pair.sides[self is self.pair.sides[0]]
+
+    @property
+    def to(self) -> str:
+        """The tag of who hears this party."""
+        return f"w{self.tag}" if self.worker is not None else self.other.tag
+
+    @property
+    def wants_block(self) -> bool:
+        """Whether what the party says is to be heard by nobody."""
+        if self.worker is not None or self.party is None:
+            return False
+        other = self.other
+        if not self.receive or self.muted:
+            return True
+        if other.party is None:
+            return False
+        return not self.pair.bridged or other.playback is not None or not other.send or other.worker is not None
+
+    @property
+    def keeps_keys(self) -> bool:
+        """Whether its keys are not for the other side."""
+        return self.worker is None and (self.wants_block or (self.digits and self.other.party is not None))
+
+    @property
+    def description(self) -> tuple[str, Party, bool] | None:
+        """Who hears the party, who it is, and whether keys may be put into what it hears; None for nobody yet."""
+        if self.party is None and self.worker is None:
+            return None
+        return self.to, self.party or NOBODY, self.pair.injects and self.worker is None
+
+
+_Step: TypeAlias = Callable[["Pair"], Command | None]
+_Then: TypeAlias = Callable[[Reply], bool]
+
+
+class Pair:
+    """A call of rtpengine with two sides."""
+
+    def __init__(self, call: str, owner: PairOwner) -> None:
+        self.call = call
+        self.sides = (Side(self, TAGS[0]), Side(self, TAGS[1]))
+        self.bridged = False
+        """Each side hears the other."""
+        self.injects = False
+        """Keys are put into what a side hears: from then on all audio takes the longer way through rtpengine."""
+        self.wants_count = False
+        self.over = False
+        """It is to be deleted."""
+        self.ready = self.busy = self.done = False
+        self._owner = owner
+        self._created = 0
+        self._then: _Then | None = None
+
+    def side(self, tag: str) -> Side | None:
+        """The side of a tag."""
+        return next((side for side in self.sides if side.tag == tag), None)
+
+    def next_command(self) -> Command | None:
+        """What is to be told next; None while an answer is awaited, and when all is as wanted."""
+        if self.busy or self.done:
+            return None
+        for step in _STEPS:
+            command = step(self)
+            if command is not None:
+                self.busy = True
+                return command
+        return None
+
+    def answered(self, reply: Reply | None) -> None:
+        """Takes the answer to the last command, None where none came in time."""
+        self.busy = False
+        then, self._then = self._then, None
+        if reply is not None and then is not None and then(reply):
+            return
+        if not self.done:
+            self.done = True
+            self._owner.pair_failed(self)
+
+    # --- steps: each gives a command, and notes what its answer means ---
+
+    def _end(self) -> Command | None:
+        if not self.over:
+            return None
+        if not self._created:
+            self.done = True
+            return None
+
+        def gone(reply: Reply) -> bool:
+            self.done = True
+            self._owner.pair_counted(self, reply)
+            return True
+
+        self._then = gone
+        return about("delete", self.call, TAGS[0]) | {"delete-delay": 0}
+
+    def _create(self) -> Command | None:
+        if self.ready:
+            return None
+        first, second = self.sides
+
+        def offered(reply: Reply) -> bool:
+            place = place_in(reply)
+            self._created = 1
+            second.place = place or second.place
+            return place is not None
+
+        def done(reply: Reply) -> bool:
+            place = place_in(reply)
+            if place is None:
+                return False
+            first.place = place
+            self.ready = True
+            self._owner.pair_ready(self)
+            return True
+
+        if not self._created:
+            self._then = offered
+            return offer(self.call, first.tag, "", NOBODY)
+        self._then = done
+        return answer(self.call, first.tag, second.tag, NOBODY)
+
+    def _block(self) -> Command | None:
+        return self._switch(True)
+
+    def _unblock(self) -> Command | None:
+        return self._switch(False)
+
+    def _switch(self, on: bool) -> Command | None:
+        verb = "block" if on else "unblock"
+        for side in self.sides:
+            if side.blocked != on and side.wants_block == on:
+                return self._switched(side, "blocked", f"{verb} media", on)
+            if side.closed_to_keys != on and side.keeps_keys == on:
+                return self._switched(side, "closed_to_keys", f"{verb} DTMF", on)
+        return None
+
+    def _switched(self, side: Side, name: str, command: str, on: bool) -> Command:
+        def done(reply: Reply) -> bool:
+            setattr(side, name, on)
+            return _is_ok(reply)
+
+        self._then = done
+        return about(command, self.call, side.tag)
+
+    def _describe(self) -> Command | None:
+        for side in self.sides:
+            wanted = side.description
+            if wanted is not None and wanted != side.told:
+                return self._described(side, *wanted)
+            if side.worker is not None and side.worker != side.worker_told:
+                return self._connected(side, side.worker)
+        return None
+
+    def _described(self, side: Side, to: str, party: Party, injects: bool) -> Command:
+        def done(reply: Reply) -> bool:
+            place = place_in(reply)
+            side.told = (to, party, injects)
+            if place is not None and to != side.other.tag:
+                # Who is at the other end must be said again, else it is taken for somebody with the former codec.
+                side.worker_told = None
+                self._owner.side_linked(side, place)
+            return place is not None
+
+        self._then = done
+        return offer(self.call, side.tag, to, party, injects=injects)
+
+    def _connected(self, side: Side, worker: Party) -> Command:
+        def done(reply: Reply) -> bool:
+            side.worker_told = worker
+            return _is_ok(reply)
+
+        self._then = done
+        return answer(self.call, side.tag, side.to, worker)
+
+    def _play(self) -> Command | None:
+        for side in self.sides:
+            wanted = side.playback
+            if wanted is side.played:
+                continue
+            if wanted is None:
+                side.played = None
+                self._then = _is_ok_or_over
+                return about("stop media", self.call, side.tag)
+            if wanted.file and side.told is not None:
+                return self._played(side, wanted)
+        return None
+
+    def _played(self, side: Side, playback: Playback) -> Command:
+        def done(reply: Reply) -> bool:
+            side.played = playback
+            if not _is_ok(reply):
+                self._owner.side_mute(side, playback)
+                return reply.get("error-reason") != _UNKNOWN
+            milliseconds = reply.get("duration")
+            self._owner.side_playing(side, playback, milliseconds / 1000 if isinstance(milliseconds, int) else 0.0)
+            return True
+
+        self._then = done
+        command = about("play media", self.call, side.tag) | {"file": playback.file}
+        return command | {"repeat-times": FOREVER} if playback.loop else command
+
+    def _press(self) -> Command | None:
+        if not self.injects or not self.bridged:
+            return None
+        for side in self.sides:
+            if side.keys:
+                # rtpengine puts a key into what somebody says.
+                self._then = _is_ok_or_over
+                command = about("play DTMF", self.call, side.other.tag)
+                return command | {"code": side.keys.popleft(), "duration": TONE_MS, "pause": TONE_MS}
+        return None
+
+    def _count(self) -> Command | None:
+        if not self.wants_count:
+            return None
+
+        def done(reply: Reply) -> bool:
+            if not _is_ok(reply):
+                return False
+            self._owner.pair_counted(self, reply)
+            return True
+
+        self.wants_count = False
+        self._then = done
+        return about("query", self.call)
+
+
+_STEPS: Final[tuple[_Step, ...]] = (
+    Pair._end,
+    Pair._create,
+    Pair._block,
+    Pair._describe,
+    Pair._unblock,
+    Pair._play,
+    Pair._press,
+    Pair._count,
+)
+"""What may not be heard is blocked first and what may is let through last, whoever comes meanwhile."""
+
+_UNKNOWN: Final = "Unknown call-id"
+
+
+def _is_ok(reply: Reply) -> bool:
+    return reply.get("result") == "ok"
+
+
+def _is_ok_or_over(reply: Reply) -> bool:
+    """What has ended by itself cannot be stopped, which is no harm."""
+    return _is_ok(reply) or reply.get("error-reason") != _UNKNOWN

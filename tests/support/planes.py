@@ -1,0 +1,46 @@
+"""Both media planes, for scenes that are the same on either."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.support.rtpengine import Rtpengine, missing, running_rtpengine
+
+WORKERS: Final = "workers"
+RTPENGINE: Final = "rtpengine"
+
+
+@dataclass
+class Plane:
+    """One of them: its name, and the sections of a configuration that choose it."""
+
+    name: str = WORKERS
+    changes: dict[str, Any] = field(default_factory=dict)
+    engine: Rtpengine | None = None
+
+    @property
+    def counts_all(self) -> bool:
+        """Whether it tells strangers, jitter and what it sends, and stops within a packet."""
+        return self.name == WORKERS
+
+
+@contextmanager
+def open_plane(name: str, directory: Path) -> Iterator[Plane]:
+    """A plane for the time of a test."""
+    if name == WORKERS:
+        yield Plane()
+        return
+    if why := missing():
+        pytest.skip(why)
+    with running_rtpengine(directory) as engine:
+        yield Plane(name, {"media": engine.media}, engine)
+
+
+on_both = pytest.mark.parametrize("plane", [WORKERS, RTPENGINE], indirect=True, scope="module")
+"""A test that is played on both; others are played on the workers."""

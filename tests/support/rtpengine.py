@@ -1,0 +1,90 @@
+"""rtpengine on ports of the lane, for as long as a test needs it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from media.rtpengine.bencode import decode, encode
+from tests.support.ports import MEDIA_HALVES, free_port
+
+START_SECONDS = 30.0
+
+
+def missing() -> str:
+    """Why there is no rtpengine, or ""."""
+    return "" if shutil.which("rtpengine") else "rtpengine is missing; on Debian: apt-get install rtpengine-daemon"
+
+
+@dataclass
+class Rtpengine:
+    """One that runs."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    keys: int
+
+    @property
+    def media(self) -> dict[str, Any]:
+        """The section of a configuration that makes a switch use it; the workers behind it have the other ports."""
+        addresses = {"address": f"127.0.0.1:{self.port}", "keys": f"127.0.0.1:{self.keys}"}
+        return {"plane": "rtpengine", "ports": MEDIA_HALVES[0], "rtpengine": {**addresses, "spare": 12}}
+
+    def ask(self, **command: Any) -> dict[str, Any]:
+        """A command of a test's own."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(0.5)
+            sock.connect(("127.0.0.1", self.port))
+            sock.send(b"test%d " % time.monotonic_ns() + encode(command))
+            answer = decode(sock.recv(65535).partition(b" ")[2])
+        assert isinstance(answer, dict)
+        return answer
+
+    def calls(self) -> int:
+        """How many it has."""
+        return len(self.ask(command="list", limit=500)["calls"])
+
+    def stop(self) -> None:
+        """Ends it."""
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def start(directory: Path, port: int = 0, keys: int = 0) -> Rtpengine:
+    """Start one and wait until it answers; `directory` gets its log."""
+    found = Rtpengine(subprocess.Popen(["true"]), port or free_port(), keys or free_port())
+    found.process.wait()
+    first, last = MEDIA_HALVES[1].split("-")
+    command = ["rtpengine", "--foreground", "--log-stderr", "--log-level=6", "--config-file=none", "--table=-1"]
+    command += ["--interface=127.0.0.1", f"--listen-ng=127.0.0.1:{found.port}"]
+    command += [f"--dtmf-log-dest=127.0.0.1:{found.keys}", f"--port-min={first}", f"--port-max={last}"]
+    command += ["--num-threads=2", "--endpoint-learning=heuristic", "--timeout=600"]
+    with (directory / "rtpengine.log").open("ab") as log:
+        found.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=directory)
+    until = time.monotonic() + START_SECONDS
+    while True:
+        with contextlib.suppress(OSError):
+            if found.ask(command="ping").get("result") == "pong":
+                return found
+        if time.monotonic() > until or found.process.poll() is not None:
+            found.process.kill()
+            raise AssertionError((directory / "rtpengine.log").read_text())
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def running_rtpengine(directory: Path) -> Iterator[Rtpengine]:
+    """One for the time of a test."""
+    found = start(directory)
+    try:
+        yield found
+    finally:
+        found.process.kill()
+        found.process.wait(10)
