@@ -52,6 +52,15 @@ $(VENV)/.browser: | $(VENV)/.packages
 	    || echo "note: chromium could not be installed; tests with a browser will be skipped"; \
 	else echo "note: chromium is missing, tests with a browser will be skipped; on Debian: sudo apt-get install chromium"; touch $@; fi
 
+# The second media plane, without the recorder and the scripts that Debian recommends beside it.
+$(VENV)/.rtpengine: | $(VENV)/.packages
+	@if command -v rtpengine >/dev/null; then touch $@; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing rtpengine-daemon ..."; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends rtpengine-daemon >/dev/null 2>&1 && touch $@ \
+	    || echo "note: rtpengine-daemon could not be installed; tests with rtpengine will be skipped"; \
+	else echo "note: rtpengine is missing, tests with it will be skipped; on Debian: sudo apt-get install rtpengine-daemon"; touch $@; fi
+
 run: setup ## Start the switch on its built-in defaults (Ctrl-C drains and stops)
 	@exec $(PY) -m switchboard run
 
@@ -59,7 +68,7 @@ call: setup ## Place a demonstration call through the running switch
 	@exec $(PY) -m bench call
 
 # Most end-to-end tests wait for real time to pass, so three files at a time take half as long.
-test: setup $(VENV)/.ready-dev $(VENV)/.browser check ## Lint, types, contracts and all tests
+test: setup $(VENV)/.ready-dev $(VENV)/.browser $(VENV)/.rtpengine check ## Lint, types, contracts and all tests
 	@$(PY) -m pytest -n 3 --dist loadfile
 
 check: setup $(VENV)/.ready-dev ## ruff, mypy --strict, import-linter

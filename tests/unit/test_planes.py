@@ -5,6 +5,7 @@ from __future__ import annotations
 from config.schema import Media
 from media.null_plane import WORKER, NullPlane
 from media.plane import WorkerPlane
+from media.rtpengine.plane import RtpenginePlane
 from media.shared_plane import SharedPlane
 from switchboard.planes import open_plane
 
@@ -28,3 +29,12 @@ def test_so_many_legs_are_carried_as_are_configured() -> None:
     assert isinstance(plane, SharedPlane)
     assert isinstance(plane._null, NullPlane)
     assert plane._limit == 2
+
+
+def test_rtpengine_stands_before_the_workers() -> None:
+    """It has no port to lease before it answers."""
+    plane = open_plane(Media(plane="rtpengine"), {0: "media-0.sock"}, lambda events: None)
+    assert isinstance(plane, RtpenginePlane)
+    assert list(plane.real.states()) == [0]
+    assert plane.counts() == {"free": 0, "leased": 0, "workers": 0, "rtpengine": 0}
+    assert plane.lease() is None
