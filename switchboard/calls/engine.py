@@ -152,6 +152,8 @@ class CallEngine:
             elif isinstance(leg, Ping):
                 ping_answered(self.exchange, leg)
             return
+        if event.response.status == 503:
+            self.exchange.locator.failed(event.tx.request.destination, now)
         self._of_leg(leg, event.tx, event.response, now)
 
     def _of_branch(self, branch: Branch, told: Failure | Response | None, tx: ClientTransaction, now: float) -> None:
@@ -203,6 +205,7 @@ class CallEngine:
             elif isinstance(leg, Ping):
                 ping_unanswered(self.exchange, leg, now)
             return
+        self.exchange.locator.failed(event.tx.request.destination, now)
         self._leg_unreached(leg, now, unreachable=unreachable)
 
     def _leg_unreached(self, leg: Leg, now: float, *, unreachable: bool) -> None:

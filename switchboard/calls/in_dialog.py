@@ -31,6 +31,7 @@ from switchboard.sip.message import Request
 from switchboard.sip.transaction.server import ServerTransaction
 
 _SIGNAL: Final = re.compile(rb"(?im)^\s*Signal\s*=\s*([0-9A-D*#])\s*$")
+_DURATION: Final = re.compile(rb"(?im)^\s*Duration\s*=\s*([0-9]{1,6})\s*$")
 _BARE: Final = re.compile(rb"\A\s*([0-9A-D*#])\s*\Z", re.IGNORECASE)
 
 
@@ -224,7 +225,8 @@ def _info(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Req
     if found is None:
         return
     digit = found.group(1).decode().upper()
-    if is_echo(leg, digit, "info", now):
+    duration = _DURATION.search(request.body)
+    if is_echo(leg, digit, "info", now, int(duration[1]) / 1000 if duration is not None else 0.0):
         return
     if leg is call.caller and leg.digits:
         call.digit_at = now

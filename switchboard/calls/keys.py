@@ -22,6 +22,8 @@ DURATION: Final = 160
 """Milliseconds that a key is said to have been held."""
 ECHO: Final = 0.25
 """Seconds in which the same key in another form is the same press: some phones send events and INFO."""
+LONGEST: Final = 10.0
+"""Seconds that a key is believed to have been held: its INFO may come only when it is let go."""
 
 Form = Literal["media", "info"]
 
@@ -69,10 +71,11 @@ def keys_answered(x: Exchange, sending: KeysToSend, status: int, now: float) -> 
         _inform(x, sending, key, now)
 
 
-def is_echo(leg: Leg, key: str, form: Form, now: float) -> bool:
-    """Whether a key is the one that has just come in another form."""
+def is_echo(leg: Leg, key: str, form: Form, now: float, held: float = 0.0) -> bool:
+    """Whether a key is the one that has just come in another form; `held` are the seconds it was held until now."""
     before = leg.key_heard
-    echo = before is not None and before[0] == key and before[1] != form and now - before[2] <= ECHO
+    within = ECHO + min(held, LONGEST)
+    echo = before is not None and before[0] == key and before[1] != form and now - before[2] <= within
     # Both forms of a press are here then: what comes next is another.
     leg.key_heard = None if echo else (key, form, now)
     return echo

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Final
 
 from switchboard.sip.flow import StreamAddress
@@ -10,10 +11,15 @@ from switchboard.sip.registrar import Registrar
 Address = tuple[str, int]
 
 _SLACK: Final = 64
+_A_FEW: Final = 8
+"""Sources looked at with each registration while there are too many: all at once would keep calls waiting."""
 
 
 class PhoneSources:
-    """Maps a source address to the address-of-record that registered from it; stale entries are swept."""
+    """Maps a source address to the address-of-record that registered from it.
+
+    Stale entries are swept, a few at a time.
+    """
 
     __slots__ = ("_flows", "_registrar", "_sources")
 
@@ -29,7 +35,10 @@ class PhoneSources:
     def registered(self, aor: str, source: Address, now: float) -> None:
         """A phone has registered from `source`."""
         if len(self._sources) > 2 * len(self._registrar) + _SLACK:
-            self._sources = {known: owner for known, owner in self._sources.items() if self._holds(known, owner, now)}
+            for known in list(islice(self._sources, _A_FEW)):
+                owner = self._sources.pop(known)
+                if self._holds(known, owner, now):
+                    self._sources[known] = owner
         self._sources[source] = aor
         if isinstance(source, StreamAddress):
             self._flows.setdefault(source, set()).add(aor)

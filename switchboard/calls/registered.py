@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from heapq import nsmallest
 from typing import Final
 
 import msgspec
@@ -42,7 +41,7 @@ def registered(x: Exchange, now: float, *, account: str = "", after: str = "", m
     if account:
         aors = [aor_of(x, account)]
     else:
-        aors = nsmallest(min(most, MOST), (aor for aor in x.registrar if aor > after))
+        aors = x.registrar.behind(after, min(most, MOST))
     found: list[Phone] = []
     for aor in aors:
         agent = x.desk.agent_at(f"aor:{aor}")

@@ -12,16 +12,19 @@ from switchboard.sip.flow import StreamAddress
 from switchboard.sip.stream import StreamFramer
 
 PONG: Final = b"\r\n"
+A_TURN: Final = 100
+"""Messages taken in one turn of the loop: thousands of tiny ones may come in one read, and others wait."""
 
 
 class Connection(Link):
     """Sends at once, or when the connection stands."""
 
-    __slots__ = ("_framer", "_unsent", "_waiting")
+    __slots__ = ("_framer", "_paused", "_unsent", "_waiting")
 
     def __init__(self, owner: Owner, address: StreamAddress, clock: Callable[[], float]) -> None:
         super().__init__(owner, address, clock)
         self._framer = StreamFramer()
+        self._paused = False
         self._waiting: list[bytes] = []
         self._unsent = 0
 
@@ -41,7 +44,7 @@ class Connection(Link):
         self.used = now = self._clock()
         before = framer.pings
         try:
-            messages = framer.feed(data)
+            messages = framer.feed(data, A_TURN)
         except ParseError:
             messages = []
         if framer.pings > before:
@@ -55,6 +58,21 @@ class Connection(Link):
             self._owner.received(self, messages, framer.failure)
         if framer.failure is not None:
             self.close()
+        elif len(messages) == A_TURN:
+            self._pause()
+
+    def _pause(self) -> None:
+        """The rest of what has come is taken when others have had their turn; nothing more is read until then."""
+        if self._transport is not None and not self._paused and not self._transport.is_closing():
+            self._paused = True
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._paused = False
+        self.data_received(b"")
+        if self._transport is not None and not self._paused and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def send(self, data: bytes) -> bool:
         """Send, now or as soon as it stands."""

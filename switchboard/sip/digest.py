@@ -17,7 +17,7 @@ import msgspec
 
 from switchboard.sip.errors import LocalError, ParseError, ProtocolError
 from switchboard.sip.headers import TCHAR, is_token, quote, refuse_control, unquote
-from switchboard.sip.uri import same_uri
+from switchboard.sip.uri import Uri, parse_uri, same_uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -246,11 +246,20 @@ def _is_complete(fields: Credentials) -> bool:
 
 
 def _same_target(given: str, request_uri: str) -> bool:
-    """Tell whether the digest's uri names the Request-URI (RFC 7616 §3.4.6)."""
+    """Tell whether the digest's uri names the Request-URI (RFC 7616 §3.4.6), or the server in it and no user.
+
+    RFC 3261 §22.4 leaves it to the server whether both must be equivalent: some agents name only whom they talk to.
+    Another user, and another server, are another's request.
+    """
     try:
-        return same_uri(given, request_uri)
+        return same_uri(given, request_uri) or same_uri(given, _server_of(request_uri))
     except ParseError:
         return False
+
+
+def _server_of(uri: str) -> Uri:
+    named = parse_uri(uri)
+    return Uri(named.scheme, None, None, named.host, named.port)
 
 
 def answer(

@@ -30,6 +30,8 @@ LONGEST: Final = 7 * 86400
 SHORTEST: Final = 2.0
 """Seconds from an answer to the refresh at least, however little is granted."""
 MAX_PAUSE: Final = 1800.0
+MOST_BRIEFS: Final = 2
+"""So often in a row a registrar may say that an interval is too brief, and be asked for a longer one."""
 MAX_ROUTES: Final = 5
 
 
@@ -97,9 +99,9 @@ class OutboundRegistration:
     """One registration of ours, without clock and sockets; `due` is when `handle_timer` is wanted."""
 
     __slots__ = (
-        "_account", "_call_ids", "_contact", "_cseq", "_digest", "_expires", "_failures", "_left", "_outbox", "_random",
-        "_tag", "_targets", "_token", "_trying", "_under_way", "bound_at", "bound_until", "due", "reason", "routes",
-        "state",
+        "_account", "_briefs", "_call_ids", "_contact", "_cseq", "_digest", "_expires", "_failures", "_left", "_outbox",
+        "_random", "_tag", "_targets", "_token", "_trying", "_under_way", "bound_at", "bound_until", "due", "reason",
+        "routes", "state",
     )  # fmt: skip
 
     def __init__(
@@ -125,6 +127,7 @@ class OutboundRegistration:
         self._call_ids: dict[Address, str] = {}
         self._cseq = 0
         self._expires = account.expires
+        self._briefs = 0
         self._failures = 0
         self._left: list[Target] = []
         self._outbox: list[OutgoingRequest] = []
@@ -197,8 +200,7 @@ class OutboundRegistration:
                 self._send(sent.again(lines))
             else:
                 self._failed(f"{status} password refused", now)
-        elif status == 423 and (least := _min_expires(response)) > self._expires and self.state is not State.LEAVING:
-            self._expires = least
+        elif status == 423 and self._takes_longer(response):
             assert self._trying is not None
             self._register(self._trying)
         else:
@@ -212,6 +214,14 @@ class OutboundRegistration:
 
     # --- what follows ---
 
+    def _takes_longer(self, response: Response) -> bool:
+        """Whether it is tried with the interval that a 423 wants (RFC 3261 §10.2.8); not one after the other."""
+        least = _min_expires(response)
+        if least <= self._expires or self._briefs >= MOST_BRIEFS or self.state is State.LEAVING:
+            return False
+        self._expires, self._briefs = least, self._briefs + 1
+        return True
+
     def _move(self, moved_by: Input) -> bool:
         following = TRANSITIONS.get((self.state, moved_by))
         if following is None:
@@ -220,6 +230,7 @@ class OutboundRegistration:
         return True
 
     def _begin_round(self, now: float) -> None:
+        self._briefs = 0
         self._left = list(self._targets(now))
         addresses = {one.address for one in self._left}
         self._call_ids = {address: known for address, known in self._call_ids.items() if address in addresses}
@@ -242,7 +253,7 @@ class OutboundRegistration:
             self._failed("not granted", now)
             return
         self._move(Input.GRANTED)
-        self._failures, self.reason = 0, ""
+        self._failures, self._briefs, self.reason = 0, 0, ""
         self.bound_at, self.bound_until = self._trying, now + seconds
         self.routes = _service_routes(response)
         # Early enough for one more try after one that nobody answers.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -73,6 +74,8 @@ class Registrar:
     def __init__(self, bounds: Bounds = Bounds()) -> None:  # noqa: B008 - frozen
         self.bounds = bounds
         self._bindings: dict[str, tuple[Binding, ...]] = {}
+        self._order: list[str] = []
+        """The addresses-of-record, sorted."""
         self._total = 0
         self._pace = Pace(bounds.rate, bounds.burst, bounds.most)
         self._expiries: list[tuple[float, str]] = []
@@ -87,6 +90,11 @@ class Registrar:
     def __iter__(self) -> Iterator[str]:
         """Go through the addresses-of-record that have bindings."""
         return iter(self._bindings)
+
+    def behind(self, aor: str, most: int) -> list[str]:
+        """The first so many addresses-of-record behind this one, in order."""
+        at = bisect_right(self._order, aor)
+        return self._order[at : at + most]
 
     @property
     def total(self) -> int:
@@ -286,9 +294,11 @@ class Registrar:
         self._total += len(bindings) - len(held or ())
         if not bindings:
             del self._bindings[aor]
+            del self._order[bisect_left(self._order, aor)]
             self._changed.add(aor)
             return
         if held is None:
+            insort(self._order, aor)
             self._changed.add(aor)
         self._bindings[aor] = tuple(bindings)
         earliest = min([binding.expires_at for binding in bindings])

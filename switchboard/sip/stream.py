@@ -49,13 +49,16 @@ class StreamFramer:
         """Whether a part of a message is here, and the rest is awaited."""
         return bool(self._buffer)
 
-    def feed(self, data: bytes) -> list[Message]:
-        """Take octets and return the messages they complete; raises ParseError once, then returns nothing."""
+    def feed(self, data: bytes, most: int = 0) -> list[Message]:
+        """Take octets and return the messages they complete; raises ParseError once, then returns nothing.
+
+        With `most` no more than so many are returned; where there are that many, the next call may return the rest.
+        """
         messages: list[Message] = []
         if self.failure is None:
             self._buffer += data
             try:
-                while (message := self._next()) is not None:
+                while (not most or len(messages) < most) and (message := self._next()) is not None:
                     messages.append(message)
             except ParseError as error:
                 self.failure = error

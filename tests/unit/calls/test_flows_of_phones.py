@@ -86,6 +86,20 @@ def test_all_lines_of_one_connection() -> None:
     assert not phones.cut_off(FLOW)
 
 
+def test_sources_of_phones_that_move_are_forgotten_a_few_at_a_time() -> None:
+    """However often a phone comes from elsewhere, little is kept, and the source that holds is known."""
+    world = connected()
+    phones = PhoneSources(world.exchange.registrar)
+    register(world, world.phone)
+    aor = "alice@switchboard.local"
+    (binding,) = world.exchange.registrar.lookup(aor, world.now)
+    phones.registered(aor, binding.source, world.now)
+    for port in range(1024, 6024):
+        phones.registered(aor, ("192.0.2.1", port), world.now)
+    assert len(phones) < 100
+    assert phones.owner(binding.source, world.now) == aor
+
+
 def test_a_carrier_is_called_by_its_transport() -> None:
     """The Request-URI says it, and an IPv6 address stands in brackets."""
     world = World()

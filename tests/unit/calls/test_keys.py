@@ -84,6 +84,22 @@ def test_the_same_key_in_two_forms_is_one_press() -> None:
     assert call.record.extension == keyed
 
 
+def test_a_key_that_is_held_long_is_one_press() -> None:
+    """Its INFO comes when it is let go, and says how long it was held; without that it is another press."""
+    for line, pressed in ((b"Duration=900\r\n", 1), (b"", 2), (b"Duration=100\r\n", 2), (b"Duration=x\r\n", 2)):
+        world = World()
+        out, _ = world.dial(NUMBER)
+        world.within(world.carrier, out, "ACK", 1)
+        world.keys("8")
+        world.advance(1.0)
+        info = b"Signal=8\r\n" + line
+        world.within(world.carrier, out, "INFO", 2, body=info, content_type="application/dtmf-relay")
+        for _ in range(6 - pressed):
+            world.keys("9")
+        (call,) = world.exchange.calls.values()
+        assert call.record.extension == "8" * pressed + "9" * (6 - pressed)
+
+
 def test_two_quick_presses_in_two_forms() -> None:
     """The second press comes soon after the first one's other form, and is a press of its own."""
     world = World()

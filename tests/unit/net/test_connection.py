@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from switchboard.net.connection import Connection
+from switchboard.net.connection import A_TURN, Connection
 from switchboard.net.link import MOST_UNSENT, Link
 from switchboard.sip.errors import ParseError
 from switchboard.sip.flow import TcpAddress
-from switchboard.sip.message import Message
+from switchboard.sip.message import Message, Request
 from tests.unit.sip.peer import request
 
 PEER = TcpAddress(("192.0.2.2", 40000))
@@ -25,6 +25,7 @@ class Wire(asyncio.Transport):
         self.written = b""
         self.kept = 0
         self.stuck = False
+        self.reads = True
         self.closed = self.aborted = False
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
@@ -32,6 +33,12 @@ class Wire(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         return self.kept
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self.stuck:
@@ -120,6 +127,36 @@ def test_messages_in_pieces(rig: Rig) -> None:
     rig.now += 5
     rig.it.data_received(b"ITE ")
     assert rig.it.began == float(len(data) - 1)
+
+
+async def test_thousands_of_messages_in_one_read(rig: Rig) -> None:
+    """They are taken in turns, in order, and nothing more is read meanwhile; a fault among them ends it in its turn."""
+    many = 3 * A_TURN + 7
+    rig.it.data_received(b"".join(request("OPTIONS", call_id=str(n)) for n in range(many)) + b"INVITE x y z\r\n\r\n")
+    assert (len(rig.messages), rig.wire.reads) == (A_TURN, False)
+    turns = 0
+    while not rig.wire.closed:
+        before = len(rig.messages)
+        await asyncio.sleep(0)
+        turns += 1
+        assert len(rig.messages) - before <= A_TURN
+    assert [message.call_id for message in rig.messages if isinstance(message, Request)] == [
+        str(n) for n in range(many)
+    ]
+    assert (turns, len(rig.faults)) == (3, 1)
+
+
+async def test_many_messages_and_then_as_before(rig: Rig) -> None:
+    """Once all are taken it is read on; an end meanwhile is an end."""
+    data = b"".join(request("OPTIONS", call_id=str(n)) for n in range(A_TURN))
+    rig.it.data_received(data)
+    assert not rig.wire.reads
+    await asyncio.sleep(0)
+    assert (len(rig.messages), rig.wire.reads) == (A_TURN, True)
+    rig.it.data_received(data + data)
+    rig.it.connection_lost(None)
+    await asyncio.sleep(0)
+    assert (len(rig.messages), rig.ends) == (2 * A_TURN, 1)
 
 
 def test_a_fault_ends_it(rig: Rig) -> None:

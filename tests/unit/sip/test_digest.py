@@ -175,6 +175,19 @@ class TestRoundTrip:
         assert challenger.check(value, "REGISTER", "not a uri", stored, 10.5) is Verdict.WRONG
         assert challenger.check(value, "REGISTER", "SIP:SwitchBoard.local", stored, 10.5) is Verdict.OK
 
+    def test_an_uri_without_a_user(self, challenger: Challenger) -> None:
+        """RFC 3261 §22.4: it need only be the server that is asked; another user's is another request's."""
+        value = reply(challenger.challenge(10.0, "salt")[0])
+        there = "switchboard.local"
+        for uri in ("sip:bob@other.local", f"sips:bob@{there}", f"sip:bob@{there}:5070", "sip:%%@", "tel:+861065"):
+            assert challenger.check(value, "REGISTER", uri, stored, 10.5) is Verdict.WRONG
+        assert challenger.check(value, "REGISTER", f"sip:bob@{there};user=phone", stored, 10.5) is Verdict.OK
+        value = answer(
+            challenger.challenge(11.0, "more")[0], "INVITE", f"sip:anna@{there}", "alice", cnonce="c", password="secret"
+        )
+        assert challenger.check(value, "INVITE", f"sip:bob@{there}", stored, 11.5) is Verdict.WRONG
+        assert challenger.check(value, "INVITE", f"sip:{there}", stored, 11.5) is Verdict.WRONG
+
     def test_other_realm_and_scheme(self, challenger: Challenger) -> None:
         """Credentials for another realm or of another scheme are WRONG: a new challenge is owed."""
         value = reply(Challenger("elsewhere", KEY).challenge(10.0, "salt")[0])

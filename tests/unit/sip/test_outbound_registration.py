@@ -189,6 +189,17 @@ class TestRegistering:
         world.answer(sent, 423, "Min-Expires: 1800")
         assert (world.state, world.registration.reason) == (State.WAITING, "423")
 
+    def test_ever_more(self) -> None:
+        """A registrar that always wants a little more is left for a while, and asked anew then."""
+        world = World(A, expires=60)
+        world.answer(world.start(), 423, "Min-Expires: 61")
+        world.answer(world.sent(), 423, "Min-Expires: 62")
+        world.answer(world.sent(), 423, "Min-Expires: 63")
+        assert (world.state, world.registration.reason) == (State.WAITING, "423")
+        world.wait()
+        world.answer(world.sent(), 423, "Min-Expires: 63")
+        assert "Expires: 63" in world.sent().headers
+
     def test_not_granted(self) -> None:
         """A 200 that grants nothing is none."""
         world = World(A)

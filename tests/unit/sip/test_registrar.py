@@ -319,3 +319,18 @@ class TestChanges:
         registrar.take_changes()
         registrar.handle_timer(600.0)
         assert registrar.take_changes() == {AOR}
+
+
+def test_addresses_of_record_in_order(registrar: Registrar) -> None:
+    """So many behind another one, whatever has come and gone."""
+    names = [f"{name}@biloxi.example.com" for name in ("carol", "alice", "dave", "bob")]
+    for number, aor in enumerate(names):
+        registrar.register(register("Contact: <sip:x@192.0.2.9>", call_id=str(number)), aor, SOURCE, 0.0)
+    assert registrar.behind("", 9) == sorted(names)
+    registrar.forget(names[1])
+    registrar.forget(names[1])
+    assert registrar.behind("", 2) == [names[3], names[0]]
+    assert registrar.behind(names[3], 9) == [names[0], names[2]]
+    assert registrar.behind("zoe", 9) == []
+    registrar.handle_timer(10_000.0)
+    assert registrar.behind("", 9) == []
