@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http
 import http.client
 import json
 import re
@@ -28,11 +29,11 @@ def first_account(output: str) -> tuple[str, str]:
 
 
 class Api:
-    """A connection to the API that is kept; not for two threads at a time."""
+    """A connection to the API that is kept, and a token renewed when it has run out; not for two threads at a time."""
 
     def __init__(self, address: tuple[str, int]) -> None:
         self._connection = http.client.HTTPConnection(*address, timeout=_TIMEOUT)
-        self._token = ""
+        self._token = self._refresh = ""
 
     def __enter__(self) -> Self:
         """Connects with the first request."""
@@ -45,13 +46,27 @@ class Api:
     def sign_in(self, name: str, password: str) -> None:
         """With a one-time password, which is changed at once; raises BenchError."""
         given = self.ask("POST", "/api/v1/auth/login", {"name": name, "password": password})
-        self._token = str(given["access_token"])
+        self._take(given)
         if given.get("must_change"):
-            given = self.ask("POST", "/api/v1/auth/password", {"current": password, "new": _CHOSEN})
-            self._token = str(given["access_token"])
+            self._take(self.ask("POST", "/api/v1/auth/password", {"current": password, "new": _CHOSEN}))
 
     def ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, object]:
         """What is answered, which must be 2xx; raises BenchError."""
+        status, text = self._send(method, path, body)
+        if status == http.HTTPStatus.UNAUTHORIZED and self._refresh:
+            # A refresh token serves once, and the request for a new one carries no other.
+            spent, self._token, self._refresh = self._refresh, "", ""
+            self._take(self.ask("POST", "/api/v1/auth/refresh", {"refresh_token": spent}))
+            status, text = self._send(method, path, body)
+        if not 200 <= status < 300:
+            raise BenchError(f"{method} {path}: {status} {text[:200].decode(errors='replace')}")
+        document = json.loads(text)
+        return document if isinstance(document, dict) else {"items": document}
+
+    def _take(self, given: Mapping[str, object]) -> None:
+        self._token, self._refresh = str(given["access_token"]), str(given["refresh_token"])
+
+    def _send(self, method: str, path: str, body: Mapping[str, object] | None) -> tuple[int, bytes]:
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         data = None
         if body is not None:
@@ -65,14 +80,10 @@ class Api:
                 self._connection.close()
                 self._connection.request(method, path, data, headers)
                 answer = self._connection.getresponse()
-            text = answer.read()
+            return answer.status, answer.read()
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             raise BenchError(f"{method} {path}: {error}") from error
-        if not 200 <= answer.status < 300:
-            raise BenchError(f"{method} {path}: {answer.status} {text[:200].decode(errors='replace')}")
-        document = json.loads(text)
-        return document if isinstance(document, dict) else {"items": document}
 
 
 @dataclass(slots=True)

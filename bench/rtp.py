@@ -7,6 +7,7 @@ import bisect
 import functools
 import math
 import random
+import socket
 import struct
 import time
 from collections import deque
@@ -130,17 +131,28 @@ class RtpPort(asyncio.DatagramProtocol):
         self._keying: list[asyncio.Future[None]] = []
         self._next = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._rtcp: socket.socket | None = None
 
     @classmethod
     async def open(cls, host: str = "127.0.0.1", port: int = 0) -> RtpPort:
-        """Bind to the port, or to a free even one (RFC 3550 section 11)."""
+        """Bind to the port, or to a free even one and the odd one after it, where RTCP comes (RFC 3550 section 11)."""
         loop = asyncio.get_running_loop()
         for _ in range(64):
             _, made = await loop.create_datagram_endpoint(cls, local_addr=(host, port))
-            if port or made.address[1] % 2 == 0:
+            if port or (made.address[1] % 2 == 0 and made._keeps_next()):
                 return made
             made.close()
-        raise OSError(f"no even UDP port is free at {host}")
+        raise OSError(f"no two UDP ports for RTP and RTCP are free at {host}")
+
+    def _keeps_next(self) -> bool:
+        """Whether the port of RTCP is ours as well: nobody reads there, but nobody else hears it either."""
+        host, port = self.address
+        self._rtcp = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            self._rtcp.bind((host, port + 1))
+        except OSError:
+            return False
+        return True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember the socket."""
@@ -161,6 +173,8 @@ class RtpPort(asyncio.DatagramProtocol):
         self.stop()
         if self._transport:
             self._transport.close()
+        if self._rtcp:
+            self._rtcp.close()
 
     def play(self, hz: int = 0) -> None:
         """Send a tone every 20 ms until `stop`; 0 Hz is silence."""

@@ -206,7 +206,7 @@ def judge(
     errors = _errors(log)
     figures["log_errors"] = len(errors)
     result.notes += [f"log: {line[:200]}" for line in errors[:5]]
-    result.notes += outcome.reasons[:12]
+    result.notes += outcome.told()
     result.notes += [f"phone: {text}" for text in outcome.complaints[:5]]
     for number, total in calls.totals.items():
         if total.successful < calls.wanted[number]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -24,8 +25,11 @@ DESKS: Final = ("800100", "800101", "800102", "800103", "800104", "800105")
 DOMAIN: Final = "switchboard.local"
 EXTENSION: Final = "112233"
 PATIENCE: Final = 30.0
+RINGS: Final = 3.0
+"""Seconds that a caller who will give up waits for the ringing: a 180 that is lost is not sent again."""
 REFRESH: Final = 5.0
 """Seconds between two registrations of a desk."""
+_ONE_CALL: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 
 
 @dataclass(slots=True)
@@ -39,6 +43,11 @@ class Outcome:
     """The number of each caller, each its own: as many records are looked for."""
     registered: int = 0
     complaints: list[str] = field(default_factory=list)
+
+    def told(self, kinds: int = 12) -> list[str]:
+        """Why calls failed, the most frequent reasons first; what names one call is left out."""
+        reasons = Counter(_ONE_CALL.sub("...", reason) for reason in self.reasons)
+        return [f"{count} x {reason}" for reason, count in reasons.most_common(kinds)]
 
 
 class Phones:
@@ -193,7 +202,8 @@ class Phones:
     async def _abandoned(self, phone: Phone) -> None:
         """The caller gives up while it rings."""
         call = await phone.dial("4102")
-        await call.ringing(PATIENCE)
+        with contextlib.suppress(PhoneError):
+            await call.ringing(RINGS)
         await asyncio.sleep(0.3)
         status = await call.cancel(PATIENCE)
         if status != 487:

@@ -71,6 +71,11 @@ class _Worker:
         self.releasing: set[int] = set()
         self.stats: WorkerStats | None = None
 
+    @property
+    def has_ports(self) -> bool:
+        """Whether it has been given ports, in use or not."""
+        return bool(self.free or self.free_six or self.leased or self.foreign)
+
     def give_back(self, port: int) -> None:
         """A port may be leased again."""
         if port in self.six:
@@ -118,8 +123,8 @@ class WorkerPlane:
         self._ticking: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
 
-    async def start(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - the caller's patience is an option
-        """Connects to every worker; raises TimeoutError when one has not answered in time."""
+    async def start(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109 - the caller's patience is an option
+        """Connects to every worker; raises TimeoutError when one has not answered, or has no ports, in time."""
         for number in self._workers:
             self._connect(number)
         self._ticking = asyncio.create_task(self._tick())
@@ -401,8 +406,7 @@ class WorkerPlane:
         for port in worker.releasing:
             # Its Released may have been lost with the connection; a second Release is answered as well.
             link.send(Release(port, worker.leased[port].gen))
-        if all(each.link.boot for each in self._workers.values()):
-            self._ready.set()
+        self._look_if_ready()
         if worker.draining:
             asyncio.get_running_loop().call_soon(self._look_if_empty, self._numbers[link])
 
@@ -429,6 +433,7 @@ class WorkerPlane:
         worker = self._workers[self._numbers[link]]
         if isinstance(event, PortsAdded):
             self._add_ports(worker, event.ports, event.six)
+            self._look_if_ready()
         elif isinstance(event, WorkerStats):
             worker.stats = event
         elif isinstance(event, Released):
@@ -448,6 +453,11 @@ class WorkerPlane:
     def _tell(self) -> None:
         told, self._told = self._told, []
         self._on_events(told)
+
+    def _look_if_ready(self) -> None:
+        # A worker may be there before its first ports: a call would find none.
+        if not self._ready.is_set() and all(worker.link.boot and worker.has_ports for worker in self._workers.values()):
+            self._ready.set()
 
     @staticmethod
     def _add_ports(worker: _Worker, ports: Sequence[int], six: Sequence[int]) -> None:

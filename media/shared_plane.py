@@ -20,7 +20,7 @@ class SharedPlane:
         self._null = null
         self._limit = limit
 
-    async def start(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - as WorkerPlane's
+    async def start(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109 - as WorkerPlane's
         """Connects to every worker; raises TimeoutError when one has not answered in time."""
         await self._real.start(timeout)
 

@@ -611,6 +611,19 @@ class TestConnection:
         assert setup.plane.counts()["free"] == 1
         await setup.close()
 
+    async def test_a_worker_without_ports_is_not_there_yet(self, tmp_path: Path) -> None:
+        """It greets before its first ports have come; a call of that moment would find none."""
+        worker = StandIn(tmp_path / "0", [])
+        setup = Setup(tmp_path, [worker])
+        await worker.start()
+        started = asyncio.ensure_future(setup.plane.start())
+        await until(lambda: setup.plane.counts()["workers"] == 1)
+        assert not started.done()
+        worker.say(PortsAdded([10]))
+        await started
+        assert setup.plane.lease() is not None
+        await setup.close()
+
     async def test_a_worker_that_hangs_up_before_hello_is_tried_again(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
