@@ -133,6 +133,8 @@ class WorkerPlane:
 
     async def close(self) -> None:
         """Leaves the workers; their sessions go on."""
+        for worker in self._workers.values():
+            worker.link.flush_all()
         tasks = [*self._links.values(), *([self._ticking] if self._ticking is not None else [])]
         for task in tasks:
             task.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeAlias, cast
@@ -16,8 +17,10 @@ from media.control import (
     Event,
     FrameReader,
     Hello,
+    Open,
     Ping,
     Pong,
+    Release,
     Stats,
     decode_events,
     encode_frame,
@@ -29,6 +32,8 @@ MAX_UNANSWERED: Final = 5
 """Pings without a Pong after which a worker counts as lost; one goes out every second."""
 MAX_UNACKNOWLEDGED: Final = 200_000
 """Commands kept for a worker that does not read: minutes of full load."""
+PACE: Final = 0.03
+"""Seconds from one writing to the next of nothing but what may stay: each wakes the worker up."""
 _BACKOFF_FIRST: Final = 0.05
 _BACKOFF_LAST: Final = 1.0
 
@@ -57,7 +62,10 @@ class LinkOwner(Protocol):
 
 
 class WorkerLink:
-    """One worker: commands go out once per loop iteration, gathered ones by `flush`; again after a lost connection."""
+    """One worker: commands go out once per loop iteration, gathered ones by `flush`; again after a lost connection.
+
+    What nobody waits for stays for a moment where something has just gone, and goes with what follows.
+    """
 
     def __init__(self, path: str, client: str, owner: LinkOwner, decode: Decode = decode_events) -> None:
         """`decode` reads what the process says, a worker or the WebRTC edge."""
@@ -70,6 +78,10 @@ class WorkerLink:
         self._seq = 0
         self._pending: list[AnyCommand] = []
         self._gathering = False
+        self._written_at = 0.0
+        # The call of `_flush` for what stays, and whether one comes at the end of this loop iteration.
+        self._later: asyncio.TimerHandle | None = None
+        self._soon = False
         self._unacknowledged: deque[AnyCommand] = deque()
         self._transport: asyncio.Transport | None = None
         self._paused = False
@@ -82,7 +94,8 @@ class WorkerLink:
         """Queues `command`; it is written at the end of this loop iteration, or by `flush` after `gather`."""
         self._seq += 1
         command.seq = self._seq
-        if not self._pending and not self._gathering:
+        if not self._gathering and not self._soon:
+            self._soon = True
             asyncio.get_running_loop().call_soon(self._flush)
         self._pending.append(command)
 
@@ -95,16 +108,36 @@ class WorkerLink:
         self._gathering = False
         self._flush()
 
+    def flush_all(self) -> None:
+        """Writes also what would stay: nothing follows."""
+        self._written_at = 0.0
+        self.flush()
+
     def _flush(self) -> None:
+        self._soon = False
         pending = self._pending
         if not pending:
             return
+        now = time.monotonic()
+        stays = self._written_at + PACE - now
+        if stays > 0.0 and all(map(_may_stay, pending)):
+            if self._later is None:
+                self._later = asyncio.get_running_loop().call_later(stays, self._no_longer)
+            return
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        self._written_at = now
         self._pending = []
         self._unacknowledged.extend(pending)
         if self._paused:
             self._held.extend(pending)
         else:
             self._write(pending)
+
+    def _no_longer(self) -> None:
+        self._later = None
+        self._flush()
 
     def _write(self, commands: list[AnyCommand]) -> None:
         if self.up and self._transport is not None:
@@ -262,3 +295,8 @@ class _Connection(asyncio.Protocol):
     def abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
+
+
+def _may_stay(command: AnyCommand) -> bool:
+    """Whether nobody waits for it: workers keep what comes to a port before its Open, but can open no sealed audio."""
+    return type(command) is Release or (type(command) is Open and command.secured is None)

@@ -80,6 +80,9 @@ EDGE: Final = "edge.sock"
 FINISHED: Final = "finished"
 """The same of the directory by which the recorder tells of complete files."""
 
+TOGETHER: Final = 0.1
+"""Seconds between the moments at which transactions that only linger end."""
+
 FAULTS: Final = frozenset({"recording.failed", "voicemail.failed"})
 """What a call tells of itself that is an error, and logged whatever the level."""
 
@@ -117,7 +120,7 @@ class Switch:
         sockets = sort_sockets(config, (sock, *streams))
         host, port = sockets.udp.getsockname()[:2]
         base = config.sip.timers
-        timers = Timers(base.t1, base.t2, base.t4, base.d)
+        timers = Timers(base.t1, base.t2, base.t4, base.d, TOGETHER)
         self.core = SipCore(
             local=(host, port),
             timers=timers,

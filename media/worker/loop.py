@@ -105,7 +105,7 @@ class Loop:
                     recordings.run(now)
                 if now >= next_check:
                     next_check = now + CHECK_EVERY
-                    self._check(now)
+                    next_check = now + self._check(now)
             except Exception:  # noqa: BLE001 - a fault in one session must not end the others
                 self._report()
             if sessions.events:
@@ -127,11 +127,13 @@ class Loop:
             free -= len(six) - busy_six
         self._supervisor.want(free, in_use - busy_six)
 
-    def _check(self, now: float) -> None:
-        self._sessions.check(now, CHECK_EVERY)
+    def _check(self, now: float) -> float:
+        """Says in how many seconds it is wanted again."""
+        pause = self._sessions.check(now, CHECK_EVERY)
         if self._supervisor.gone and not self._signalling.connected:
             # Nobody is left to release a session: it ends when its peer has.
             self._sessions.end_silent(now)
+        return pause
 
     def _patience(self, next_check: float) -> float | None:
         """Seconds that the loop may sleep; None where only a socket can wake it."""

@@ -38,10 +38,8 @@ MAX_UNSENT: Final = 8 << 20
 MAX_KEPT: Final = 10_000
 """Events kept for the next connection while there is none."""
 
-PATIENT: Final = 0.02
-"""Seconds for which a Released stays here to go with other events: nobody waits for it, and each write is a wake-up."""
-MOST_PATIENT: Final = 0.03
-"""Seconds after which it goes even when nothing else wakes the worker."""
+PACE: Final = 0.1
+"""Seconds from one telling to the next of nothing but Released: nobody waits for them, and each is a wake-up."""
 
 END_OF_FILE: Final = "end of file"
 """How signalling leaves; nothing to tell while no session is open."""
@@ -69,9 +67,10 @@ class Signalling:
         self._frames = FrameReader()
         self._unsent = bytearray()
         self._waits = False
-        # How many of the events, from the first on, may still stay, and until when.
+        # How many of the events, from the first on, may still stay; until when; when signalling was last told.
         self._staying = 0
         self._stay_until = NEVER
+        self._told_at = -NEVER
         self._listener = listen(path)
         self._register(self._listener, self._accept)
 
@@ -193,17 +192,18 @@ class Signalling:
     @property
     def due(self) -> float:
         """When `tell` is wanted at the latest."""
-        return self._stay_until + (MOST_PATIENT - PATIENT)
+        return self._stay_until
 
     def tell(self, now: float) -> None:
         """Sends what the sessions emitted, unless all of it may stay for a while."""
         events = self._sessions.events
-        if self._connection is not None and all(type(event) is Released for event in events[self._staying :]):
-            if not self._staying:
-                self._stay_until = now + PATIENT
-            if now < self._stay_until:
+        until = self._told_at + PACE
+        if now < until and self._connection is not None:
+            if all(type(event) is Released for event in events[self._staying :]):
                 self._staying = len(events)
+                self._stay_until = until
                 return
+        self._told_at = now
         self.flush()
 
     def flush(self) -> None:

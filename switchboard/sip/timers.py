@@ -26,6 +26,13 @@ class Timers(msgspec.Struct, frozen=True):
     t4: float = 5.0
     least_d: float = 32.0
     """The absolute minimum of Timer D (RFC 3261 §17.1.1.2): a client does not know the server's T1."""
+    together: float = 0.0
+    """Transactions that only linger end at multiples of so many seconds: one wake-up for many; 0: each for itself."""
+
+    def end(self, when: float) -> float:
+        """When a transaction that lingers until `when` ends; nobody waits for it."""
+        step = self.together
+        return math.ceil(when / step) * step if step else when
 
     @property
     def a(self) -> float:

@@ -29,7 +29,7 @@ from media.worker.log import complain
 from media.worker.ports import Port
 from media.worker.recordings import NEVER
 from media.worker.sessions import Sessions
-from media.worker.signalling import MOST_PATIENT, PATIENT, Signalling
+from media.worker.signalling import PACE, Signalling
 from media.worker.supervisor import LOW_WATER, MOST, Supervisor
 from switchboard.supervisor.supervisor import MOST_PAIRS
 from tests.support.media_worker import Control, bind_pairs
@@ -117,42 +117,49 @@ class TestSignalling:
         link.turn()
         assert new.next() == Pong(0)
 
-    def test_released_stays_a_while_to_go_with_others(self, link: Link) -> None:
-        """Each write wakes signalling up, and nobody waits for this one; it never stays for long."""
+    def test_released_goes_at_once_and_the_next_ones_stay_a_while(self, link: Link) -> None:
+        """Each write wakes signalling up, and nobody waits for these; none stays for long."""
         control, tell = link.connect(), link.signalling.tell
-        first, second = (Released(port, 1, StreamStats()) for port in (10, 12))
-        assert link.signalling.due == NEVER
+        first, second, third = (Released(port, 1, StreamStats()) for port in (10, 12, 14))
         link.sessions.emit(first)
         tell(5.0)
-        assert link.signalling.due == pytest.approx(5.0 + MOST_PATIENT)
+        assert control.next() == first
+        assert link.signalling.due == NEVER
         link.sessions.emit(second)
-        tell(5.0 + PATIENT - 0.001)
+        tell(5.001)
+        assert link.signalling.due == pytest.approx(5.0 + PACE)
+        link.sessions.emit(third)
+        tell(5.0 + PACE - 0.001)
         assert control.next(0.01) is None
-        tell(5.0 + PATIENT + 0.001)
-        assert [control.next(), control.next()] == [first, second]
+        tell(5.0 + PACE + 0.001)
+        assert [control.next(), control.next()] == [second, third]
         assert link.signalling.due == NEVER
 
     def test_other_events_go_at_once_and_take_released_along(self, link: Link) -> None:
         """In the order in which they came about."""
         control = link.connect()
         released, digit = Released(10, 1, StreamStats()), Digit(12, 1, "1", 0.0)
-        link.sessions.emit(released)
-        link.signalling.tell(5.0)
         link.sessions.emit(digit)
-        link.signalling.tell(5.001)
-        assert [control.next(), control.next()] == [released, digit]
+        link.signalling.tell(5.0)
         link.sessions.emit(released)
+        link.signalling.tell(5.001)
+        link.sessions.emit(digit)
         link.signalling.tell(5.002)
-        assert link.signalling.due == pytest.approx(5.002 + MOST_PATIENT)
+        assert [control.next(), control.next(), control.next()] == [digit, released, digit]
+        link.sessions.emit(released)
+        link.signalling.tell(5.003)
+        assert link.signalling.due == pytest.approx(5.002 + PACE)
 
     def test_what_stayed_is_kept_for_the_next_connection(self, link: Link) -> None:
         """As everything is."""
         link.connect()
-        link.sessions.emit(Released(10, 1, StreamStats()))
+        link.sessions.emit(Pong(0))
         link.signalling.tell(5.0)
+        link.sessions.emit(Released(10, 1, StreamStats()))
+        link.signalling.tell(5.01)
         link.signalling._drop("test")
         control = link.connect()
-        link.signalling.tell(5.1)
+        link.signalling.tell(5.01 + PACE)
         assert control.next() == Released(10, 1, StreamStats())
 
     def test_a_command_that_fails_costs_the_others_nothing(
