@@ -198,11 +198,11 @@ class Signalling:
         """Sends what the sessions emitted, unless all of it may stay for a while."""
         events = self._sessions.events
         until = self._told_at + PACE
-        if now < until and self._connection is not None:
-            if all(type(event) is Released for event in events[self._staying :]):
-                self._staying = len(events)
-                self._stay_until = until
-                return
+        early = now < until and self._connection is not None
+        if early and all(type(event) is Released for event in events[self._staying :]):
+            self._staying = len(events)
+            self._stay_until = until
+            return
         self._told_at = now
         self.flush()
 

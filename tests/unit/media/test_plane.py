@@ -516,6 +516,34 @@ class TestConnection:
         await worker.heard(Attach)
         assert (await worker.heard(Play)).prompts == ["two"]
 
+    async def test_what_nobody_waits_for_stays_and_goes_before_what_follows(
+        self, one: Setup, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first Release goes at once; the next ones need not wake the worker up for themselves."""
+        monkeypatch.setattr(worker_link, "PACE", 600.0)
+        worker = one.workers[0]
+        leases = [one.lease() for _ in range(3)]
+        one.plane.release(leases[0])
+        assert (await worker.heard(Release)).port == leases[0].port
+        one.plane.release(leases[1])
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert worker.commands.empty()
+        one.plane.play(leases[2], 1, ["one"])
+        assert (await worker.heard(Release)).port == leases[1].port
+        assert (await worker.heard(Play)).port == leases[2].port
+
+    async def test_what_stays_goes_after_a_moment(self, one: Setup) -> None:
+        """Even if nothing follows, or only the end."""
+        worker = one.workers[0]
+        leases = [one.lease() for _ in range(3)]
+        for lease in leases[:2]:
+            one.plane.release(lease)
+            assert (await worker.heard(Release)).port == lease.port
+        one.plane.release(leases[2])
+        await one.plane.close()
+        assert (await worker.heard(Release)).port == leases[2].port
+
     async def test_a_release_whose_answer_was_lost_is_sent_again(self, one: Setup) -> None:
         """Or the port would be leased for ever."""
         worker = one.workers[0]

@@ -959,6 +959,21 @@ class TestLifecycle:
         (event,) = bench.events()
         assert isinstance(event, Released)
 
+    def test_many_sessions_look_after_their_peers_in_turns(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each once in the interval; those that are over by then are left out."""
+        monkeypatch.setattr(sessions, "CHECKED", 1)
+        ports = (bench.a, bench.b, bench.c)
+        bench.do(*(opened(port, gen, bench.alice) for gen, port in enumerate(ports, 1)))
+        bench.now += SILENCE + 1.0
+        assert bench.sessions.check(bench.now, 0.6) == pytest.approx(0.2)
+        assert bench.events() == [Silence(bench.c, 3)]
+        bench.do(Release(bench.b, 2))
+        bench.events()
+        for heard in ([], [Silence(bench.a, 1)]):
+            bench.sessions.check(bench.now, 0.6)
+            assert bench.events() == heard
+        assert bench.sessions.check(bench.now, 0.6) == pytest.approx(0.3)
+
     def test_a_long_silence_is_told_once(self, bench: Bench) -> None:
         """And again when the peer has spoken in between."""
         bench.bridged()

@@ -56,6 +56,13 @@ def test_values_follow_from_the_base_values() -> None:
     assert Timers(t1=0.1, least_d=1.0).d == 6.4
 
 
+@pytest.mark.parametrize(("when", "end"), [(7.0, 7.0), (7.001, 7.25), (7.2, 7.25), (7.25, 7.25)])
+def test_what_only_lingers_ends_together_with_others(when: float, end: float) -> None:
+    """Never early, and late by less than the step."""
+    assert Timers(together=0.25).end(when) == end
+    assert Timers().end(when) == when
+
+
 def take_all(heap: DeadlineHeap[Owner], now: float = inf) -> list[tuple[str, Input]]:
     """Take everything that is due."""
     found = []
