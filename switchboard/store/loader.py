@@ -30,6 +30,8 @@ POLL_SECONDS: Final = 1.0
 PAUSE_SECONDS: Final = 0.002
 BATCH_BYTES: Final = 512 * 1024
 RETRY_SECONDS: Final = 1.0
+CATCH_UP_SECONDS: Final = 1.0
+"""Whoever reads waits so long at most for what has just been journalled."""
 COMPLAINT_SECONDS: Final = 60.0
 
 _SET_POSITION: Final = (
@@ -84,6 +86,22 @@ class Loader:
         with self._loading:
             while self._step():
                 pass
+
+    def catch_up(self, seconds: float = CATCH_UP_SECONDS) -> None:
+        """Load what the journal holds now, for whoever reads next; no longer than that, and whatever the database says.
+
+        What a client has seen happen is then in the database when it asks for the record of it.
+        """
+        until = time.monotonic() + seconds
+        if not self._loading.acquire(timeout=seconds):
+            return
+        try:
+            while self._step() and time.monotonic() < until:
+                pass
+        except (SQLAlchemyError, OSError) as error:
+            self._complain(error)
+        finally:
+            self._loading.release()
 
     def close(self) -> None:
         """Stop the thread; what is not loaded yet stays in the journal."""

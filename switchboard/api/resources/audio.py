@@ -47,6 +47,7 @@ async def list_recordings(
     after = read_cursor(cursor, tuple[int, str])
 
     def read() -> Page[RecordingView]:
+        parts.store.loader.catch_up()
         found = RecordingRepository(parts.store.database).page(wanted, limit + 1, after)
         items = [recording_view(one.call_id, one.record, parts.recordings) for one in found[:limit]]
         last = found[limit - 1].record if len(found) > limit else None
@@ -110,6 +111,7 @@ async def list_messages(
     after = read_cursor(cursor, tuple[int, str])
 
     def read() -> Page[MessageView]:
+        parts.store.loader.catch_up()
         found = parts.store.voicemail.messages.page(boxes, state=message_state, after=after, limit=limit + 1)
         last = found[limit - 1].record if len(found) > limit else None
         following = None if last is None else write_cursor((last.left_us, last.id))
@@ -166,13 +168,19 @@ def boxes_of(parts: Parts, principal: Principal) -> Collection[str] | None:
 
 
 def _recording(parts: Parts, recording: str) -> Recording:
-    found = RecordingRepository(parts.store.database).get(recording)
+    recordings = RecordingRepository(parts.store.database)
+    found = recordings.get(recording)
+    if found is None:
+        parts.store.loader.catch_up()
+        found = recordings.get(recording)
     if found is None:
         raise ApiError("not-found", "There is no such recording.")
     return found
 
 
 def _message(parts: Parts, principal: Principal, message: str) -> Message:
+    # Left, heard or deleted by telephone a moment ago.
+    parts.store.loader.catch_up()
     found = [one for one in parts.store.voicemail.messages.find(message, 2) if one.record.id == message]
     if not found or found[0].state == "deleted":
         raise ApiError("not-found", "There is no such message.")
@@ -187,8 +195,6 @@ async def _mark(parts: Parts, principal: Principal, message: Message, state: Mes
     voicemail = parts.store.voicemail
     if parts.services.in_calls(lambda now: voicemail.mark(record.id, state, at_us, principal.name)):
         parts.light_lamp(record.box)
-        # Whoever reads next is to see it: the journal is brought into the database now.
-        await asyncio.to_thread(parts.store.loader.flush)
 
 
 def _keys(parts: Parts) -> Path:

@@ -129,7 +129,7 @@ async def list_callbacks(
     after = read_cursor(cursor, tuple[int, str])
 
     def read() -> Page[CallbackView]:
-        parts.store.loader.flush()
+        parts.store.loader.catch_up()
         requests = CallbackRepository(parts.store.database)
         found = requests.list_requests(group=group, only_open=not everything, after=after, limit=limit + 1)
         last = found[limit - 1].record if len(found) > limit else None
@@ -161,7 +161,6 @@ async def withdraw_callback(request: ApiRequest, parts: Wired, principal: Caller
 
     parts.services.in_calls(withdraw)
     await parts.note(request, principal, "callback.withdraw", callback)
-    await asyncio.to_thread(parts.store.loader.flush)
 
 
 def _view(parts: Parts, group: str, now: float) -> GroupView:
@@ -202,7 +201,7 @@ async def _callback(parts: Parts, callback: str) -> Request:
 
 def _kept_callback(parts: Parts, callback: str) -> Request | None:
     # One that has just come to its end is open in the database until the journal has been loaded.
-    parts.store.loader.flush()
+    parts.store.loader.catch_up()
     return CallbackRepository(parts.store.database).get(callback)
 
 

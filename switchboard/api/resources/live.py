@@ -14,6 +14,7 @@ from switchboard.api.resources.parts import Parts
 from switchboard.api.types import AgentView, CallView, GroupView, QueueEntryView, RingView, SnapshotView
 from switchboard.api.views import call_view, record_row, remark_view, ring_view
 from switchboard.calls.news import CallNews
+from switchboard.store.call_history import Contact
 
 T = TypeVar("T")
 
@@ -21,6 +22,8 @@ PIECE: Final = 25
 """Views made before the loop goes on with calls."""
 QUEUE_SHOWN: Final = 100
 HISTORY: Final = 10
+HISTORY_SECONDS: Final = 0.2
+"""So long a ringing call's event waits for the caller's call before."""
 
 
 class Live:
@@ -56,7 +59,7 @@ class Live:
         fingerprint = call.record.caller_fingerprint
         known = None
         if fingerprint:
-            known = await asyncio.to_thread(parts.store.history.contact, fingerprint, HISTORY)
+            known = await asyncio.to_thread(_last_calls, parts, fingerprint)
         history = [] if known is None else [record_row(record) for record in known.calls]
         remarks = [] if known is None else [remark_view(one) for of_call in known.remarks.values() for one in of_call]
         now_us = round(parts.services.utc() * 1e6)
@@ -90,6 +93,12 @@ class Live:
             entry_view(entry, place, parts.engine, record_of(parts, entry.id), now, x.utc_us, parts.region_of)
             for place, entry in enumerate(parts.engine.queue(group)[:QUEUE_SHOWN], 1)
         ]
+
+
+def _last_calls(parts: Parts, fingerprint: bytes) -> Contact:
+    # Who calls again at once hung up a moment ago.
+    parts.store.loader.catch_up(HISTORY_SECONDS)
+    return parts.store.history.contact(fingerprint, HISTORY)
 
 
 async def _pieces(names: Iterable[str], view: Callable[[str], T | None]) -> list[T]:

@@ -98,6 +98,7 @@ async def search_records(
     place = None if after is None else Place(*after)
 
     def read() -> Page[RecordRow]:
+        parts.store.loader.catch_up()
         found = parts.store.calls.search(wanted, limit + 1, place)
         items = [record_row(record) for record in found[:limit]]
         return Page(items=items, next=_behind(found[limit - 1]) if len(found) > limit else None)
@@ -206,6 +207,7 @@ async def get_contact(
     place = None if after is None else Place(*after)
 
     def read() -> ContactView:
+        parts.store.loader.catch_up()
         known = parts.store.history.contact(fingerprint, limit, place)
         rows = [record_row(record) for record in known.calls]
         remarks = [remark_view(remark) for of_call in known.remarks.values() for remark in of_call]
@@ -227,6 +229,7 @@ async def my_calls(parts: Wired, principal: Caller) -> list[LastCallView]:
     agent = _own(principal)
 
     def read() -> list[LastCallView]:
+        parts.store.loader.catch_up()
         return [last_call_view(call) for call in parts.store.history.last_calls(agent)]
 
     return await asyncio.to_thread(read)
@@ -236,7 +239,12 @@ async def my_calls(parts: Wired, principal: Caller) -> list[LastCallView]:
 async def hide_my_call(parts: Wired, principal: Caller, call: FromPath[str]) -> None:
     """Take a call out of one's last ten, so that the next one comes up; its record stays."""
     agent, at_us = _own(principal), round(parts.services.utc() * 1e6)
-    if not await asyncio.to_thread(parts.store.history.hide, agent, call, at_us):
+
+    def hide() -> bool:
+        parts.store.loader.catch_up()
+        return parts.store.history.hide(agent, call, at_us)
+
+    if not await asyncio.to_thread(hide):
         raise ApiError("not-found", "It is none of your last calls.")
 
 
@@ -248,6 +256,10 @@ def _own(principal: Principal) -> str:
 
 def _record(parts: Parts, principal: Principal, call: str) -> CallRecord:
     record = parts.store.calls.get(call)
+    if record is None:
+        # One that has just ended may be in the journal only.
+        parts.store.loader.catch_up()
+        record = parts.store.calls.get(call)
     if record is None:
         raise ApiError("not-found", "There is no such call; those that are up are under /calls.")
     if principal.role == "agent" and not _took_part(record, principal.agent):
@@ -284,6 +296,7 @@ async def _fingerprint(parts: Parts, principal: Principal, contact: str) -> byte
 async def _csv(parts: Parts, wanted: CallFilter) -> AsyncIterator[str]:
     yield _lines([COLUMNS])
     place: Place | None = None
+    await asyncio.to_thread(parts.store.loader.catch_up)
     while True:
         found = await asyncio.to_thread(parts.store.calls.search, wanted, EXPORT_PIECE, place)
         yield await asyncio.to_thread(_export, found)

@@ -30,7 +30,6 @@ def recording(switch: ApiSwitch) -> str:
     (switch.recordings / "2026" / "rec-1.wav").write_bytes(WAV)
     (switch.recordings / "2026" / "rec-1.json").write_text("{}")
     switch.store.journal.append(Kind.ENDED, record.id, encode_record(record))
-    switch.store.loader.flush()
     return "rec-1"
 
 
@@ -41,7 +40,6 @@ def leave(switch: ApiSwitch, number: int, box: str) -> str:
     )
     (switch.recordings / message.path).write_bytes(WAV)
     switch.store.voicemail.add(message)
-    switch.store.loader.flush()
     return message.id
 
 
@@ -140,7 +138,6 @@ def test_no_file_outside_of_the_directory_is_sent(switch: ApiSwitch, boss: Clien
     record = call_record(2)
     record.recordings = [RecordingRecord(id="rec-2", path="../store/switchboard.db", started_us=1)]
     switch.store.journal.append(Kind.ENDED, record.id, encode_record(record))
-    switch.store.loader.flush()
     boss("GET", "/recordings/rec-2/audio", 404)
 
 

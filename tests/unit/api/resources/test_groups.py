@@ -109,7 +109,6 @@ def request_of(switch: ApiSwitch, number: int, group: str = "sales") -> str:
         number_sealed=vault.seal(real), number_fingerprint=vault.fingerprint(real),
     )  # fmt: skip
     assert switch.store.callbacks.add(record) == "new"
-    switch.store.loader.flush()
     return record.id
 
 
