@@ -55,13 +55,21 @@ class AccessTokens:
         # By session or user: tokens up to this one are void; forgotten when the last of them has expired.
         self._withdrawn: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
-    def issue(self, principal: Principal) -> str:
-        """A token for a principal."""
-        now = self._clock()
+    def reserve(self) -> int:
+        """The number of a token to be issued: what is withdrawn from now on withdraws it too.
+
+        It is taken before the account is read, which may be changed meanwhile.
+        """
         self._issued += 1
+        return self._issued
+
+    def issue(self, principal: Principal, serial: int | None = None) -> str:
+        """A token for a principal, of a number that was reserved."""
+        now = self._clock()
+        serial = self.reserve() if serial is None else serial
         claims: dict[str, object] = {
             "iss": _ISSUER, "sub": principal.id, "name": principal.name, "role": principal.role, "iat": now,
-            "exp": now + self.lifetime, "agent": principal.agent, "sid": principal.session, "n": self._issued,
+            "exp": now + self.lifetime, "agent": principal.agent, "sid": principal.session, "n": serial,
             "mc": principal.must_change,
         }  # fmt: skip
         return jwt.encode(claims, self._key, algorithm=_ALGORITHM)

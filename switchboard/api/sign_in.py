@@ -74,6 +74,7 @@ class SignIn:
         began = self._services.clock()
         wanted = _folded(name)
         self._refuse_while_locked(wanted, address)
+        serial = self._services.tokens.reserve()
         user = await asyncio.to_thread(self._services.users.by_name, name)
         right = await self._verify(user.password_hash if user else None, password)
         if user is None or not right:
@@ -88,18 +89,17 @@ class SignIn:
             step = self._step(user, code)
             if not step:
                 await self._refuse(wanted, user, address, "auth.login", "wrong code", began)
-        taken = await asyncio.to_thread(
-            self._services.users.note_success, user.id, now_us=self._utc_us(), totp_step=step
-        )
-        if not taken:  # the code has served already
-            await self._refuse(wanted, user, address, "auth.login", "code used again", began)
+        note = self._services.users.note_success
+        taken = await asyncio.to_thread(note, user.id, now_us=self._utc_us(), totp_step=step, version=user.version)
+        if not taken:  # the code has served already, or the password does no more
+            await self._refuse(wanted, user, address, "auth.login", "code used again, or account changed", began)
         self.lockout.succeeded(wanted)
         if needs_rehash(user.password_hash):
             newer = await self._hash(password)
             await asyncio.to_thread(self._services.users.rehash, user.id, user.password_hash, newer)
         await self._note(user, address, "auth.login")
         await self._housekeeping.when_due()
-        return await self._grant(user)
+        return await self._grant(user, serial)
 
     async def refresh(self, token: str, address: str) -> Granted:
         """Go on with a session; a refresh token serves once, and one met again ends the session."""
@@ -108,6 +108,7 @@ class SignIn:
         following = secrets.token_urlsafe(32)
         expires_us = now_us + int(limits.refresh_lifetime * 1e6)
         rotate = self._services.refresh_tokens.rotate
+        serial = self._services.tokens.reserve()
         rotation = await asyncio.to_thread(rotate, token, following, now_us=now_us, expires_us=expires_us)
         user = await asyncio.to_thread(self._services.users.get, rotation.user_id) if rotation.user_id else None
         if rotation.verdict == "reused" and user is not None:
@@ -119,7 +120,7 @@ class SignIn:
             await asyncio.to_thread(self._services.refresh_tokens.revoke_family, rotation.family)
             raise ApiError("token-expired", "The session has ended; sign in again.")
         await self._housekeeping.when_due()
-        return self._access(user, rotation.family, following)
+        return self._access(user, rotation.family, following, serial)
 
     async def logout(self, principal: Principal, address: str) -> None:
         """End a session, with all its tokens."""
@@ -211,20 +212,26 @@ class SignIn:
         if changed is None:
             raise ApiError("token-expired", "The account is no more.")
         self._services.tokens.withdraw(user.id)
+        serial = self._services.tokens.reserve()
         await self._note(changed, address, action)
-        return await self._grant(changed)
+        return await self._grant(changed, serial)
 
-    async def _grant(self, user: UserRow) -> Granted:
+    async def _grant(self, user: UserRow, serial: int) -> Granted:
+        """A new session of the account as it was read; `serial` was reserved before, lest a change be overlooked."""
         refresh = secrets.token_urlsafe(32)
         now_us = self._utc_us()
         expires_us = now_us + int(self._services.limits.refresh_lifetime * 1e6)
         issue = self._services.refresh_tokens.issue
-        family = await asyncio.to_thread(issue, user.id, refresh, now_us=now_us, expires_us=expires_us)
-        return self._access(user, family, refresh)
+        family = await asyncio.to_thread(
+            issue, user.id, refresh, now_us=now_us, expires_us=expires_us, version=user.version
+        )
+        if not family:
+            raise ApiError("token-expired", "The account was changed meanwhile; sign in again.")
+        return self._access(user, family, refresh, serial)
 
-    def _access(self, user: UserRow, family: str, refresh: str) -> Granted:
+    def _access(self, user: UserRow, family: str, refresh: str, serial: int) -> Granted:
         principal = Principal(user.id, user.name, user.role, user.agent, family, user.must_change)
-        token = self._services.tokens.issue(principal)
+        token = self._services.tokens.issue(principal, serial)
         return Granted(principal, token, self._services.tokens.lifetime, refresh)
 
     def _step(self, user: UserRow, code: str) -> int:

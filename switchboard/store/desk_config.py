@@ -21,6 +21,8 @@ Kind = Literal["agent", "group"]
 _Value = TypeVar("_Value", bound=Agent | Group)
 
 MAX_OBJECTS: Final = 100_000
+ABSENT: Final = -1
+"""The version to expect of what must not be stored, or was removed."""
 
 _SET: Final = (
     "INSERT INTO desk_objects (kind, name, version, body, changed_us, changed_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
@@ -76,7 +78,8 @@ class DeskObjects(Generic[_Value]):
         return None if row is None else self._stored(name, row.version, row.body, row.changed_us, row.changed_by)
 
     def put(self, name: str, value: _Value, *, by: str, at_us: int, expected: int | None = None) -> int:
-        """Store one; its new version. With `expected` only while it is at that version (0: not stored): VersionError.
+        """Store one; its new version. With `expected` only while it is at that version (0: not stored), or is not there
+        (ABSENT): VersionError.
 
         Raises ValueError when there are too many.
         """
@@ -105,18 +108,20 @@ class DeskObjects(Generic[_Value]):
 
     def _set(self, name: str, body: str | None, by: str, at_us: int, expected: int | None) -> int:
         with self._database.writing() as connection:
-            current = self._version(connection, name)
-            if expected is not None and expected != current:
+            current, there = self._version(connection, name)
+            if there if expected == ABSENT else expected not in (None, current):
                 raise VersionError(current)
             if not current and self._count(connection) >= MAX_OBJECTS:
                 raise ValueError(f"there are {MAX_OBJECTS} of them already")
             connection.exec_driver_sql(_SET, (self._kind, name, current + 1, body, at_us, by))
         return current + 1
 
-    def _version(self, connection: Connection, name: str) -> int:
+    def _version(self, connection: Connection, name: str) -> tuple[int, bool]:
+        """The version, 0 when it was never stored, and whether it is there."""
         columns = desk_objects.c
-        query = select(columns.version).where(columns.kind == self._kind, columns.name == name)
-        return connection.scalar(query) or 0
+        query = select(columns.version, columns.body).where(columns.kind == self._kind, columns.name == name)
+        row = connection.execute(query).first()
+        return (0, False) if row is None else (row.version, row.body is not None)
 
     def _count(self, connection: Connection) -> int:
         (count,) = connection.exec_driver_sql("SELECT count(*) FROM desk_objects WHERE kind = ?", (self._kind,)).one()

@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, insert, select, update
 from routing.masks.secret import Vault
 from switchboard.store.database import Database
 from switchboard.store.records import new_id
-from switchboard.store.schema import refresh_tokens
+from switchboard.store.schema import refresh_tokens, users
 
 FAMILIES: Final = 20
 """Sign-ins of one account that may be alive at a time; the oldest one gives way."""
@@ -40,11 +40,18 @@ class RefreshTokenRepository:
         self._database = database
         self._vault = vault
 
-    def issue(self, user_id: str, token: str, *, now_us: int, expires_us: int) -> str:
-        """Keep the first token of a sign-in; returns its family. Raises IntegrityError for an unknown account."""
+    def issue(self, user_id: str, token: str, *, now_us: int, expires_us: int, version: int | None = None) -> str:
+        """Keep the first token of a sign-in; returns its family. Raises IntegrityError for an unknown account.
+
+        With `version` only while the account is at that version; else "" and nothing is kept.
+        """
         family = new_id()
         columns = refresh_tokens.c
         with self._database.writing() as connection:
+            if version is not None:
+                at = connection.scalar(select(users.c.version).where(users.c.id == user_id))
+                if at != version:
+                    return ""
             connection.execute(insert(refresh_tokens), [self._row(token, family, user_id, now_us, now_us, expires_us)])
             begun = func.max(columns.begun_us)
             newest = (

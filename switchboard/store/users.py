@@ -235,9 +235,14 @@ class UserRepository:
             connection.execute(full.values(failed=0, locked_until_us=now_us + lock_us))
             return _get(connection, user_id)
 
-    def note_success(self, user_id: str, *, now_us: int, totp_step: int = 0) -> bool:
-        """Somebody has signed in; False when the code of this time step was taken already, or the account is gone."""
+    def note_success(self, user_id: str, *, now_us: int, totp_step: int = 0, version: int | None = None) -> bool:
+        """Somebody has signed in; False when the code of this time step was taken already, or the account is gone.
+
+        With `version` also when the account was changed since that version.
+        """
         statement = update(users).where(users.c.id == user_id)
+        if version is not None:
+            statement = statement.where(users.c.version == version)
         values: dict[str, object] = {"failed": 0, "locked_until_us": 0, "signed_in_us": now_us}
         if totp_step:
             statement = statement.where(users.c.totp_step < totp_step)

@@ -19,7 +19,7 @@ from switchboard.api.problems import ApiError
 from switchboard.api.resources.parts import Parts, Wired
 from switchboard.api.types import AgentSettings, AgentView, Page, SkillView
 from switchboard.api.versions import IfMatch, IfNoneMatch, etag, expected_version
-from switchboard.store.desk_config import VersionError
+from switchboard.store.desk_config import ABSENT, VersionError
 
 
 @get("/agents", sync_to_thread=False, tags=["agents"])
@@ -122,8 +122,10 @@ async def put_agent_settings(
     ))  # fmt: skip
     if faults:
         raise ApiError("invalid", "The agent cannot be set up so.", errors=faults)
-    await stored(parts.store.desk.agents.put, agent, data, by=principal.name, at_us=_now_us(parts), expected=version)
-    parts.services.in_calls(lambda now: parts.desk.set_agent(data, now))
+    await change_desk(
+        parts, principal, version, parts.store.desk.agents.put, agent, data,
+        then=lambda now: parts.desk.set_agent(data, now),
+    )  # fmt: skip
     await parts.note(request, principal, "agent.settings", agent)
     return await _answer(parts, agent)
 
@@ -136,8 +138,10 @@ async def delete_agent(
     version = expected_version(if_match)
     if agent not in parts.desk.agents:
         raise ApiError("not-found", "There is no such agent.")
-    await stored(parts.store.desk.agents.remove, agent, by=principal.name, at_us=_now_us(parts), expected=version)
-    parts.services.in_calls(lambda now: parts.desk.remove_agent(agent, now))
+    await change_desk(
+        parts, principal, version, parts.store.desk.agents.remove, agent,
+        then=lambda now: parts.desk.remove_agent(agent, now),
+    )  # fmt: skip
     await parts.note(request, principal, "agent.remove", agent)
 
 
@@ -147,14 +151,24 @@ def list_skills(parts: Wired) -> list[SkillView]:
     return parts.services.in_calls(lambda now: skill_views(parts.engine.agents.values()))
 
 
-async def stored(work: Callable[..., int], *values: object, expected: int | None, by: str, at_us: int) -> None:
-    """Store a change of agents or groups in a thread; one that is configured only counts as version 0."""
-    try:
-        await asyncio.to_thread(lambda: work(*values, by=by, at_us=at_us, expected=expected))
-    except VersionError:
-        raise ApiError("precondition-failed", "It was changed meanwhile; read it again.") from None
-    except ValueError as error:
-        raise ApiError("invalid", f"{error}.") from None
+async def change_desk(
+    parts: Parts, principal: Principal, version: int | None, work: Callable[..., int], *values: object,
+    then: Callable[[float], None],
+) -> None:  # fmt: skip
+    """Store a change of agents or groups in a thread, then have the desk follow it, one change after the other.
+
+    `version` is the one it is meant for, None for something new; one that is configured only counts as version 0.
+    """
+    expected = ABSENT if version is None else version
+    at_us = round(parts.services.utc() * 1e6)
+    async with parts.changing:
+        try:
+            await asyncio.to_thread(lambda: work(*values, by=principal.name, at_us=at_us, expected=expected))
+        except VersionError:
+            raise ApiError("precondition-failed", "It was changed meanwhile; read it again.") from None
+        except ValueError as error:
+            raise ApiError("invalid", f"{error}.") from None
+        parts.services.in_calls(then)
 
 
 def _view(parts: Parts, principal: Principal, agent: str) -> AgentView:
@@ -184,17 +198,14 @@ async def _act(
 
 
 async def _answer(parts: Parts, agent: str) -> Response[AgentSettings]:
-    value = parts.desk.agents.get(agent)
+    known = await asyncio.to_thread(parts.store.desk.agents.get, agent)
+    # What is stored comes with its version: the desk may be about to follow.
+    value = parts.desk.agents.get(agent) if known is None else known.value
     if value is None:
         raise ApiError("not-found", "There is no such agent.")
-    known = await asyncio.to_thread(parts.store.desk.agents.get, agent)
     version = 0 if known is None else known.version
-    origin: Final = "configuration" if known is None or known.value is None else "stored"
+    origin: Final = "configuration" if known is None else "stored"
     return Response(AgentSettings(agent=value, version=version, origin=origin), headers=etag(version))
-
-
-def _now_us(parts: Parts) -> int:
-    return round(parts.services.utc() * 1e6)
 
 
 desk: Final = Router(

@@ -15,7 +15,7 @@ from switchboard.api.desk_checks import group_faults
 from switchboard.api.desk_views import entry_view, group_view
 from switchboard.api.principal import ApiRequest, Caller, Principal
 from switchboard.api.problems import ApiError
-from switchboard.api.resources.desk import stored
+from switchboard.api.resources.desk import change_desk
 from switchboard.api.resources.parts import Parts, Wired
 from switchboard.api.types import CallbackView, GroupSettings, GroupView, Page, QueueEntryView
 from switchboard.api.versions import IfMatch, IfNoneMatch, etag, expected_version
@@ -91,9 +91,10 @@ async def put_group_settings(
     faults = list(group_faults(data, groups=parts.desk.groups.keys(), flows=flows))
     if faults:
         raise ApiError("invalid", "The group cannot be set up so.", errors=faults)
-    at_us = round(parts.services.utc() * 1e6)
-    await stored(parts.store.desk.groups.put, group, data, by=principal.name, at_us=at_us, expected=version)
-    parts.services.in_calls(lambda now: parts.desk.set_group(data, now))
+    await change_desk(
+        parts, principal, version, parts.store.desk.groups.put, group, data,
+        then=lambda now: parts.desk.set_group(data, now),
+    )  # fmt: skip
     await parts.note(request, principal, "group.settings", group)
     return await _answer(parts, group)
 
@@ -106,9 +107,10 @@ async def delete_group(
     version = expected_version(if_match)
     if group not in parts.desk.groups:
         raise ApiError("not-found", "No group is called that.")
-    at_us = round(parts.services.utc() * 1e6)
-    await stored(parts.store.desk.groups.remove, group, by=principal.name, at_us=at_us, expected=version)
-    parts.services.in_calls(lambda now: parts.desk.remove_group(group, now))
+    await change_desk(
+        parts, principal, version, parts.store.desk.groups.remove, group,
+        then=lambda now: parts.desk.remove_group(group, now),
+    )  # fmt: skip
     await parts.note(request, principal, "group.remove", group)
 
 
@@ -206,12 +208,13 @@ def _kept_callback(parts: Parts, callback: str) -> Request | None:
 
 
 async def _answer(parts: Parts, group: str) -> Response[GroupSettings]:
-    value = parts.desk.groups.get(group)
+    known = await asyncio.to_thread(parts.store.desk.groups.get, group)
+    # What is stored comes with its version: the desk may be about to follow.
+    value = parts.desk.groups.get(group) if known is None else known.value
     if value is None:
         raise ApiError("not-found", "No group is called that.")
-    known = await asyncio.to_thread(parts.store.desk.groups.get, group)
     version = 0 if known is None else known.version
-    origin: Final = "configuration" if known is None or known.value is None else "stored"
+    origin: Final = "configuration" if known is None else "stored"
     return Response(GroupSettings(group=value, version=version, origin=origin), headers=etag(version))
 
 

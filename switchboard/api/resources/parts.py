@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -88,6 +89,8 @@ class Parts:
     """The latest SIP messages; None when none are kept."""
     once: Once = field(default_factory=lambda: Once(time.monotonic))
     trail: AuditTrail
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while agents or groups are changed: the desk follows in the order in which changes are stored."""
 
     async def note(
         self, request: ApiRequest, principal: Principal, action: str, subject: str = "", outcome: str = "ok",

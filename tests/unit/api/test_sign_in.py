@@ -14,7 +14,7 @@ from litestar.testing import TestClient
 from switchboard import passwords
 from switchboard.api.services import Services
 from switchboard.api.sign_in import SignIn
-from switchboard.store.users import UserRow
+from switchboard.store.users import Changes, UserRow
 from tests.unit.api.conftest import BEGIN, FakeClock
 
 Client = TestClient[Litestar]
@@ -206,6 +206,44 @@ def test_codes_cannot_be_guessed_for_long(client: Client, services: Services, cl
     right = {pyotp.TOTP(secret).at(clock.now + shift) for shift in (-30, 0, 30)}
     codes = [code for code in (f"{number:06}" for number in range(20)) if code not in right]
     assert [login(client, code=code).status_code for code in codes[:6]] == [401] * 5 + [429]
+
+
+@pytest.mark.parametrize("change", [{"password_hash": "other"}, {"role": "supervisor"}, {"locked": True}])
+def test_an_account_changed_during_the_sign_in_gives_no_session(
+    client: Client, services: Services, sign_in: SignIn, user: UserRow, monkeypatch: pytest.MonkeyPatch, change: Changes
+) -> None:
+    """Its password was right when it was looked at, and the new one, the lock or the role came in between."""
+    verify = sign_in._verify
+
+    async def slow(stored: str | None, password: str) -> bool:
+        right = await verify(stored, password)
+        services.users.update(user.id, now_us=1, **change)
+        return right
+
+    monkeypatch.setattr(sign_in, "_verify", slow)
+    assert kind(login(client)) == (401, "wrong-credentials")
+
+
+def test_an_account_changed_while_its_session_goes_on_gets_no_more_of_the_old(
+    client: Client, services: Services, user: UserRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The token that was on its way then is void: it tells the role of before."""
+    refresh = login(client).json()["refresh_token"]
+    get = services.users.get
+
+    def slow(user_id: str) -> UserRow | None:
+        found = get(user_id)
+        services.users.update(user.id, now_us=1, role="supervisor")
+        services.tokens.withdraw(user.id)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services.users, "get", slow)
+        late = client.post("/api/v1/auth/refresh", json={"refresh_token": refresh}).json()
+    assert kind(me(client, late["access_token"])) == (401, "token-expired")
+    answer = client.post("/api/v1/auth/refresh", json={"refresh_token": late["refresh_token"]})
+    assert kind(answer) == (401, "token-expired")
+    assert services.refresh_tokens.issue(user.id, "t", now_us=0, expires_us=1, version=1) == ""
 
 
 def test_too_many_hashes_at_once_are_refused(client: Client, sign_in: SignIn, user: UserRow) -> None:

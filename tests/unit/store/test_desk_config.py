@@ -7,7 +7,7 @@ import pytest
 from routing.acd.model import Agent, Announcements, Group, Overflow
 from switchboard.store import desk_config as module
 from switchboard.store.database import Database
-from switchboard.store.desk_config import DeskConfig, VersionError
+from switchboard.store.desk_config import ABSENT, DeskConfig, VersionError
 
 NOW = 1_760_000_000_000_000
 ALICE = Agent(id="alice", phone="aor:alice", groups={"support": 1}, skills={"en": 5}, wrap_up=5.0)
@@ -47,6 +47,15 @@ def test_a_change_needs_the_version_it_saw(desk: DeskConfig) -> None:
     with pytest.raises(VersionError):
         desk.agents.remove("alice", by="c", at_us=NOW, expected=1)
     assert desk.agents.get("alice") == (ALICE, 2, NOW, "b")
+
+
+def test_something_new_is_made_once(desk: DeskConfig) -> None:
+    """Of two who make it at the same time one is told; a removed one can be made anew."""
+    assert desk.groups.put("new", Group(name="new"), by="x", at_us=1, expected=ABSENT) == 1
+    with pytest.raises(VersionError):
+        desk.groups.put("new", Group(name="new"), by="y", at_us=1, expected=ABSENT)
+    desk.groups.remove("new", by="x", at_us=2)
+    assert desk.groups.put("new", Group(name="new"), by="y", at_us=3, expected=ABSENT) == 3
 
 
 def test_versions_outlive_a_removal(desk: DeskConfig) -> None:

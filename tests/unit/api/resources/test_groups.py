@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from routing.acd.model import Group
 from routing.masks.secret import RealNumber
 from switchboard.store.records import CallbackRecord
 from tests.support.api_switch import CALLER, ApiSwitch, Client
@@ -67,6 +72,33 @@ def test_a_group_is_changed_while_callers_wait(switch: ApiSwitch, admin: Client)
     assert (done["version"], done["group"]["strategy"]) == (1, "ring_all")
     assert [one["id"] for one in admin("GET", "/groups/sales/queue")["items"]] == [call]
     admin("PUT", "/groups/sales/settings", 412, json=group, headers={"If-Match": '"0"'})
+
+
+def test_of_two_who_make_the_same_group_one_is_told(switch: ApiSwitch, http: TestClient[Litestar]) -> None:
+    """At the same moment; the queue works by what is stored."""
+    headers = {**switch.headers("admin"), "If-None-Match": "*"}
+
+    def make(name: str, weight: int) -> int:
+        body = {"name": name, "weight": weight}
+        return http.put(f"/api/v1/groups/{name}/settings", json=body, headers=headers).status_code
+
+    with ThreadPoolExecutor(2) as threads:
+        for number in range(5):
+            name = f"new-{number}"
+            assert sorted(threads.map(make, (name, name), (1, 2))) == [200, 412]
+            stored = switch.store.desk.groups.get(name)
+            assert stored is not None
+            assert switch.desk.groups[name] == stored.value
+
+
+def test_settings_are_read_with_their_version(switch: ApiSwitch, admin: Client) -> None:
+    """What is stored and does not count yet comes with its own version, not with that of before."""
+    admin("PUT", "/groups/new/settings", json={"name": "new"}, headers={"If-None-Match": "*"})
+    switch.store.desk.groups.put("new", Group(name="new", weight=7), by="another", at_us=1, expected=1)
+    told = admin("GET", "/groups/new/settings")
+    assert (told["version"], told["group"]["weight"]) == (2, 7)
+    switch.store.desk.groups.remove("new", by="another", at_us=2, expected=2)
+    admin("GET", "/groups/new/settings", 404)
 
 
 @pytest.mark.parametrize(
