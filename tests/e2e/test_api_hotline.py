@@ -30,6 +30,8 @@ CALLER = "13912345678"
 MASKED = "139****5678"
 PASSWORD = "correct horse 7 battery"
 CUSTOMER, LIN, ZHAO = 440, 880, 620
+PATIENCE = 20.0
+"""Seconds for what happens at once, on a machine that does other things too."""
 DOMAIN = "switchboard.local"
 PEOPLE: tuple[tuple[str, Role, str], ...] = (
     ("lin", "agent", "lin"),
@@ -113,7 +115,7 @@ class Listener:
         async for event in self._stream:
             self.events.append(event)
 
-    async def until(self, kind: str, within: float = 5.0, **data: Any) -> EventView:
+    async def until(self, kind: str, within: float = PATIENCE, **data: Any) -> EventView:
         """The first event of a kind with these data."""
         try:
             async with asyncio.timeout(within):
@@ -138,14 +140,14 @@ async def working(client: Client, agent: str) -> None:
     await state_of(client, agent, "idle")
 
 
-async def state_of(client: Client, agent: str, state: str, within: float = 5.0) -> None:
+async def state_of(client: Client, agent: str, state: str, within: float = PATIENCE) -> None:
     """Wait until an agent is in a state."""
     async with asyncio.timeout(within):
         while (await client.agents.get(agent)).state != state:
             await asyncio.sleep(0.05)
 
 
-async def record_of(client: Client, call: str, within: float = 8.0) -> RecordView:
+async def record_of(client: Client, call: str, within: float = PATIENCE) -> RecordView:
     """The record of a call, as soon as it is stored."""
     async with asyncio.timeout(within):
         while call not in {row.id for row in (await client.records.search(limit=5)).items}:
@@ -163,7 +165,7 @@ async def taken(phone: Phone, tone: int) -> Call:
 
 async def music(call: Call) -> None:
     """The customer hears something, and it is nobody's tone."""
-    async with asyncio.timeout(6):
+    async with asyncio.timeout(PATIENCE):
         while True:
             call.rtp.received.clear()
             await asyncio.sleep(0.6)
@@ -274,7 +276,7 @@ async def test_who_waits_is_shown_and_may_hang_up(site: Site) -> None:
         assert (entry.position, entry.caller, entry.kind) == (1, MASKED, "call")
         assert (await chief.groups.get("sales")).waiting == 1
         await call.hang_up()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while (after := await chief.groups.get("sales")).waiting:
                 await asyncio.sleep(0.05)
         assert after.abandoned == before.abandoned + 1
