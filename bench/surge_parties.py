@@ -24,8 +24,8 @@ class Surge:
     within: float = 60.0
     """Seconds in which they come."""
     agents: int = 50
-    listening: int = 1000
-    """How many hear by RTP."""
+    listening: int = 1050
+    """How many hear by RTP: the first who come, some of whom are answered at once."""
     pressing: int = 1000
     """How many want to be called back."""
     talk: tuple[float, float] = (1.0, 2.0)

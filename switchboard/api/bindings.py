@@ -20,6 +20,7 @@ from switchboard.api.bodies import MaskBody, PoolBody, UnbindBody
 from switchboard.api.types import CityView, ExtensionPoolView, MaskDone, MaskView, PoolNumberView, PoolsView, PoolView
 from switchboard.api.views import moment
 from switchboard.store.database import Database
+from switchboard.store.desk_config import DeskConfig
 from switchboard.store.mask_editor import MaskEditor
 from switchboard.store.mask_fields import FieldReader, duration
 from switchboard.store.mask_file import MaskFileError, decode, read_masks
@@ -137,7 +138,7 @@ class Bindings:
             self._vault,
             trunks=[trunk.name for trunk in config.trunks if takes_calls(trunk)],
             accounts=[account.user for account in config.accounts],
-            groups=[group.name for group in config.groups],
+            groups=DeskConfig(self._database).groups.names(group.name for group in config.groups),
             checks={number: check for number, (_, _, check, _) in ranges.items()},
             now_us=utc_us(),
         )

@@ -313,8 +313,10 @@ def _note_called(x: Exchange, call: Call, route: Route, dialled: str) -> None:
 
 
 def _queue(x: Exchange, call: Call, group: str, now: float) -> None:
-    """Answer, and let the caller wait for somebody of the group."""
-    if not answer_caller(x, call, now):
+    """Answer, and let the caller wait for somebody of the group; nobody is answered for one that was removed."""
+    if x.desk.group(group) is None:
+        nobody(x, call, "failed", UNREGISTERED, "switch", now)
+    elif not answer_caller(x, call, now):
         end_call(x, call, unheard(x, call), "switch", now)
     elif enqueue(x, call, group, now) is not None:
         nobody(x, call, "failed", UNREGISTERED, "switch", now)

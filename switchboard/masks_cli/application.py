@@ -16,6 +16,7 @@ from routing.masks.binding import extension_id
 from routing.numbers import canonical_number, fold_digits
 from switchboard.command_line import CONTROL_SECONDS, NO_ANSWER, Opened
 from switchboard.ops.control_client import NotRunning, Refused, ask
+from switchboard.store.desk_config import DeskConfig
 from switchboard.store.mask_fields import FieldReader
 from switchboard.store.mask_pools import MaskPools
 from switchboard.store.masks import MOST_IDS
@@ -76,7 +77,7 @@ def field_reader(store: Opened) -> FieldReader:
         store.vault,
         trunks=[trunk.name for trunk in config.trunks if takes_calls(trunk)],
         accounts=[account.user for account in config.accounts],
-        groups=[group.name for group in config.groups],
+        groups=DeskConfig(store.database).groups.names(group.name for group in config.groups),
         checks={number: check for number, (_, _, check, _) in ranges.items()},
         now_us=utc_us(),
     )

@@ -6,7 +6,7 @@ stays as a tombstone, since the configuration may still name it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -95,6 +95,14 @@ class DeskObjects(Generic[_Value]):
         with self._database.writing() as connection:
             statement = "DELETE FROM desk_objects WHERE kind = ? AND name = ?"
             return connection.exec_driver_sql(statement, (self._kind, name)).rowcount > 0
+
+    def names(self, configured: Iterable[str]) -> list[str]:
+        """The names of what counts, in no particular order."""
+        columns = desk_objects.c
+        query = select(columns.name, columns.body.is_(None)).where(columns.kind == self._kind)
+        with self._database.reading() as connection:
+            stored = {row[0]: not row[1] for row in connection.execute(query)}
+        return [*(name for name in configured if name not in stored), *(name for name in stored if stored[name])]
 
     def overlay(self, configured: Mapping[str, _Value]) -> dict[str, _Value]:
         """What counts: the configured ones, with the stored ones in their place and without the removed ones."""

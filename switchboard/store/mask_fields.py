@@ -132,7 +132,7 @@ class FieldReader:
         if (b is not None and kind != "axb") or (n is not None and kind != "axn"):
             raise TargetError("b belongs to axb and to no other kind, n to axn")
         if text["group"] and text["group"] not in self._groups:
-            raise TargetError("group: no group of that name in the configuration")
+            raise TargetError("group: no group of that name")
         _bounded("label", label)
         return LineRow(
             text["id"] or _line_id(kind, number, target, a, other, text["group"]),

@@ -124,6 +124,7 @@ class Listener:
                         known = event.data if isinstance(event.data, dict) else {}
                         if event.type == kind and all(known.get(name) == value for name, value in data.items()):
                             return event
+                    assert not self._task.done(), f"the stream has ended: {self._task}"
                     await asyncio.sleep(0.02)
         except TimeoutError:
             raise AssertionError(f"no {kind} {data} among {[event.type for event in self.events]}") from None
@@ -185,12 +186,12 @@ async def test_a_call_from_ring_to_record(site: Site) -> None:
         assert isinstance(snapshot.data, dict)
         assert {one["id"]: one["state"] for one in snapshot.data["agents"]}["lin"] == "idle"
         call = await carrier.dial(QUEUE)
+        await call.answered()
         ring = await listener.until("call.ringing", agent="lin")
         assert isinstance(ring.data, dict)
         told = ring.data["ring"]
         assert (told["caller"], told["group"], told["history"]) == (MASKED, "sales", [])
         assert told["region"]["province"] == "江苏"
-        await call.answered()
         call.rtp.play(CUSTOMER)
         far = await taken(lin_phone, LIN)
         await call.hears(LIN)

@@ -39,6 +39,17 @@ def playing(stage: QueueStage) -> list[tuple[str, ...]]:
     return [prompts for _, prompts, _ in stage.world.plane.playing.values()]
 
 
+def test_nobody_is_answered_for_a_group_that_was_removed() -> None:
+    """The number still leads there; 480 instead of an answer and a BYE, which callers would pay for."""
+    stage = QueueStage("anna")
+    stage.world.desk.remove_group("shop", stage.world.now)
+    caller = stage.caller()
+    assert caller.statuses == [480]
+    stage.ends_clean()
+    (record,) = stage.world.journal.records
+    assert (record.cause, record.sip_status, record.answered_us) == ("unregistered", 480, None)
+
+
 def test_a_number_with_a_group_is_answered_at_once_and_rings_an_agent() -> None:
     """The caller hears music until the agent answers; after the talk the agent is free again."""
     stage = QueueStage("anna", group=rules(announcements=MUSIC))

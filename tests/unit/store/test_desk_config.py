@@ -58,6 +58,14 @@ def test_something_new_is_made_once(desk: DeskConfig) -> None:
     assert desk.groups.put("new", Group(name="new"), by="y", at_us=3, expected=ABSENT) == 3
 
 
+def test_the_names_of_what_counts(desk: DeskConfig) -> None:
+    """Configured, stored, or both; removed ones not."""
+    desk.groups.put("new", Group(name="new"), by="x", at_us=1)
+    desk.groups.put("changed", Group(name="changed"), by="x", at_us=1)
+    desk.groups.remove("gone", by="x", at_us=1)
+    assert sorted(desk.groups.names(["plain", "changed", "gone"])) == ["changed", "new", "plain"]
+
+
 def test_versions_outlive_a_removal(desk: DeskConfig) -> None:
     """An ETag of before never fits what came later under the same name."""
     desk.agents.put("alice", ALICE, by="a", at_us=NOW)

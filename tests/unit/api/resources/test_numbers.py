@@ -112,3 +112,13 @@ def test_a_pool_gives_numbers_out(switch: ApiSwitch, admin: Client, boss: Client
 def test_a_service_number_is_in_no_pool(admin: Client) -> None:
     """A 400 number cannot be shown to anybody."""
     admin("POST", "/pools/rent/numbers", 422, json={"numbers": ["4008001234"]})
+
+
+def test_a_group_made_by_the_api_may_answer_an_x_number(admin: Client) -> None:
+    """One of the configuration too, until it is removed."""
+    body = {"kind": "axg", "number": "01088880001", "a": "13900001111", "group": "new"}
+    assert "no group" in admin("POST", "/masks", 422, json=body)["detail"]
+    version = admin("PUT", "/groups/new/settings", json={"name": "new"}, headers={"If-None-Match": "*"})["version"]
+    assert admin("POST", "/masks", json=body)["added"] == 1
+    admin("DELETE", "/groups/new/settings", 204, headers={"If-Match": f'"{version}"'})
+    admin("POST", "/masks", 422, json={**body, "number": "01088880002"})
