@@ -65,6 +65,14 @@ class Mark(_Message, tag=3):
     why: str
 
 
+class KeysForUs(_Message, tag=5):
+    """From `at` on keys that the left side presses are for the switch, or no more: their tones are left out."""
+
+    key: int
+    at: float
+    on: bool
+
+
 class End(_Message, tag=4):
     """The last sample is that of `at`; one before the origin: the file is not wanted."""
 
@@ -72,7 +80,7 @@ class End(_Message, tag=4):
     at: float
 
 
-ToRecorder: TypeAlias = Begin | Audio | Mark | End
+ToRecorder: TypeAlias = Begin | Audio | Mark | KeysForUs | End
 
 
 # --- recorder -> worker ---

@@ -15,7 +15,8 @@ from media.codecs import CODED, KNOWN
 from media.g711 import decode
 from media.recorder.coded import CodedTrack
 from media.recorder.files import Files
-from media.recorder.protocol import Audio, Begin, Done, End, Mark
+from media.recorder.key_tones import KeyTones
+from media.recorder.protocol import LEFT, Audio, Begin, Done, End, KeysForUs, Mark
 from media.recorder.sidecar import sidecar_of, write_sidecar
 from media.recorder.track import RATE, Gap, Track
 
@@ -51,6 +52,8 @@ class Recording:
         self.discarded = False
         self._begin = begin
         self._spans: list[Span] = []
+        self._keys = KeyTones()
+        self._taken_out: list[Span] = []
         self._earlier: dict[str, list[dict[str, object]]] = {"gaps": [], "silent": []}
         self._window = np.zeros((_WINDOW, begin.channels), np.int16)
         self._file = files.open(self.path, begin.channels, resume=begin.resume)
@@ -94,6 +97,10 @@ class Recording:
         for track in self._tracks:
             track.skip()
 
+    def keys_for_us(self, message: KeysForUs) -> None:
+        """Notes from when on tones of keys are left out, and from when on not."""
+        self._keys.pressed_for_us(self._position(message.at), message.on)
+
     def end(self, message: End) -> Done:
         """Completes the file."""
         length = self._position(message.at)
@@ -131,9 +138,7 @@ class Recording:
     def _settle(self, upto: int) -> None:
         """Writes what lies before `upto`, where nothing more is to come."""
         window = self._window
-        count = min(upto, self._filled) - self._base
-        if count > 0:
-            self._file.write(self._base, window[:count].tobytes())
+        self._write(min(upto, self._filled) - self._base)
         shift = upto - self._base
         rest = self._filled - upto
         if rest > 0:
@@ -142,13 +147,23 @@ class Recording:
         self._base = upto
         self._note()
 
+    def _write(self, count: int) -> None:
+        """Writes the first `count` samples of the window, without the keys among them."""
+        if count <= 0:
+            return
+        heard = self._window[: self._filled - self._base, LEFT]
+        for start, end in self._keys.take_out(self._base, heard, count):
+            if self._taken_out and start <= (self._taken_out[-1].end or 0):
+                self._taken_out[-1].end = end
+            elif len(self._taken_out) < MAX_SPANS:
+                self._taken_out.append(Span(start, end, "keys"))
+        self._file.write(self._base, self._window[:count].tobytes())
+
     def _finish(self, length: int, *, complete: bool, reason: str = "") -> Done:
         if self._spans and self._spans[-1].end is None:
             self._spans[-1].end = length
         try:
-            count = min(length, self._filled) - self._base
-            if count > 0:
-                self._file.write(self._base, self._window[:count].tobytes())
+            self._write(min(length, self._filled) - self._base)
         except OSError as error:
             reason = reason or describe(error)
             length = self._file.samples
@@ -172,8 +187,8 @@ class Recording:
 
     def _note(self, complete: bool = False) -> None:
         """Writes the sidecar if there is anything new in it, so that it outlives this process."""
-        last = self._spans[-1].end if self._spans else None
-        news = (self._gap_count(), len(self._spans), last, complete)
+        spans = sorted(self._spans + self._taken_out, key=lambda span: span.start)
+        news = (self._gap_count(), len(spans), spans[-1].end if spans else None, complete)
         if news == self._told:
             return
         self._told = news
@@ -182,7 +197,7 @@ class Recording:
             for side, track in zip(_SIDES, self._tracks, strict=False)
             for gap in track.gaps
         ]
-        silent = [_times(span) for span in self._spans]
+        silent = [_times(span) for span in spans]
         told = {"gaps": self._earlier["gaps"] + gaps, "silent": self._earlier["silent"] + silent}
         seconds, micros = divmod(self._begin.started_us, 1_000_000)
         started = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)

@@ -12,7 +12,7 @@ from typing import Final
 from media.control import ControlError, FrameReader
 from media.recorder.files import Files
 from media.recorder.finishing import GRACE, Finisher
-from media.recorder.protocol import Audio, Begin, Done, End, Mark, ToRecorder, decode_for_recorder, encode
+from media.recorder.protocol import Audio, Begin, Done, End, KeysForUs, Mark, ToRecorder, decode_for_recorder, encode
 from media.recorder.recording import PLAIN, Recording, describe
 from media.worker.listener import listen
 from media.worker.log import complain
@@ -133,6 +133,8 @@ class Connection:
                 recording.audio(message)
             elif isinstance(message, Mark):
                 recording.mark(message)
+            elif isinstance(message, KeysForUs):
+                recording.keys_for_us(message)
             else:
                 self._end(recording, message)
         except OSError as error:

@@ -6,7 +6,7 @@ The eight frequencies are measured as by Goertzel filters, for all streams at on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,28 +65,53 @@ _VALUES: Final[dict[str, NDArray[np.float32]]] = {
 
 Look = tuple[bool, int, float]
 """Whether a window holds a key without doubt, which one it is nearest to, and that one's energy."""
+Samples = NDArray[np.float32]
 
 
-def looks(windows: bytes, codec: str) -> list[Look]:
-    """What is seen in windows of WINDOW codes each."""
-    samples = _VALUES[codec][np.frombuffer(windows, np.uint8).reshape(-1, WINDOW)]
+class Measured(NamedTuple):
+    """Windows as rows: the key each is nearest to, and the powers of what is in it."""
+
+    key: NDArray[np.intp]
+    low: Samples
+    high: Samples
+    """The strongest of the rows' frequencies, and of the columns'."""
+    next_low: Samples
+    next_high: Samples
+    """The second strongest."""
+    whole: Samples
+    """Everything together."""
+
+    @property
+    def energy(self) -> Samples:
+        """Of the key's two tones."""
+        return (self.low + self.high) * np.float32(0.5)
+
+
+def measure(samples: Samples) -> Measured:
+    """What is in windows of WINDOW samples each."""
     parts = samples @ _BASIS
     powers = parts[:, :_BINS] ** 2 + parts[:, _BINS:] ** 2
     tones = powers.reshape(-1, len(_DETUNED), 8).max(axis=1)
     rows, columns = tones[:, :4], tones[:, 4:]
-    row, column = rows.argmax(axis=1), columns.argmax(axis=1)
+    key = rows.argmax(axis=1) * 4 + columns.argmax(axis=1)
     ordered_rows, ordered_columns = np.sort(rows, axis=1), np.sort(columns, axis=1)
-    low, high = ordered_rows[:, 3], ordered_columns[:, 3]
-    energy = (low + high) / 2
+    whole = np.einsum("ij,ij->i", samples, samples) / WINDOW
+    return Measured(key, ordered_rows[:, 3], ordered_columns[:, 3], ordered_rows[:, 2], ordered_columns[:, 2], whole)
+
+
+def looks(windows: bytes, codec: str) -> list[Look]:
+    """What is seen in windows of WINDOW codes each."""
+    seen = measure(_VALUES[codec][np.frombuffer(windows, np.uint8).reshape(-1, WINDOW)])
+    low, high, energy = seen.low, seen.high, seen.energy
     certain = (
         (np.minimum(low, high) >= _FAINTEST)
         & (high <= low * _TWIST)
         & (high >= low * _REVERSE_TWIST)
-        & (low >= ordered_rows[:, 2] * _OTHERS)
-        & (high >= ordered_columns[:, 2] * _OTHERS)
-        & (energy >= _PURITY * np.einsum("ij,ij->i", samples, samples) / WINDOW)
+        & (low >= seen.next_low * _OTHERS)
+        & (high >= seen.next_high * _OTHERS)
+        & (energy >= _PURITY * seen.whole)
     )
-    return list(zip(certain.tolist(), (row * 4 + column).tolist(), energy.tolist(), strict=True))
+    return list(zip(certain.tolist(), seen.key.tolist(), energy.tolist(), strict=True))
 
 
 class ToneReader:

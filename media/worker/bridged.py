@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SILENT: Final = {codec: bytes([code]) for codec, code in SILENCE.items()}
 _TRANSLATE: Final = {("PCMA", "PCMU"): ALAW_TO_ULAW, ("PCMU", "PCMA"): ULAW_TO_ALAW}
+KEY_REST: Final = 0.1
+"""Seconds for which a key that was the switch's may still sound after it was last told of."""
 Put = Callable[[int, int, int, bytes], None]
 """Takes sequence, timestamp, source and payload of a packet."""
 
@@ -30,11 +32,11 @@ _pack_into = HEADER.pack_into
 class Bridged(Speaker):
     """A speaker that may be bridged to another or seated in a room; what comes in is the session's."""
 
-    __slots__ = ("_bond", "_bonded", "_ear", "_fed_ssrc", "_feeder", "_flooding", "_forward", "_in_noise_pt", "_in_pt",
-                 "_mark", "_most", "_muffled", "_noise_pt", "_oversized", "_peer", "_peer_pt", "_peer_ssrc", "_put",
-                 "_receives", "_relayed_at", "_relayed_seq", "_relayed_ssrc", "_relayed_ts", "_rewrite", "_seq_offset",
-                 "_shifted", "_table", "_translates", "_ts_offset", "concealed", "dropped", "muted", "seat",
-                 "skipped")  # fmt: skip
+    __slots__ = ("_bond", "_bonded", "_ear", "_fed_ssrc", "_feeder", "_flooding", "_forward", "_hushed",
+                 "_in_noise_pt", "_in_pt", "_key_until", "_mark", "_most", "_muffled", "_noise_pt", "_oversized",
+                 "_peer", "_peer_pt", "_peer_ssrc", "_put", "_receives", "_relayed_at", "_relayed_seq",
+                 "_relayed_ssrc", "_relayed_ts", "_rewrite", "_seq_offset", "_shifted", "_table", "_translates",
+                 "_ts_offset", "concealed", "dropped", "muted", "seat", "skipped")  # fmt: skip
 
     def __init__(self, port: Port, gen: int, host: Host, now: float, previous: Address | None) -> None:
         super().__init__(port, gen, host, now, previous)
@@ -69,6 +71,9 @@ class Bridged(Speaker):
         self._put: Put | None = None
         self._ear: Ear | None = None
         self._muffled: Bridged | None = None
+        # How long a key of the switch's may sound yet, which is for nobody else; whether that is waited for.
+        self._key_until = float("-inf")
+        self._hushed = False
         self.concealed = self.skipped = 0
 
     # --- commands ---
@@ -218,6 +223,11 @@ class Bridged(Speaker):
 
     # --- what goes where ---
 
+    @property
+    def _key_sounds(self) -> bool:
+        """Whether a key that was for the switch may not be over."""
+        return self.last_at < self._key_until
+
     def _relink(self) -> None:
         """After any change: decides anew what is relayed from here and to here."""
         peer = self._peer
@@ -262,8 +272,10 @@ class Bridged(Speaker):
         self._ear = None
         self._translates = peer is not None and not self._passes_keys(peer)
         heard = self._receives and not self._flooding
+        hushed = self._key_sounds
+        silent = self.muted or hushed
         if peer is not None and self._bond is not None:
-            on = heard and not self.muted and peer._transmits
+            on = heard and not silent and peer._transmits
             self._bond.listen(self, on)
             if on:
                 self._ear = self._bond.ear(self)
@@ -272,18 +284,19 @@ class Bridged(Speaker):
             self._table = _TRANSLATE.get((self._codec, peer._codec))
             passes = self._codec == peer._codec or self._table is not None
             if passes and heard and peer._transmits and not peer._is_sending():
-                if not self.muted:
+                if not silent:
                     self._forward = peer
                 elif self._codec in SILENT:
                     muffled = peer
         elif self.seat is not None and self.seat.listened_to:
-            if heard and not self.muted:
+            if heard and not silent:
                 self._ear = self.seat.buffer
                 put = self._ear.put
             else:
                 # Not even what waits there is heard any more.
                 self.seat.buffer.clear()
-        if muffled is not self._muffled or put != self._put:
+        if muffled is not self._muffled or put != self._put or hushed is not self._hushed:
             self._muffled = muffled
             self._put = put
+            self._hushed = hushed
             self._choose_reader()

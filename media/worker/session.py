@@ -13,7 +13,7 @@ from media.rtp.inband import ToneReader
 from media.rtp.packet import HEADER, MARKER, PLAIN, Packet, is_rtcp, parse
 from media.rtp.parcels import OCTETS_A_MS
 from media.rtp.stats import Reception
-from media.worker.bridged import SILENT, Bridged
+from media.worker.bridged import KEY_REST, SILENT, Bridged
 from media.worker.coded_tones import tone_reader
 from media.worker.line import Host, Reader
 from media.worker.ports import BUFFER, VIEWS, Address, Port
@@ -81,7 +81,8 @@ class Session(Bridged):
         self.stamp(command.digits or inband)
         tones = (inband or (command.digits and self._in_event_pt is None)) and command.codec in KNOWN
         if not tones:
-            self.tones = None
+            if not self._key_sounds:
+                self.tones = None
         elif self.tones is None or self.tones.spoken != command.codec:
             self.tones = tone_reader(command.codec, self._out.clock)
         if self._playback is not None:
@@ -225,7 +226,8 @@ class Session(Bridged):
         peer.transmit(VIEWS[size])
 
     def _latched_reader(self) -> Reader:
-        return self._read_latched if self._put is None and self._muffled is None else self._read_elsewhere
+        usual = self._put is None and self._muffled is None and not self._hushed
+        return self._read_latched if usual else self._read_elsewhere
 
     def _read_elsewhere(self, now: float) -> None:
         """What `_read_latched` does where nothing is relayed as it is."""
@@ -263,9 +265,13 @@ class Session(Bridged):
             if self.tones is not None and self._receives:
                 self.tones.feed(packet.seq, packet.ts, packet.payload)
                 self.host.sounded(self, now)
+                if self.tones.sounding and (self._listens or self._hushed):
+                    self._key_until = now + KEY_REST
                 if self.tones.sounding and not self._listens and self._codec in SILENT:
                     # The key goes on in another form, and is not to be heard as well.
                     packet = replace(packet, payload=SILENT[self._codec] * len(packet.payload))
+            if self._hushed and now >= self._key_until:
+                self._end_hush()
             self._relay(packet, now)
             return
         self._reception.other(packet.seq, packet.ssrc)
@@ -285,6 +291,13 @@ class Session(Bridged):
             self.tones = None
             self._accept_key(packet, now)
 
+    def _end_hush(self) -> None:
+        """The last key that was for the switch is over: what comes is heard."""
+        self._key_until = float("-inf")
+        self._decide()
+        if not self._listens and self._form != "inband":
+            self.tones = None
+
     def _accept_key(self, packet: Packet, now: float) -> None:
         """Takes a telephone-event, or lets the other side have it."""
         if self._translates and not self._listens:
@@ -293,9 +306,15 @@ class Session(Bridged):
                 self.pass_on(digit, now)
         elif not self._listens:
             # The rest of a key that was taken here, such as a secret's last one, is not the other side's.
-            if not self._receiver.goes_on(now, packet.seq, packet.ts, packet.ssrc, packet.marker, packet.payload):
-                self._relay(packet, now)
+            if self._receiver.goes_on(now, packet.seq, packet.ts, packet.ssrc, packet.marker, packet.payload):
+                if self._hushed:
+                    self._key_until = now + KEY_REST
+                return
+            if self._hushed:
+                self._end_hush()
+            self._relay(packet, now)
         elif self._receives:
+            self._key_until = now + KEY_REST
             digit = self._receiver.feed(now, packet.seq, packet.ts, packet.ssrc, packet.marker, packet.payload)
             if digit is not None:
                 self.digits += 1

@@ -12,7 +12,7 @@ from media.codecs import CODED, KNOWN
 from media.control import Event, MessageDone, Recorded
 from media.g711 import SILENCE, CodecName, decode
 from media.recorder.coded import CodedTrack
-from media.recorder.protocol import LEFT, PACKET, RIGHT, Audio, Begin, Done, End, Mark, ToRecorder
+from media.recorder.protocol import LEFT, PACKET, RIGHT, Audio, Begin, Done, End, KeysForUs, Mark, ToRecorder
 from media.rtp.packet import parse
 from media.worker.ports import BUFFER, VIEWS
 
@@ -126,8 +126,9 @@ class Side:
 class Tape:
     """One recording, from its command to the recorder's answer: left what the peer says, right what it hears."""
 
-    __slots__ = ("_muted", "_why", "begun", "clock", "due", "ended_at", "gen", "hidden_by", "key", "name", "origin",
-                 "path", "paused", "port", "reason", "session", "sides", "started_us", "stopped_at")  # fmt: skip
+    __slots__ = ("_for_us", "_muted", "_taken_at", "_why", "begun", "clock", "due", "ended_at", "gen", "hidden_by",
+                 "key", "name", "origin", "path", "paused", "port", "reason", "session", "sides", "started_us",
+                 "stopped_at")  # fmt: skip
 
     period = FLUSH
 
@@ -152,6 +153,9 @@ class Tape:
         self.reason = ""
         self._why = NOTHING
         self._muted = False
+        # Whether keys are for the switch, and since when they are no more; None: they never were.
+        self._for_us = False
+        self._taken_at: float | None = None
 
     def _sides(self) -> list[Side]:
         return [Side(LEFT), Side(RIGHT)]
@@ -162,6 +166,11 @@ class Tape:
             Begin(self.key, self.name, self.path, len(self.sides), self.origin, self.started_us, self.begun)
         ]
         self.begun = True
+        if self._for_us or self._taken_at is not None:
+            # What waited for this connection may have keys in it.
+            messages.append(KeysForUs(self.key, self.origin, True))
+        if not self._for_us and self._taken_at is not None:
+            messages.append(KeysForUs(self.key, self._taken_at, False))
         if self._why not in ("", NOTHING):
             messages.append(Mark(self.key, self.clock(), self._why))
         if self.stopped_at is not None:
@@ -176,10 +185,15 @@ class Tape:
         why = "paused" if self.paused else "concealed" if hidden else "" if codec in KNOWN else "codec"
         formats = [(codec, heard), (codec, said)]
         known = [(side.codec, side.payload_type) for side in self.sides]
+        messages: list[ToRecorder] = []
+        if session.listens is not self._for_us:
+            self._for_us = session.listens
+            self._taken_at = None if self._for_us else self.clock()
+            messages.append(KeysForUs(self.key, self.clock(), self._for_us))
         if why == self._why and known == formats[: len(known)] and muted is self._muted:
-            return []
+            return messages
         self.listen()
-        messages = self.take()
+        messages += self.take()
         for side, (codec, payload_type) in zip(self.sides, formats, strict=False):
             side.codec, side.payload_type = codec, payload_type
         if why:

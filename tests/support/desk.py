@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from media.recorder.protocol import Audio, Begin, Done, Mark, ToRecorder
+from media.recorder.protocol import Audio, Begin, Done, KeysForUs, Mark, ToRecorder
 from media.recorder.recording import Recording
 from media.worker.sessions import Sessions
 
@@ -49,6 +49,8 @@ class Desk:
                 recording.audio(message)
             elif isinstance(message, Mark):
                 recording.mark(message)
+            elif isinstance(message, KeysForUs):
+                recording.keys_for_us(message)
             else:
                 self.answers.append(recording.end(message))
                 del self.recordings[message.key]

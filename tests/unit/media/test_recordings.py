@@ -434,6 +434,47 @@ class TestSecrets:
         assert [event.digit for event in bench.events() if isinstance(event, Digit)] == []
 
 
+class TestKeysForTheSwitch:
+    """Their tones, whoever tells of them and how."""
+
+    @pytest.mark.parametrize("changes", [{"event_pt": None}, {}])
+    def test_no_key_sounds_in_the_recording(self, bench: Bench, changes: dict[str, object]) -> None:
+        """Of callers who have events as well, whose gateway lets the tones through."""
+        bench.do(opened(bench.a, 1, bench.alice, digits=True, **changes))
+        bench.record()
+        bench.say([*[loud(3)] * 50, *tones("5", 0.1), *[loud(3)] * 50, *tones("1", 0.06), *[loud(3)] * 20])
+        bench.stopped()
+        assert {x for x in bench.samples()[:, 0].tolist() if x} == {level(3)}
+        assert [span["why"] for span in bench.about()["silent"]] == ["keys", "keys"]
+
+    def test_keys_of_the_talk_do(self, bench: Bench) -> None:
+        """From when on they are the other side's, but for the rest of one that began before."""
+        bench.do(opened(bench.a, 1, bench.alice, digits=True, event_pt=None), opened(bench.b, 2, bench.bob))
+        bench.record()
+        bench.say([*[loud(3)] * 20, *tones("5", 0.1)])
+        bench.do(opened(bench.a, 1, bench.alice, event_pt=None), Bridge(bench.a, 1, bench.b, 2))
+        bench.say([*tones("5", 0.3), *[loud(3)] * 50])
+        bench.say([*tones("1", 0.1), *[loud(3)] * 20])
+        bench.stopped()
+        left = bench.samples()[:, 0]
+        assert len({x for x in left[: round(1.4 * 8000)].tolist() if x}) == 1
+        assert len({x for x in left.tolist() if x}) > 50
+
+    def test_a_recorder_that_comes_later_is_told(self, bench: Bench) -> None:
+        """What waited for it has keys in it, though by now they are for another."""
+        bench.do(opened(bench.a, 1, bench.alice, digits=True, event_pt=None))
+        bench.desk.connected, bench.desk.down = False, True
+        bench.record()
+        bench.say([*[loud(3)] * 20, *tones("5", 0.1), *[loud(3)] * 50])
+        bench.do(opened(bench.a, 1, bench.alice, event_pt=None))
+        bench.say([loud(3)] * 5)
+        bench.desk.down = False
+        bench.say([loud(3)] * 100)
+        bench.stopped()
+        heard = {x for x in bench.samples()[:, 0].tolist() if x}
+        assert heard == {level(3)}
+
+
 def tones(key: str, seconds: float) -> list[bytes]:
     """Payloads of a key pressed."""
     frequencies = {"5": (770, 1336), "#": (941, 1477), "1": (697, 1209)}[key]

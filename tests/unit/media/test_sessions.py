@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import count, pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from media.control import (
@@ -16,6 +17,7 @@ from media.control import (
     Digit,
     Event,
     Heard,
+    Join,
     Play,
     PlayDone,
     Release,
@@ -26,11 +28,13 @@ from media.control import (
     StreamStats,
     Unbridge,
 )
-from media.g711 import ALAW_TO_ULAW
+from media.g711 import ALAW_TO_ULAW, decode, encode
 from media.prompts import PromptStore
+from media.recorder.key_tones import runs_of_keys
 from media.rtp.dtmf import DigitSender
 from media.rtp.inband import ToneReader, read
 from media.rtp.packet import Packet, parse
+from media.rtp.tone_keys import sound
 from media.worker import sessions
 from media.worker.line import CANDIDATE_FOR, CHECKED_FOR, UNLATCH_AFTER
 from media.worker.ports import pairs
@@ -811,6 +815,47 @@ class TestDigits:
                     bench.do(opened(bench.a, 1, bench.alice))
         assert [event.digit for event in bench.events() if isinstance(event, Digit)] == ["4"]
         assert [packet.payload for packet in heard(bench.bob)] == [payload for _, payload in wanted]
+
+    @pytest.mark.parametrize("how", ["bridge", "room"])
+    @pytest.mark.parametrize("form", ["tones", "events", "both orders"])
+    def test_the_rest_of_its_tone_is_not_heard(self, bench: Bench, form: str, how: str) -> None:
+        """Of a key that was for us and is still held when the other side is there; what is said then is heard."""
+        settings: dict[str, object] = {"event_pt": None} if form != "events" else {}
+        bench.do(opened(bench.a, 1, bench.alice, digits=True, **settings), opened(bench.b, 2, bench.bob))
+        talks = (Bridge(bench.a, 1, bench.b, 2),) if how == "bridge" else (Join(bench.a, 1, 7), Join(bench.b, 2, 7))
+        handed = [opened(bench.a, 1, bench.alice, **settings), *talks]
+        sounds = [sound("4")[320 * n : 320 * n + 320] for n in range(5)]
+        for n in range(45):
+            payload = encode("PCMA", sounds[1 + n % 3]) if n < 20 else VOICE
+            if n < 20 and form == "events":
+                duration = (160 * (n + 1)).to_bytes(2, "big")
+                bench.alice.send(bench.a, bytes(Packet(101, 500 + n, 800, bench.alice.ssrc, b"\x04\x0a" + duration)))
+                bench.turn()
+            bench.talk(bench.alice, bench.a, payload=payload)
+            bench.sessions.search()
+            if n == 9:
+                bench.do(*(handed if form != "both orders" else reversed(handed)))
+        assert "".join(event.digit for event in bench.events() if isinstance(event, Digit)) == "4"
+        frames = [packet.payload for packet in heard(bench.bob) if packet.payload_type == 8]
+        assert runs_of_keys(np.frombuffer(decode("PCMA", b"".join(frames)), "<i2")) == []
+        voices = [frame for frame in frames if len(set(frame)) > 100]
+        assert 10 <= len(voices) <= 25
+
+    def test_a_key_of_before_hushes_nobody(self, bench: Bench) -> None:
+        """Nor a new one: it is the other side's."""
+        bench.do(opened(bench.a, 1, bench.alice, digits=True))
+        bench.talk(bench.alice, bench.a, payload_type=101, payload=b"\x04\x8a\x03\x20", marker=True)
+        for _ in range(6):
+            bench.talk(bench.alice, bench.a)
+        bench.bridged()
+        sent = bench.talk(bench.alice, bench.a)
+        assert heard(bench.bob) == [sent]
+        bench.do(opened(bench.a, 1, bench.alice, digits=True))
+        bench.talk(bench.alice, bench.a, payload_type=101, payload=b"\x05\x0a\x00\xa0", marker=True)
+        bench.bridged()
+        pressed = bench.talk(bench.alice, bench.a, payload_type=101, payload=b"\x06\x0a\x00\xa0", marker=True)
+        sent = bench.talk(bench.alice, bench.a)
+        assert heard(bench.bob) == [pressed, sent]
 
     def test_keys_we_send_are_part_of_the_stream(self, bench: Bench) -> None:
         """Relaying waits; the event has one timestamp; afterwards the relayed audio goes on."""
