@@ -27,25 +27,19 @@ Reason = Literal[
 class Resolution(msgspec.Struct, frozen=True, gc=False):
     """The answer of a look-up: with the reason `ok` a target or a group, otherwise neither.
 
-    Whatever belongs to a binding carries its id, label, city and store, also when the call fails.
+    Whatever belongs to a binding carries its id, label and policy, also when the call fails.
     """
 
     target: Target | None
     reason: Reason
     shown: str = ""
     """The number the called side sees; empty: what its target says, if anything."""
-    limit: float | None = None
-    """Seconds of talk."""
-    warn: bool = False
-    record: bool = False
-    consent: bool = False
     binding: str = ""
-    label: str = ""
     direction: Way | Literal[""] = ""
+    policy: Policy = PLAIN
+    label: str = ""
     group: str = ""
     """The group that answers for X (AXG)."""
-    city: str = ""
-    store: str = ""
 
 
 UNBOUND: Final = Resolution(None, "unbound")
@@ -117,16 +111,11 @@ def extension_id(number: str, extension: str) -> str:
     return f"{number},{extension}"
 
 
-def reached(
-    target: Target | None, shown: str, policy: Policy, binding: str, label: str, way: Way, group: str = ""
-) -> Resolution:
+def reached(target: Target | None, shown: str, policy: Policy, binding: str, label: str, way: Way) -> Resolution:
     """The answer when somebody is reached."""
-    return Resolution(
-        target, "ok", shown, policy.limit, policy.warn, policy.record, policy.consent,
-        binding, label, way, group, policy.city, policy.store,
-    )  # fmt: skip
+    return Resolution(target, "ok", shown, binding, way, policy, label)
 
 
 def failed(reason: Reason, policy: Policy, binding: str, label: str, way: Way) -> Resolution:
     """The answer when a binding is there, but its call does not get through."""
-    return Resolution(None, reason, binding=binding, label=label, direction=way, city=policy.city, store=policy.store)
+    return Resolution(None, reason, "", binding, way, policy, label)

@@ -21,7 +21,6 @@ from routing.masks.record import (
     BODY,
     FIRST,
     HEAD,
-    KEY_BYTES,
     KEY_MASK,
     NUMBER,
     SECOND,
@@ -63,17 +62,23 @@ class Lines:
 
     def resolve(self, x: str, caller: bytes | None, now: float) -> Resolution:
         """Who is reached by calling X; `caller` is the fingerprint of the caller's number, None when unknown."""
-        packed, way = self._find(x, caller)
-        if packed is None:
-            canonical = canonical_number(x)
-            return UNBOUND if canonical == x else self.resolve(canonical, caller, now)
+        way: Way = "a_to_b"
+        packed = self._pairs.get(hash((x, caller)) & KEY_MASK) if caller is not None else None  # as by `key_of`
+        if packed is None or packed[FIRST:SECOND] != caller:
+            if packed is not None and packed[SECOND:BODY] == caller:
+                way = "b_to_a"
+            else:
+                packed, way = self._find(x, caller)
+                if packed is None:
+                    canonical = canonical_number(x)
+                    return UNBOUND if canonical == x else self.resolve(canonical, caller, now)
         place, until, idle_until, first, second, name, number, form = _head(packed)
         terms = self._terms.items[place]
         policy = terms.policy
         a = BODY + name + number
         b = a + first
         binding = packed[BODY : BODY + name].decode()
-        label = packed[b + second :].decode()
+        label = packed[b + second :].decode() if b + second < len(packed) else ""
         target: Target | None = None
         group, shown = "", ""
         reason: Reason = "ok"
@@ -102,20 +107,10 @@ class Lines:
                 reason = self.callbacks.permit(binding, policy.callback, customer, caller, now)
         if reason != "ok":
             return failed(reason, policy, binding, label, way)
-        return Resolution(
-            target, "ok", shown, policy.limit, policy.warn, policy.record, policy.consent,
-            binding, label, way, group, policy.city, policy.store,
-        )  # fmt: skip
+        return Resolution(target, "ok", shown, binding, way, policy, label, group)
 
     def _find(self, x: str, caller: bytes | None) -> tuple[bytes | None, Way]:
-        """The binding that a call is of, and its way."""
-        if caller is not None:
-            packed = self._pairs.get(int.from_bytes(caller[:KEY_BYTES], "big") ^ hash(x) & KEY_MASK)  # as by `key_of`
-            if packed is not None:
-                if packed[FIRST:SECOND] == caller:
-                    return packed, "a_to_b"
-                if packed[SECOND:BODY] == caller:
-                    return packed, "b_to_a"
+        """The binding that a call is of which is no pair's, and its way."""
         packed = self._owners.get(x)
         if packed is not None:
             if self._terms.items[_head(packed)[0]].kind == "axg":

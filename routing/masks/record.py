@@ -26,8 +26,8 @@ BODY: Final = SECOND + FINGERPRINT_BYTES
 NUMBER, SIP, AOR = 0, 1, 2
 NOBODY: Final = bytes(FINGERPRINT_BYTES)
 MAX_SEALED: Final = 255
-KEY_BYTES: Final = 7
-KEY_MASK: Final = (1 << 8 * KEY_BYTES) - 1
+KEY_MASK: Final = (1 << 60) - 1
+"""What an integer holds in the least memory."""
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -145,7 +145,7 @@ def unpack(packed: bytes, terms: list[Terms]) -> Record:
 
 def key_of(x: str, fingerprint: bytes) -> int:
     """A small number to look a party of X up by; what is found must still be compared with the whole fingerprint."""
-    return int.from_bytes(fingerprint[:KEY_BYTES], "big") ^ hash(x) & KEY_MASK
+    return hash((x, fingerprint)) & KEY_MASK
 
 
 def _print(party: Party | None) -> bytes:

@@ -37,19 +37,17 @@ MAX_EXTENSION_LENGTH: Final = 6
 class MaskTable:
     """Bindings of extensions and, in `lines`, of X numbers, for one thread; `now` is UTC seconds."""
 
-    __slots__ = ("_numbers", "_patterns", "_policies", "_shared", "_touched", "lines")
+    __slots__ = ("_numbers", "_patterns", "_policies", "_shared", "_touched", "lines", "resolve_call")
 
     def __init__(self) -> None:
         self.lines = Lines()
+        self.resolve_call = self.lines.resolve
+        """Who is reached by calling an X number, by the number, the fingerprint of the caller's and the time."""
         self._numbers: dict[str, Entries] = {}
         self._shared: dict[str, str] = {}
         self._patterns: dict[tuple[str, bool], Pattern] = {}
         self._policies: dict[Policy, Policy] = {PLAIN: PLAIN}
         self._touched: set[tuple[str, str]] = set()
-
-    def resolve_call(self, x: str, caller: bytes | None, now: float) -> Resolution:
-        """Who is reached by calling an X number; `caller` is the fingerprint of the caller's, None when unknown."""
-        return self.lines.resolve(x, caller, now)
 
     def resolve(self, number: str, extension: str, now: float) -> Resolution:
         """The target behind an extension, or why there is none."""
@@ -66,7 +64,7 @@ class MaskTable:
             return _guarded(stored, number, extension, now)
         target = stored.fill(extension) if isinstance(stored, Pattern) else stored
         shown = target.shown if isinstance(target, NumberTarget) else ""
-        return Resolution(target, "ok", shown, binding=extension_id(number, extension), direction="b_to_a")
+        return Resolution(target, "ok", shown, f"{number},{extension}", "b_to_a")  # as by `extension_id`
 
     def add(self, binding: Binding) -> None:
         """Bind, whatever kind it is, in place of the binding with the same id; `BindingError`, `ShownError` or

@@ -68,9 +68,10 @@ def _take_terms(x: Exchange, call: Call, found: Resolution) -> None:
     call.binding_way = found.direction
     if found.reason == "ok":
         call.shown = found.shown
-        call.talk_limit, call.warn = found.limit, found.warn
-        call.record_talk = call.record_talk or found.record
-        call.ask_consent = found.consent
+        policy = found.policy
+        call.talk_limit, call.warn = policy.limit, policy.warn
+        call.record_talk = call.record_talk or policy.record
+        call.ask_consent = policy.consent
 
 
 def note_put_through(x: Exchange, call: Call, now: float) -> None:

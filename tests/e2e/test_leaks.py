@@ -50,8 +50,8 @@ A, B, C = "13877665544", "13956781234", "13612345678"
 CALLER_HOST, PARTY_HOST, AGENT_HOST = "127.0.0.4", "127.0.0.5", "127.0.0.6"
 X, EXTENSIONS, EXTENSION = "01086651234", "4008001234", "345678"
 SHOWN = "01088880000"
-HOTLINE, COUNTER, TONES = "4008005678", "4008005679", "4008005680"
-"""Who calls the last one keys by tones; who answers there does so after a moment, when the last tone is over."""
+HOTLINE, COUNTER, HASTY = "4008005678", "4008005679", "4008005680"
+"""At the last one all is keyed ahead, while what comes before the question is recorded."""
 MEDIA = Ports(MEDIA_FIRST, MEDIA_LAST)
 """RTP of the switch under test."""
 
@@ -182,7 +182,8 @@ def switch(
     directory = tmp_path_factory.mktemp("leaks")
     flows = directory / "flows"
     flows.mkdir()
-    (flows / "counter.yaml").write_text(COUNTER_FLOW)
+    for name, text in FLOWS.items():
+        (flows / f"{name}.yaml").write_text(text)
     variables = {"backend": backend.url, "group": "desk"}
     hours = {"opens": "00:00", "closes": "00:00", "days": "all", "flights_group": "desk", "hotel_group": "desk"}
     with running_switch(
@@ -193,14 +194,13 @@ def switch(
             {"number": EXTENSIONS, "mask": True, "record": True},
             {"number": HOTLINE, "flow": "hotline", "record": True, "variables": {**variables, **hours}},
             {"number": COUNTER, "flow": "counter", "record": True, "variables": variables},
-            {"number": TONES, "flow": "counter", "record": True, "variables": variables | {"group": "later"}},
+            {"number": HASTY, "flow": "hasty", "record": True, "variables": variables},
         ],
         groups=[
             {
-                "name": name,
-                "members": [f"sip:{name}{seat}@{AGENT_HOST}:{ports['agent']}" for seat in range(len(SECRETS))],
+                "name": "desk",
+                "members": [f"sip:desk{seat}@{AGENT_HOST}:{ports['agent']}" for seat in range(len(SECRETS))],
             }
-            for name in ("desk", "later")
         ],
         flows=[str(flows)],
         masks=[],
@@ -359,9 +359,73 @@ nodes:
 """
 
 
+HASTY_FLOW = """
+flow: hasty
+answer: now
+start: tape
+on_hangup: gone
+variables: {backend: "", group: desk, identity: not_asked, subject: ""}
+nodes:
+  tape: {type: record, do: start, next: hello}
+  hello: {type: play, prompts: ["tone:600:5"], barge_in: false, next: choose}
+  choose:
+    type: menu
+    prompts: ["tone:650:0.5"]
+    keys: {"1": look}
+    on_timeout: gone
+    on_invalid: gone
+  look: {type: http, url: "{backend}/orders/1", next: pin, on_error: pin}
+  pin: {type: subflow, flow: pin, next: who}
+  who:
+    type: identify
+    url: "{backend}/identify"
+    attempts: 2
+    ask:
+      method: phone
+      prompts: ["tone:700:0.5"]
+      retry_prompts: ["tone:800:0.5"]
+      min: 11
+      max: 11
+      first_timeout: 15s
+      digit_timeout: 8s
+    own_number: somebody
+    verified: somebody
+    failed: somebody
+    unavailable: somebody
+  somebody: {type: queue, group: "{group}", prompts: ["tone:ringback"], next: gone, on: {other: gone}}
+  gone:
+    type: http
+    method: POST
+    url: "{backend}/hangup"
+    json: {identity: "{identity}", subject: "{subject}", called: "{called}"}
+    next: over
+    on_error: over
+  over: {type: hangup}
+"""
+PIN_FLOW = """
+flow: pin
+start: ask
+nodes:
+  ask:
+    type: collect
+    into: pin
+    secret: true
+    prompts: ["tone:600:0.5"]
+    min: 11
+    max: 11
+    first_timeout: 15s
+    digit_timeout: 8s
+    next: back
+    on_timeout: back
+    on_invalid: back
+  back: {type: return}
+"""
+FLOWS = {"counter": COUNTER_FLOW, "hasty": HASTY_FLOW, "pin": PIN_FLOW}
+
+
 @dataclass(slots=True)
 class Secret:
-    """A caller who keys secrets, and how: by RFC 4733, as tones, as both, or by INFO."""
+    """A caller who keys secrets, and how: by RFC 4733, as tones, as both, or by INFO; `hasty` ones key ahead."""
 
     how: str
     index: int
@@ -372,7 +436,7 @@ class Secret:
 
     def __post_init__(self) -> None:
         self.telephone = foreign_caller(self.index)
-        self.dialled = {"hotline": HOTLINE, "tones": TONES, "both": TONES}.get(self.how, COUNTER)
+        self.dialled = {"hotline": HOTLINE, "hasty": HASTY}.get(self.how.split()[0], COUNTER)
         method = "id_card" if self.how == "hotline" else "phone"
         self.wrong, self.right = wrong_digits(self.telephone, method), right_digits(self.telephone, method)
 
@@ -384,21 +448,27 @@ class Secret:
         if self.how == "events":
             return Caller(self.telephone, f",{PIN},{self.wrong},{self.right},,{CHATTED}", 2000)
         capture = write_capture(directory / f"{self.how}.pcap", *self._tones())
-        return Caller(self.telephone, "", 16_500, audio=capture, events=self.how == "both")
+        return Caller(self.telephone, "", 16_500, audio=capture, events="both" in self.how)
 
     def _tones(self) -> tuple[Sound, dict[float, str]]:
         parts: list[Sound] = []
         events: dict[float, str] = {}
-        for keys in (PIN, self.wrong, self.right, CHATTED):
-            parts.append(tone(1.6 if keys != CHATTED else 3.0))
+        rows = (PIN, self.wrong, self.right, CHATTED)
+        if "hasty" in self.how:
+            rows = (f"1{PIN}{self.wrong}", self.right, CHATTED)
+        for keys in rows:
+            parts.append(tone(3.0 if keys == CHATTED else 0.1 if keys[0] == "1" else 1.6))
             begun = sum(map(len, parts)) / RATE
             events |= {begun + 0.2 * place: key for place, key in enumerate(keys)}
             parts.append(keyed(keys))
         parts.append(tone(1.0, 440))
-        return np.concatenate(parts), events if self.how == "both" else {}
+        return np.concatenate(parts), events if "both" in self.how else {}
 
 
-SECRETS = [Secret("hotline", 11), Secret("events", 12), Secret("tones", 13), Secret("both", 14), Secret("info", 15)]
+SECRETS = [
+    Secret(how, 11 + place)
+    for place, how in enumerate(("hotline", "events", "tones", "both", "info", "hasty tones", "hasty both"))
+]
 
 
 async def keys_by_info(switch: RunningSwitch, secret: Secret) -> None:
@@ -419,7 +489,7 @@ async def keys_by_info(switch: RunningSwitch, secret: Secret) -> None:
 
 async def the_desk_answers(agent: Phone, count: int) -> list[Call]:
     """Everybody who gets through is heard to the end."""
-    agent.behaviour = lambda invite: Answer(after=0.6 if "sip:later" in invite.uri else 0.0)
+    agent.behaviour = Answer()
     calls = [await agent.next_call(within=60) for _ in range(count)]
     for call in calls:
         await call.ended(within=60)
@@ -514,6 +584,7 @@ def was_identified(switch: RunningSwitch, backend: RunningBackend) -> None:
     assert told == {("verified", account_of(one.telephone).subject) for one in SECRETS}
     keys = [row["key"] for row in switch.rows("select key from call_trail")]
     assert keys.count("11 digits") == 3 * (len(SECRETS) - 1)
+    assert keys.count("1") == 2
     assert keys.count("4 digits") == 2
 
 
@@ -521,7 +592,7 @@ def check_recordings(sounds: Mapping[str, Sound]) -> None:
     """Nobody's keys sound in a recording but those of the talk; and these do."""
     heard = {name: [keys_heard(side) for side in sound.T] for name, sound in sounds.items()}
     assert {key for sides in heard.values() for keys in sides for key in keys} <= {CHATTED}, heard
-    assert sum(sides[0] == CHATTED for sides in heard.values()) == 2, heard
+    assert sum(sides[0] == CHATTED for sides in heard.values()) == 4, heard
 
 
 def check_desk(talks: list[Call]) -> None:

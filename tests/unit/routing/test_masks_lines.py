@@ -165,8 +165,9 @@ class TestAnswer:
         )  # fmt: skip
         masks = table(bound("axb", "id-1", a="alice", b="bob", policy=policy, label="Flat 3"))
         found = masks.resolve_call(X, ALICE, 0.0)
-        assert (found.limit, found.warn, found.record, found.consent) == (600.0, True, True, True)
-        assert (found.binding, found.label, found.city, found.store) == ("id-1", "Flat 3", "北京", "望京店")
+        agreed = found.policy
+        assert (agreed.limit, agreed.warn, agreed.record, agreed.consent) == (600.0, True, True, True)
+        assert (found.binding, found.label, agreed.city, agreed.store) == ("id-1", "Flat 3", "北京", "望京店")
         assert (found.direction, found.shown, found.target) == (
             "a_to_b",
             "057188880000",

@@ -23,9 +23,10 @@ def test_answers_carry_the_policy() -> None:
     table.add(binding(policy=RULES, label="Flat 3"))
     found = table.resolve(NUMBER, "1", 0.0)
     assert (found.target, found.reason, found.shown) == (HIDDEN, "ok", "01088880000")
-    assert (found.limit, found.warn, found.record, found.consent) == (60.0, True, True, True)
+    agreed = found.policy
+    assert (agreed.limit, agreed.warn, agreed.record, agreed.consent) == (60.0, True, True, True)
     assert (found.binding, found.label, found.direction) == (f"{NUMBER},1", "Flat 3", "b_to_a")
-    assert (found.city, found.store) == ("北京", "望京店")
+    assert (agreed.city, agreed.store) == ("北京", "望京店")
 
 
 def test_a_plain_one_costs_nothing_more() -> None:
@@ -34,7 +35,7 @@ def test_a_plain_one_costs_nothing_more() -> None:
     table.add(binding(target=AorTarget("agent-1")))
     assert type(table._numbers[NUMBER].exact["1"]).__name__ == "Pattern"
     found = table.resolve(NUMBER, "1", 0.0)
-    assert (found.binding, found.direction, found.limit, found.label) == (f"{NUMBER},1", "b_to_a", None, "")
+    assert (found.binding, found.direction, found.policy, found.label) == (f"{NUMBER},1", "b_to_a", Policy(), "")
     table.add(binding(policy=Policy()))
     assert table._numbers[NUMBER].exact["1"] == HIDDEN
 

@@ -202,7 +202,7 @@ class TestRunningTable:
         table, masks = MaskTable(), MaskRepository(database)
         assert masks.fill(table, now_us=1) == 3
         found = table.resolve("4008001234", "1", 1.0)
-        assert (found.reason, found.limit, found.warn, found.label, found.city) == (
+        assert (found.reason, found.policy.limit, found.policy.warn, found.label, found.policy.city) == (
             "ok",
             600.0,
             True,
