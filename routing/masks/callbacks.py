@@ -22,15 +22,16 @@ class History(NamedTuple):
 class Callbacks:
     """Windows of bindings, and who wants no calls. People are known by the fingerprints of their numbers."""
 
-    __slots__ = ("_histories", "_refusals")
+    __slots__ = ("_histories", "refused")
 
     def __init__(self) -> None:
         self._histories: dict[str, History] = {}
-        self._refusals: dict[bytes, dict[bytes, float | None]] = {}
+        self.refused: dict[bytes, dict[bytes, float | None]] = {}
+        """Who wants no calls, and of whom; empty while nobody has said so."""
 
     def permit(self, binding: str, rule: CallbackRule | None, customer: bytes, agent: bytes, now: float) -> Verdict:
         """Whether `agent` may call `customer` through the binding now."""
-        if self._refusals and self.refuses(customer, agent, now):
+        if self.refused and self.refuses(customer, agent, now):
             return "refused"
         if rule is None:
             return "ok"
@@ -61,28 +62,28 @@ class Callbacks:
 
     def refuse(self, customer: bytes, agent: bytes = ANYBODY, until: float | None = None) -> None:
         """The customer wants no calls from an agent, or from anybody, until a UTC second or for good."""
-        self._refusals.setdefault(customer, {})[agent] = until
+        self.refused.setdefault(customer, {})[agent] = until
 
     def accept(self, customer: bytes, agent: bytes = ANYBODY) -> bool:
         """Take a refusal back; False if there was none."""
-        refused = self._refusals.get(customer, {})
+        refused = self.refused.get(customer, {})
         if agent not in refused:
             return False
         del refused[agent]
         if not refused:
-            del self._refusals[customer]
+            del self.refused[customer]
         return True
 
     def refuses(self, customer: bytes, agent: bytes, now: float) -> bool:
         """Whether the customer wants no calls from that agent."""
-        refused = self._refusals.get(customer)
+        refused = self.refused.get(customer)
         if refused is None:
             return False
         return any(who in refused and ((until := refused[who]) is None or now < until) for who in {agent, ANYBODY})
 
     def set_refusals(self, refusals: Iterable[tuple[bytes, bytes, float | None]]) -> None:
         """Take these refusals (customer, agent or ANYBODY, until) in place of all known."""
-        self._refusals = {}
+        self.refused = {}
         for customer, agent, until in refusals:
             self.refuse(customer, agent, until)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
-from typing import Final, cast
+from typing import Final
 
 from msgspec import structs
 
@@ -29,7 +29,7 @@ from routing.masks.record import (
     record_of,
     unpack,
 )
-from routing.masks.secret import Party, Sealed
+from routing.masks.secret import Party
 from routing.masks.sense import TakenError, check, owns
 from routing.masks.target import AorTarget, NumberTarget, SipTarget, Target
 from routing.masks.terms import TermsTable
@@ -37,7 +37,6 @@ from routing.numbers import canonical_number
 
 DROPPED_AT_ONCE: Final = 2000
 _head: Final = HEAD.unpack_from
-_sealed: Final = cast("Callable[[bytes], Sealed]", bytes)  # `Sealed` itself is a call in Python
 
 
 class Lines:
@@ -93,18 +92,21 @@ class Lines:
             shown = (policy.shown_to_a if way == "b_to_a" else policy.shown_to_b) or x
             if way == "b_to_a":
                 if form == NUMBER:
-                    target = NumberTarget(_sealed(packed[a:b]), policy.trunk, shown)
+                    # Octets are `Sealed` as they are; to say so would be a call.
+                    target = NumberTarget(packed[a:b], policy.trunk, shown)  # type: ignore[arg-type]
                 else:
                     text = packed[a:b].decode()
                     target = AorTarget(text) if form == AOR else SipTarget(text)
             elif second:
-                target = NumberTarget(_sealed(packed[b : b + second]), policy.trunk, shown)
+                target = NumberTarget(packed[b : b + second], policy.trunk, shown)  # type: ignore[arg-type]
             else:
                 group = terms.group
                 reason = "ok" if group else "unbound"
-            if way == terms.back and caller is not None and reason == "ok":
+            callbacks = self.callbacks
+            ruled = policy.callback is not None or callbacks.refused
+            if ruled and way == terms.back and caller is not None and reason == "ok":
                 customer = packed[FIRST:SECOND] if terms.kind == "axg" else packed[SECOND:BODY]
-                reason = self.callbacks.permit(binding, policy.callback, customer, caller, now)
+                reason = callbacks.permit(binding, policy.callback, customer, caller, now)
         if reason != "ok":
             return failed(reason, policy, binding, label, way)
         return Resolution(target, "ok", shown, binding, way, policy, label, group)
