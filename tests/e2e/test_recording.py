@@ -29,7 +29,6 @@ CAPTURE = "talk.pcap"
 EDGE = 0.06
 Meanwhile = Callable[[list[Call]], Coroutine[Any, Any, None]]
 OPEN_KEYS, SECRET_KEYS = "11", "9080"
-"""They have no tone in common."""
 
 
 def numbers() -> list[dict[str, Any]]:
@@ -162,7 +161,7 @@ async def pauses(switch: RunningSwitch, directory: Path) -> None:
 
 
 async def secrets(switch: RunningSwitch, directory: Path, number: str, *, events: bool) -> None:
-    """Keys in the audio, told of by RFC 4733 as well or not: the open ones are in the file, the secret ones are not."""
+    """Keys in the audio, told of by RFC 4733 as well or not: neither the open nor the secret ones are in the file."""
     speaks = tone(1.5, CALLER_HZ)
     parts = [speaks, keyed(OPEN_KEYS), tone(0.6, CALLER_HZ), keyed(SECRET_KEYS), speaks, tone(2.0)]
     starts = np.cumsum([0, *(len(part) for part in parts)]) / RATE
@@ -179,17 +178,19 @@ async def secrets(switch: RunningSwitch, directory: Path, number: str, *, events
     assert [(entry["node"], entry["key"]) for entry in call["trail"]] == [("open", "2 digits"), ("pin", "4 digits")]
     (recording,) = call["recordings"]
     left, right = sides(recording)
-    (hidden,) = recording["sidecar"]["silent"]
+    *keys_out, hidden = recording["sidecar"]["silent"]
+    assert {key["why"] for key in keys_out} == {"keys"}
+    assert 0.2 <= sum(key["seconds"] for key in keys_out) < 0.6
+    assert all(silent(left, key) for key in keys_out)
     assert hidden["why"] == "concealed"
     assert silent(left, hidden)
     assert silent(right, hidden)
     # From the last open key to a moment after the last secret one: 0.6 s of speech, four keys, and the rest.
     assert hidden["seconds"] == pytest.approx(1.6, abs=0.5)
-    for hz in KEYS[OPEN_KEYS[0]]:
-        assert strength(left, hz, 0.025).max() > 2000
-    for hz in {hz for key in SECRET_KEYS for hz in KEYS[key]}:
+    for key in OPEN_KEYS + SECRET_KEYS:
         for side in (left, right):
-            assert strength(side, hz, 0.025).max() < 900, hz
+            row, column = (strength(side, hz, 0.025) for hz in KEYS[key])
+            assert np.minimum(row, column).max() < 900, key
     assert 1.5 + 0.6 < seconds_of(left, CALLER_HZ) < 1.5 + 1.5 + 0.1
     assert seconds_of(right, 500) > 0.4
     assert seconds_of(right, 300) < 0.2
