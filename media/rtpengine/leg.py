@@ -56,7 +56,8 @@ class Leg:
     playing: tuple[int, tuple[str, ...], bool] | None = None
     timer: asyncio.TimerHandle | None = None
     concealed: bool = False
-    releasing: bool = False
+    releasing: int = 0
+    """The how manieth of all releases its own was; 0 before that."""
     echoes: int = 0
     """Keys of ours that rtpengine will report as the party's."""
     heard: Counted = NOTHING

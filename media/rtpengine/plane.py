@@ -73,6 +73,7 @@ class RtpenginePlane:
         self._legs: dict[tuple[int, int], Leg] = {}
         self._by_side: dict[Side, Leg] = {}
         self._gen = FIRST_GEN
+        self._releases = 0
         self._told: list[MediaEvent] = []
         self._ticking: asyncio.Task[None] | None = None
 
@@ -165,7 +166,8 @@ class RtpenginePlane:
         leg = self._leg(lease)
         if leg is None:
             return
-        leg.releasing = True
+        self._releases += 1
+        leg.releasing = self._releases
         self._end_play(leg, "stopped")
         self._part(leg)
         self._handing.release(leg)
@@ -451,7 +453,8 @@ class RtpenginePlane:
     def pair_counted(self, pair: Pair, reply: Mapping[str, Value]) -> None:
         """Ends what waited for its counters, and looks who is silent."""
         now = asyncio.get_running_loop().time()
-        for leg in self._legs_of(pair):
+        # Whose end was asked for first is told first: a call waits for the last one only.
+        for leg in sorted(self._legs_of(pair), key=lambda leg: leg.releasing):
             if leg.helper is not None:
                 continue
             if leg.releasing:

@@ -23,6 +23,7 @@ from switchboard.calls.commands import Back, Complete, Consult, InviteRating, Me
 from switchboard.client import ApiError, Client
 from switchboard.client.errors import ConflictError
 from tests.support.pjsua import Softphone, need_pjsua, softphone
+from tests.support.planes import Plane, on_both
 from tests.support.ports import free_port
 from tests.support.sounds import Sound, strength
 from tests.support.switch import PROJECT, RunningSwitch, running_switch
@@ -70,11 +71,11 @@ def settings(carrier_port: int) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, plane: Plane) -> Iterator[Site]:
     """A switch with three users of its API."""
     need_pjsua()
     port = free_port()
-    with running_switch(tmp_path_factory.mktemp("switch"), **settings(port)) as switch:
+    with running_switch(tmp_path_factory.mktemp("switch"), **settings(port), **plane.changes) as switch:
         for user, role in (("anna", "agent"), ("ben", "agent"), ("dora", "supervisor")):
             add = [sys.executable, "-m", "switchboard", "users", "add", user, "--role", role, "--agent", user]
             subprocess.run(
@@ -236,6 +237,7 @@ async def test_blind_transfer(site: Site, tmp_path: Path) -> None:
     assert (row["transfers"], row["ended_by"], row["agent"]) == (1, "agent", "ben")
 
 
+@on_both
 async def test_consult_back_and_consult_again_to_hand_over(site: Site, tmp_path: Path) -> None:
     """While two consult the customer hears music; back, the first has the customer; completed, the other has."""
     async with (
@@ -268,6 +270,7 @@ async def test_consult_back_and_consult_again_to_hand_over(site: Site, tmp_path:
     assert int(str(row["consult_us"])) > 1_000_000
 
 
+@on_both
 async def test_three_talk_together(site: Site, tmp_path: Path) -> None:
     """After a merge each hears both others; when one leaves two talk on."""
     async with (

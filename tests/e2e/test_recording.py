@@ -15,6 +15,7 @@ import pytest
 
 from bench.phone import Answer, Call, Phone
 from tests.support.command import shown_call
+from tests.support.planes import Plane, on_both
 from tests.support.ports import MEDIA_HALVES
 from tests.support.sipp import Caller, Heard, carry, listening, need_sipp
 from tests.support.sounds import KEYS, RATE, Sound, keyed, read_wav, seconds_of, strength, tone, write_capture
@@ -49,10 +50,10 @@ def changes() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
+def switch(tmp_path_factory: pytest.TempPathFactory, plane: Plane) -> Iterator[RunningSwitch]:
     """A switch that records."""
     need_sipp()
-    with running_switch(tmp_path_factory.mktemp("recording"), **changes()) as running:
+    with running_switch(tmp_path_factory.mktemp("recording"), **changes(), **plane.changes) as running:
         yield running
 
 
@@ -126,7 +127,7 @@ def silent(sound: Sound, span: dict[str, Any]) -> bool:
     return not np.any(sound[round(begin * RATE) : round(end * RATE)])
 
 
-async def a_talk(switch: RunningSwitch, directory: Path, caller: Caller) -> None:
+async def a_talk(switch: RunningSwitch, directory: Path, caller: Caller, *, begins_within: float) -> None:
     """Left the caller, right the agent, nothing of the other in either, from the answer to the end."""
     await talk(switch, directory, caller)
     call = await the_call_to(switch, TALK)
@@ -136,7 +137,7 @@ async def a_talk(switch: RunningSwitch, directory: Path, caller: Caller) -> None
     lasted = np.datetime64(talked["ended"][:26]) - np.datetime64(talked["started"][:26])
     assert recording["seconds"] == pytest.approx(lasted / np.timedelta64(1, "s"), abs=0.3)
     assert seconds_of(left, CALLER_HZ) == pytest.approx(4.0, abs=0.6)
-    assert seconds_of(right, AGENT_HZ) == pytest.approx(recording["seconds"], abs=0.4)
+    assert seconds_of(right, AGENT_HZ) == pytest.approx(recording["seconds"], abs=begins_within)
     # A tone's edge is heard at every frequency for one window; the other's tone would be in all of them.
     assert np.quantile(strength(left, AGENT_HZ), 0.9) < 50
     assert np.quantile(strength(right, CALLER_HZ), 0.9) < 50
@@ -197,12 +198,14 @@ async def secrets(switch: RunningSwitch, directory: Path, number: str, *, events
     assert seconds_of(right, 2500) > 1.0
 
 
-async def test_what_is_in_a_recording_and_what_is_not(switch: RunningSwitch, tmp_path: Path) -> None:
+@on_both
+async def test_what_is_in_a_recording_and_what_is_not(switch: RunningSwitch, tmp_path: Path, plane: Plane) -> None:
     """A talk, pauses, and secret keys, all at the same time."""
     caller = talker(tmp_path, "13911113000", 4.0)
     with listening() as captured:
         await together(
-            a_talk(switch, tmp_path, caller),
+            # rtpengine leads audio that is recorded on to a worker, which takes a few commands.
+            a_talk(switch, tmp_path, caller, begins_within=0.4 if plane.counts_all else 1.0),
             pauses(switch, tmp_path),
             secrets(switch, tmp_path, SECRETS, events=False),
             secrets(switch, tmp_path, SECRET_EVENTS, events=True),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bench.phone import Answer, Phone
+from tests.support.planes import Plane, on_both
 from tests.support.sipp import Caller, Heard, listening, need_sipp, place
 from tests.support.stage import hear_something, together
 from tests.support.switch import RunningSwitch, running_switch
@@ -17,18 +19,18 @@ DOMAIN = "switchboard.local"
 # SIPp's captures share one SSRC, and each has sequence numbers and timestamps of its own that never change:
 # they go backwards from digit to digit, and repeat when a digit does.
 EXTENSIONS = ("112233", "427142", "000000", "987123")
-THE_DESK_HANGS_UP = ("427142", "987123")
+THE_DESK_HANGS_UP = ("427142", "000000")
 
 
 @pytest.fixture(scope="module")
-def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
+def switch(tmp_path_factory: pytest.TempPathFactory, plane: Plane) -> Iterator[RunningSwitch]:
     """A switch with a desk behind each of the extensions."""
     need_sipp()
     changes = {
         "accounts": [{"user": extension, "password": f"secret-{extension}"} for extension in EXTENSIONS],
         "masks": [{"number": NUMBER, "extension": each, "target": f"aor:{each}"} for each in EXTENSIONS],
     }
-    with running_switch(tmp_path_factory.mktemp("switch"), **changes) as running:
+    with running_switch(tmp_path_factory.mktemp("switch"), **changes, **plane.changes) as running:
         yield running
 
 
@@ -54,35 +56,41 @@ async def the_desk_answers(switch: RunningSwitch, extension: str) -> None:
         else:
             await call.ended()
         stats = call.rtp.stats()
-        assert stats.received >= 25
+        assert stats.received >= 20
         assert stats.lost == 0
         assert call.rtp.loudness(0.5) > 100
         assert phone.complaints == []
         assert len(phone.received("INVITE")) == 1
 
 
-async def test_sipp_reaches_the_extensions_it_keys(switch: RunningSwitch, tmp_path: Path) -> None:
+@on_both
+async def test_sipp_reaches_the_extensions_it_keys(switch: RunningSwitch, tmp_path: Path, plane: Plane) -> None:
     """Repeated digits and timestamps that run backwards: each caller reaches its desk, both ways are heard."""
-    callers = {each: Caller(f"1391111{each[:4]}", each) for each in EXTENSIONS}
+    callers = {each: Caller(f"1391111{each[:4]}", each) for each in EXTENSIONS if is_keyed(each, plane)}
     with listening() as captured:
         await together(
-            *(the_desk_answers(switch, each) for each in EXTENSIONS),
+            *(the_desk_answers(switch, each) for each in callers),
             *(sipp_calls(switch, caller, tmp_path) for caller in callers.values()),
         )
     await switch.nothing_left()
     for extension, caller in callers.items():
-        check_heard(captured[0], caller)
+        check_heard(captured[0], caller, streams=1 if plane.counts_all else 2)
         by = "agent" if extension in THE_DESK_HANGS_UP else "caller"
         check_record(switch, extension, by)
 
 
-def check_heard(heard: Heard, caller: Caller) -> None:
+def is_keyed(extension: str, plane: Plane) -> bool:
+    """Whether a plane can tell all keys: for rtpengine two equal ones in a row with one timestamp are one key."""
+    return plane.counts_all or all(one != other for one, other in itertools.pairwise(extension))
+
+
+def check_heard(heard: Heard, caller: Caller, streams: int) -> None:
     """The caller was sent the prompt before it keyed, and the desk's tone at the end, without a gap."""
     assert heard.before_the_keys(caller) >= 25
     ear = heard.by(caller)
     assert ear.hears(880, 0.5, skip=0.1)
     stats = ear.stats()
-    assert (stats.lost, stats.duplicates, stats.streams) == (0, 0, 1)
+    assert (stats.lost, stats.duplicates, stats.streams) == (0, 0, streams)
 
 
 def check_record(switch: RunningSwitch, extension: str, by: str) -> None:
@@ -91,5 +99,5 @@ def check_record(switch: RunningSwitch, extension: str, by: str) -> None:
     assert (call["called"], call["flow"], call["ended_by"], call["cause"]) == (NUMBER, "extension", by, "normal")
     legs = switch.rows(f"select * from legs where call_id = '{call['id']}' order by place")
     assert [leg["role"] for leg in legs] == ["caller", "agent"]
-    assert all(leg["received"] >= 25 and leg["sent"] >= 25 and leg["strangers"] == 0 for leg in legs)
+    assert all(leg["received"] >= 20 and leg["sent"] >= 20 and leg["strangers"] == 0 for leg in legs)
     assert call["transfer_latency_us"] < 100_000

@@ -10,6 +10,7 @@ import pytest
 from bench.phone import Phone
 from bench.rtp import share
 from tests.support.pjsua import TONE, Softphone, need_pjsua, softphone
+from tests.support.planes import Plane, on_both
 from tests.support.sipp import Caller, listening, need_sipp, place
 from tests.support.stage import together
 from tests.support.switch import RunningSwitch, running_switch
@@ -19,7 +20,7 @@ USERS = ("800001", "800002", "800003", "800004")
 
 
 @pytest.fixture(scope="module")
-def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
+def switch(tmp_path_factory: pytest.TempPathFactory, plane: Plane) -> Iterator[RunningSwitch]:
     """A switch with four softphone accounts."""
     need_pjsua()
     changes = {
@@ -30,7 +31,7 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
             *({"number": f"70{user[3:]}", "target": f"aor:{user}"} for user in USERS),
         ],
     }
-    with running_switch(tmp_path_factory.mktemp("switch"), **changes) as running:
+    with running_switch(tmp_path_factory.mktemp("switch"), **changes, **plane.changes) as running:
         yield running
 
 
@@ -158,6 +159,7 @@ async def it_declines_and_is_cancelled(switch: RunningSwitch, directory: Path, u
         assert busy.complaints == gives_up.complaints == []
 
 
+@on_both
 async def test_a_foreign_softphone_talks_holds_refuses_and_is_cancelled(switch: RunningSwitch, tmp_path: Path) -> None:
     """What our own phone does with a desk works with a softphone that others wrote."""
     *_, one, two = USERS
