@@ -94,7 +94,8 @@ class Sip(Section, frozen=True):
 class Rtpengine(Section, frozen=True):
     """rtpengine as the plane of audio, where ``media.plane`` says so. It is started by others, with these options among
     its own: ``--dtmf-log-dest`` as ``keys``, ``--port-min`` and ``--port-max`` beside ``media.ports``,
-    ``--endpoint-learning=heuristic``, and a ``--timeout`` longer than ``media.silence``."""
+    ``--endpoint-learning=heuristic``, a ``--timeout`` longer than ``media.silence``, and a ``--log-level`` below 7, at
+    which it writes down what is said to it and the keys that are pressed."""
 
     address: str = "127.0.0.1:2223"
     """Its control port, ``--listen-ng``."""

@@ -34,8 +34,15 @@ class Handing:
         self._legs: dict[tuple[int, int], Leg] = {}
 
     def take(self, leg: Leg) -> Lease | None:
-        """A worker's port for a leg; it reaches nobody until `reach`. None when there is none, which is logged."""
-        helper = self.real.lease(Lease(leg.lease.worker, 0, 0, ""))
+        """A worker's port for a leg, beside that of its peer; None when there is none, which is logged.
+
+        It reaches nobody until rtpengine has said where.
+        """
+        beside = leg.peer.helper if leg.peer is not None else None
+        helper = self.real.lease(beside or Lease(leg.lease.worker, 0, 0, ""))
+        if helper is None and beside is None:
+            # Its worker was drained, or is full: as nobody is with it any other will do.
+            helper = self.real.lease()
         if helper is None:
             _log.error("rtpengine.no_worker", worker=leg.lease.worker)
             return None

@@ -226,6 +226,8 @@ class RtpenginePlane:
             "digits": digits, "receive_pt": receive_pt, "receive_event_pt": receive_event_pt, "wire": wire,
         }  # fmt: skip
         side = leg.side
+        if side.party is None:
+            leg.heard_at = asyncio.get_running_loop().time()
         # Behind a NAT the party is where its signalling comes from.
         side.party = Party(
             latch_ip, remote_port, codec, audio_pt, event_pt, wire or USUAL, rtcp_port, rtcp_mux, latch_ip != remote_ip
@@ -251,8 +253,8 @@ class RtpenginePlane:
         if one.helper is None and other.helper is None and one.side.other is other.side and one.suits(other):
             one.side.pair.bridged = True
             self._engine.touch(one.side.pair)
-        elif (first := self._hand_over(one)) is not None and (second := self._hand_over(other)) is not None:
-            self.real.bridge(first, second)
+        elif self._hand_over(one) is not None and self._hand_over(other) is not None:
+            self._join_helpers(one, other)
 
     def unbridge(self, lease: Lease) -> None:
         """Ends relaying from and to `lease`."""
@@ -291,9 +293,18 @@ class RtpenginePlane:
             leg.stop_timer()
             leg.playing = leg.side.playback = None
             self.real.play(helper, *playing)
-        if peer is not None and (second := self._hand_over(peer)) is not None:
-            self.real.bridge(helper, second)
+        if peer is not None and self._hand_over(peer) is not None:
+            self._join_helpers(leg, peer)
         return helper
+
+    def _join_helpers(self, one: Leg, other: Leg) -> None:
+        """A worker relays between two legs."""
+        assert one.helper is not None
+        assert other.helper is not None
+        if one.helper.worker == other.helper.worker:
+            self.real.bridge(one.helper, other.helper)
+        else:
+            _log.error("rtpengine.apart", workers=[one.helper.worker, other.helper.worker])
 
     # --- what is played ---
 
@@ -317,6 +328,8 @@ class RtpenginePlane:
             playback.file = file
             if missing:
                 self._end_play(leg, f"missing:{missing}")
+            elif not file:
+                self._hand_over(leg)
             self._engine.touch(leg.side.pair)
 
         self._sounds.get(prompts, found)

@@ -6,10 +6,13 @@ import asyncio
 import hashlib
 import io
 import os
+import threading
 import wave
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
+
+import structlog
 
 from media import g711
 from media.prompts import RATE, PromptError, PromptStore
@@ -17,8 +20,10 @@ from media.recording_frames import PREFIX as RECORDING
 
 MOST: Final = 2000
 """Files that are kept."""
+_log = structlog.get_logger("media.rtpengine")
+
 Told = Callable[[str, str], None]
-"""The file, or "" and the name of a prompt that cannot be had."""
+"""The file, or "" and the name of a prompt that cannot be had, or twice "" where no file can be written."""
 
 
 class Sounds:
@@ -29,6 +34,7 @@ class Sounds:
         self._directory = directory
         self._prompts = prompts
         self._files: dict[tuple[str, ...], str] = {}
+        self._lock = threading.Lock()
 
     @staticmethod
     def keeps(names: Sequence[str]) -> bool:
@@ -54,7 +60,11 @@ class Sounds:
         told(file, missing)
 
     def _make(self, names: tuple[str, ...]) -> tuple[str, str]:
-        """Write the file; in a thread of its own."""
+        """Write the file; in a thread of its own, one after the other."""
+        with self._lock:
+            return self._written(names)
+
+    def _written(self, names: tuple[str, ...]) -> tuple[str, str]:
         codes = b""
         for name in names:
             try:
@@ -68,8 +78,9 @@ class Sounds:
                 part = path.with_suffix(f".{os.getpid()}")
                 part.write_bytes(wav(codes))
                 part.replace(path)
-        except OSError:
-            return "", names[0]
+        except OSError as error:
+            _log.error("rtpengine.sounds", reason=str(error))
+            return "", ""
         return str(path.absolute()), ""
 
 
