@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from switchboard.store.schema import HEAD
+from switchboard.store.schema import HEAD, metadata
 
 BUSY_SECONDS: Final = 30.0
 """How long a writer waits for another one, such as an import of 200,000 rows."""
@@ -28,6 +28,12 @@ _PRAGMAS: Final = (
     f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}",
 )
 _WRITES: Final = "switchboard_writes"
+_VERSIONED: Final = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version' AND type = 'table'"
+# As the migration tool makes it.
+_VERSIONS: Final = (
+    "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL,"
+    " CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+)
 
 
 class DatabaseError(Exception):
@@ -43,7 +49,9 @@ class Database:
         stored = stored_version(path)
         _create(path)
         self.engine = _engine(path)
-        if stored != HEAD:
+        if stored is None:
+            self._begin()
+        elif stored != HEAD:
             self._migrate(stored)
 
     @contextlib.contextmanager
@@ -62,8 +70,16 @@ class Database:
         """Close all connections."""
         self.engine.dispose()
 
-    def _migrate(self, stored: str | None) -> None:
-        # Alembic takes 0.2 s to import, so only a database that is not current pays for it.
+    def _begin(self) -> None:
+        """Make all tables at once, unless somebody else has just done so."""
+        with self.writing() as connection:
+            if not connection.exec_driver_sql(_VERSIONED).first():
+                metadata.create_all(connection, checkfirst=False)
+                connection.exec_driver_sql(_VERSIONS)
+                connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (HEAD,))
+
+    def _migrate(self, stored: str) -> None:
+        # Alembic takes 0.2 s to import, so only a database of an older version pays for it.
         from alembic import command
         from alembic.config import Config
         from alembic.util import CommandError
@@ -108,9 +124,7 @@ def stored_version(path: Path) -> str | None:
         return None
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
-            found = connection.execute(
-                "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version' AND type = 'table'"
-            ).fetchone()
+            found = connection.execute(_VERSIONED).fetchone()
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if found else None
     except sqlite3.DatabaseError as error:
         raise DatabaseError(f"{path}: not a usable database ({error}); move it away to begin a new one") from None

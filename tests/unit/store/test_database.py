@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import stat
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -27,19 +29,49 @@ from switchboard.store.schema import HEAD, key_checks, metadata
 ROW = {"purpose": "test", "key_id": 1, "digest": b"d", "created_us": 1}
 
 
-def test_a_new_database_is_at_the_newest_version(database: Database) -> None:
-    """The migrations lead to the version that the schema names, and to its tables exactly."""
-    assert stored_version(database.path) == HEAD
-    with database.reading() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-
-
 def migrations() -> Config:
     """The migration tool's configuration."""
     config = Config()
     config.set_main_option("script_location", str(Path(switchboard.store.migrations.__file__).parent))
     config.set_main_option("path_separator", "os")
     return config
+
+
+def shape(path: Path) -> dict[str, tuple[object, ...]]:
+    """Columns, references and indexes of each table, in whatever order they were added."""
+    found = {}
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            columns = connection.execute(f"PRAGMA table_info('{table}')").fetchall()
+            references = connection.execute(f"PRAGMA foreign_key_list('{table}')").fetchall()
+            indexes = {
+                name: (*how, *(one[2] for one in connection.execute(f"PRAGMA index_info('{name}')")))
+                for _, name, *how in connection.execute(f"PRAGMA index_list('{table}')").fetchall()
+            }
+            found[table] = ({one[1:] for one in columns}, {one[2:] for one in references}, indexes)
+    return found
+
+
+def test_a_new_database_is_what_the_migrations_lead_to(database: Database, tmp_path: Path) -> None:
+    """It is made at once, from the schema; all migrations one after the other make the same."""
+    path, config = tmp_path / "migrated.db", migrations()
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    engine.dispose()
+    assert stored_version(path) == stored_version(database.path) == HEAD
+    assert shape(path) == shape(database.path)
+
+
+def test_two_begin_one_database(tmp_path: Path) -> None:
+    """Whoever comes second finds the tables there."""
+    path = tmp_path / "test.db"
+    with ThreadPoolExecutor(4) as pool:
+        opened = [pool.submit(Database, path) for _ in range(4)]
+    for one in opened:
+        one.result().close()
+    assert stored_version(path) == HEAD
 
 
 def test_head_is_the_newest_migration() -> None:
@@ -132,11 +164,12 @@ def test_a_database_of_version_5_keeps_its_legs(tmp_path: Path) -> None:
     database.close()
 
 
-def test_a_current_database_opens_without_alembic(database: Database) -> None:
-    """The second start does not pay for importing the migration tool."""
+@pytest.mark.parametrize("name", ["test.db", "new.db"])
+def test_a_new_or_current_database_opens_without_alembic(database: Database, name: str) -> None:
+    """Neither the first nor the second start pays for importing the migration tool."""
     program = (
         "import sys; from pathlib import Path; from switchboard.store.database import Database\n"
-        f"Database(Path({str(database.path)!r})).close(); print('alembic' in sys.modules)"
+        f"Database(Path({str(database.path.with_name(name))!r})).close(); print('alembic' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
