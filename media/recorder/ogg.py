@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from media.recorder.wav import HEADER, RATE, WIDTH
 from media.recording_files import SEALED, AudioReader, find, wav_channels
 from media.recording_keys import KeyRing
@@ -61,7 +59,8 @@ def _seal(reader: AudioReader, part: Path, keys: KeyRing, may_go_on: Callable[[]
 
 
 def _encode(reader: AudioReader, descriptor: int, may_go_on: Callable[[], bool]) -> None:
-    # Loads a library that a recorder of wav files never needs.
+    # Libraries that take a tenth of a second to load, and that nobody needs who keeps wav files.
+    import numpy as np
     import soundfile
 
     block = 2 * WIDTH

@@ -188,6 +188,7 @@ def switch(
     hours = {"opens": "00:00", "closes": "00:00", "days": "all", "flights_group": "desk", "hotel_group": "desk"}
     with running_switch(
         directory,
+        speech={"engine": "espeak"},
         trunks=[{"name": "bench", "from": ["127.0.0.0/8"], "to": f"{PARTY_HOST}:{ports['party']}"}],
         numbers=[
             {"number": X, "mask": True, "record": True},

@@ -30,6 +30,7 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
             {"number": HEAR, "flow": "mailbox", "variables": {"box": "alice"}},
         ],
         "masks": [],
+        "speech": {"engine": "espeak"},
     }
     with running_switch(tmp_path_factory.mktemp("mailbox"), **changes) as running:
         yield running

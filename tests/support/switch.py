@@ -93,6 +93,8 @@ class RunningSwitch:
             "trace": {"megabytes": 1},
             # A busy machine is no reason for the switch under test to turn calls away.
             "overload": {"delay": "0s"},
+            # Getting ready to speak takes a third of a second; those who want texts spoken say so.
+            "speech": {"engine": "none"},
             "store": {"directory": str(self.store)},
             "http": {"port": self.http_port},
             "log": {"level": "debug", "format": "json", "file": str(self.directory / "switch.log")},
