@@ -157,7 +157,8 @@ class Endpoint(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         """Read one datagram and hand it to its transaction."""
-        if not data.strip(b"\r\n\0"):
+        # RTP and RTCP begin so: of a call that had this port before, or has the one below it.
+        if not data.strip(b"\r\n\0") or data[0] >> 6 == 2:
             return
         try:
             message: Message | None = parse(data)

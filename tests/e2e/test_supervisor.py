@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.support.ports import MEDIA_FIRST, free_port
+from tests.support.processes import await_end, group_members
 
 ROOT = Path(__file__).parents[2]
 RTP = MEDIA_FIRST
@@ -118,12 +120,13 @@ def switch(tmp_path: Path) -> Iterator[Switch]:
     one.write()
     yield one
     if one.process is not None:
-        with_group = one.process.pid
-        try:
-            os.killpg(with_group, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        group = one.process.pid
+        members = group_members(group)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
         one.process.communicate(timeout=PATIENCE)
+        # The next one has the same ports.
+        assert await_end(members, PATIENCE) == []
 
 
 def test_children_get_sockets_and_share_the_process_group(switch: Switch) -> None:

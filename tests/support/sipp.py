@@ -17,6 +17,7 @@ from bench.rtp import RtpPort
 from bench.sipp import Sipp, Totals
 from media.prompts import load_wav
 from tests.support.ports import SIPP_FIRST, SIPP_LAST, free_media_port, free_port
+from tests.support.sounds import tone, write_capture
 from tests.support.switch import PROJECT
 
 CAPTURES = Path("/usr/share/sip-tester")
@@ -27,7 +28,10 @@ CARRIER = Path(__file__).parents[1] / "e2e" / "scenarios" / "carrier.xml"
 TAKES = 4
 """SIPp binds RTP and RTCP ports for audio and video, the call wants one of them or not."""
 EVENT_TYPE = 101
-_NAMES = {"*": "star", "#": "pound"}
+KEY, COMMA = 0.26, 1.0
+"""Seconds from one key to the next, and what a comma adds."""
+LATE = 0.2
+"""What SIPp's thread may need longer for its last packets than it should."""
 _PLAIN = "8\n      a=rtpmap:8 PCMA/8000"
 _WITH_EVENTS = f"""8 {EVENT_TYPE}
       a=rtpmap:8 PCMA/8000
@@ -39,7 +43,7 @@ def need_sipp() -> None:
     """Skip the test, aloud, where SIPp or what it needs is missing."""
     if shutil.which("sipp") is None:
         pytest.skip("SIPp is not installed: apt-get install sip-tester")
-    if not (CAPTURES / "dtmf_2833_1.pcap").exists():
+    if not SPEECH.exists():
         pytest.skip(f"the captures of Debian's SIPp are not in {CAPTURES}: apt-get install sip-tester")
     if os.geteuid() != 0:
         pytest.skip("SIPp replays captures by a raw socket: run the tests as root")
@@ -67,16 +71,16 @@ class Caller:
     port: int = field(default_factory=free_port)
     media_port: int = field(default_factory=next_media_port)
 
-    def scenario(self) -> str:
-        """Its scenario as XML."""
+    def scenario(self, directory: Path) -> str:
+        """Its scenario as XML; captures of what it keys are beside it."""
         words = {
             "caller": self.number,
             "prompt": str(self.prompt_ms),
             "talk": str(self.talk_ms),
             "formats": _WITH_EVENTS if self.events else _PLAIN,
             "audio": _play(self.audio) if self.audio else "",
-            "keys": "\n  ".join(_keys(self.digits)),
-            "then": "\n  ".join(_keys(self.then)),
+            "keys": _keying(self.digits, directory / f"keys-{self.port}.pcap", 1),
+            "then": _keying(self.then, directory / f"then-{self.port}.pcap", 2),
         }
         text = CARRIER.read_text()
         for word, value in words.items():
@@ -84,14 +88,25 @@ class Caller:
         return text
 
 
-def _keys(digits: str) -> Iterator[str]:
-    """Each digit's capture lasts 140 ms and is played in the background; a comma is a second without keys."""
-    for digit in digits:
-        if digit == ",":
-            yield '<pause milliseconds="1000"/>'
-            continue
-        yield _play(CAPTURES / f"dtmf_2833_{_NAMES.get(digit, digit)}.pcap")
-        yield '<pause milliseconds="260"/>'
+def _keying(digits: str, capture: Path, stream: int) -> str:
+    """Digits as one capture, which is played in the background, and a pause as long; a comma is a second without keys.
+
+    One capture for each digit would be cut off by the next one's wherever SIPp's thread for it comes late.
+    """
+    first = len(digits) - len(digits.lstrip(","))
+    keys, at = {}, 0.0
+    for digit in digits[first:]:
+        if digit != ",":
+            keys[at] = digit
+        at += COMMA if digit == "," else KEY
+    steps = [_pause(first * COMMA)] if first else []
+    if keys:
+        steps += [_play(write_capture(capture, tone(0), keys, stream)), _pause(at + LATE)]
+    return "\n  ".join(steps)
+
+
+def _pause(seconds: float) -> str:
+    return f'<pause milliseconds="{round(seconds * 1000)}"/>'
 
 
 def _play(capture: Path) -> str:
@@ -101,7 +116,7 @@ def _play(capture: Path) -> str:
 async def place(caller: Caller, target: tuple[str, int], directory: Path, dialled: str, within: float = 25.0) -> Totals:
     """Make the one call, and return what SIPp counted of it."""
     scenario = directory / f"carrier-{caller.port}.xml"
-    scenario.write_text(caller.scenario())
+    scenario.write_text(caller.scenario(directory))
     sipp = Sipp(
         scenario,
         directory,
