@@ -1,7 +1,59 @@
 """What holds for all tests."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import pytest
 from hypothesis import settings
+
+from tests.support.failures import TITLE, begin, in_short
+from tests.support.order import Order, give_way
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
 
 # How long an example takes is a matter of the machine; what must be quick is counted, not timed.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+MOST_TOLD = 6
+"""Failures told of in short at the very end."""
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Order | None:
+    """Files begin in an order of our own where they run whole on one process."""
+    return Order(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Of several processes those go first whose tests depend on time."""
+    begin(item.path)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        give_way(item.nodeid)
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure is told of in a few lines, too."""
+    report = yield
+    if report.failed and call.excinfo is not None:
+        report.sections.append((TITLE, in_short(call.excinfo.value)))
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The last lines of the output tell what has failed, and why."""
+    failures = [one for kind in ("failed", "error") for one in terminalreporter.getreports(kind)]
+    for report in failures[:MOST_TOLD]:
+        for title, text in report.sections:
+            if title == TITLE:
+                terminalreporter.section(f"{report.nodeid} ({report.when})", sep="-")
+                terminalreporter.line(text)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ HELD = (
     "media_ports_leased",
 )
 """What a call holds; every one is zero when nothing was left behind."""
+RECENT: deque[RunningSwitch] = deque(maxlen=2)
+"""The last ones that were started, for whoever asks why a test has failed."""
 SHORT_TIMERS = {"t1": 0.05, "t2": 0.4, "t4": 0.5, "d": 3.2}
 """64 * T1 is 3.2 s, so that what was left behind can be told soon."""
 
@@ -62,6 +65,7 @@ class RunningSwitch:
         self.config_file = directory / "switch.yaml"
         self.config_file.write_text(yaml.safe_dump(self.config, allow_unicode=True))
         self.idle_tasks = 0.0
+        RECENT.append(self)
         try:
             self.process = self._start()
         except BaseException:
@@ -178,6 +182,14 @@ class RunningSwitch:
         """Everything it has printed and logged."""
         file = self.directory / "switch.log"
         return self.output.read_text() + (file.read_text() if file.exists() else "")
+
+    def last_words(self, most: int = 8) -> str:
+        """The last lines of its log that are a warning or worse; what it printed where it has no log."""
+        file = self.directory / "switch.log"
+        if not file.exists():
+            return self.output.read_text()[-2000:] if self.output.exists() else ""
+        told = [line for line in file.read_text().splitlines() if '"level": "debug"' not in line]
+        return "\n".join([line for line in told if '"level": "info"' not in line][-most:] or told[-most:])
 
     def log_entries(self) -> list[dict[str, Any]]:
         """The entries of its log."""

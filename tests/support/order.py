@@ -1,0 +1,55 @@
+"""Which files of tests run beside which: those that wait for real time to pass beside those that only reckon."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import PurePosixPath
+from typing import Final
+
+from xdist.scheduler.loadfile import LoadFileScheduling
+from xdist.workermanage import WorkerController
+
+WAITING: Final = ("tests/e2e/", "tests/interop/")
+"""Where the files are that start switches and wait for them: they need little, but that little at once."""
+RECKONERS: Final = 4
+"""Each so many-th process begins with files of the other kind, and they give way to those that wait."""
+GIVES_WAY: Final = 5
+LONG: Final = {
+    "test_soak.py": 60,
+}
+"""Seconds of files that take much longer than others; they begin first, or all would wait for the last one."""
+
+
+class Order(LoadFileScheduling):
+    """Each file whole on one process, the longest first, so many of either kind at a time."""
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        waiting = self.nodes.index(node) % RECKONERS != RECKONERS - 1
+        first = max(self.workqueue, key=lambda scope: (is_waiting(scope) is waiting, self._seconds(scope)))
+        self.workqueue.move_to_end(first, last=False)
+        super()._assign_work_unit(node)
+
+    def _seconds(self, scope: str) -> float:
+        return LONG.get(PurePosixPath(scope).name) or len(self.workqueue[scope]) / 100
+
+
+def is_waiting(name: str) -> bool:
+    """Whether a file or test is one that waits for real time to pass."""
+    return name.startswith(WAITING)
+
+
+def give_way(name: str) -> None:
+    """Let this process, and what it starts from now on, be as urgent as a test is."""
+    if _MAY_RETURN:
+        urgency = _URGENCY if is_waiting(name) else _URGENCY + GIVES_WAY
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), urgency)
+
+
+def _may_return() -> bool:
+    """Whether a process may become more urgent again: elsewhere than at root's it may not."""
+    return os.geteuid() == 0 and _URGENCY + GIVES_WAY < 20
+
+
+_URGENCY: Final = os.getpriority(os.PRIO_PROCESS, 0)
+_MAY_RETURN: Final = _may_return()
