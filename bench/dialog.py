@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from bench import transactions
 from bench.rtp import RtpPort
 from bench.transactions import (
     REASONS,
@@ -107,6 +108,7 @@ class Call:
 
     async def hears(self, hz: float, within: float = 5.0, seconds: float = 0.5) -> None:
         """Wait until this tone arrives for so many seconds."""
+        within *= transactions.patience
         deadline = time.monotonic() + within
         while not self.rtp.hears(hz, seconds):
             if time.monotonic() > deadline:

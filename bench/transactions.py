@@ -32,6 +32,9 @@ REASONS: Final = {
     603: "Decline",
 }
 
+patience = 1.0
+"""By this all waiting for peers is multiplied; more where the machine is busy with other things, too."""
+
 
 class PhoneError(Exception):
     """Something a peer did, or failed to do."""
@@ -325,6 +328,7 @@ def _text(address: Address) -> str:
 
 async def wait_for(waiting: Awaitable[T], within: float, what: str) -> T:
     """Wait for something a peer does; say what it did not do when time is up."""
+    within *= patience
     try:
         return await asyncio.wait_for(waiting, within)
     except TimeoutError:

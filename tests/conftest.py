@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from bench import transactions
 from tests.support.failures import TITLE, begin, in_short
 from tests.support.order import Order, give_way
+from tests.support.patience import PATIENCE
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 # How long an example takes is a matter of the machine; what must be quick is counted, not timed.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+transactions.patience = PATIENCE
 
 MOST_TOLD = 6
 """Failures told of in short at the very end."""

@@ -38,11 +38,13 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
         yield running
 
 
-async def registers(switch: RunningSwitch, password: str = "alice-secret", host: str = PHONE) -> int:
+async def registers(
+    switch: RunningSwitch, password: str = "alice-secret", host: str = PHONE, within: float = 2.0
+) -> int:
     """The status of a REGISTER for alice."""
     async with await Phone.open("alice", target=switch.target, host=host, password=password) as phone:
         try:
-            return (await phone.register(within=2.0)).status
+            return (await phone.register(within=within)).status
         except RefusedError as refused:
             return refused.status
 
@@ -89,7 +91,7 @@ async def test_who_guesses_passwords_is_silenced_until_let_in_again(switch: Runn
     """Eight wrong passwords; then the right one is not even looked at, until an operator says so."""
     assert [await registers(switch, "wrong", GUESSER) for _ in range(8)] == [401] * 8
     with pytest.raises(OverdueError):
-        await registers(switch, host=GUESSER)
+        await registers(switch, host=GUESSER, within=0.5)
     listed = await command(switch, "sources", "list")
     assert re.search(rf"{re.escape(GUESSER)} +failures +\d+ s", listed)
     await command(switch, "sources", "unblock", GUESSER)
@@ -105,7 +107,7 @@ async def test_an_operator_blocks_and_unblocks(switch: RunningSwitch) -> None:
     before = switch.metrics()["sip_datagrams_blocked_total"]
     async with await Phone.open("x", target=switch.target, host=asker) as phone:
         with pytest.raises(OverdueError):
-            await phone.options(within=0.7)
+            await phone.options(within=0.4)
         assert switch.metrics()["sip_datagrams_blocked_total"] > before
         await command(switch, "sources", "unblock", asker)
         assert (await phone.options()).status == 200

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.certificates import Pair
+from tests.support.patience import PATIENCE
 from tests.support.ports import free_media_port, free_port
 
 MODULES = Path("/usr/lib/baresip/modules")
@@ -75,7 +76,7 @@ class Baresip:
     async def event(self, kind: str, within: float = 8.0) -> dict[str, Any]:
         """The next event of a kind; those before it are only kept."""
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(PATIENCE * within):
                 while True:
                     size = int((await self._reader.readuntil(b":"))[:-1])
                     told: dict[str, Any] = json.loads((await self._reader.readexactly(size + 1))[:-1])
@@ -87,7 +88,7 @@ class Baresip:
 
     async def registered(self, within: float = 10.0) -> None:
         """Wait until it is; it may have told that by an event before anybody listened."""
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(PATIENCE * within):
             while "binding]" not in self.log():
                 await asyncio.sleep(0.05)
 
@@ -161,7 +162,7 @@ async def baresip(
             await phone.registered()
         yield phone
         phone.tell("quit")
-        await asyncio.wait_for(process.wait(), 10)
+        await asyncio.wait_for(process.wait(), PATIENCE * 10)
     finally:
         if writer is not None:
             writer.close()
@@ -171,7 +172,7 @@ async def baresip(
 
 
 async def _connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE * 10):
         while True:
             try:
                 return await asyncio.open_connection("127.0.0.1", port)

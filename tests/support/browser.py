@@ -23,6 +23,8 @@ import numpy as np
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.support.patience import PATIENCE
+
 PAGES = Path(__file__).parent / "web"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 START_SECONDS = 30.0
@@ -138,7 +140,7 @@ class DevTools:
         of = {"sessionId": session} if session else {}
         await self._socket.send(json.dumps({"id": number, "method": method, "params": params, **of}))
         try:
-            found: dict[str, Any] = await asyncio.wait_for(answer, within)
+            found: dict[str, Any] = await asyncio.wait_for(answer, PATIENCE * within)
         finally:
             del self._asked[number]
         assert "error" not in found, f"{method}: {found['error']}"
@@ -204,7 +206,7 @@ class WebPhone:
     async def event(self, name: str, within: float = 8.0, **wanted: object) -> dict[str, Any]:
         """The next event of this name that says what is wanted; those before it are only kept."""
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(PATIENCE * within):
                 while True:
                     while self._read < len(self.seen):
                         told = self.seen[self._read]
@@ -243,7 +245,7 @@ class WebPhone:
         """Wait until this tone alone is heard."""
         found: dict[str, Any] = {}
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(PATIENCE * within):
                 while True:
                     found = await self.do("heard", [hertz])
                     if found["power"] > LOUD and found["shares"][0] > MOSTLY:
@@ -254,7 +256,7 @@ class WebPhone:
 
     async def hears_nothing(self, within: float = 5.0) -> None:
         """Wait until there is silence."""
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(PATIENCE * within):
             while (await self.do("heard", []))["power"] > LOUD / 10:
                 await asyncio.sleep(0.05)
 

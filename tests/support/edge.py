@@ -15,6 +15,7 @@ import msgspec
 from bench.rtp import RtpPort
 from media.edge_control import Connected, Endpoint, Failed
 from media.edge_plane import EdgeLost, EdgePlane, PeerEvent
+from tests.support.patience import PATIENCE
 from tests.support.ports import WEB_FIRST, WEB_LAST
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,7 +70,7 @@ class Signalling:
 
     async def until(self, check: Callable[[], bool], within: float = 15.0) -> None:
         """Wait until something is so."""
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(PATIENCE * within):
             while not check():
                 await asyncio.sleep(0.01)
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.patience import PATIENCE
 from tests.support.sounds import Sound, read_wav
 
 PROJECT = Path(__file__).parents[2]
@@ -45,7 +46,7 @@ class Softphone:
         """The next event of this name, and of this call if one is given; those before it are only kept."""
         assert self.process.stdout is not None
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(PATIENCE * within):
                 while line := await self.process.stdout.readline():
                     told: dict[str, Any] = json.loads(line)
                     self.seen.append(told)
@@ -66,7 +67,7 @@ class Softphone:
         self.tell(f"listen:{call} {round(seconds * 1000)} {file}")
         await self.event("listened", call=call)
         # The library closes the file a little later, in a thread of its own.
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE * 2):
             while True:
                 with contextlib.suppress(wave.Error, EOFError):
                     return read_wav(file)[:, 0]
@@ -125,7 +126,7 @@ async def softphone(
         assert registered["status"] == 200, phone.traffic()[-4000:]
         yield phone
         phone.tell("quit")
-        await asyncio.wait_for(process.wait(), 10)
+        await asyncio.wait_for(process.wait(), PATIENCE * 10)
         assert process.returncode == 0
     finally:
         with contextlib.suppress(ProcessLookupError):

@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.phone import Answer, Call, Dialled, Phone
 from bench.phone import Behaviour as Behaviour
+from tests.support.patience import PATIENCE
 from tests.support.planes import Plane
 from tests.support.ports import free_port
 from tests.support.switch import RunningSwitch
@@ -152,7 +153,7 @@ async def hear_each_other(call: Call, far: Call) -> None:
 
 async def hear_something(call: Call, seconds: float = 0.5) -> None:
     """Speech or music, without a gap, for so many seconds."""
-    async with asyncio.timeout(5 + seconds):
+    async with asyncio.timeout(PATIENCE * (5 + seconds)):
         while call.rtp.loudness(seconds) < 100:
             await asyncio.sleep(0.02)
 

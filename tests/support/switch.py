@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 import yaml
 
+from tests.support.patience import PATIENCE
 from tests.support.ports import MEDIA_RANGE, WEB_RANGE, free_port
 
 PROJECT = Path(__file__).parents[2]
@@ -135,7 +136,7 @@ class RunningSwitch:
 
     def get(self, path: str) -> bytes:
         """A page of its web server."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=PATIENCE * 5) as answer:
             return bytes(answer.read())
 
     def metrics(self) -> dict[str, float]:
@@ -155,14 +156,14 @@ class RunningSwitch:
 
     async def nothing_left(self, within: float = 64 * 0.05 + 3.0) -> None:
         """Wait until nothing of any call is left; fails with what is."""
-        until = time.monotonic() + within
+        until = time.monotonic() + PATIENCE * within
         while held := await asyncio.to_thread(self.held):
             assert time.monotonic() < until, f"left behind: {held}"
             await asyncio.sleep(0.1)
 
     async def eventually(self, check: Callable[[], bool], within: float = 5.0) -> None:
         """Wait until `check` is true."""
-        until = time.monotonic() + within
+        until = time.monotonic() + PATIENCE * within
         while not await asyncio.to_thread(check):
             assert time.monotonic() < until, "it did not become true in time"
             await asyncio.sleep(0.05)
@@ -208,13 +209,13 @@ class RunningSwitch:
         """SIGTERM; the exit status."""
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.wait(within)
+        return self.process.wait(PATIENCE * within)
 
     def kill(self) -> None:
         """End every process of it at once, whatever it is doing."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(5)
+        self.process.wait(PATIENCE * 5)
 
     def restart(self) -> None:
         """Start it again after its end, on the same store."""

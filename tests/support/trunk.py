@@ -12,6 +12,7 @@ from typing import Any, Final
 from bench.phone import Answer, Behaviour, Call, Dialled, Phone
 from bench.wire import Message, angle_uri
 from tests.support.command import command
+from tests.support.patience import PATIENCE
 from tests.support.stage import hear_each_other
 from tests.support.switch import RunningSwitch
 
@@ -65,7 +66,7 @@ class Carrier:
 
     async def rings(self, number: str, within: float = 5.0) -> Call:
         """The next call to somebody's telephone."""
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(PATIENCE * within):
             while True:
                 for call_id, call in self.party.calls.items():
                     assert call.request is not None

@@ -16,6 +16,7 @@ from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from bench.rtp import share
+from tests.support.patience import PATIENCE
 
 RATE, FRAME = 8000, 160
 
@@ -105,7 +106,7 @@ class WebPeer:
 
     async def hears(self, hz: float, seconds: float = 8.0) -> None:
         """Wait until what comes is that tone."""
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(PATIENCE * seconds):
             while share(list(self._heard)[-2000:], hz) < 0.8:
                 await asyncio.sleep(0.05)
 

@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from bench.wire import Message, angle_uri, authorization, new_branch, parse, reply
+from tests.support.patience import PATIENCE
 from tests.support.web_peer import WebPeer
 
 WAIT = 15.0
@@ -44,7 +45,7 @@ class WebCall:
     async def final(self) -> Message:
         """The final response to the latest request; what is repeated of earlier ones is passed over."""
         while True:
-            response = await asyncio.wait_for(self.responses.get(), WAIT)
+            response = await asyncio.wait_for(self.responses.get(), PATIENCE * WAIT)
             if response.status >= 200 and response.cseq[0] == self.seq:
                 self.answers.append(response)
                 return response
@@ -100,7 +101,7 @@ class WebCall:
 
     async def over(self) -> Message:
         """The BYE of the switch."""
-        return await asyncio.wait_for(self.ended, WAIT)
+        return await asyncio.wait_for(self.ended, PATIENCE * WAIT)
 
 
 class WebPhone:
@@ -167,7 +168,7 @@ class WebPhone:
 
     async def take(self, peer: WebPeer) -> WebCall:
         """Ring and answer the next call."""
-        invite = await asyncio.wait_for(self._incoming.get(), WAIT)
+        invite = await asyncio.wait_for(self._incoming.get(), PATIENCE * WAIT)
         call = WebCall(self, peer, invite.call_id)
         self.calls[call.call_id] = call
         await self.send(reply(invite, 180, "Ringing", call.tag))
@@ -178,12 +179,12 @@ class WebPhone:
         call.local, call.remote = answer.get("to"), invite.get("from")
         call.target = angle_uri(invite.get("contact"))
         await self.send(answer)
-        assert (await asyncio.wait_for(call.requests.get(), WAIT)).method == "ACK"
+        assert (await asyncio.wait_for(call.requests.get(), PATIENCE * WAIT)).method == "ACK"
         return call
 
     async def invited(self) -> Message:
         """The next INVITE, left alone."""
-        return await asyncio.wait_for(self._incoming.get(), WAIT)
+        return await asyncio.wait_for(self._incoming.get(), PATIENCE * WAIT)
 
 
 @contextlib.asynccontextmanager
