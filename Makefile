@@ -12,7 +12,7 @@ SYSTEM_PACKAGES := sip-tester espeak-ng sox dnsmasq-base baresip-core libopus0 k
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run call test check fmt bench bench-check fuzz soak clean
+.PHONY: help setup run call test check fmt bench bench-check fuzz soak clean .compiled
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 13
