@@ -39,6 +39,7 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Order | None:
     """Files begin in an order of our own where they run whole on one process."""
     return Order(config, log) if config.getoption("dist") == "loadfile" else None

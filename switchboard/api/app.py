@@ -11,7 +11,7 @@ from litestar.middleware import DefineMiddleware
 from litestar.types import Message, Scope
 
 from switchboard.api.docs_page import CONTENT_SECURITY
-from switchboard.api.documentation import PATH, openapi_config, prepare
+from switchboard.api.documentation import PATH, openapi_config
 from switchboard.api.gate import Gate
 from switchboard.api.principal import principal_of
 from switchboard.api.problems import EXCEPTION_HANDLERS
@@ -38,7 +38,7 @@ def build_api(services: Services, routers: Sequence[Router], *, beside: Sequence
         if message["type"] == "http.response.start":
             services.answers[str(message["status"])] += 1
 
-    app = Litestar(
+    return Litestar(
         [Router(PREFIX, route_handlers=list(routers)), *beside],
         dependencies={"principal": Provide(principal_of, sync_to_thread=False)},
         middleware=[DefineMiddleware(Gate, services=services)],
@@ -49,8 +49,6 @@ def build_api(services: Services, routers: Sequence[Router], *, beside: Sequence
         logging_config=None,
         state=State({"failed": services.failed}),
     )
-    prepare(app)
-    return app
 
 
 async def _add_headers(message: Message, scope: Scope) -> None:

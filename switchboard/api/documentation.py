@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document at /docs/openapi.json and the page at /docs, both made once, when the API is built.
+"""The OpenAPI 3.1 document at /docs/openapi.json and the page at /docs, both made once, when somebody first asks.
 
 Litestar draws operations, parameters and types from the handlers. What holds for all operations is added here: who
 may call them, and every problem they may answer with.
@@ -6,11 +6,12 @@ may call them, and every problem they may answer with.
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
-from litestar import Litestar, Request
+from litestar import Litestar, Request, Router
 from litestar.enums import MediaType
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
@@ -25,6 +26,7 @@ from switchboard.api.problems import KINDS, PROBLEM_JSON
 from switchboard.api.roles import OPERATIONS
 from switchboard.api.schemas import exact_types
 from switchboard.api.types import EventView, Problem
+from switchboard.ops.http import short_turns
 
 VERSION: Final = "1"
 PATH: Final = "/docs"
@@ -45,7 +47,7 @@ _WRITING: Final = ("post", "put", "patch", "delete")
 
 
 class _Made(OpenAPIRenderPlugin):
-    """Serves octets that were made beforehand: the loop that carries calls has no time to render."""
+    """Serves octets that were made in a thread: the loop that carries calls has no time to render."""
 
     content: bytes = b""
 
@@ -55,7 +57,14 @@ class _Made(OpenAPIRenderPlugin):
 
 
 def openapi_config() -> OpenAPIConfig:
-    """The settings for Litestar; `prepare` fills the pages."""
+    """The settings for Litestar; the pages are filled before the first of them is served."""
+    making = asyncio.Lock()
+
+    async def make(request: Request[Any, Any, Any]) -> None:
+        async with making:
+            if not _pages(request.app)[0].content:
+                await asyncio.to_thread(_make, request.app)
+
     return OpenAPIConfig(
         title="switchboard",
         version=VERSION,
@@ -66,7 +75,7 @@ def openapi_config() -> OpenAPIConfig:
             security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
         ),
         operation_id_creator=_operation_id,
-        path=PATH,
+        openapi_router=Router(PATH, route_handlers=[], include_in_schema=False, before_request=make),
         render_plugins=[
             _Made(path="/", media_type=MediaType.HTML),
             _Made(path="/openapi.json", media_type=MediaType.JSON),
@@ -74,17 +83,20 @@ def openapi_config() -> OpenAPIConfig:
     )
 
 
-def prepare(app: Litestar) -> None:
-    """Make the document and the page of an application that is complete."""
-    document = app.openapi_schema.to_schema()
-    exact_types(app, document, [Problem, EventView])
-    complete(document)
-    add_examples(document)
+def _make(app: Litestar) -> None:
+    with short_turns():
+        # Litestar keeps what its own handlers read, too.
+        document: dict[str, Any] = app.plugins.get("OpenAPIPlugin").provide_openapi_schema()
+        exact_types(app, document, [Problem, EventView])
+        complete(document)
+        add_examples(document)
+        for page in _pages(app):
+            page.content = render_page(document) if page.has_path("/") else msgspec.json.encode(document)
+
+
+def _pages(app: Litestar) -> list[_Made]:
     assert app.openapi_config is not None
-    for plugin in app.openapi_config.render_plugins:
-        assert isinstance(plugin, _Made)
-        made = render_page(document) if plugin.has_path("/") else msgspec.json.encode(document)
-        plugin.content = made
+    return [plugin for plugin in app.openapi_config.render_plugins if isinstance(plugin, _Made)]
 
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ LONGEST_MESSAGE: Final = 16 * 1024
 """Octets of a message from a WebSocket's client."""
 PING_SECONDS: Final = 20.0
 SHORT_TURN: Final = 0.0005
-"""How long the building thread may keep the loop from running, in seconds."""
+"""How long a thread that makes something large may keep the loop from running, in seconds."""
 UNREAD_MILLISECONDS: Final = 30_000
 """How long a client may leave what it was sent unread (TCP_USER_TIMEOUT, RFC 5482)."""
 
@@ -87,13 +87,22 @@ def _listen(settings: Http) -> socket.socket:
     return sock
 
 
-def _build_aside(settings: Http, metrics: Metrics, health: Health, api: BuildApi | None) -> uvicorn.Server:
+@contextlib.contextmanager
+def short_turns() -> Iterator[None]:
+    """Long work in a thread, which must not keep the loop waiting."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(SHORT_TURN)
     try:
-        return _build(settings, metrics, health, api)
+        yield
     finally:
         sys.setswitchinterval(interval)
+
+
+def _build_aside(settings: Http, metrics: Metrics, health: Health, api: BuildApi | None) -> uvicorn.Server:
+    try:
+        with short_turns():
+            return _build(settings, metrics, health, api)
+    finally:
         # What was made here stays, and would be walked through whenever the loop collects garbage.
         gc.freeze()
 

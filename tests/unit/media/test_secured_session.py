@@ -20,6 +20,7 @@ from media.worker.crypto_context import FOREIGN, MAX_SOURCES, OLD_KEY_FOR, TRIES
 from media.worker.line import CHECKED_FOR
 from media.worker.ports import BUFFER
 from tests.support.media_worker import Phone, opened
+from tests.support.ports import free_media_port
 from tests.support.srtp import PROFILES, SecuredPhone, new_keys
 from tests.unit.media.test_sessions import VOICE, Bench, peer_of
 
@@ -456,7 +457,7 @@ class TestReports:
         bench = secured.bench
         secured.alice.close()
         keys = secured.keys
-        even = next(n for n in range(21000, 29000, 2) if _free(n))
+        even = free_media_port(2)
         secured.alice = SecuredPhone(keys, port=even)
         reports = secured.alice if mux else SecuredPhone(keys, port=even + 1)
         try:
@@ -486,17 +487,6 @@ class TestReports:
         finally:
             if not mux:
                 reports.close()
-
-
-def _free(port: int) -> bool:
-    """Whether a port and the one after it may be bound."""
-    for number in (port, port + 1):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(("127.0.0.1", number))
-            except OSError:
-                return False
-    return True
 
 
 def test_a_known_packet() -> None:
