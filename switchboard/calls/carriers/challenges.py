@@ -28,7 +28,7 @@ Challenged = Unwatched | Reinvite | Update | KeysToSend
 def challenge_answered(x: Exchange, tx: ClientTransaction, response: Response, now: float) -> bool:
     """Whether what a carrier has challenged was sent again; False: it is refused like anything else."""
     asked = tx.context
-    if not isinstance(asked, Challenged) or asked.again >= MAX_AGAIN:
+    if not isinstance(asked, Challenged) or asked.again >= MAX_AGAIN or (isinstance(asked, Reinvite) and asked.over):
         return False
     if isinstance(asked, Unwatched):
         gateway, dialog = asked.gateway, asked.dialog

@@ -317,6 +317,20 @@ class TestCalls:
         assert len(world.agent.received("INFO")) == 1
         over(world)
 
+    def test_a_challenge_of_what_was_given_up(self) -> None:
+        """A re-INVITE that was taken back is not sent again, however late it is challenged."""
+        world, asks = in_call("INVITE")
+        asks()
+        tx, _ = world.agent.requests[-1]
+        world.agent.core.respond(tx, 100, now=world.now)
+        world.run()
+        world.advance(33)
+        assert world.agent.cancelled
+        lines = (f"WWW-Authenticate: {one}" for one in Challenger("north", bytes(16)).challenge(0.0, "s"))
+        world.agent.core.respond(tx, 401, headers=tuple(lines), now=world.now)
+        world.run()
+        assert len([one for one in world.agent.received("INVITE") if one.to_tag]) == 1
+
     def test_a_prack_that_is_challenged(self) -> None:
         """The called one's provisional response would be repeated for ever without it."""
         world = world_with(north(sites=(site("a", AGENT, LOGIN),)))
