@@ -1,0 +1,42 @@
+"""SIPp meets a switch whose ports are used up, and its calls without any audio are ended."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from bench.sipp import Sipp
+from tests.support.ports import MEDIA_FIRST, free_port
+from tests.support.sipp import need_sipp, next_media_port
+from tests.support.switch import running_switch
+
+HERE = Path(__file__).parent
+AGENT = Path(__file__).parents[2] / "bench" / "scenarios" / "agent.xml"
+
+
+async def test_no_room_and_no_audio(tmp_path: Path) -> None:
+    """Of two calls at once one gets 503 and Retry-After; the other, in which nobody says anything, gets BYE."""
+    need_sipp()
+    port = free_port()
+    with running_switch(
+        tmp_path,
+        masks=[],
+        numbers=[{"number": "701", "target": f"sip:agent@127.0.0.1:{port}"}],
+        media={"ports": f"{MEDIA_FIRST}-{MEDIA_FIRST + 3}", "silence": "3s"},
+        limits={"ring_timeout": "8s", "drain": "1s"},
+    ) as switch:
+        agent = Sipp(AGENT, tmp_path, port, next_media_port(), arguments=("-m", "1"))
+        callers = Sipp(
+            HERE / "sipp_stays.xml", tmp_path, free_port(), next_media_port(),
+            f"{switch.target[0]}:{switch.target[1]}", ("-s", "701", "-m", "2", "-l", "2", "-r", "20"),
+        )  # fmt: skip
+        with agent, callers:
+            await asyncio.to_thread(callers.wait, 20.0, lambda row: None)
+            await asyncio.to_thread(agent.wait, 10.0, lambda row: None)
+        assert [(one.totals().successful, one.totals().failed) for one in (agent, callers)] == [(1, 0), (2, 0)]
+        await switch.nothing_left()
+        rows = switch.rows("select cause, ended_by from calls order by cause")
+        assert [(row["cause"], row["ended_by"]) for row in rows] == [
+            ("congestion", "switch"),
+            ("media_silent", "switch"),
+        ]
