@@ -334,7 +334,7 @@ class TestCalls:
     def test_a_prack_that_is_challenged(self) -> None:
         """The called one's provisional response would be repeated for ever without it."""
         world = world_with(north(sites=(site("a", AGENT, LOGIN),)))
-        world.exchange.settings = msgspec.structs.replace(world.exchange.settings, reliable="on")
+        world.exchange.settings = msgspec.structs.replace(world.exchange.settings, reliable="supported")
         world.dial(DIALLED)
         world.reply(world.agent, 180, headers=("Require: 100rel", "RSeq: 1"))
         lines = tuple(f"WWW-Authenticate: {one}" for one in Challenger("north", bytes(16)).challenge(0.0, "s"))
