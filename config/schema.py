@@ -422,7 +422,8 @@ class Sources(Section, frozen=True):
 
 class Dns(Section, frozen=True):
     """Where names of carriers and targets are looked up (RFC 3263). Calls never wait for it: names of the configuration
-    are known from the start and kept fresh; what failed is tried last for a while."""
+    are known from the start and kept fresh; what failed is tried last for a while. A name in a Contact or Record-Route
+    is asked for when it is met; until it is known the peer is where it has spoken from."""
 
     servers: tuple[str, ...] = ()
     """``address`` or ``address:port``; those of the system where none is named."""
