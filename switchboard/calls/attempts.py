@@ -12,7 +12,7 @@ from media.sdp import SdpError
 from routing.masks.target import Target
 from switchboard.calls.answering import answer_caller
 from switchboard.calls.call import Call, Phase
-from switchboard.calls.carriers.credentials import credentials_in
+from switchboard.calls.carriers.credentials import ack_of
 from switchboard.calls.causes import (
     CONGESTION,
     NO_ANSWER,
@@ -232,8 +232,7 @@ def _rings(x: Exchange, call: Call, leg: Leg, response: Response, now: float) ->
 
 
 def _answered(x: Exchange, call: Call, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> None:
-    credentials = credentials_in(tx.request) if leg.gateway else ()
-    ack = take_dialog(x, leg, tx, response, now).ack(tx.request.cseq, credentials)
+    ack = ack_of(x, leg.gateway, take_dialog(x, leg, tx, response, now), tx.request, now)
     leg.ring_due = None
     failure: Cause | None = None
     try:

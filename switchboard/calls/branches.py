@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from switchboard.calls.carriers.credentials import credentials_in, unwatched
+from switchboard.calls.carriers.credentials import ack_of, unwatched
 from switchboard.calls.causes import CANCELLED, ELSEWHERE
 from switchboard.calls.leg import LegState
 from switchboard.calls.plan import Destination, Group, Plan
@@ -335,5 +335,5 @@ def _refuse(x: Exchange, branch: Branch, response: Response, now: float) -> None
         dialog.establish(response, request.destination)
     else:
         dialog = Dialog.as_client(request, response, request.destination, nat=branch.found.nat)
-    x.core.send_ack(dialog.ack(request.cseq, credentials_in(request)), now)
+    x.core.send_ack(ack_of(x, branch.found.gateway, dialog, request, now), now)
     x.core.request(dialog.next_request("BYE", (ELSEWHERE,)), now, context=unwatched(branch.found.gateway, dialog))

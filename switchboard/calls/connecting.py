@@ -13,7 +13,7 @@ from routing.masks.target import AorTarget, SipTarget, Target
 from switchboard.calls.answering import ALLOW, SUPPORTED, answer_caller, progress
 from switchboard.calls.branches import begin
 from switchboard.calls.call import Call, Phase
-from switchboard.calls.carriers.credentials import credentials_in, unwatched
+from switchboard.calls.carriers.credentials import ack_of, unwatched
 from switchboard.calls.carriers.plan import number_plan
 from switchboard.calls.causes import (
     CANCELLED,
@@ -235,7 +235,7 @@ def agent_timeout(x: Exchange, leg: Leg, now: float, *, unreachable: bool) -> Ca
 def refuse_late_answer(x: Exchange, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> None:
     """A 2xx that crossed our CANCEL, or of another fork: acknowledge it and hang up (RFC 3261 §13.2.2.4)."""
     dialog = _dialog_of(leg, tx, response)
-    x.core.send_ack(dialog.ack(tx.request.cseq, credentials_in(tx.request) if leg.gateway else ()), now)
+    x.core.send_ack(ack_of(x, leg.gateway, dialog, tx.request, now), now)
     bye = dialog.next_request("BYE", (CANCELLED.reason_header,))
     x.core.request(bye, now, context=unwatched(leg.gateway, dialog))
     if leg.state is LegState.CANCELLING:
@@ -281,7 +281,7 @@ def _agent_answered(
     x: Exchange, call: Call, leg: Leg, tx: ClientTransaction, response: Response, now: float
 ) -> Cause | None:
     dialog = take_dialog(x, leg, tx, response, now)
-    ack = dialog.ack(tx.request.cseq, credentials_in(tx.request) if leg.gateway else ())
+    ack = ack_of(x, leg.gateway, dialog, tx.request, now)
     try:
         body = answer_in(leg, response)
         if body or leg.agreement is None:

@@ -11,7 +11,7 @@ import msgspec
 from media.formats import Codec
 from media.sdp import SdpError
 from switchboard.calls.answering import ALLOW, SUPPORTED
-from switchboard.calls.carriers.credentials import credentials_in
+from switchboard.calls.carriers.credentials import ack_of
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegState
 from switchboard.calls.negotiation import lease_media, make_offer, open_media, passes_only, release_media, take_answer
@@ -137,7 +137,7 @@ def reinvite_answered(x: Exchange, asked: Reinvite, tx: ClientTransaction, respo
     dialog = new.dialog
     assert dialog is not None
     dialog.refresh(response, leg.source)
-    x.core.send_ack(dialog.ack(tx.request.cseq, credentials_in(tx.request) if leg.gateway else ()), now)
+    x.core.send_ack(ack_of(x, leg.gateway, dialog, tx.request, now), now)
     session_answered(x, leg, response, now)
     if not _concluded(x, asked):
         # It crossed our CANCEL.

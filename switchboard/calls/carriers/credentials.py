@@ -9,6 +9,7 @@ import msgspec
 from switchboard.sip.dialog import Dialog
 
 if TYPE_CHECKING:
+    from switchboard.calls.exchange import Exchange
     from switchboard.sip.outgoing import OutgoingRequest
 
 
@@ -28,6 +29,16 @@ def unwatched(gateway: str, dialog: Dialog) -> Unwatched | None:
     return Unwatched(gateway, dialog) if gateway else None
 
 
-def credentials_in(request: OutgoingRequest) -> tuple[str, ...]:
-    """The credentials that an INVITE brought, which its ACK has to bring as well (RFC 3261 §13.2.2.4)."""
-    return tuple(line for line in request.headers if line.startswith(("Authorization:", "Proxy-Authorization:")))
+def ack_of(x: Exchange, gateway: str, dialog: Dialog, invite: OutgoingRequest, now: float) -> OutgoingRequest:
+    """The ACK of a 2xx, with the credentials that its INVITE brought (RFC 3261 §13.2.2.4).
+
+    Where the answer's Contact leads to somebody else they are left out: nobody but the carrier is to have them.
+    """
+    if not gateway:
+        return dialog.ack(invite.cseq)
+    brought = tuple(line for line in invite.headers if line.startswith(("Authorization:", "Proxy-Authorization:")))
+    if brought:
+        places = (x.where(dialog.named, now) if dialog.named else ()) or (dialog.destination,)
+        if not all(x.gateways.is_at(gateway, place) for place in places):
+            brought = ()
+    return dialog.ack(invite.cseq, brought)

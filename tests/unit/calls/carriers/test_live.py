@@ -293,6 +293,27 @@ class TestCalls:
         world.hang_up(world.agent)
         over(world)
 
+    @pytest.mark.parametrize("contact", ["Contact: <sip:x@127.0.0.4:5080>", "Contact: <sip:x@pbx.example.com>"])
+    @pytest.mark.parametrize("late", [False, True])
+    def test_an_answer_that_leads_elsewhere(self, contact: str, late: bool) -> None:
+        """The ACK of an INVITE that brought the password goes there without it; so where the answer came too late."""
+        world = world_with(north(sites=(site("a", AGENT, LOGIN),)))
+        world.core.locate = world.exchange.where = lambda uri, now: (PHONE,)  # type: ignore[method-assign]
+        _, caller = world.dial(DIALLED)
+        lines = (f"Proxy-Authenticate: {one}" for one in Challenger("north", bytes(16)).challenge(0.0, "s"))
+        world.reply(world.agent, 407, headers=tuple(lines))
+        tx, invite = world.agent.requests[-1]
+        assert "Digest" in (invite.headers.get("proxy-authorization") or "")
+        if late:
+            world.reply(world.agent, 180)
+            world.lost = lambda destination, data: data.startswith(b"CANCEL") and destination == AGENT
+            world.carrier.core.cancel(caller, world.now)
+            world.run()
+        world.agent.core.respond(tx, 200, headers=(contact,), body=world.agent.answer(invite.body), now=world.now)
+        world.run()
+        assert len(world.phone.acks) == 1
+        assert b"Digest" not in b"".join(data for source, to, data in world.sent if source == SWITCH and to == PHONE)
+
     @pytest.mark.parametrize("method", ["INVITE", "UPDATE", "INFO"])
     def test_requests_in_a_call_that_are_challenged_elsewhere(self, method: str) -> None:
         """Where the called one's Contact leads, and no gateway is, nobody gets a hash of the password."""
