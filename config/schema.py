@@ -435,7 +435,7 @@ class Trace(Section, frozen=True):
     """The latest SIP messages, kept in memory for ``switchboard trace``."""
 
     calls: Annotated[int, Meta(ge=1, le=1_000_000)] = 2000
-    """Calls, the latest ones, whose messages can be found."""
+    """Calls, the latest ones, whose messages can be found; what came before the first of them is not kept."""
     megabytes: Annotated[int, Meta(ge=0, le=65536)] = 64
     """Room for messages, the latest ones; with 0 none are kept."""
 

@@ -1,7 +1,8 @@
 """The latest SIP messages as they came and went, in memory only, for the ladder of a call.
 
 What is kept are references to the octets that the transport read or the core made: nothing is copied, and nothing
-is parsed until somebody asks. Whole batches are kept and given up together.
+is parsed until somebody asks. Whole batches are kept and given up together, at the latest when the last call that
+they could belong to is known no more: what nobody can ask for takes no memory.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Known(NamedTuple):
 class MessageRing:
     """Keeps at most `octets` of messages, and the dialogs of the `calls` that began last."""
 
-    __slots__ = ("_batches", "_began", "_calls", "_limit", "_most_calls", "_now", "size")
+    __slots__ = ("_batches", "_began", "_calls", "_latest", "_limit", "_most_calls", "_now", "size")
 
     def __init__(self, *, octets: int, calls: int) -> None:
         self.size = 0
@@ -49,6 +50,7 @@ class MessageRing:
         self._batches: deque[tuple[float, bool, Datagrams, int]] = deque()
         self._calls: dict[str, list[str]] = {}
         self._began: dict[str, float] = {}
+        self._latest: deque[str] = deque()
         self._now = 0.0
 
     def keep(self, at: float, outgoing: bool, messages: Datagrams) -> None:
@@ -72,9 +74,18 @@ class MessageRing:
             return
         calls[call] = [call_id]
         self._began[call] = self._now
+        self._latest.append(call)
         if len(calls) > self._most_calls:
-            oldest = next(iter(calls))
-            del calls[oldest], self._began[oldest]
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        """Give up the call that began first, and what came before the next."""
+        oldest = self._latest.popleft()
+        del self._calls[oldest], self._began[oldest]
+        since = self._began[self._latest[0]]
+        batches = self._batches
+        while batches and batches[0][0] < since:
+            self.size -= batches.popleft()[3]
 
     def known(self, call: str) -> Known | None:
         """The dialogs of a call; None when it is too long ago or never was."""

@@ -47,3 +47,29 @@ def test_the_calls_that_began_last_are_known() -> None:
     assert ring.known("a") is None
     assert ring.known("b") is not None
     assert ring.counts()["trace_calls"] == 2
+
+
+def test_what_no_known_call_can_own_is_given_up() -> None:
+    """Messages that came before the oldest call that is known go with the one before it."""
+    ring = MessageRing(octets=100_000, calls=2)
+    for at, call in enumerate("abcd"):
+        ring.keep(float(at), False, [(b"x", PEER)])
+        ring.note(call, f"{call}-1")
+        ring.keep(at + 0.5, True, [(b"x", PEER)])
+    assert [kept.at for kept in ring.since(0.0)] == [2.0, 2.5, 3.0, 3.5]
+    assert ring.size == 4 * (EACH + 1)
+
+
+def test_as_many_calls_again_take_no_more() -> None:
+    """Once as many calls as are known have come, the same number again leaves the same behind."""
+    ring = MessageRing(octets=100_000, calls=10)
+    sizes = []
+    for turn in range(3):
+        for place in range(15):
+            at = turn * 100.0 + place
+            ring.keep(at, False, [(b"INVITE", PEER)])
+            ring.note(f"{turn}-{place}", "a")
+            ring.keep(at + 0.5, False, [(b"BYE", PEER)])
+        sizes.append(ring.size)
+    assert len(set(sizes)) == 1
+    assert ring.counts() == {"trace_octets": sizes[0], "trace_calls": 10}
