@@ -272,17 +272,9 @@ def run(options: argparse.Namespace) -> int:
             after()
     except BenchError as error:
         failure = str(error)
-    faults = report.broken(results)
-    if results.keys() - {"switch"}:
-        report.print_table(results, console)
-        if options.json:
-            report.write_json(options.json, address, results, faults, crowded)
+    measured = results if results.keys() - {"switch"} else {}
     judged = options.self or options.check
-    for fault in faults if judged and not failure else ():
-        console.print(f"[bold red]broken:[/] {fault}", soft_wrap=True)
-    if failure:
-        console.print(f"[bold red]error:[/] {failure}", soft_wrap=True)
-    return 1 if failure or (faults and judged) else 0
+    return report.conclude(console, measured, failure, address, options.json, crowded, judged=judged)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,33 +12,29 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 
 from bench import report
-from bench.cpu import read_process, resident_mb
 from bench.errors import BenchError
+from bench.exercise import Exercise, count_from, exercise
 from bench.load import Result, wide
-from bench.own import ROOT
 
 WARM: Final = 2000
 """Events before those that are measured."""
 COMMON: Final = 100
 """A kind of event is judged when there are so many of it."""
+_ENGINE: Final = "switchboard.queue_exercise"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
-    parser.add_argument("--agents", type=_positive, default=10_000, metavar="N", help="agents, all at work")
-    parser.add_argument("--groups", type=_positive, default=500, metavar="N", help="groups, one to three an agent")
-    parser.add_argument("--waiting", type=_positive, default=2000, metavar="N", help="callers who wait")
-    parser.add_argument("--events", type=_positive, default=100_000, metavar="N", help="events measured")
+    parser.add_argument("--agents", type=count_from(1), default=10_000, metavar="N", help="agents, all at work")
+    parser.add_argument("--groups", type=count_from(1), default=500, metavar="N", help="groups, one to three an agent")
+    parser.add_argument("--waiting", type=count_from(1), default=2000, metavar="N", help="callers who wait")
+    parser.add_argument("--events", type=count_from(1), default=100_000, metavar="N", help="events measured")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
 
 
@@ -47,38 +43,30 @@ def run(options: argparse.Namespace) -> int:
     console = wide(Console(highlight=False))
     if crowded := report.busy():
         console.print(f"[yellow]note:[/] {crowded}", soft_wrap=True)
+    results, failure = {}, ""
     try:
         result = measure(options.agents, options.groups, options.waiting, options.events)
         crowd(result, options.agents, options.waiting, max(1, options.events // 20))
+        results["acd"] = result
     except BenchError as error:
-        console.print(f"[bold red]error:[/] {error}", soft_wrap=True)
-        return 1
-    results = {"acd": result}
-    faults = report.broken(results)
-    report.print_table(results, console)
-    if options.json:
-        report.write_json(options.json, "", results, faults, crowded)
-    for fault in faults:
-        console.print(f"[bold red]broken:[/] {fault}", soft_wrap=True)
-    return 1 if faults else 0
+        failure = str(error)
+    return report.conclude(console, results, failure, "", options.json, crowded)
 
 
 def measure(agents: int, groups: int, waiting: int, events: int) -> Result:
     """The figures of that many agents and callers."""
     result = Result("acd", details=[f"{agents:,} agents in {groups:,} groups, {waiting:,} waiting, {events:,} events"])
-    with _exercise() as exercise:
-        before = exercise.megabytes()
-        filled = exercise.do(f"fill {agents} {groups} {waiting}")
-        result.figures["mb"] = exercise.megabytes() - before
+    with exercise(_ENGINE) as engine:
+        before = engine.megabytes()
+        filled = _told(engine, f"fill {agents} {groups} {waiting}")
+        result.figures["mb"] = engine.megabytes() - before
         if filled["agents"] != agents or filled["waiting"] != waiting:
             raise BenchError(f"of {agents} agents and {waiting} callers there are {filled}")
-        exercise.do(f"run {WARM}")
-        seconds = exercise.seconds()
-        told = exercise.do(f"run {events}")
-        used = exercise.seconds() - seconds
+        engine.do(f"run {WARM}")
+        seconds = engine.seconds()
+        told = _told(engine, f"run {events}")
+        used = engine.seconds() - seconds
     everything, kinds = told["all"], told["kinds"]
-    assert isinstance(everything, list)
-    assert isinstance(kinds, dict)
     common = [found for found in kinds.values() if found[0] >= COMMON]
     result.figures.update(
         median_us=everything[1],
@@ -95,16 +83,14 @@ def measure(agents: int, groups: int, waiting: int, events: int) -> Result:
 def crowd(result: Result, agents: int, waiting: int, events: int) -> None:
     """Add the figures of one group of that many idle agents, by strategy; `ring_all`, which rings 32, stands apart."""
     slowest: dict[str, float] = {}
-    with _exercise() as exercise:
-        strategies = exercise.do("strategies")
+    with exercise(_ENGINE) as engine:
+        strategies = _told(engine, "strategies")
     for strategy in strategies:
-        with _exercise() as exercise:
-            exercise.do(f"crowd {strategy} {agents} {waiting}")
-            exercise.do(f"run {max(1, events // 5)}")
-            told = exercise.do(f"run {events}")
+        with exercise(_ENGINE) as engine:
+            engine.do(f"crowd {strategy} {agents} {waiting}")
+            engine.do(f"run {max(1, events // 5)}")
+            told = _told(engine, f"run {events}")
         everything, kinds = told["all"], told["kinds"]
-        assert isinstance(everything, list)
-        assert isinstance(kinds, dict)
         kind, figures = max(
             ((kind, found) for kind, found in kinds.items() if found[0] >= min(COMMON, events // 20)),
             key=lambda one: one[1][1],
@@ -118,49 +104,7 @@ def crowd(result: Result, agents: int, waiting: int, events: int) -> None:
     result.figures["crowd_median_us"] = max(slowest.values())
 
 
-class _Exercise:
-    """The process with the engine."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def do(self, command: str) -> dict[str, object]:
-        """Have a command done; its answer."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            self._process.stdin.write(f"{command}\n")
-            self._process.stdin.flush()
-            answer = json.loads(self._process.stdout.readline())
-        except (OSError, ValueError):
-            raise BenchError(f"the exercise ended during '{command}'") from None
-        assert isinstance(answer, dict)
-        return answer
-
-    def megabytes(self) -> float:
-        """Its resident memory."""
-        return sum(resident_mb([self._process.pid]).values())
-
-    def seconds(self) -> float:
-        """The CPU time it has used."""
-        process = read_process(self._process.pid)
-        return process.seconds if process is not None else 0.0
-
-
-@contextmanager
-def _exercise() -> Iterator[_Exercise]:
-    command = [sys.executable, "-m", "switchboard.queue_exercise"]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="ascii"
-    ) as process:
-        try:
-            yield _Exercise(process)
-        finally:
-            process.kill()
-
-
-def _positive(text: str) -> int:
-    value = int(text.replace(",", "").replace("_", ""))
-    if value < 1:
-        raise argparse.ArgumentTypeError("at least one")
-    return value
+def _told(engine: Exercise, command: str) -> dict[str, Any]:
+    """Have a command done; its answer."""
+    answer: dict[str, Any] = json.loads(engine.do(command))
+    return answer

@@ -245,18 +245,11 @@ def run(options: argparse.Namespace) -> int:
     crowded = report.busy()
     if crowded:
         console.print(f"[yellow]note:[/] {crowded}", soft_wrap=True)
+    results, failure = {}, ""
     try:
         with _surroundings(soak, options.cpus) as (target, api, database, directory, log):
             web = f"http://127.0.0.1:{_HTTP_PORT}"
-            result = asyncio.run(measure(soak, target, api, web, database, directory, log, console))
+            results["soak"] = asyncio.run(measure(soak, target, api, web, database, directory, log, console))
     except BenchError as error:
-        console.print(f"[bold red]error:[/] {error}", soft_wrap=True)
-        return 1
-    results = {"soak": result}
-    faults = report.broken(results)
-    report.print_table(results, console)
-    if options.json:
-        report.write_json(options.json, f"127.0.0.1:{_SIP_PORT}", results, faults, crowded)
-    for fault in faults:
-        console.print(f"[bold red]broken:[/] {fault}", soft_wrap=True)
-    return 1 if faults else 0
+        failure = str(error)
+    return report.conclude(console, results, failure, f"127.0.0.1:{_SIP_PORT}", options.json, crowded)
