@@ -5,24 +5,22 @@ Changes go through the editor that the command line uses; the caller brings them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
 from config.schema import Config
-from config.trunk_checks import takes_calls
 from routing.masks import AorTarget, Binding, NumberTarget, Party, RealNumber, SipTarget, Vault, VaultError
 from routing.masks.pool import Pool, PoolPolicy
 from routing.masks.secret import Sealed
-from routing.masks.target import TargetError, parse_number
+from routing.masks.target import parse_number
 from switchboard.api.bodies import MaskBody, PoolBody, UnbindBody
 from switchboard.api.types import CityView, ExtensionPoolView, MaskDone, MaskView, PoolNumberView, PoolsView, PoolView
 from switchboard.api.views import moment
 from switchboard.store.database import Database
-from switchboard.store.desk_config import DeskConfig
+from switchboard.store.mask_allotment import Allotment
 from switchboard.store.mask_editor import MaskEditor
-from switchboard.store.mask_fields import FieldReader, duration
 from switchboard.store.mask_file import MaskFileError, decode, read_masks
 from switchboard.store.mask_pools import MaskPools
 from switchboard.store.mask_rows import Row, binding_of
@@ -38,7 +36,7 @@ class Bindings:
     def __init__(self, database: Database, vault: Vault, config: Config) -> None:
         self._database = database
         self._vault = vault
-        self._config = config
+        self._allotment = Allotment(config, database, vault)
         self._masks = MaskRepository(database)
 
     def get(self, binding: str) -> MaskView | None:
@@ -59,17 +57,13 @@ class Bindings:
         """Bind, with a number or extension given out when none was named."""
         fields = {name: value for name in body.__struct_fields__ if isinstance(value := getattr(body, name), str)}
         pool = fields.pop("pool")
-        reader = self._reader()
-        if pool:
-            fields["number"] = self._from_pool(pool, fields)
-        elif not fields["extension"] and fields["kind"] in ("", "extension"):
-            fields["extension"] = self._free_extension(fields, reader)
-        return self._store([reader.row(fields)], who, "bind", replace=body.replace)
+        row = self._allotment.complete(pool, fields).row(fields)
+        return self._store([row], who, "bind", replace=body.replace)
 
     def load(self, data: bytes, who: str, *, replace: bool) -> MaskDone:
         """Import a file of bindings, CSV or JSON lines: all of it or nothing."""
         try:
-            read = read_masks(decode(data), self._reader())
+            read = read_masks(decode(data), self._allotment.reader())
         except MaskFileError as error:
             raise ValueError(f"the file {error}") from None
         if read.bad:
@@ -79,7 +73,7 @@ class Bindings:
 
     def unbind(self, binding: str, body: UnbindBody, who: str) -> bool:
         """Take a binding away; False if there is none."""
-        until_us = self._quarantine_until(binding, body.quarantine)
+        until_us = self._allotment.rest_until(binding, body.quarantine)
         return MaskEditor(self._database, who).unbind(binding, quarantine_until_us=until_us, reason=body.reason)
 
     def switch(self, binding: str, who: str, *, disabled: bool, reason: str) -> bool | None:
@@ -130,66 +124,6 @@ class Bindings:
         done = MaskEditor(self._database, who).store(rows, action=action, replace=replace)
         ids = [row.key for row in rows]
         return MaskDone(ids=ids, added=done.added, replaced=done.replaced, unchanged=done.unchanged)
-
-    def _reader(self) -> FieldReader:
-        config = self._config
-        ranges = MaskPools(self._database, "").extension_ranges()
-        return FieldReader(
-            self._vault,
-            trunks=[trunk.name for trunk in config.trunks if takes_calls(trunk)],
-            accounts=[account.user for account in config.accounts],
-            groups=DeskConfig(self._database).groups.names(group.name for group in config.groups),
-            checks={number: check for number, (_, _, check, _) in ranges.items()},
-            now_us=utc_us(),
-        )
-
-    def _from_pool(self, pool: str, fields: Mapping[str, str]) -> str:
-        """The number of a pool for these people: the one they have, or a free one."""
-        if fields["number"]:
-            raise TargetError("number: give a number or a pool, not both")
-        people = [self._someone(name, fields[name]) for name in ("a", "b") if fields[name]]
-        if not people:
-            raise TargetError("a: is missing; whoever gets a number of a pool is not given it twice")
-        pools, now_us = MaskPools(self._database, ""), utc_us()
-        known = pools.bound_in(pool, fields["kind"], people)
-        if known is not None:
-            return known.number
-        loaded = pools.load(pool, now_us)
-        if loaded is None:
-            raise TargetError("pool: no pool of that name")
-        return loaded.allocate(fields["city"], people, now_us / 1e6)
-
-    def _free_extension(self, fields: Mapping[str, str], reader: FieldReader) -> str:
-        """An extension of a main number: the one that leads to this target already, or a free one."""
-        number = parse_number(fields["number"])
-        pools = MaskPools(self._database, "")
-        pool = pools.load_extensions(number)
-        if pool is None:
-            raise TargetError("extension: is missing, and none of this number are given out")
-        kind, target, party = reader.target(fields["target"])
-        known = pools.extension_of(number, kind, target, party.fingerprint if party else None)
-        return known if known is not None else pool.allocate(utc_us() / 1e6)
-
-    def _someone(self, name: str, text: str) -> bytes:
-        try:
-            return self.fingerprint(text)
-        except ValueError:
-            raise TargetError(f"{name}: not a telephone number") from None
-
-    def _quarantine_until(self, binding: str, text: str) -> int | None:
-        number, comma, _ = binding.partition(",")
-        if text and not comma:
-            raise TargetError("quarantine: is for extensions; numbers of a pool have its cool-down")
-        if text == "0":
-            return None
-        if text:
-            length = duration("quarantine", text)
-        else:
-            ranges = MaskPools(self._database, "").extension_ranges()
-            if number not in ranges:
-                return None
-            length = ranges[number][3]
-        return utc_us() + round(length * 1e6)
 
     def _view(self, binding: Binding, now_us: int) -> MaskView:
         return MaskView(

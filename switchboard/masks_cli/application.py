@@ -10,17 +10,13 @@ from typing import Annotated, Any, Final, Optional
 import msgspec
 import typer
 
-from config.trunk_checks import takes_calls
 from routing.masks import AorTarget, Binding, NumberTarget, Party, SipTarget, Vault
 from routing.masks.binding import extension_id
 from routing.numbers import canonical_number, fold_digits
 from switchboard.command_line import CONTROL_SECONDS, NO_ANSWER, Opened
 from switchboard.ops.control_client import NotRunning, Refused, ask
-from switchboard.store.desk_config import DeskConfig
-from switchboard.store.mask_fields import FieldReader
-from switchboard.store.mask_pools import MaskPools
+from switchboard.store.mask_allotment import Allotment
 from switchboard.store.masks import MOST_IDS
-from switchboard.store.records import utc_us
 from switchboard.store.store import CONTROL_NAME
 
 app: Final = typer.Typer(
@@ -69,18 +65,9 @@ def said(binding: str) -> str:
     return f"{number} extension {extension}" if comma else f"binding {binding}"
 
 
-def field_reader(store: Opened) -> FieldReader:
-    """Checks what is written about bindings against the configuration and the pools."""
-    config = store.config
-    ranges = MaskPools(store.database, "").extension_ranges()
-    return FieldReader(
-        store.vault,
-        trunks=[trunk.name for trunk in config.trunks if takes_calls(trunk)],
-        accounts=[account.user for account in config.accounts],
-        groups=DeskConfig(store.database).groups.names(group.name for group in config.groups),
-        checks={number: check for number, (_, _, check, _) in ranges.items()},
-        now_us=utc_us(),
-    )
+def allotment(store: Opened) -> Allotment:
+    """Completes and checks what is written about bindings."""
+    return Allotment(store.config, store.database, store.vault)
 
 
 def reached(binding: Binding, vault: Vault) -> str:

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Final, Optional
 
 import typer
 
 from routing.masks.pool import ExhaustedError
-from routing.masks.secret import RealNumber
-from routing.masks.target import TargetError, parse_number
+from routing.masks.target import TargetError
 from switchboard.command_line import ConfigOption, Opened, opened, refuse
 from switchboard.masks_cli.application import (
     ByOption,
     ExtensionArgument,
     NameArgument,
     ReasonOption,
+    allotment,
     app,
     binding_id,
-    field_reader,
     said,
     tell_of,
     who,
 )
 from switchboard.store.mask_editor import MaskEditor, RowError
-from switchboard.store.mask_fields import duration
-from switchboard.store.mask_pools import MaskPools
 from switchboard.store.mask_rows import MaskRow
-from switchboard.store.records import utc_us
 
 HIDDEN: Final = ("target", "a", "b", "n")
 """What may be somebody's number: written as - it is asked for, so that it stands in no history of commands."""
@@ -125,11 +120,7 @@ def bind(
             fields[name] = typer.prompt(name, hide_input=True)
     with opened(config) as store:
         try:
-            if pool:
-                fields["number"] = _from_pool(store, pool, fields)
-            elif not fields["extension"] and fields["kind"] in ("", "extension"):
-                fields["extension"] = _free_extension(store, fields)
-            row = field_reader(store).row(fields)
+            row = allotment(store).complete(pool, fields).row(fields)
             done = MaskEditor(store.database, who(by)).store([row], replace=replace)
         except (ValueError, ExhaustedError) as error:
             refuse(str(error))
@@ -158,7 +149,10 @@ def unbind(
     """Take a binding away."""
     binding = binding_id(name, extension)
     with opened(config) as store:
-        until_us = _quarantine_until(store, binding, quarantine)
+        try:
+            until_us = allotment(store).rest_until(binding, quarantine)
+        except TargetError as error:
+            refuse(str(error))
         if not MaskEditor(store.database, who(by)).unbind(binding, quarantine_until_us=until_us, reason=reason):
             refuse(f"{said(binding)}: not bound")
         typer.echo(f"{said(binding)}: unbound")
@@ -210,64 +204,3 @@ def _yes(given: bool) -> str:
 def _told(row: object) -> str:
     key = getattr(row, "key", "")
     return said(key) if isinstance(row, MaskRow) else f"{getattr(row, 'number', '')} {said(key)}"
-
-
-def _from_pool(store: Opened, pool: str, fields: dict[str, str]) -> str:
-    """The number of a pool for these people: the one they have, or a free one."""
-    if fields["number"]:
-        refuse("write a NUMBER or --pool, not both")
-    people = [_fingerprint(store, name, fields[name]) for name in ("a", "b") if fields[name]]
-    if not people:
-        refuse("--pool needs --a: whoever gets the number is not given it twice")
-    pools = MaskPools(store.database, "")
-    known = pools.bound_in(pool, fields["kind"], people)
-    if known is not None:
-        return known.number
-    now_us = utc_us()
-    loaded = pools.load(pool, now_us)
-    if loaded is None:
-        refuse(f"no pool is called {pool}; there are {', '.join(pools.names()) or 'none'}")
-    return loaded.allocate(fields["city"], people, now_us / 1e6)
-
-
-def _free_extension(store: Opened, fields: dict[str, str]) -> str:
-    """An extension of a main number: the one that leads to this target already, or a free one."""
-    if not fields["number"]:
-        refuse("a NUMBER is missing")
-    number = parse_number(fields["number"])
-    pool = MaskPools(store.database, "").load_extensions(number)
-    if pool is None:
-        raise TargetError(
-            f"an EXTENSION is missing, and none of {number} are given out (switchboard masks pool extensions)"
-        )
-    kind, target, party = field_reader(store).target(fields["target"])
-    known = MaskPools(store.database, "").extension_of(number, kind, target, party.fingerprint if party else None)
-    if known is not None:
-        return known
-    return pool.allocate(utc_us() / 1e6)
-
-
-def _fingerprint(store: Opened, name: str, text: str) -> bytes:
-    try:
-        return store.vault.fingerprint(RealNumber(parse_number(text)))
-    except TargetError:
-        raise TargetError(f"{name}: not a telephone number") from None
-
-
-def _quarantine_until(store: Opened, binding: str, text: str) -> int | None:
-    number, comma, _ = binding.partition(",")
-    if text and not comma:
-        refuse("--quarantine is for extensions; numbers of a pool have its cool-down")
-    if text == "0":
-        return None
-    if text:
-        try:
-            length = duration("--quarantine", text)
-        except ValueError as error:
-            refuse(str(error))
-    else:
-        ranges = MaskPools(store.database, "").extension_ranges()
-        if number not in ranges:
-            return None
-        length = ranges[number][3]
-    return utc_us() + timedelta(seconds=length) // timedelta(microseconds=1)

@@ -22,7 +22,7 @@ from routing.masks.policy import PLAIN, Policy
 from routing.masks.secret import Sealed, Vault
 from routing.numbers import canonical_number
 from switchboard.command_line import ConfigOption, Opened, opened, reason_of, refuse
-from switchboard.masks_cli.application import ByOption, ReasonOption, app, field_reader, tell_switch, who
+from switchboard.masks_cli.application import ByOption, ReasonOption, allotment, app, tell_switch, who
 from switchboard.store.mask_editor import ExistingBindingsError, Imported, MaskEditor, RowError
 from switchboard.store.mask_fields import FIELDS
 from switchboard.store.mask_file import BadRow, MaskFile, MaskFileError, decode, read_masks
@@ -114,7 +114,7 @@ def _import(text: str, store: Opened, file: Path, *, replace: bool, by: str) -> 
     with Progress(*columns, console=Console(stderr=True)) as progress:
         reading = progress.add_task("reading", total=text.count("\n") or 1)
         try:
-            found = read_masks(text, field_reader(store), lambda line: progress.update(reading, completed=line))
+            found = read_masks(text, allotment(store).reader(), lambda line: progress.update(reading, completed=line))
         except MaskFileError as error:
             progress.stop()
             refuse(f"{file}: {error}")

@@ -114,12 +114,12 @@ class TestBind:
             (("4008001234", "1", MARKED, "--shown", "4008001234"), "shown: a 400 or 800 number"),
             ((X, "--kind", "axg", "--a", MARKED, "--group", "nobody"), "group: no group of that name"),
             ((X, "--kind", "axb", "--a", MARKED), "axb"),
-            ((), "a NUMBER is missing"),
-            (("4008001234",), "an EXTENSION is missing, and none of 4008001234 are given out"),
-            (("4008001234", "--pool", "rent"), "write a NUMBER or --pool, not both"),
-            (("--pool", "rent"), "--pool needs --a"),
+            ((), "number: is missing"),
+            (("4008001234",), "extension: is missing, and none of this number are given out"),
+            (("4008001234", "--pool", "rent"), "number: give a number or a pool, not both"),
+            (("--pool", "rent"), "a: is missing; whoever gets a number of a pool"),
             (("--pool", "rent", "--a", "x"), "a: not a telephone number"),
-            (("--pool", "rent", "--kind", "ax", "--a", MARKED), "no pool is called rent; there are none"),
+            (("--pool", "rent", "--kind", "ax", "--a", MARKED), "pool: none of that name; there are none"),
         ],
     )
     def test_what_cannot_be_bound(self, world: World, arguments: tuple[str, ...], words: str) -> None:
@@ -177,7 +177,7 @@ class TestSwitching:
         ((number, extension, _),) = MaskRepository(world.database).quarantines(0)
         assert (number, extension) == ("4008001234", "1")
         good(world, "bind", X, *PAIR, "--id", "p1")
-        assert "--quarantine is for extensions" in bad(world, "unbind", "p1", "--quarantine", "1d")
+        assert "quarantine: is for extensions" in bad(world, "unbind", "p1", "--quarantine", "1d")
 
 
 class TestList:
