@@ -75,7 +75,7 @@ class Api:
             try:
                 self._connection.request(method, path, data, headers)
                 answer = self._connection.getresponse()
-            except http.client.RemoteDisconnected:
+            except (BrokenPipeError, ConnectionResetError):
                 # It was idle for long, and closed before this request was read.
                 self._connection.close()
                 self._connection.request(method, path, data, headers)
