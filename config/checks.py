@@ -347,8 +347,8 @@ def _numbers(config: Config) -> Iterator[Finding]:
             yield path, message, "e.g. flow: extension"
         if entry.target is not None:
             yield from check_target(config, f"{path}.target", entry.target, extension=False)
-        if entry.variables and entry.flow is None:
-            yield f"{path}.variables", "variables are for a flow", "give flow: NAME as well"
+        if entry.variables and entry.flow is None and not entry.failed:
+            yield f"{path}.variables", "variables are for a flow", "give flow: NAME or failed: NAME as well"
         if entry.failed is not None and not entry.mask and entry.group is None:
             yield f"{path}.failed", "failed belongs to mask: true or a group", "a flow has exits for what goes wrong"
 

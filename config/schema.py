@@ -299,9 +299,10 @@ class Number(Section, frozen=True):
     group: str | None = None
     """The skill group whose queue callers join, answered at once and without a flow."""
     variables: dict[str, str | int] = field(default_factory=dict)
-    """Variables given to the flow; they win over the flow's own."""
+    """Variables given to the flow, also to that of ``failed``; they win over the flow's own."""
     failed: str | None = None
-    """With ``mask`` or ``group``: the flow that takes a call which finds nobody, with the variable ``reason``."""
+    """With ``mask`` or ``group``: the flow that takes a call which finds nobody, with the variable ``reason`` and,
+    of a masked number's binding, ``store``, ``city`` and ``label``."""
     record: bool = False
     """Record the talk, in stereo: the caller left, the called party right."""
 

@@ -42,9 +42,13 @@ class TimerDue(msgspec.Struct, frozen=True, tag="timer_due", gc=False):
 
 
 class TransferEnded(msgspec.Struct, frozen=True, tag="transfer_ended", gc=False):
-    """The party could not be reached, or has left after talking ("completed")."""
+    """The party could not be reached, or has left after talking ("completed").
+
+    `binding` are `store`, `city` and `label` of the hidden number that was called, as far as it has them.
+    """
 
     outcome: Outcome
+    binding: dict[str, str] = {}
 
 
 class QueueEnded(msgspec.Struct, frozen=True, tag="queue_ended", gc=False):

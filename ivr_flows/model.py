@@ -76,7 +76,12 @@ __all__ = [
 ]
 
 STEP_LIMIT = 1000
-INPUTS = frozenset({"called", "extension", "trunk", "caller", "caller_province", "caller_city", "language", "reason"})
+INPUTS = frozenset(
+    {
+        "called", "extension", "trunk", "caller", "caller_province", "caller_city", "language", "reason",
+        "store", "city", "label",
+    }
+)  # fmt: skip
 """Variables that the call brings along, into sub-flows as well."""
 SECRET_INPUTS = frozenset({"caller"})
 

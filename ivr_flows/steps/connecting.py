@@ -31,6 +31,8 @@ def _connect(turn: Turn, node: ConnectBase, transfer: Transfer) -> str:
 
 
 def _ended(turn: Turn, node: ConnectBase, event: TransferEnded) -> str:
+    for name, value in event.binding.items():
+        turn.assign(name, value)
     if event.outcome == "completed":
         return node.next
     turn.assign("reason", event.outcome)

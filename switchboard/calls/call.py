@@ -101,6 +101,7 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     same while a transfer may follow from it. `timer` belongs to the deadline heap. `position` stays while
     the caller talks: the flow goes on when the agent leaves. `speaking` is the play that waits for its speech.
     `talk_due` ends a talk, `warn_due` announces that end. `failed_flow` takes the call when nobody is reached.
+    `binding_about` are store, city and label of the hidden number that was called last.
     `others` are all legs beside the caller's and the agent's: agents that ring, a party consulted, supervisors.
     `control` is what the call bar has made of it, `wait` the caller's place in a queue. `entry` is
     the callback that this call is an attempt of, `kept_agent` the agent and group kept while its caller is called;
@@ -155,6 +156,7 @@ class Call(msgspec.Struct, kw_only=True, array_like=True):
     browsing: Browsing | None = None
     way: tuple[tuple[str, str], ...] = ()
     asked_back: tuple[str, ...] = ()
+    binding_about: dict[str, str] | None = None
 
     def enter(self, phase: Phase) -> bool:
         """Move to `phase`; False and no change when `PHASES` does not allow it."""

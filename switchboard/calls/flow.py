@@ -131,7 +131,7 @@ def attempt_failed(x: Exchange, call: Call, cause: Cause, by: EndedBy, now: floa
     if call.position is None:
         nobody(x, call, outcome_of(cause), cause, by, now)
     else:
-        back_to_flow(x, call, TransferEnded(outcome_of(cause)), now)
+        back_to_flow(x, call, TransferEnded(outcome_of(cause), call.binding_about or {}), now)
 
 
 def back_to_flow(x: Exchange, call: Call, event: Event | None, now: float) -> None:
@@ -151,6 +151,7 @@ def nobody(x: Exchange, call: Call, reason: str, cause: Cause, by: EndedBy, now:
             "called": call.record.called,
             "trunk": call.record.trunk,
             "reason": reason,
+            **(call.binding_about or {}),
         }
         start_flow(x, call, name, variables, now)
     else:

@@ -58,6 +58,7 @@ def find_masked(x: Exchange, call: Call, number: str, extension: str, now: float
 def drop_terms(x: Exchange, call: Call) -> None:
     """What follows does not go through a masked number: no terms hold but the called number's own."""
     call.shown = call.binding_way = ""
+    call.binding_about = None
     call.talk_limit, call.warn, call.ask_consent = None, False, False
     call.record_talk = x.settings.services.get(call.record.called, NO_SERVICE).record
 
@@ -66,9 +67,12 @@ def _take_terms(x: Exchange, call: Call, found: Resolution) -> None:
     drop_terms(x, call)
     call.record.binding = found.binding
     call.binding_way = found.direction
+    policy = found.policy
+    if policy.store or policy.city or found.label:
+        about = {"store": policy.store, "city": policy.city, "label": found.label}
+        call.binding_about = {name: text for name, text in about.items() if text}
     if found.reason == "ok":
         call.shown = found.shown
-        policy = found.policy
         call.talk_limit, call.warn = policy.limit, policy.warn
         call.record_talk = call.record_talk or policy.record
         call.ask_consent = policy.consent

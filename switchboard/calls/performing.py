@@ -129,10 +129,10 @@ def _transfer(x: Exchange, call: Call, action: Transfer, now: float) -> Event | 
         return enqueue(x, call, found.group, now, Wish(max_wait=action.ring_timeout, music=ringback))
     if isinstance(found, str):
         # A reason that no exit is named after, such as refused, takes the flow's "other", or "failed".
-        return TransferEnded(found)  # type: ignore[arg-type]
+        return TransferEnded(found, call.binding_about or {})  # type: ignore[arg-type]
     failure = invite_agent(x, call, found, action.ring_timeout, now)
     if failure is not None:
-        return TransferEnded(outcome_of(failure))
+        return TransferEnded(outcome_of(failure), call.binding_about or {})
     _ring_back(x, call, action.ringback, now)
     return None
 

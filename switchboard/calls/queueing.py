@@ -100,4 +100,4 @@ def outcome_for(call: Call, reason: LeaveReason) -> QueueEnded | TransferEnded:
 def talked(call: Call) -> Event:
     """How a flow is told that the agent, who was found, has left after the talk."""
     queued = call.position is not None and call.position.waiting is Waiting.QUEUED
-    return QueueEnded("completed") if queued else TransferEnded("completed")
+    return QueueEnded("completed") if queued else TransferEnded("completed", call.binding_about or {})

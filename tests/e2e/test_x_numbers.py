@@ -64,10 +64,17 @@ def switch(tmp_path_factory: pytest.TempPathFactory, ports: dict[str, int]) -> I
             {"number": ASKING, "flow": "extension"},
             {"number": TELLING, "mask": True, "failed": "reassigned"},
             *({"number": one.x, "mask": True, "failed": "reassigned"} for one in TOLD.values()),
+            {
+                "number": LINES[the_store_answers].x,
+                "mask": True,
+                "failed": "unreached",
+                "variables": {"instead": "store"},
+            },
         ],
         masks=[],
         groups=[
             {"name": "shop", "members": [f"sip:{name}@127.0.0.1:{ports[name]}" for name in ("first", "second")]},
+            {"name": "counter", "members": [f"sip:counter@127.0.0.1:{COUNTER_PORT}"]},
         ],
     ) as running:
         yield running
@@ -157,6 +164,19 @@ async def an_owner_by_address(world: World, of: Line) -> None:
         tells(far, of.x, of.stranger)
         await far.hang_up()
         await call.ended()
+
+
+async def the_store_answers(world: World, of: Line) -> None:
+    """The owner's telephone does not: a notice, and then the group of the store that the binding names."""
+    async with await Phone.open("counter", target=world.switch.target, port=COUNTER_PORT, t1=0.1) as counter:
+        call = await world.carrier.dial(of.x, of.stranger)
+        far = await counter.next_call(within=30.0)
+        await call.answered()
+        await hear_each_other(call, far)
+        await call.hang_up()
+        await far.ended()
+    (record,) = await world.records(of.stranger, of.x)
+    assert json.loads(record["path"])[-1] == "wait_store"
 
 
 async def a_number_of_a_pool(world: World, of: Line) -> None:
@@ -468,7 +488,7 @@ LINES: dict[Scenario, Line] = {
     for scenario in (
         a_pair_reaches_each_other, each_way_shows_its_number, a_service_number_is_never_shown,
         a_stranger_reaches_nobody, the_owner_of_a_number, the_owner_calls_n, the_owner_calls_the_latest,
-        a_group_answers, an_owner_by_address, a_number_of_a_pool, a_check_digit_is_wanted_at_once,
+        a_group_answers, an_owner_by_address, the_store_answers, a_number_of_a_pool, a_check_digit_is_wanted_at_once,
         a_running_call_outlives_its_binding, a_disabled_pair, an_idle_pair,
         one_way_is_closed, a_talk_is_limited, a_call_back_is_counted, an_unanswered_call_back_is_not_counted,
         a_call_back_has_a_window,
@@ -476,7 +496,7 @@ LINES: dict[Scenario, Line] = {
 }  # fmt: skip
 NOBODYS = line()
 """In the plan, and never bound."""
-OWNER_PORT = free_port()
+OWNER_PORT, COUNTER_PORT, SILENT_PORT = free_port(), free_port(), free_port()
 
 
 def bindings() -> Iterator[dict[str, object]]:
@@ -498,6 +518,8 @@ def bindings() -> Iterator[dict[str, object]]:
     for scenario, more in owners.items():
         yield {"number": of(scenario).x, "a": of(scenario).a, **more}
     yield {"number": of(an_owner_by_address).x, "kind": "ax", "target": f"sip:owner@127.0.0.1:{OWNER_PORT}"}
+    silent = f"sip:owner@127.0.0.1:{SILENT_PORT}"
+    yield {"number": of(the_store_answers).x, "kind": "ax", "target": silent, "store": "counter"}
     yield axb(of(a_disabled_pair), id="switched", disabled=True)
     yield axb(of(one_way_is_closed), direction="a_to_b")
     yield axb(of(a_talk_is_limited), limit="2s", warn=True)

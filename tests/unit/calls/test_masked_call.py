@@ -116,6 +116,20 @@ def test_a_failure_is_said_by_a_flow(caller: str, prompt: str) -> None:
     ends_clean(world)
 
 
+@pytest.mark.parametrize("caller", [A, B])
+def test_the_flow_knows_what_the_binding_is_for(caller: str) -> None:
+    """Its store, city and label, whether it lets nobody through or leads to somebody who is busy."""
+    world = noticing()
+    bound(world, "axb", a=A, b=B, label="Flat 3", policy={"direction": "a_to_b", "store": "望京店", "city": "北京"})
+    world.dial(MASK, caller=caller)
+    if caller == A:
+        world.reply(world.agent, 486)
+    (call,) = world.exchange.calls.values()
+    assert call.position is not None
+    known = call.position.variables
+    assert (known["store"], known["city"], known["label"]) == ("望京店", "北京", "Flat 3")
+
+
 def test_a_group_answers_for_its_number() -> None:
     """AXG: its members ring one after the other, again and again, for as long as the caller would let a phone ring."""
     members = tuple(f"sip:{name}@{AGENT[0]}:{AGENT[1]}" for name in ("one", "two"))

@@ -92,6 +92,14 @@ class TestTransfer:
         caller.send(TransferEnded("quarantine"))
         assert caller.position.variables["reason"] == "quarantine"
 
+    def test_what_the_binding_is_for(self) -> None:
+        """Its store, city and label are variables, after a talk as well."""
+        for outcome in ("busy", "completed"):
+            caller = Caller(self.FLOW)
+            caller.send(TransferEnded(outcome, {"store": "望京店", "label": "Flat 3"}))  # type: ignore[arg-type]
+            known = caller.position.variables
+            assert (known["store"], known["label"], known.get("city")) == ("望京店", "Flat 3", None)
+
     def test_as_it_is_written(self) -> None:
         """Without anything else, an extension node takes the number and extension that were dialled."""
         flow = flow_of("  a: {type: extension, next: b, on: {other: b}}\n  b: {type: hangup}\n")
