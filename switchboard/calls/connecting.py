@@ -52,7 +52,7 @@ from switchboard.sip.uri import Uri, parse_uri
 LAST_MINUTE: Final = 60.0
 MOST_SERVERS: Final = 6
 """So many servers of one name are called one after another (RFC 3263 §4.3)."""
-LAST_MINUTE_PROMPT: Final = "zh/last_minute"
+LAST_MINUTE_PROMPTS: Final = {"zh": "zh/last_minute", "en": "en/last_minute"}
 
 
 def plan_of(x: Exchange, call: Call, target: Target, now: float, mask: str = "") -> Plan | Cause:
@@ -353,11 +353,13 @@ def limit_talk(call: Call, now: float) -> None:
 
 
 def announce_end(x: Exchange, call: Call) -> None:
-    """Both sides hear that the last minute has begun."""
+    """Both sides hear that the last minute has begun, the caller in the language chosen in the flow."""
     call.warn_due = None
-    for leg in (call.caller, call.agent):
+    chosen = "" if call.position is None else str(call.position.variables.get("language", "")).partition("-")[0]
+    for leg, language in ((call.caller, chosen), (call.agent, "")):
         if leg is not None and leg.lease is not None:
-            play_to(x, leg, 0, (LAST_MINUTE_PROMPT,), loop=False)
+            prompt = LAST_MINUTE_PROMPTS.get(language, LAST_MINUTE_PROMPTS["zh"])
+            play_to(x, leg, 0, (prompt,), loop=False)
 
 
 def _agent_refused(x: Exchange, call: Call | None, leg: Leg, cause: Cause, status: int, now: float) -> Cause | None:

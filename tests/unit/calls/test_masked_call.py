@@ -163,6 +163,28 @@ def test_a_limited_talk_is_announced_and_ended() -> None:
     assert world.journal.records[0].cause == "too_long"
 
 
+DIALLING = """
+flow: extension
+start: connect
+variables: {language: en}
+nodes:
+  connect: {type: extension, number: "4006", extension: "", next: bye, on: {other: bye}}
+  bye: {type: hangup}
+"""
+
+
+def test_the_last_minute_is_said_in_the_language_of_the_caller() -> None:
+    """Who has chosen one in a flow."""
+    world = World({"extension": parse_flow(DIALLING, "dialling.yaml")})
+    bound(world, "ax", a=A, policy={"limit": 90.0, "warn": True})
+    out, _ = world.dial(NUMBER, caller=B)
+    world.agent_answers()
+    world.within(world.carrier, out, "ACK", 1)
+    world.advance(31)
+    announced = [command[3] for command in world.plane.named("play")][-2:]
+    assert announced == [("en/last_minute",), ("zh/last_minute",)]
+
+
 REFUSING = """
 flow: refusing
 start: ask
