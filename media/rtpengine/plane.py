@@ -21,40 +21,22 @@ from typing import Final
 
 import structlog
 
-from media.control import (
-    USUAL,
-    Digit,
-    MessageDone,
-    PlayDone,
-    Recorded,
-    Released,
-    Role,
-    StreamStats,
-    Wire,
-    WorkerStats,
-)
-from media.interface import Lease, MediaEvent, WorkerLost
-from media.plane import WorkerPlane
-from media.rtpengine.bencode import Value
-from media.rtpengine.commands import Key, Party, Place, stream_stats
-from media.rtpengine.engine import Engine
-from media.rtpengine.handing import Handing
-from media.rtpengine.leg import Leg
-from media.rtpengine.listening import Listening
-from media.rtpengine.pair import Pair, Playback, Side
+from media.control import USUAL, MessageDone, Recorded, Role, Wire, WorkerStats
+from media.interface import Lease, MediaEvent
+from media.rtpengine.commands import Party
+from media.rtpengine.legs import Legs
+from media.rtpengine.pair import Playback
 from media.rtpengine.settings import Settings
 from media.rtpengine.sounds import Sounds
 from media.sdes import Keys
 
-FIRST_GEN: Final = 1 << 41
-"""Generations of these leases: no other plane's are as high, so that a lease tells whose it is."""
 NO_WORKER: Final = "no media worker could take it"
 _TICK: Final = 1.0
 
 _log = structlog.get_logger("media.rtpengine")
 
 
-class RtpenginePlane:
+class RtpenginePlane(Legs):
     """Ports of rtpengine to lease, commands that cost nothing, events."""
 
     def __init__(
@@ -65,16 +47,8 @@ class RtpenginePlane:
         on_events: Callable[[Sequence[MediaEvent]], None],
     ) -> None:
         """`workers` by their numbers are those to which legs are handed over."""
-        self._on_events = on_events
+        super().__init__(settings, workers, on_events)
         self._sounds = sounds
-        self._engine = Engine(settings, self, self._pressed)
-        self._handing = Handing(workers, on_events, self._worker_released, self._worker_lost)
-        self._listening = Listening(settings.silence)
-        self._legs: dict[tuple[int, int], Leg] = {}
-        self._by_side: dict[Side, Leg] = {}
-        self._gen = FIRST_GEN
-        self._releases = 0
-        self._told: list[MediaEvent] = []
         self._ticking: asyncio.Task[None] | None = None
 
     async def start(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - as WorkerPlane's
@@ -96,11 +70,6 @@ class RtpenginePlane:
             leg.stop_timer()
         self._engine.close()
         await self.real.close()
-
-    @property
-    def real(self) -> WorkerPlane:
-        """The workers behind it."""
-        return self._handing.real
 
     def gather(self) -> None:
         """Lets what follows wait for `flush`."""
@@ -133,64 +102,6 @@ class RtpenginePlane:
             for pair in self._listening.due(self._legs.values(), now):
                 pair.wants_count = True
                 self._engine.touch(pair)
-
-    # --- leases ---
-
-    def lease(self, near: Lease | None = None, *, six: bool = False) -> Lease | None:
-        """The other port of the call of `near` if nobody has had it yet, else one of another call."""
-        beside = self._leg(near) if near is not None else None
-        side = beside.side.other if beside is not None and self._engine.up else None
-        if side is None or side in self._by_side or side.told is not None:
-            pair = self._engine.take()
-            if pair is None:
-                return None
-            side = pair.sides[0]
-        worker = near.worker if near is not None else self._next_worker()
-        self._gen += 1
-        lease = Lease(worker, side.place.port, self._gen, side.place.address)
-        leg = Leg(lease, side, heard_at=asyncio.get_running_loop().time())
-        self._legs[lease.port, lease.gen] = self._by_side[side] = leg
-        return lease
-
-    def _next_worker(self) -> int:
-        """Whose help a new call would get: in turn, as it is not known who will need it."""
-        usable = [number for number, one in self.real.states().items() if one.up and not one.draining]
-        return usable[self._gen % len(usable)] if usable else 0
-
-    def _leg(self, lease: Lease) -> Leg | None:
-        leg = self._legs.get((lease.port, lease.gen))
-        return None if leg is None or leg.releasing else leg
-
-    def release(self, lease: Lease) -> None:
-        """Ends the session; Released follows once its counters are known."""
-        leg = self._leg(lease)
-        if leg is None:
-            return
-        self._releases += 1
-        leg.releasing = self._releases
-        self._end_play(leg, "stopped")
-        self._part(leg)
-        self._handing.release(leg)
-        pair = leg.side.pair
-        if all(one.releasing for one in self._legs_of(pair)):
-            pair.over = True
-        elif leg.helper is None:
-            pair.wants_count = True
-        self._engine.touch(pair)
-
-    def _legs_of(self, pair: Pair) -> list[Leg]:
-        return [leg for side in pair.sides if (leg := self._by_side.get(side)) is not None]
-
-    def _forget(self, leg: Leg) -> None:
-        """A leg is over, and its call where it was the last one."""
-        leg.stop_timer()
-        self._part(leg)
-        self._handing.forget(leg)
-        del self._legs[leg.lease.port, leg.lease.gen], self._by_side[leg.side]
-        pair = leg.side.pair
-        if not self._legs_of(pair) and not pair.over:
-            pair.over = True
-            self._engine.touch(pair)
 
     # --- commands ---
 
@@ -262,50 +173,6 @@ class RtpenginePlane:
         if leg is not None:
             self._part(leg)
 
-    def _part(self, leg: Leg) -> None:
-        """Nobody hears a leg, nor does it hear anybody."""
-        peer = leg.peer
-        if peer is None:
-            return
-        leg.peer = peer.peer = None
-        if leg.helper is not None:
-            self.real.unbridge(leg.helper)
-        elif leg.side.pair.bridged:
-            leg.side.pair.bridged = False
-            self._engine.touch(leg.side.pair)
-
-    def _hand_over(self, leg: Leg) -> Lease | None:
-        """A worker's port that stands for a leg from now on, its peer's too; None when there is none."""
-        if leg.helper is not None:
-            return leg.helper
-        peer, playing = leg.peer, leg.playing
-        helper = self._handing.take(leg)
-        if helper is None:
-            return None
-        leg.side.pair.bridged = False
-        self._engine.touch(leg.side.pair)
-        if leg.side.muted:
-            self.real.mute(helper, True)
-        if leg.concealed:
-            self.real.conceal(helper, True)
-        if playing is not None:
-            # What rtpengine was playing begins anew.
-            leg.stop_timer()
-            leg.playing = leg.side.playback = None
-            self.real.play(helper, *playing)
-        if peer is not None and self._hand_over(peer) is not None:
-            self._join_helpers(leg, peer)
-        return helper
-
-    def _join_helpers(self, one: Leg, other: Leg) -> None:
-        """A worker relays between two legs."""
-        assert one.helper is not None
-        assert other.helper is not None
-        if one.helper.worker == other.helper.worker:
-            self.real.bridge(one.helper, other.helper)
-        else:
-            _log.error("rtpengine.apart", workers=[one.helper.worker, other.helper.worker])
-
     # --- what is played ---
 
     def play(self, lease: Lease, play_id: int, prompts: Sequence[str], loop: bool = False) -> None:
@@ -341,18 +208,6 @@ class RtpenginePlane:
             self.real.stop_play(leg.helper)
         elif leg is not None:
             self._end_play(leg, "stopped")
-
-    def _end_play(self, leg: Leg, reason: str) -> None:
-        """What rtpengine plays to a leg is over."""
-        if leg.playing is None:
-            return
-        leg.stop_timer()
-        play_id = leg.playing[0]
-        leg.playing = leg.side.playback = None
-        if reason == "done":
-            leg.side.played = None
-        self._engine.touch(leg.side.pair)
-        self._tell(PlayDone(leg.lease.port, leg.lease.gen, play_id, reason))
 
     def send_digits(self, lease: Lease, digits: str) -> None:
         """Sends telephone events to the peer: among what the other party says where rtpengine relays that."""
@@ -447,90 +302,3 @@ class RtpenginePlane:
         if leg.helper is not None:
             self.real.mute(leg.helper, on)
         self._engine.touch(leg.side.pair)
-
-    # --- what comes of it (PairOwner) ---
-
-    def pair_ready(self, pair: Pair) -> None:
-        """One more call is opened ahead."""
-        self._engine.made(pair)
-
-    def pair_failed(self, pair: Pair) -> None:
-        """The leases of a call are void."""
-        self._engine.give_up(pair)
-        legs = self._legs_of(pair)
-        for leg in legs:
-            if leg.releasing and leg.helper is None:
-                self._over(leg, StreamStats())
-        self._void([leg for leg in legs if not leg.releasing])
-
-    def pair_counted(self, pair: Pair, reply: Mapping[str, Value]) -> None:
-        """Ends what waited for its counters, and looks who is silent."""
-        now = asyncio.get_running_loop().time()
-        # Whose end was asked for first is told first: a call waits for the last one only.
-        for leg in sorted(self._legs_of(pair), key=lambda leg: leg.releasing):
-            if leg.helper is not None:
-                continue
-            if leg.releasing:
-                self._over(leg, stream_stats(reply, leg.side.tag, leg.side.other.tag))
-            elif (event := self._listening.look(leg, reply, now)) is not None:
-                self._tell(event)
-
-    def side_linked(self, side: Side, place: Place) -> None:
-        """A worker's session has a peer now."""
-        leg = self._by_side.get(side)
-        if leg is not None and leg.reached != place:
-            leg.reached = place
-            self._handing.open(leg)
-
-    def side_playing(self, side: Side, playback: Playback, seconds: float) -> None:
-        """What plays ends by itself, which rtpengine does not tell."""
-        leg = self._by_side.get(side)
-        if leg is not None and side.playback is playback and not playback.loop:
-            leg.timer = asyncio.get_running_loop().call_later(seconds, self._end_play, leg, "done")
-
-    def side_mute(self, side: Side, playback: Playback) -> None:
-        """What rtpengine cannot play a worker does."""
-        leg = self._by_side.get(side)
-        _log.error("rtpengine.unplayable", file=playback.file)
-        if leg is not None and side.playback is playback:
-            self._hand_over(leg)
-
-    # --- what is told ---
-
-    def _pressed(self, pair: Pair, key: Key) -> None:
-        side = pair.side(key.tag)
-        leg = self._by_side.get(side) if side is not None else None
-        if leg is None or leg.helper is not None or leg.releasing:
-            return
-        if leg.echoes:
-            leg.echoes -= 1
-        elif leg.opened["digits"]:
-            self._tell(Digit(leg.lease.port, leg.lease.gen, key.digit, asyncio.get_running_loop().time()))
-
-    def _worker_released(self, leg: Leg, event: Released) -> None:
-        self._over(leg, event.stats)
-
-    def _worker_lost(self, event: WorkerLost, legs: list[Leg]) -> None:
-        self._void(legs, event.worker)
-
-    def _over(self, leg: Leg, stats: StreamStats) -> None:
-        self._forget(leg)
-        self._tell(Released(leg.lease.port, leg.lease.gen, stats))
-
-    def _void(self, legs: list[Leg], worker: int | None = None) -> None:
-        for leg in legs:
-            self._handing.release(leg)
-            self._forget(leg)
-        if legs or worker is not None:
-            number = worker if worker is not None else legs[0].lease.worker
-            self._tell(WorkerLost(number, tuple([leg.lease for leg in legs])))
-
-    def _tell(self, event: MediaEvent) -> None:
-        """At the next turn: no command is answered before it returns."""
-        if not self._told:
-            asyncio.get_running_loop().call_soon(self._tell_all)
-        self._told.append(event)
-
-    def _tell_all(self) -> None:
-        told, self._told = self._told, []
-        self._on_events(told)
