@@ -94,8 +94,9 @@ class Sip(Section, frozen=True):
 class Rtpengine(Section, frozen=True):
     """rtpengine as the plane of audio, where ``media.plane`` says so. It is started by others, with these options among
     its own: ``--dtmf-log-dest`` as ``keys``, ``--port-min`` and ``--port-max`` beside ``media.ports``,
-    ``--endpoint-learning=heuristic``, a ``--timeout`` longer than ``media.silence``, and a ``--log-level`` below 7, at
-    which it writes down what is said to it and the keys that are pressed."""
+    ``--endpoint-learning=heuristic``, a ``--timeout`` of ten minutes, as a call may ring or
+    wait for so long before anybody speaks, and a ``--log-level`` below 7, at which it writes down what is said to it;
+    ``config/rtpengine.conf`` has them."""
 
     address: str = "127.0.0.1:2223"
     """Its control port, ``--listen-ng``."""

@@ -240,7 +240,10 @@ class Pair:
         def done(reply: Reply) -> bool:
             place = place_in(reply)
             side.told = (to, party, injects)
-            if place is not None and to != side.other.tag:
+            if to == side.other.tag:
+                # An offer about a call that rtpengine has given up begins another one, on other ports.
+                return place == side.other.place
+            if place is not None:
                 # Who is at the other end must be said again, else it is taken for somebody with the former codec.
                 side.worker_told = None
                 self._owner.side_linked(side, place)
@@ -252,7 +255,7 @@ class Pair:
     def _connected(self, side: Side, worker: Party) -> Command:
         def done(reply: Reply) -> bool:
             side.worker_told = worker
-            return _is_ok(reply)
+            return place_in(reply) == side.place
 
         self._then = done
         return answer(self.call, side.tag, side.to, worker)

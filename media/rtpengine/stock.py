@@ -15,7 +15,7 @@ from media.rtpengine.pair import Pair
 
 AT_ONCE: Final = 32
 """Opened at a time."""
-STALE: Final = 600.0
+STALE: Final = 60.0
 """Seconds after which one that nobody wanted is replaced: rtpengine gives up calls in which nothing happens."""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from media.rtpengine.bencode import decode, encode
 from tests.support.ports import MEDIA_HALVES, free_port
 
+PROJECT = Path(__file__).parents[2]
 START_SECONDS = 30.0
 
 
@@ -62,10 +63,9 @@ def start(directory: Path, port: int = 0, keys: int = 0) -> Rtpengine:
     found = Rtpengine(subprocess.Popen(["true"]), port or free_port(), keys or free_port())
     found.process.wait()
     first, last = MEDIA_HALVES[1].split("-")
-    command = ["rtpengine", "--foreground", "--log-stderr", "--log-level=6", "--config-file=none", "--table=-1"]
-    command += ["--interface=127.0.0.1", f"--listen-ng=127.0.0.1:{found.port}"]
-    command += [f"--dtmf-log-dest=127.0.0.1:{found.keys}", f"--port-min={first}", f"--port-max={last}"]
-    command += ["--num-threads=2", "--endpoint-learning=heuristic", "--timeout=600"]
+    command = ["rtpengine", "--foreground", "--log-stderr", f"--config-file={PROJECT / 'config' / 'rtpengine.conf'}"]
+    command += [f"--listen-ng=127.0.0.1:{found.port}", f"--dtmf-log-dest=127.0.0.1:{found.keys}"]
+    command += [f"--port-min={first}", f"--port-max={last}", "--num-threads=2", f"--pidfile={directory}/rtpengine.pid"]
     with (directory / "rtpengine.log").open("ab") as log:
         found.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=directory)
     until = time.monotonic() + START_SECONDS

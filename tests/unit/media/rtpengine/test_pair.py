@@ -186,7 +186,11 @@ def test_keys_are_put_into_what_the_other_party_says() -> None:
     assert engine.run() == ["offer a", "offer b", "play DTMF b", "play DTMF b"]
 
 
-@pytest.mark.parametrize("reply", [None, {"result": "error", "error-reason": "Unknown call-id"}])
+ANOTHER = {"result": "ok", "sdp": "v=0\r\nc=IN IP4 127.0.0.1\r\nm=audio 20012 RTP/AVP 8\r\n"}
+"""What it answers to an offer about a call that it has given up: a new one, on another port."""
+
+
+@pytest.mark.parametrize("reply", [None, {"result": "error", "error-reason": "Unknown call-id"}, ANOTHER])
 def test_a_call_that_is_not_known_has_failed(reply: Reply | None) -> None:
     """So has one about which there is no answer; it asks for nothing more."""
     engine, one, _ = ready()
