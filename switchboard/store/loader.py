@@ -65,6 +65,7 @@ class Loader:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._complain_at = 0.0
+        self._caught_up_at = float("-inf")
         self._counts = dict.fromkeys(_COUNTERS, 0)
 
     def counts(self) -> dict[str, int]:
@@ -87,17 +88,23 @@ class Loader:
             while self._step():
                 pass
 
-    def catch_up(self, seconds: float = CATCH_UP_SECONDS) -> None:
+    def catch_up(self, seconds: float = CATCH_UP_SECONDS, *, age: float = 0.0) -> None:
         """Load what the journal holds now, for whoever reads next; no longer than that, and whatever the database says.
 
-        What a client has seen happen is then in the database when it asks for the record of it.
+        What a client has seen happen is then in the database when it asks for the record of it. Nothing is done when
+        that was done at most `age` seconds ago: for those who ask often.
         """
-        until = time.monotonic() + seconds
+        begun = time.monotonic()
+        until = begun + seconds
+        if begun - self._caught_up_at < age:
+            return
         if not self._loading.acquire(timeout=seconds):
             return
         try:
-            while self._step() and time.monotonic() < until:
-                pass
+            while self._step():
+                if time.monotonic() >= until:
+                    return
+            self._caught_up_at = begun
         except (SQLAlchemyError, OSError) as error:
             self._complain(error)
         finally:

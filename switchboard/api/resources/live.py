@@ -96,8 +96,8 @@ class Live:
 
 
 def _last_calls(parts: Parts, fingerprint: bytes) -> Contact:
-    # Who calls again at once hung up a moment ago.
-    parts.store.loader.catch_up(HISTORY_SECONDS)
+    # Who calls again at once hung up a moment ago; nobody does so within a fifth of a second.
+    parts.store.loader.catch_up(HISTORY_SECONDS, age=HISTORY_SECONDS)
     return parts.store.history.contact(fingerprint, HISTORY)
 
 

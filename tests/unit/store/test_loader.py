@@ -77,6 +77,27 @@ def test_goes_on_where_it_was(journal: Journal, database: Database) -> None:
     assert (later.counts()["loaded"], later.counts()["repeated"]) == (1, 0)
 
 
+def test_whoever_reads_next_has_it_caught_up(journal: Journal, database: Database) -> None:
+    """At once; those who ask often are content with what was a moment ago."""
+    loader = loader_of(journal, database)
+    end(journal, 1)
+    loader.catch_up(age=60.0)
+    end(journal, 2)
+    loader.catch_up(age=60.0)
+    assert stored(database) == [1]
+    loader.catch_up()
+    assert stored(database) == [1, 2]
+
+
+def test_a_slow_load_is_not_waited_for(journal: Journal, database: Database) -> None:
+    """Whoever reads tells what is there, while another thread is at it."""
+    loader = loader_of(journal, database)
+    end(journal, 1)
+    with loader._loading:
+        loader.catch_up(0.01)
+    assert stored(database) == []
+
+
 def test_a_call_met_twice_is_stored_once(journal: Journal, database: Database) -> None:
     """Of two records with one id the first stays, in one batch and across batches."""
     loader = loader_of(journal, database)
