@@ -29,7 +29,7 @@ from typing import Any, Final
 
 import msgspec
 
-from routing.acd import callbacks, configuring, invariants, leaving, offering, picking, presence
+from routing.acd import callbacks, configuring, invariants, joining, leaving, offering, picking, presence
 from routing.acd import events as told
 from routing.acd.actions import Action
 from routing.acd.agents import AgentStatus
@@ -40,7 +40,7 @@ from routing.acd.events import Event
 from routing.acd.floor import Floor
 from routing.acd.groups import GroupStatus
 from routing.acd.hours import LocalClock
-from routing.acd.model import State
+from routing.acd.model import LeaveReason, State
 
 
 def _time_due(x: Floor, event: told.TimeDue, now: float) -> None:
@@ -185,6 +185,18 @@ class Engine:
         status = self._floor.groups.get(group)
         first = next(status.idle.in_turn(status.asked, self._floor.random), None) if status is not None else None
         return first.id if first is not None else ""
+
+    def refusal(self, group: str, now: float) -> LeaveReason | None:
+        """Why a group would let nobody join now and send them nowhere else either; None: they may come."""
+        status = self._floor.groups.get(group)
+        if status is None:
+            return "failed"
+        rules = status.group
+        band = status.band(len(status.line) + 1) if rules.max_estimate is not None else None
+        reason = joining.refusal(rules, status.census(status.is_open(self._floor.clock, now), band))
+        if reason is None or (reason in ("full", "estimate") and status.idle):
+            return None
+        return None if joining.overflow_on(rules, reason) else reason
 
     def estimate(self, entry: str) -> Band | None:
         """How long one who waits will wait from now, from and to in seconds; None when nothing is known."""

@@ -236,6 +236,10 @@ class Desk:
         """The agent of the group whose turn it is; "" when nobody is free."""
         return self.engine.next_idle(group)
 
+    def refuses(self, group: str, now: float) -> str:
+        """Why nobody may join a group now; "" when they may."""
+        return self.engine.refusal(group, now) or ""
+
     def offered(self, entry: str, agent: str, now: float) -> bool:
         """Whether the agent is offered this one; what is due by now is done first."""
         due = self.engine.next_due()

@@ -235,6 +235,9 @@ class Desk(Protocol):
     def free_agent(self, group: str, now: float) -> str:
         """An agent of the group who could be rung now, or ""."""
 
+    def refuses(self, group: str, now: float) -> str:
+        """Why nobody may join a group now, in the word of how waiting ends; "" when they may."""
+
     def offered(self, entry: str, agent: str, now: float) -> bool:
         """Whether the agent may still take this one: time may have passed unnoticed."""
 
@@ -279,6 +282,10 @@ class NoDesk:
     def free_agent(self, group: str, now: float) -> str:
         """Nobody."""
         return ""
+
+    def refuses(self, group: str, now: float) -> str:
+        """There is none."""
+        return "failed"
 
     def offered(self, entry: str, agent: str, now: float) -> bool:
         """Nobody else could be."""

@@ -16,7 +16,7 @@ from switchboard.calls.call import Call
 from switchboard.calls.commands import CommandError, Fault
 from switchboard.calls.control.parties import undisturbed
 from switchboard.calls.control.places import Party, Place, Queue, find_place
-from switchboard.calls.control.transfer import hand_on
+from switchboard.calls.control.transfer import check_open, hand_on
 from switchboard.calls.exchange import PHONES, Exchange
 from switchboard.calls.inbound import refuse, unsupported
 from switchboard.calls.leg import Leg, LegState
@@ -96,6 +96,7 @@ def _hand_on(x: Exchange, call: Call, leg: Leg, uri: Uri, now: float) -> None:
     if undisturbed(call).mixed:
         raise CommandError("wrong_state", "a conference is not handed on")
     place = place_of(x, call, uri, now)
+    check_open(x, call, place, now)
     if not isinstance(place, Party):
         # Who waits in a queue or talks to a flow is answered; the phone's own call is over with that.
         tell_referrer(x, call, 200, now)

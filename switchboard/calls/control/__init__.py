@@ -34,9 +34,10 @@ or to a number,                    the target                                   
 extension,                                                                        then the flow goes on    ring recall
 account                                                                           or the call ends
 
-transfer to a    the same          the queue        a BYE at once    -            as any who waits         queue, talk
-group                                                                                                      of whoever
-                                                                                                           serves
+transfer to a    the same          the queue        a BYE at once    -            as any who waits;        queue, talk
+group                                                                             closed, empty or full    of whoever
+                                                                                  and no flow to go on:    serves
+                                                                                  refused, talk goes on
 
 transfer to a    the same          the flow         a BYE at once    -            -                        ivr;
 flow                                                                                                       variables,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from routing.dialplan import DialPlan, Entry
 from routing.masks.target import SipTarget
+from routing.trunks import Trunks
+from switchboard.directory import Directory
 from switchboard.sip.outgoing import OutgoingRequest
 from tests.support.exchange import AGENT, SWITCH
 from tests.unit.calls.phone_lines import Office, Phone
@@ -222,6 +225,17 @@ def test_numbers_of_the_dial_plan_are_reached_as_a_phone_dials_them() -> None:
         assert world.agent.received("INVITE")[-1].uri.startswith(uri)
         world.agent_answers()
         assert world.alice.told()[-1] == 200
+
+
+def test_a_group_that_takes_nobody_is_told_and_the_phone_keeps_the_caller() -> None:
+    """Here it is one that was removed; its number still leads there."""
+    world = Office()
+    _, line = world.talk()
+    plan = DialPlan([Entry(number="4003", group="gone")])
+    world.exchange.routing = Directory(plan, Trunks({"bench": ["127.0.0.2"]}), world.masks)
+    assert line.refer("sip:4003@switchboard.local") == 202
+    assert world.alice.told() == [100, 480]
+    assert not line.over
 
 
 def test_a_flow_takes_the_caller_at_once() -> None:

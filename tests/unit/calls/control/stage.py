@@ -39,6 +39,7 @@ class ScriptedDesk(NoDesk):
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.ready = "anna"
+        self.refusing = ""
         self.told: list[tuple[str, str, str]] = []
 
     def phone_of(self, agent: str) -> str | None:
@@ -58,6 +59,10 @@ class ScriptedDesk(NoDesk):
     def free_agent(self, group: str, now: float) -> str:
         """Whoever is ready."""
         return self.ready
+
+    def refuses(self, group: str, now: float) -> str:
+        """As the test wants."""
+        return self.refusing
 
     def tell(self, event: Event, now: float) -> None:
         """Who joins, or is picked, is offered."""

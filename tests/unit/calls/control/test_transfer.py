@@ -196,6 +196,17 @@ def test_to_a_group_the_agent_leaves_at_once() -> None:
     ]
 
 
+def test_a_group_that_takes_nobody_leaves_the_caller_with_the_agent() -> None:
+    """It is closed, and nothing would become of the caller there."""
+    stage = Stage()
+    call = stage.talk()
+    stage.desk.refusing = "closed"
+    assert stage.fault(Transfer(call=call.id, to="group:care")) == "unreachable"
+    assert stage.heard() == {"caller": "anna", "anna": "caller"}
+    assert call.record.transfers == 0
+    stage.finish()
+
+
 def test_to_a_flow_with_the_variables_of_the_call() -> None:
     """The agent leaves, the flow plays to the caller."""
     stage = Stage()

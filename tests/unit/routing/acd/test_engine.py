@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from routing.acd.actions import Announce
+from routing.acd.actions import Announce, Leave
 from routing.acd.due import SPARE, Deadlines
 from routing.acd.engine import Engine
 from routing.acd.events import AgentSet, CallerGone, CallerJoined, Event, GroupSet, PhoneChanged, SignedIn, TimeDue
-from routing.acd.model import Agent, Announcements
+from routing.acd.model import Agent, Announcements, Overflow
 
 from .room import Room, clock, group
 
@@ -125,6 +125,29 @@ def test_the_wait_is_said_as_a_band() -> None:
         calibration.settle((0.0, 1.0), 500.0)
     room.after(30.0)
     assert room.said() == [Announce("c1", "position", 1, None, ("two",))]
+
+
+@pytest.mark.parametrize(
+    ("rules", "agents", "reason"),
+    [
+        ({}, "ann", None),
+        ({}, "", "empty"),
+        ({"join_empty": "always"}, "", None),
+        ({"hours": "20:00-21:00"}, "ann", "closed"),
+        ({"max_length": 0}, "ann", None),
+        ({"max_length": 0, "join_empty": "always"}, "", "full"),
+        ({"overflow": (Overflow("voicemail:box", on=("empty",)),)}, "", None),
+        ({"overflow": (Overflow("voicemail:box", on=("full",)),)}, "", "empty"),
+    ],
+)
+def test_whether_a_group_would_take_somebody(rules: dict[str, Any], agents: str, reason: str | None) -> None:
+    """Somebody is free, or they may wait, or go on to where its rules say; what is told is what then happens."""
+    room = Room(group(**rules), agents=agents)
+    assert room.engine.refusal("sales", room.now) == reason
+    told = room.joins("c1")
+    left = [action.reason for action in told if isinstance(action, Leave) and not action.to]
+    assert left == ([reason] if reason else [])
+    assert room.engine.refusal("nowhere", room.now) == "failed"
 
 
 def test_a_found_agent_never_waits_for_an_announcement() -> None:
