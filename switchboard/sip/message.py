@@ -78,7 +78,7 @@ class _Message:
         self.cseq_method: str
         """The method of CSeq, "" when missing or malformed."""
         if match is not None:
-            self.branch, self.from_tag, self.to_tag, number, self.cseq_method, self._contact_uri = match.groups()[1:]
+            self.branch, self.from_tag, self.to_tag, number, self.cseq_method, self._contact_uri = match.groups()[2:]
             self.cseq = int(number)
         else:
             self._read_each(get)

@@ -18,13 +18,17 @@ ABSENT: Final = "\t"
 _URI: Final = USUAL_URI + r"(?:;[A-Za-z][A-Za-z0-9\-]*(?:=[A-Za-z0-9\-.]+)?)?"
 _DISPLAY: Final = r'(?:"[^"\\\x00-\x1f\x7f]*"[ \t]*|[^"<>,;\\\x00-\x08\x0a-\x1f\x7f]*)'
 _ADDRESS: Final = rf"{_DISPLAY}<{_URI}>(?:;tag=({TCHAR}+))?\n"
+_RPORT: Final = r";rport(?:=[0-9]{1,5})?"
+_RECEIVED: Final = r";received=[0-9.]{7,15}"
 
 match_usual: Final = re.compile(
     # Request-URI; nothing in a response.
     rf"(?:{_URI})?\n"
-    # Via: one value, with the branch of RFC 3261, and no parameter twice.
+    # Via: one value, with the branch of RFC 3261, and no parameter twice. Responses bring ours back filled in, and
+    # every make of server has an order of its own for it.
     r"SIP/2\.0/[A-Z]+ [A-Za-z0-9][A-Za-z0-9.\-]*(?::[1-5]?[0-9]{1,4})?"
-    r"(;rport)?;branch=(z9hG4bK[A-Za-z0-9\-.!%*_+`'~]+)(?(1)|(?:;rport(?:=[0-9]{1,5})?)?)(?:;received=[0-9.]{7,15})?\n"
+    rf"({_RPORT}({_RECEIVED})?)?;branch=(z9hG4bK[A-Za-z0-9\-.!%*_+`'~]+)"
+    rf"(?(2)|(?(1)(?:{_RECEIVED})?|(?:{_RPORT}(?:{_RECEIVED})?|{_RECEIVED}(?:{_RPORT})?)?))\n"
     # From, To.
     rf"{_ADDRESS}{_ADDRESS}"
     # Call-ID; CSeq, whose number is surely below 2**31.
@@ -34,5 +38,5 @@ match_usual: Final = re.compile(
 ).match
 """Takes Request-URI, Via, From, To, Call-ID, CSeq, Max-Forwards and Contact, a line each without the last line end.
 
-Its groups 2 to 7 are: branch, tag of From, tag of To, number and method of CSeq, URI of Contact.
+Its groups 3 to 8 are: branch, tag of From, tag of To, number and method of CSeq, URI of Contact.
 """

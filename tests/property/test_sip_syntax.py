@@ -158,7 +158,12 @@ usual_field = {
         ["INVITE sip:1@h SIP/2.0", "BYE sip:h;lr SIP/2.0", "SIP/2.0 180 R", "ACK sips:a@h:1 SIP/2.0"]
     ),
     "Via": st.sampled_from(
-        ["SIP/2.0/UDP h;branch=z9hG4bKa;rport", "SIP/2.0/TCP 192.0.2.1:5060;rport;branch=z9hG4bK-1"]
+        [
+            "SIP/2.0/UDP h;branch=z9hG4bKa;rport",
+            "SIP/2.0/TCP 192.0.2.1:5060;rport;branch=z9hG4bK-1",
+            "SIP/2.0/UDP h;branch=z9hG4bKa;received=192.0.2.1;rport=5060",
+            "SIP/2.0/UDP h;rport=5060;received=192.0.2.1;branch=z9hG4bKa",
+        ]
     ),
     "From": st.sampled_from(['"A b" <sip:a@h>;tag=1', "<sips:h:5061;transport=tls>;tag=x.y", "A <sip:1@h>"]),
     "To": st.sampled_from(["<sip:b@h>", "<sip:b@h;user=phone>;tag=2"]),
@@ -172,6 +177,9 @@ odd_field = st.one_of(
     st.text(st.sampled_from("09 z9hG4bKINVT;=<>@:/.sip?\t"), max_size=12),
     st.sampled_from(
         ["2147483648 INVITE", "1 invite", "256", "SIP/2.0/UDP h;branch=z9hG4bK", "sip:a@h", "*", "<sip:a@h?b>"]
+    ),
+    st.lists(st.sampled_from([";rport", ";rport=1", ";received=192.0.2.1", ";branch=z9hG4bKa", ";x"])).map(
+        lambda parameters: f"SIP/2.0/UDP h{''.join(parameters)}"
     ),
     st.sampled_from(["SIP/2.0/UDP h;rport;branch=z9hG4bKa;rport", "SIP/2.0/UDP h;branch=z9hG4bKa, x", "<sip:a@h;x;x>"]),
 )
@@ -209,6 +217,25 @@ def test_a_usual_head_is_recognised() -> None:
     rest = 'From: "1" <sip:1@h>;tag=a\r\nTo: <sip:1@h>\r\nCall-ID: 1@h\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\n\r\n'
     assert parse_datagram((head + rest).encode()).usual
     assert not parse_datagram((head + "Route: <sip:h;lr>\r\n" + rest).encode()).usual
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        *("branch=z9hG4bKa", "branch=z9hG4bKa;rport=5060", "branch=z9hG4bKa;received=192.0.2.1"),
+        *("branch=z9hG4bKa;rport=5060;received=192.0.2.1", "branch=z9hG4bKa;received=192.0.2.1;rport=5060"),
+        *("rport=5060;received=192.0.2.1;branch=z9hG4bKa", "rport=5060;branch=z9hG4bKa;received=192.0.2.1"),
+    ],
+)
+def test_a_usual_response_is_recognised(parameters: str) -> None:
+    """Whatever order its sender has for what it has filled in our Via (RFC 3261 §18.2.1, RFC 3581 §4)."""
+    text = (
+        f"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.2:5060;{parameters}\r\nFrom: <sip:1@h>;tag=a\r\n"
+        "To: <sip:1@h>;tag=b\r\nCall-ID: 1@h\r\nCSeq: 1 INVITE\r\nContact: <sip:1@192.0.2.1>\r\n\r\n"
+    )
+    message = parse_datagram(text.encode())
+    assert message.usual
+    assert (message.branch, message.from_tag, message.to_tag) == ("z9hG4bKa", "a", "b")
 
 
 @given(plain)
