@@ -127,7 +127,7 @@ def test_a_sealed_recording_outlives_a_crash(tmp_path: Path, phones: tuple[Phone
     assert set(left.tolist()) == {0, value(ALICE)}
     assert pcm[:64] not in file.read_bytes()
     assert value(ALICE).to_bytes(2, "little", signed=True) * 8 not in file.read_bytes()
-    assert (left != 0).sum() > 8000
+    assert (left != 0).sum() > 1600, "ten packets at least"
 
 
 def test_a_sealed_recording_without_a_key_place(tmp_path: Path, phones: tuple[Phone, Phone]) -> None:
