@@ -213,6 +213,7 @@ async def test_what_is_in_a_recording_and_what_is_not(switch: RunningSwitch, tmp
         )
     check_heard(captured[0], caller)
     await switch.nothing_left()
+    await told_of_once(switch)
 
 
 async def test_faults_cost_no_call(tmp_path: Path) -> None:
@@ -288,8 +289,8 @@ async def nothing_can_be_written(switch: RunningSwitch, directory: Path, caller:
     assert errors["recording.failed"]["reason"] == "not a directory"
 
 
-async def test_a_recording_is_told_of_once(switch: RunningSwitch, tmp_path: Path) -> None:
-    """After the calls of the test before, each complete file is in the log with its checksum, once."""
+async def told_of_once(switch: RunningSwitch) -> None:
+    """Each complete file is in the log with its checksum, once."""
     files = {path for path in (switch.store / "recordings").rglob("*.wav") if not path.name.endswith(".part.wav")}
     assert files
 

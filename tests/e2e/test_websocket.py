@@ -233,12 +233,20 @@ async def test_certificates_are_renewed(place: Place, switch: RunningSwitch) -> 
 async def test_a_flood_of_half_open_ones(place: Place, switch: RunningSwitch) -> None:
     """Who never finishes a handshake takes the room of its own address, for a moment, and of nobody else."""
     flood: list[asyncio.StreamWriter] = []
-    for number in range(60):
+
+    async def metrics() -> dict[str, float]:
+        return await asyncio.to_thread(switch.metrics)
+
+    for number in range(400):
+        if number % 10 == 0 and (await metrics())["sip_connections_turned_away_total"] >= 20:
+            break
         _, writer = await asyncio.open_connection("127.0.0.1", place.wss if number % 2 else place.ws)
         writer.write(b"\x16\x03\x01" if number % 2 else b"GET /sip HTTP/1.1\r\n")
         flood.append(writer)
-    await switch.eventually(lambda: switch.metrics()["sip_connections"] == 40)
-    assert switch.metrics()["sip_connections_turned_away_total"] >= 20
+    else:
+        raise AssertionError("nobody is turned away")
+    # On a busy machine the first have been given up by now.
+    assert (await metrics())["sip_connections"] <= 40
     async with place.connect(local_addr=("127.0.0.2", 0)) as socket:
         assert (await WebPhone(socket, "WSS").register()).status == 200
     await switch.eventually(lambda: switch.metrics()["sip_connections"] == 0, within=15)
