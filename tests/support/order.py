@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from pathlib import PurePosixPath
 from typing import Final
 
 from xdist.scheduler.loadfile import LoadFileScheduling
@@ -16,7 +15,32 @@ RECKONERS: Final = 4
 """Each so many-th process begins with files of the other kind, and they give way to those that wait."""
 GIVES_WAY: Final = 5
 LONG: Final = {
-    "test_soak.py": 60,
+    "tests/e2e/test_crash.py": 90,
+    "tests/e2e/test_soak.py": 65,
+    "tests/e2e/test_call_control.py": 65,
+    "tests/e2e/test_phones_control.py": 60,
+    "tests/e2e/test_audio.py": 50,
+    "tests/e2e/test_desk_robust.py": 50,
+    "tests/e2e/test_recording.py": 50,
+    "tests/e2e/test_hotline.py": 45,
+    "tests/e2e/test_operations.py": 45,
+    "tests/e2e/test_connections.py": 40,
+    "tests/e2e/test_leaks.py": 40,
+    "tests/e2e/test_recorder_finishing.py": 40,
+    "tests/e2e/test_api_hotline.py": 35,
+    "tests/e2e/test_bench_load.py": 35,
+    "tests/e2e/test_default_timers.py": 35,
+    "tests/e2e/test_endurance.py": 35,
+    "tests/e2e/test_garbage.py": 35,
+    "tests/e2e/test_library.py": 35,
+    "tests/e2e/test_mailbox.py": 35,
+    "tests/e2e/test_surge.py": 32,
+    "tests/e2e/test_voicemail.py": 27,
+    "tests/fuzz/test_targets.py": 60,
+    "tests/property/test_call_control.py": 15,
+    "tests/property/test_queue_calls.py": 20,
+    "tests/unit/api/test_conformance.py": 40,
+    "tests/unit/ivr_flows/test_fault_files.py": 15,
 }
 """Seconds of files that take much longer than others; they begin first, or all would wait for the last one."""
 
@@ -31,7 +55,7 @@ class Order(LoadFileScheduling):
         super()._assign_work_unit(node)
 
     def _seconds(self, scope: str) -> float:
-        return LONG.get(PurePosixPath(scope).name) or len(self.workqueue[scope]) / 100
+        return LONG.get(scope) or len(self.workqueue[scope]) / 100
 
 
 def is_waiting(name: str) -> bool:
