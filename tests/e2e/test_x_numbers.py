@@ -384,9 +384,9 @@ class Landed(Caller):
     to: str = ""
     headers: str = ""
 
-    def scenario(self) -> str:
+    def scenario(self, directory: Path) -> str:
         """Its scenario as XML."""
-        text = Caller.scenario(self)
+        text = Caller.scenario(self, directory)
         if self.uri:
             text = text.replace("INVITE sip:[service]@[remote_ip]:[remote_port]", f"INVITE {self.uri}", 1)
         if self.to:

@@ -216,6 +216,12 @@ class RunningSwitch:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(PATIENCE * 5)
+        # Its children have ports that the next one is to have.
+        until = time.monotonic() + 5
+        with contextlib.suppress(ProcessLookupError):
+            while time.monotonic() < until:
+                os.killpg(self.process.pid, 0)
+                time.sleep(0.01)
 
     def restart(self) -> None:
         """Start it again after its end, on the same store."""
