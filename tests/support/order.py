@@ -13,7 +13,7 @@ WAITING: Final = ("tests/e2e/", "tests/interop/")
 """Where the files are that start switches and wait for them: they need little, but that little at once."""
 RECKONERS: Final = 4
 """Each so many-th process begins with files of the other kind, and they give way to those that wait."""
-GIVES_WAY: Final = 5
+GIVES_WAY: Final = 4
 LONG: Final = {
     "tests/e2e/test_crash.py": 90,
     "tests/e2e/test_soak.py": 65,
