@@ -117,6 +117,8 @@ async def serve(config: Config, switch: Switch, orders: Orders, began: float) ->
     reporter = loop.create_task(_report(switch, orders))
     flows = loop.create_task(switch.flow_reload.watch())
     prompts = loop.create_task(switch.make_ready())
+    # What speech has loaded stays as well; looking it through would hold the loop up for 20 ms at a time.
+    prompts.add_done_callback(lambda _: gc.freeze())
     recordings = loop.create_task(switch.announcer.watch())
     retention = loop.create_task(switch.retention.watch())
     names = loop.create_task(switch.locator.watch())
