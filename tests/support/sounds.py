@@ -18,6 +18,8 @@ RATE: Final = 8000
 FRAME: Final = 160
 TICK: Final = FRAME / RATE
 EVENT_TYPE: Final = 101
+FIRST: Final = 8000
+"""The timestamp of a capture's beginning; at 0 rtpengine overlooks a key."""
 LOOPBACK: Final = bytes((127, 0, 0, 1))
 AMPLITUDE: Final = 8000.0
 KEYS: Final[dict[str, tuple[int, int]]] = {
@@ -59,7 +61,7 @@ def write_capture(
             packets.append((second + step * TICK + 0.001, EVENT_TYPE, begun, body))
     file = bytearray(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
     for number, (at, payload_type, timestamp, payload) in enumerate(sorted(packets)):
-        rtp = struct.pack("!BBHII", 128, payload_type, number, timestamp, 0x5EC0DE00 + stream) + payload
+        rtp = struct.pack("!BBHII", 128, payload_type, number, FIRST + timestamp, 0x5EC0DE00 + stream) + payload
         udp = struct.pack("!HHHH", 6000, 6000, 8 + len(rtp), 0) + rtp
         ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), number, 0, 64, 17, 0, LOOPBACK, LOOPBACK) + udp
         frame = bytes(12) + b"\x08\x00" + ip
