@@ -201,6 +201,8 @@ class WorkerPlane:
         if (link := self._links.pop(number, None)) is not None:
             link.cancel()
         self.on_empty(number)
+        # It may be the one that the start has waited for.
+        self._look_if_ready()
 
     def gather(self) -> None:
         """Lets the commands that follow wait for `flush`."""

@@ -796,6 +796,21 @@ class TestWorkersThatComeAndGo:
         await until(lambda: gone == [lease.worker])
         assert drained == []
 
+    async def test_nobody_waits_for_the_ports_of_a_drained_one(self, tmp_path: Path) -> None:
+        """It has begun anew as we did: it is gone before it is given any."""
+        taking, drained = StandIn(tmp_path / "taking", [10, 12]), StandIn(tmp_path / "drained", [])
+        plane = WorkerPlane([taking.path, drained.path], lambda events: None)
+        plane.drain_on(1)
+        await taking.start()
+        starting = asyncio.create_task(plane.start())
+        await until(lambda: plane.states()[0].up)
+        await drained.start()
+        await starting
+        assert (list(plane.states()), taking.connections) == ([0], 1), "nobody had to come again"
+        await plane.close()
+        await taking.stop()
+        await drained.stop()
+
     async def test_one_that_dies_while_it_is_drained_is_gone(self, two: Setup) -> None:
         """Its calls hear of it as ever."""
         gone: list[int] = []
