@@ -41,7 +41,7 @@ class Rtpengine:
     def ask(self, **command: Any) -> dict[str, Any]:
         """A command of a test's own."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(0.5)
+            sock.settimeout(5.0)  # where nobody listens it is refused at once
             sock.connect(("127.0.0.1", self.port))
             sock.send(b"test%d " % time.monotonic_ns() + encode(command))
             answer = decode(sock.recv(65535).partition(b" ")[2])
