@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 import pytest
 
+from tests.support.patience import PATIENCE
 from tests.support.switch import RunningSwitch, running_switch
 
 PASSWORD = "a better one by far"
@@ -52,7 +53,7 @@ class Asker:
 
 async def told(stream: aiohttp.ClientWebSocketResponse, type_: str) -> dict[str, Any]:
     """The next event of a type."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * PATIENCE):
         while True:
             event: dict[str, Any] = await stream.receive_json()
             if event["type"] == type_:

@@ -10,6 +10,7 @@ import pytest
 
 from bench.phone import Answer, Call, Dialled, Never, Phone, RefusedError
 from bench.rtp import EVENTS, RtpPort
+from tests.support.patience import PATIENCE
 from tests.support.planes import Plane, on_both
 from tests.support.stage import (
     GREETING,
@@ -320,7 +321,7 @@ async def keys_pass_while_talking(stage: Stage) -> None:
         call, far = await pair.talk()
         await together(keyed(call, "12#"), keyed(far, "9*"))
         assert (await call.info("7")).status == 200
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(5 * PATIENCE):
             while keys_heard(far) != "12#7" or keys_heard(call) != "9*":
                 await asyncio.sleep(0.02)
         await together(heard_afresh(call, 880), heard_afresh(far, 440))

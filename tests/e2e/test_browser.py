@@ -12,6 +12,7 @@ import pytest
 from bench.phone import Call, Phone
 from tests.support.browser import TONE, Browser, WebPhone, running_browser
 from tests.support.certificates import Authority
+from tests.support.patience import PATIENCE
 from tests.support.ports import MEDIA_RANGE, WEB_RANGE, free_port
 from tests.support.stage import FLOWS, together
 from tests.support.switch import RunningSwitch, running_switch
@@ -113,7 +114,7 @@ async def talk(called: WebPhone, caller: Phone, number: str) -> Call:
 
 async def music(call: Call) -> None:
     """Wait until a call hears something that is not the browser's microphone."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         while call.rtp.hears(TONE, 0.5) or call.rtp.loudness(0.5) < 100:
             await asyncio.sleep(0.05)
 
@@ -196,7 +197,7 @@ async def test_calls_of_browsers(browser: Browser, place: Place, switch: Running
             await gina.do("call", f"sip:{TWO_SECONDS}@{DOMAIN}")
             await gina.event("confirmed")
             await gina.hears(500)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(10 * PATIENCE):
                 while (await gina.do("counted"))["received"] < 100:
                     await asyncio.sleep(0.1)
             assert (await gina.do("counted"))["lost"] == 0

@@ -22,6 +22,7 @@ from bench.phone import Answer, Phone
 from switchboard.calls.commands import Back, Complete, Consult, InviteRating, Merge, Supervise
 from switchboard.client import ApiError, Client
 from switchboard.client.errors import ConflictError
+from tests.support.patience import PATIENCE
 from tests.support.pjsua import Softphone, need_pjsua, softphone
 from tests.support.planes import Plane, on_both
 from tests.support.ports import free_port
@@ -111,7 +112,7 @@ async def carrier(site: Site) -> AsyncIterator[Phone]:
 
 async def talk(phone: Phone, anna: Softphone, bar: Client) -> tuple[Call, str]:
     """A customer comes from the queue to anna; both hear each other. The call, and its id."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * PATIENCE):
         while "anna" not in {agent.id for agent in (await bar.agents.list()).items if agent.state == "idle"}:
             await asyncio.sleep(0.1)
     call = await phone.dial(QUEUE)
@@ -128,7 +129,7 @@ async def talk(phone: Phone, anna: Softphone, bar: Client) -> tuple[Call, str]:
 
 async def once_possible(bar: Client, call_id: str, command: Merge | Complete | Back, within: float = 5.0) -> None:
     """A command that has to wait until the switch, too, knows of the answer that the phone has given."""
-    async with asyncio.timeout(within):
+    async with asyncio.timeout(within * PATIENCE):
         while True:
             try:
                 await bar.calls.command(call_id, command)
@@ -154,7 +155,7 @@ async def tones(call: Call) -> set[int]:
 async def hears(call: Call, *hertz: int, within: float = 6.0) -> None:
     """A carrier's phone hears exactly these tones, soon."""
     found: set[int] = set()
-    async with asyncio.timeout(within):
+    async with asyncio.timeout(within * PATIENCE):
         while (found := await tones(call)) != set(hertz):
             pass
     assert found == set(hertz)
@@ -169,7 +170,7 @@ async def hears_music(call: Call) -> None:
 async def listens(phone: Softphone, hertz: set[int], within: float = 6.0) -> None:
     """A softphone hears exactly these tones in its latest call, soon."""
     latest = max(event["call"] for event in phone.seen if "call" in event)
-    async with asyncio.timeout(within):
+    async with asyncio.timeout(within * PATIENCE):
         while True:
             heard = await phone.listen(latest, 0.6)
             if {each for each in (CUSTOMER, *TONES.values()) if loud(heard[len(heard) // 3 :], each)} == hertz:

@@ -15,6 +15,7 @@ from bench.phone import Answer, Call, Dialled, Phone
 from bench.rtp import EVENTS, share
 from tests.support.baresip import TONE as BARESIP_TONE
 from tests.support.baresip import Place, baresip, need_baresip
+from tests.support.patience import PATIENCE
 from tests.support.pjsua import Softphone, need_pjsua, softphone
 from tests.support.ports import MEDIA_RANGE
 from tests.support.sounds import Sound, read_wav
@@ -102,7 +103,7 @@ async def wide_band(switch: RunningSwitch, directory: Path) -> None:
         await call.rtp.key("42")
         assert [(await agent.event("key"))["digit"] for _ in "42"] == ["4", "2"]
         agent.tell("keys 7")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(5 * PATIENCE):
             while keys_heard(call) != "7":
                 await asyncio.sleep(0.02)
         await call.hears(TONES[WIDE])

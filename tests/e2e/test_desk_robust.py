@@ -24,6 +24,7 @@ from bench.phone import Answer, Never, Phone, PhoneError
 from bench.rtp import share
 from switchboard.calls.commands import Command, Consult, Hold, Park, Transfer
 from switchboard.client import ApiError, Client
+from tests.support.patience import PATIENCE
 from tests.support.pjsua import Softphone, need_pjsua, softphone
 from tests.support.ports import MEDIA_RANGE, free_port
 from tests.support.switch import PROJECT, RunningSwitch
@@ -123,7 +124,7 @@ async def states(boss: Client, within: float = 6.0, **wanted: str) -> None:
     """Agents come to be in these states."""
     found: dict[str, str] = {}
     try:
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(within * PATIENCE):
             while {name: found.get(name) for name in wanted} != wanted:
                 found = {agent.id: agent.state for agent in (await boss.agents.list()).items}
                 await asyncio.sleep(0.05)
@@ -133,7 +134,7 @@ async def states(boss: Client, within: float = 6.0, **wanted: str) -> None:
 
 async def free(boss: Client, name: str) -> None:
     """The agent comes to be in no state of a call."""
-    async with asyncio.timeout(6):
+    async with asyncio.timeout(6 * PATIENCE):
         while (await boss.agents.get(name)).state not in ("idle", "offline"):
             await asyncio.sleep(0.05)
 
@@ -159,7 +160,7 @@ async def talk(site: Site, carrier: Phone, boss: Client, anna: Phone) -> tuple[C
 
 async def taken(carrier: Phone) -> Call:
     """A call to the queue, tried again while the switch has nobody to carry its audio."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * PATIENCE):
         while await (call := await carrier.dial(QUEUE)).decided() != 200:
             await asyncio.sleep(0.2)
     return call
@@ -375,7 +376,7 @@ async def test_the_media_worker_is_killed(site: Site) -> None:
         await boss.calls.consult(call_id, "agent:ben")
         await talks(phones["ben"], 620)
         await boss.calls.merge(call_id)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(5 * PATIENCE):
             while min(share(call.rtp.heard(0.5), hz) for hz in (880, 620)) < 0.25:
                 await asyncio.sleep(0.05)
         waiting = await carrier.dial(QUEUE)
@@ -406,7 +407,7 @@ async def test_signalling_is_killed_with_open_callbacks(site: Site) -> None:
         signalling = site.switch.child("signalling")
         os.kill(signalling.pid, signal.SIGKILL)
         await site.switch.eventually(lambda: not signalling.is_running() or signalling.status() == "zombie")
-        async with asyncio.timeout(10), Client(site.url, name="dora", password=PASSWORD) as again:
+        async with asyncio.timeout(10 * PATIENCE), Client(site.url, name="dora", password=PASSWORD) as again:
             while True:
                 with contextlib.suppress(ApiError, PhoneError, OSError):
                     async with await desk_phone(site, "anna") as anna:

@@ -18,6 +18,7 @@ from media.remote import read_remote
 from media.web_offer_answer import build_web_answer, build_web_offer
 from tests.support.edge import EdgeProcess, Signalling, edge_signalling, worker_port
 from tests.support.packet_peer import PacketPeer
+from tests.support.patience import PATIENCE
 from tests.support.stage import together
 from tests.support.web_peer import WebPeer, on_loopback, web_peer
 
@@ -170,7 +171,7 @@ async def test_a_restart_of_ice_keeps_the_keys(edge: EdgeProcess) -> None:
                 # A path that has just been found by one side may lose a few.
                 packet = RTP[:3] + bytes([count]) + RTP[4:]
                 assert port._transport is not None
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(10 * PATIENCE):
                     while not port.received or port.received[-1].sequence != count:
                         await peer.send(RTP[:2] + bytes([0, count]) + RTP[4:])
                         await asyncio.sleep(0.02)

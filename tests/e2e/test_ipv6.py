@@ -13,6 +13,7 @@ from aioice import stun
 
 from bench.phone import Answer, Phone
 from bench.sipp import find_sipp
+from tests.support.patience import PATIENCE
 from tests.support.ports import MEDIA_RANGE, free_port
 from tests.support.sipp import need_sipp, next_media_port
 from tests.support.stage import together
@@ -78,7 +79,7 @@ async def six_calls_four(switch: RunningSwitch, directory: Path, number: str, ag
             far.rtp.play(880)
             await far.hears(880)
             await far.ended()
-            assert await asyncio.wait_for(process.wait(), 10) == 0, errors(directory, port)
+            assert await asyncio.wait_for(process.wait(), 10 * PATIENCE) == 0, errors(directory, port)
         (invite,) = agent.received("INVITE ")
         assert b"c=IN IP4 127.0.0.1" in invite.data
         assert b"::1" not in invite.data
@@ -96,7 +97,7 @@ async def four_calls_six(switch: RunningSwitch, directory: Path) -> None:
         call.rtp.play(440)
         await call.hears(440)
         await call.hang_up()
-        assert await asyncio.wait_for(process.wait(), 10) == 0, errors(directory, SIX_AGENT)
+        assert await asyncio.wait_for(process.wait(), 10 * PATIENCE) == 0, errors(directory, SIX_AGENT)
         assert caller.complaints == []
 
 

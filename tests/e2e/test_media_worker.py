@@ -37,6 +37,7 @@ from media.plane import MediaEvent, WorkerLost, WorkerPlane
 from media.rtp.dtmf import DigitSender
 from media.rtp.packet import Packet
 from tests.support.media_worker import Control, Phone, WorkerProcess, bind_pairs, opened, worker
+from tests.support.patience import PATIENCE
 from tests.support.pcap import read_udp
 
 CAPTURES = Path("/usr/share/sip-tester")
@@ -416,26 +417,26 @@ async def test_the_plane_drives_it(tmp_path: Path, phones: tuple[Phone, Phone]) 
                 )
             plane.bridge(a, b)
             plane.play(a, 1, ["silence:0.02"])
-            done = await asyncio.wait_for(events.get(), 5.0)
+            done = await asyncio.wait_for(events.get(), 5.0 * PATIENCE)
             assert done == PlayDone(a.port, a.gen, 1, "done")
             phones[0].ssrc += 1
             for sent in keyed("7", phones[0]):
                 phones[0].send(a.port, sent)
-            digit = await asyncio.wait_for(events.get(), 5.0)
+            digit = await asyncio.wait_for(events.get(), 5.0 * PATIENCE)
             assert isinstance(digit, Digit)
             assert (digit.port, digit.gen, digit.digit) == (a.port, a.gen, "7")
             assert 0.0 <= loop.time() - digit.at < 5.0
             if attempt == "first":
                 running.kill()
-                assert await asyncio.wait_for(events.get(), 5.0) == WorkerLost(0, (a, b))
+                assert await asyncio.wait_for(events.get(), 5.0 * PATIENCE) == WorkerLost(0, (a, b))
                 assert plane.lease() is None
                 await loop.run_in_executor(None, running.start)
-                async with asyncio.timeout(5.0):
+                async with asyncio.timeout(5.0 * PATIENCE):
                     while plane.counts()["free"] < len(running.ports):
                         await asyncio.sleep(0.01)
             else:
                 plane.release(a)
-                released = await asyncio.wait_for(events.get(), 5.0)
+                released = await asyncio.wait_for(events.get(), 5.0 * PATIENCE)
                 assert isinstance(released, Released)
         await plane.close()
 

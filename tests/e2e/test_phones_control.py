@@ -16,6 +16,7 @@ import pytest
 from bench.dialog import Call
 from bench.phone import Phone
 from bench.rtp import share
+from tests.support.patience import PATIENCE
 from tests.support.pjsua import Softphone, need_pjsua, softphone
 from tests.support.ports import MEDIA_RANGE
 from tests.support.sounds import Sound
@@ -103,7 +104,7 @@ async def hears_music(call: Call) -> None:
 
 async def listens(phone: Softphone, call: int, hertz: int, within: float = 5.0) -> None:
     """A softphone hears this tone, soon."""
-    async with asyncio.timeout(within):
+    async with asyncio.timeout(within * PATIENCE):
         while share(whole(await phone.listen(call, 0.5)), hertz) < 0.6:
             pass
 

@@ -45,7 +45,7 @@ def test_everybody_is_served_in_order(tmp_path: Path) -> None:
     assert isinstance(media, dict)
     media["ports"] = MEDIA_HALVES[0]
     with (
-        running_switch(tmp_path, masks=[], accounts=[], **sections) as switch,
+        running_switch(tmp_path, masks=[], accounts=[], speech={"engine": "espeak"}, **sections) as switch,
         Api(("127.0.0.1", switch.http_port)) as client,
     ):
         client.sign_in(*first_account(switch.output.read_text()))

@@ -18,6 +18,7 @@ import pytest
 from bench.phone import Phone
 from bench.rtp import RtpPort
 from bench.wire import Audio, write_sdp
+from tests.support.patience import PATIENCE
 from tests.support.ports import free_port
 from tests.support.stage import hear_something
 from tests.support.switch import RunningSwitch, running_switch
@@ -76,7 +77,7 @@ def described(rtp: RtpPort, direction: str = "sendrecv") -> str:
 
 async def hears(rtp: RtpPort, hertz: int) -> None:
     """Wait until a tone arrives."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         while not rtp.hears(hertz, 0.4):
             await asyncio.sleep(0.02)
 
@@ -103,7 +104,7 @@ async def voip(switch: RunningSwitch, number: str = NUMBER) -> AsyncIterator[tup
 
 async def test_aiovoip_learns_what_the_switch_can(switch: RunningSwitch) -> None:
     """OPTIONS is answered 200."""
-    async with voip(switch) as (peer, parties), asyncio.timeout(5):
+    async with voip(switch) as (peer, parties), asyncio.timeout(5 * PATIENCE):
         dialog = await peer.request("OPTIONS", **parties)
         assert dialog.status_code == 200
         await dialog.close()
@@ -112,7 +113,7 @@ async def test_aiovoip_learns_what_the_switch_can(switch: RunningSwitch) -> None
 async def test_aiovoip_calls_and_hangs_up(switch: RunningSwitch) -> None:
     """Its INVITE is answered and acknowledged, it is sent the prompt, its BYE ends the call."""
     rtp = await RtpPort.open()
-    async with voip(switch) as (peer, parties), asyncio.timeout(10):
+    async with voip(switch) as (peer, parties), asyncio.timeout(10 * PATIENCE):
         call = await peer.invite(headers=SDP, payload=described(rtp), **parties)
         await call.ready()
         while rtp.loudness(0.5) < 100:
@@ -130,7 +131,7 @@ async def test_aiovoip_keys_and_holds(switch: RunningSwitch) -> None:
     async with (
         await Phone.open("desk", target=switch.target, port=DESK, t1=0.1) as desk,
         voip(switch, "703") as (peer, parties),
-        asyncio.timeout(15),
+        asyncio.timeout(15 * PATIENCE),
     ):
         call = await peer.invite(headers=SDP, payload=described(rtp), **parties)
         far = await desk.next_call()
@@ -174,7 +175,7 @@ async def test_aiovoip_is_called(switch: RunningSwitch) -> None:
 
     application = package.Application(dns_resolver=object(), dialplan=Dialplan())
     await application.run(local_addr=("127.0.0.1", VOIP))
-    async with await Phone.open("13911110000", target=switch.target, t1=0.1) as caller, asyncio.timeout(15):
+    async with await Phone.open("13911110000", target=switch.target, t1=0.1) as caller, asyncio.timeout(15 * PATIENCE):
         for by_it in (False, True):
             call = await caller.dial(THEIRS[0])
             await call.ringing()
@@ -219,7 +220,7 @@ async def old_dialog(
 
 async def test_aiosip_learns_what_the_switch_can(switch: RunningSwitch, aiosip: ModuleType) -> None:
     """OPTIONS of the ancestor is answered as well."""
-    async with old_dialog(aiosip, switch, NUMBER) as (_, dialog), asyncio.timeout(5):
+    async with old_dialog(aiosip, switch, NUMBER) as (_, dialog), asyncio.timeout(5 * PATIENCE):
         answer = await dialog.send_message("OPTIONS")
         assert answer.status_code == 200
         assert "INVITE" in answer.headers["Allow"]
@@ -229,7 +230,7 @@ async def test_aiosip_calls_and_hangs_up(switch: RunningSwitch, aiosip: ModuleTy
     """Its INVITE is answered, its ACK is taken, the prompt is heard, and its BYE ends the call."""
     headers_of = load("multidict").CIMultiDict
     rtp = await RtpPort.open()
-    async with old_dialog(aiosip, switch, NUMBER) as (_, dialog), asyncio.timeout(10):
+    async with old_dialog(aiosip, switch, NUMBER) as (_, dialog), asyncio.timeout(10 * PATIENCE):
         ok = await dialog.invite(headers=headers_of(SDP), sdp=described(rtp))
         assert ok.status_code == 200
 
@@ -261,7 +262,7 @@ async def test_aiosip_is_called(switch: RunningSwitch, aiosip: ModuleType) -> No
     async with (
         old_dialog(aiosip, switch, NUMBER, SIP) as (application, _),
         await Phone.open("13911110000", target=switch.target, t1=0.1) as caller,
-        asyncio.timeout(10),
+        asyncio.timeout(10 * PATIENCE),
     ):
         application.router.add_route("INVITE", rings)
         call = await caller.dial(THEIRS[1])

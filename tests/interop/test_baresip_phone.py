@@ -14,6 +14,7 @@ from bench.rtp import EVENTS, share
 from tests.support.baresip import TONE, Baresip, baresip, need_baresip
 from tests.support.baresip import Place as Room
 from tests.support.certificates import Authority
+from tests.support.patience import PATIENCE
 from tests.support.ports import free_port
 from tests.support.stage import DOMAIN, together
 from tests.support.switch import RunningSwitch, running_switch
@@ -89,7 +90,7 @@ async def hears(call: Call, hertz: int) -> None:
 
 async def hears_music(call: Call) -> None:
     """Something that is not the phone's tone."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         while call.rtp.loudness(0.5) < 300 or share(call.rtp.heard(0.5), TONE) > 0.2:
             await asyncio.sleep(0.05)
 
@@ -99,7 +100,7 @@ async def keys(phone: Baresip, call: Call) -> None:
     await call.rtp.key("42")
     assert [(await phone.event("CALL_DTMF_START"))["param"] for _ in "42"] == ["4", "2"]
     phone.tell("sndcode", "7")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         while not (told := [p for p in call.rtp.received if p.payload_type == call.rtp.event_type]):
             await asyncio.sleep(0.02)
     assert {EVENTS[packet.payload[0]] for packet in told} == {"7"}
