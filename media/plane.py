@@ -55,7 +55,8 @@ class _Worker:
     """What the plane knows of one worker."""
 
     __slots__ = (
-        "address", "address6", "draining", "foreign", "free", "free_six", "leased", "link", "releasing", "six", "stats"
+        "address", "address6", "draining", "foreign", "free", "free_six", "leased", "link", "releasing", "six", "stats",
+        "unopened",
     )  # fmt: skip
 
     def __init__(self, link: WorkerLink) -> None:
@@ -69,6 +70,8 @@ class _Worker:
         self.leased: dict[int, Lease] = {}
         self.foreign: dict[int, int] = {}
         self.releasing: set[int] = set()
+        self.unopened: set[int] = set()
+        """Of the ports that are leased those without an Open, and perhaps some of the free ones."""
         self.stats: WorkerStats | None = None
 
     @property
@@ -243,6 +246,7 @@ class WorkerPlane:
         else:
             lease = Lease(number, worker.free.popleft(), self._gen, worker.address)
         worker.leased[lease.port] = lease
+        worker.unopened.add(lease.port)
         return lease
 
     @staticmethod
@@ -255,7 +259,7 @@ class WorkerPlane:
             worker = self._workers[lease.worker]
             worker.releasing.add(lease.port)
             self._rooms.leave(lease)
-            worker.link.send(Release(lease.port, lease.gen))
+            worker.link.send(Release(lease.port, lease.gen), stays=True)
 
     def counts(self) -> dict[str, int]:
         """Ports `free` and `leased` over all workers, `workers` connected."""
@@ -271,10 +275,10 @@ class WorkerPlane:
 
     # --- commands ---
 
-    def _send(self, lease: Lease, command: Command) -> None:
+    def _send(self, lease: Lease, command: Command, *, stays: bool = False) -> None:
         # A void or released lease is no error: the worker's death crosses with the call's commands.
         if self._alive(lease):
-            self._workers[lease.worker].link.send(command)
+            self._workers[lease.worker].link.send(command, stays=stays)
 
     def _alive(self, lease: Lease) -> bool:
         worker = self._workers.get(lease.worker)
@@ -301,6 +305,8 @@ class WorkerPlane:
         wire: Wire | None = None,
     ) -> None:
         """Starts or updates the session of `lease`."""
+        # A worker keeps what comes to a port before its session; but not sealed audio, nor while there is one already.
+        stays = self._is_first(lease) and secured is None
         self._send(
             lease,
             Open(
@@ -322,7 +328,16 @@ class WorkerPlane:
                 secured=secured,
                 wire=wire,
             ),
+            stays=stays,
         )
+
+    def _is_first(self, lease: Lease) -> bool:
+        """Whether this is the first Open of a lease."""
+        worker = self._workers.get(lease.worker)
+        if worker is None or lease.port not in worker.unopened:
+            return False
+        worker.unopened.discard(lease.port)
+        return True
 
     def bridge(self, a: Lease, b: Lease) -> None:
         """Relays both ways; raises ValueError when `b` was not leased near `a`."""
@@ -423,6 +438,7 @@ class WorkerPlane:
             self._rooms.leave(lease)
         worker.leased.clear()
         worker.releasing.clear()
+        worker.unopened.clear()
         worker.foreign.clear()
         worker.free.clear()
         worker.free_six.clear()

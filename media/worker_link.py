@@ -17,10 +17,8 @@ from media.control import (
     Event,
     FrameReader,
     Hello,
-    Open,
     Ping,
     Pong,
-    Release,
     Stats,
     decode_events,
     encode_frame,
@@ -79,9 +77,11 @@ class WorkerLink:
         self._pending: list[AnyCommand] = []
         self._gathering = False
         self._written_at = 0.0
-        # The call of `_flush` for what stays, and whether one comes at the end of this loop iteration.
+        # The call of `_flush` for what stays; whether one comes at the end of this loop iteration; whether somebody
+        # waits for any of what is pending.
         self._later: asyncio.TimerHandle | None = None
         self._soon = False
+        self._urgent = False
         self._unacknowledged: deque[AnyCommand] = deque()
         self._transport: asyncio.Transport | None = None
         self._paused = False
@@ -90,13 +90,18 @@ class WorkerLink:
 
     # --- commands ---
 
-    def send(self, command: AnyCommand) -> None:
-        """Queues `command`; it is written at the end of this loop iteration, or by `flush` after `gather`."""
+    def send(self, command: AnyCommand, *, stays: bool = False) -> None:
+        """Queues `command`; it is written at the end of this loop iteration, or by `flush` after `gather`.
+
+        `stays`: nobody waits for it.
+        """
         self._seq += 1
         command.seq = self._seq
         if not self._gathering and not self._soon:
             self._soon = True
             asyncio.get_running_loop().call_soon(self._flush)
+        if not stays:
+            self._urgent = True
         self._pending.append(command)
 
     def gather(self) -> None:
@@ -120,7 +125,7 @@ class WorkerLink:
             return
         now = time.monotonic()
         stays = self._written_at + PACE - now
-        if stays > 0.0 and all(map(_may_stay, pending)):
+        if stays > 0.0 and not self._urgent:
             if self._later is None:
                 self._later = asyncio.get_running_loop().call_later(stays, self._no_longer)
             return
@@ -129,6 +134,7 @@ class WorkerLink:
             self._later = None
         self._written_at = now
         self._pending = []
+        self._urgent = False
         self._unacknowledged.extend(pending)
         if self._paused:
             self._held.extend(pending)
@@ -198,6 +204,7 @@ class WorkerLink:
     def _void(self, why: str = "hung") -> None:
         self.up = False
         self._pending = []
+        self._urgent = False
         self._unacknowledged.clear()
         if self.boot:
             self.boot = ""
@@ -295,8 +302,3 @@ class _Connection(asyncio.Protocol):
     def abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
-
-
-def _may_stay(command: AnyCommand) -> bool:
-    """Whether nobody waits for it: workers keep what comes to a port before its Open, but can open no sealed audio."""
-    return type(command) is Release or (type(command) is Open and command.secured is None)

@@ -533,6 +533,20 @@ class TestConnection:
         assert (await worker.heard(Release)).port == leases[1].port
         assert (await worker.heard(Play)).port == leases[2].port
 
+    async def test_only_the_first_open_stays(self, one: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What changes a session is waited for: until then what comes in the new form is lost."""
+        monkeypatch.setattr(worker_link, "PACE", 600.0)
+        worker = one.workers[0]
+        first, lease = one.lease(), one.lease()
+        one.plane.release(first)
+        await worker.heard(Release)
+        one.open(lease)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert worker.commands.empty()
+        one.open(lease)
+        assert [(await worker.heard(Open)).gen for _ in range(2)] == [lease.gen] * 2
+
     async def test_what_stays_goes_after_a_moment(self, one: Setup) -> None:
         """Even if nothing follows, or only the end."""
         worker = one.workers[0]
