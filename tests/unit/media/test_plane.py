@@ -180,6 +180,10 @@ class Setup:
         assert lease is not None
         return lease
 
+    def unsent(self, lease: Lease) -> list[type[object]]:
+        """What stays for the worker of a lease."""
+        return [type(command) for command in self.plane._workers[lease.worker].link._pending]
+
     def open(self, lease: Lease) -> None:
         """Opens a lease."""
         self.plane.open(
@@ -528,7 +532,7 @@ class TestConnection:
         one.plane.release(leases[1])
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        assert worker.commands.empty()
+        assert one.unsent(leases[1]) == [Release]
         one.plane.play(leases[2], 1, ["one"])
         assert (await worker.heard(Release)).port == leases[1].port
         assert (await worker.heard(Play)).port == leases[2].port
@@ -543,7 +547,7 @@ class TestConnection:
         one.open(lease)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        assert worker.commands.empty()
+        assert one.unsent(lease) == [Open]
         one.open(lease)
         assert [(await worker.heard(Open)).gen for _ in range(2)] == [lease.gen] * 2
 
