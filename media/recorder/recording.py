@@ -26,6 +26,10 @@ UNIT: Final = RATE
 """Samples that are written at a time."""
 PLAIN: Final = Files()
 _WINDOW: Final = HOLD + 2 * UNIT
+CONCEALED: Final = "concealed"
+"""Why nothing is told while secrets are keyed."""
+EDGE: Final = RATE * 60 // 1000
+"""Samples beside that in which too little of a key may sound to be known for one."""
 MAX_SPANS: Final = 1000
 
 _SIDES: Final = ("left", "right")
@@ -54,6 +58,7 @@ class Recording:
         self._spans: list[Span] = []
         self._keys = KeyTones()
         self._taken_out: list[Span] = []
+        self._edge = 0  # samples of what the left side says next that are left out
         self._earlier: dict[str, list[dict[str, object]]] = {"gaps": [], "silent": []}
         self._window = np.zeros((_WINDOW, begin.channels), np.int16)
         self._file = files.open(self.path, begin.channels, resume=begin.resume)
@@ -77,7 +82,11 @@ class Recording:
             packets = self._coded_of(message.side, message.codec).as_alaw(packets, message.payload_type)
         values = _VALUES.get(message.codec, _VALUES["PCMA"])
         for position, codes in track.place(packets, message.payload_type, message.dropped):
-            self._put(message.side, position, values[codes])
+            pcm = values[codes]
+            if self._edge and message.side == LEFT:
+                pcm[: self._edge] = 0
+                self._edge = max(0, self._edge - len(pcm))
+            self._put(message.side, position, pcm)
         if self._filled - self._base >= HOLD + UNIT:
             self._settle(self._filled - HOLD)
 
@@ -92,6 +101,10 @@ class Recording:
         at = max(0, self._position(message.at))
         if self._spans and self._spans[-1].end is None:
             self._spans[-1].end = at
+            self._edge = EDGE if self._spans[-1].why == CONCEALED else 0
+        if message.why == CONCEALED:
+            end = max(0, self._tracks[LEFT].end - self._base)
+            self._window[max(0, end - EDGE) : end, LEFT] = 0
         if message.why and len(self._spans) < MAX_SPANS:
             self._spans.append(Span(at, None, message.why))
         for track in self._tracks:

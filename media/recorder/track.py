@@ -58,6 +58,11 @@ class Track:
         self._end = begins  # of all that was placed
         self._why = missing
 
+    @property
+    def end(self) -> int:
+        """Where all that was placed so far ends."""
+        return self._end
+
     def skip(self) -> None:
         """What is not sent to the recorder from now on is not missing."""
         self._seq = -1

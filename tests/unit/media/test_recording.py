@@ -283,7 +283,7 @@ class TestSilence:
         path = tmp_path / "call.wav"
         recording = Recording(begin(path))
         recording.audio(heard(*map(frame, range(3))))
-        recording.mark(Mark(1, ORIGIN + 0.06, "concealed"))
+        recording.mark(Mark(1, ORIGIN + 0.06, "codec"))
         recording.mark(Mark(1, ORIGIN + 0.12, "paused"))
         recording.mark(Mark(1, ORIGIN + 0.16, ""))
         recording.audio(heard(*map(frame, range(8, 10))))
@@ -291,10 +291,25 @@ class TestSilence:
         assert recording.end(End(1, ORIGIN + 0.3)).gaps == 0
         assert frames_of(path) == [0, 1, 2, *[None] * 5, 8, 9, *[None] * 5]
         assert about(path)["silent"] == [
-            {"at": 0.06, "seconds": 0.06, "why": "concealed"},
+            {"at": 0.06, "seconds": 0.06, "why": "codec"},
             {"at": 0.12, "seconds": 0.04, "why": "paused"},
             {"at": 0.2, "seconds": 0.1, "why": "paused"},
         ]
+
+    def test_nothing_of_a_key_is_left_beside_what_is_concealed(self, tmp_path: Path) -> None:
+        """A secret may be begun, or one key too many pressed, in the moment before and after."""
+        path = tmp_path / "call.wav"
+        recording = Recording(begin(path))
+        for side in (0, 1):
+            recording.audio(heard(*map(frame, range(5)), side=side))
+        recording.mark(Mark(1, ORIGIN + 0.1, "concealed"))
+        recording.mark(Mark(1, ORIGIN + 0.2, ""))
+        for side in (0, 1):
+            recording.audio(heard(frame(10), side=side))
+            recording.audio(heard(*map(frame, range(11, 15)), side=side))
+        recording.end(End(1, ORIGIN + 0.3))
+        assert frames_of(path) == [0, 1, *[None] * 11, 13, 14]
+        assert frames_of(path, 1) == [0, 1, 2, 3, 4, *[None] * 5, 10, 11, 12, 13, 14]
 
 
 class TestFiles:
