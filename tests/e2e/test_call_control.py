@@ -141,7 +141,8 @@ async def once_possible(bar: Client, call_id: str, command: Merge | Complete | B
 
 def loud(samples: Sound, hertz: int) -> bool:
     """Whether a tone is in most of the samples."""
-    return float(np.median(strength(samples, hertz, 0.1))) > LOUD
+    found = strength(samples, hertz, 0.1)
+    return len(found) > 0 and float(np.median(found)) > LOUD
 
 
 async def tones(call: Call) -> set[int]:

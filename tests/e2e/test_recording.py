@@ -182,7 +182,8 @@ async def secrets(switch: RunningSwitch, directory: Path, number: str, *, events
     left, right = sides(recording)
     *keys_out, hidden = recording["sidecar"]["silent"]
     assert {key["why"] for key in keys_out} == {"keys"}
-    assert 0.2 <= sum(key["seconds"] for key in keys_out) < 0.6
+    # Of the last ones what lies beside the secret is left out with it.
+    assert 0.1 <= sum(key["seconds"] for key in keys_out) < 0.6
     assert all(silent(left, key) for key in keys_out)
     assert hidden["why"] == "concealed"
     assert silent(left, hidden)
