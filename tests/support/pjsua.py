@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.support.patience import PATIENCE
+from tests.support.ports import free_softphone_port
 from tests.support.sounds import Sound, read_wav
 
 PROJECT = Path(__file__).parents[2]
@@ -114,10 +115,11 @@ async def softphone(
     """
     recording, log = directory / f"{user}.wav", directory / f"{user}.pjsua.log"
     command = [sys.executable, "-m", PROGRAM, user, password, f"{target[0]}:{target[1]}"]
+    rtp = str(free_softphone_port())
     with (directory / f"{user}.pjsua.err").open("wb") as errors:
         process = await asyncio.create_subprocess_exec(
-            *command, str(recording), str(log), algorithm, str(tone), "lamp" if lamp else "", by, str(authority or ""),
-            srtp, codecs,
+            *command, str(recording), str(log), algorithm, str(tone), rtp, "lamp" if lamp else "", by,
+            str(authority or ""), srtp, codecs,
             cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
         )  # fmt: skip
     phone = Softphone(process, recording, log, tone)

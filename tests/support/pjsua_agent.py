@@ -209,9 +209,9 @@ SRTP = {"": pj.PJMEDIA_SRTP_DISABLED, "optional": pj.PJMEDIA_SRTP_OPTIONAL, "man
 
 
 def settings_of(
-    user: str, password: str, target: str, algorithm: str, *, lamp: bool, by: str = "", srtp: str = ""
+    user: str, password: str, target: str, algorithm: str, rtp: int, *, lamp: bool, by: str = "", srtp: str = ""
 ) -> pj.AccountConfig:
-    """Who registers where, by which transport; `algorithm` MD5 refuses every other digest.
+    """Who registers where, by which transport; `algorithm` MD5 refuses every other digest, `rtp` is the first port.
 
     A `lamp` subscribes to waiting messages. `srtp` is "optional" or "mandatory", with TLS only over TLS.
     """
@@ -226,6 +226,7 @@ def settings_of(
         settings.sipConfig.proxies.append(f"sip:{target};lr")
         settings.mwiConfig.enabled = True
     settings.mediaConfig.transportConfig.boundAddress = "127.0.0.1"
+    settings.mediaConfig.transportConfig.port = rtp
     settings.mediaConfig.srtpUse = SRTP[srtp]
     settings.mediaConfig.srtpSecureSignaling = 1 if by == "tls" else 0
     credentials = pj.AuthCredInfo("digest", "*", user, PLAIN, password)
@@ -289,6 +290,7 @@ def main(
     log: str,
     algorithm: str,
     tone: str,
+    rtp: str,
     lamp: str = "",
     by: str = "",
     authority: str = "",
@@ -298,7 +300,7 @@ def main(
     """Be a softphone until told to quit, or until nobody is there to tell."""
     endpoint = start(log, by, authority, codecs)
     account = Account(recording, int(tone))
-    account.create(settings_of(user, password, target, algorithm, lamp=bool(lamp), by=by, srtp=srtp))
+    account.create(settings_of(user, password, target, algorithm, int(rtp), lamp=bool(lamp), by=by, srtp=srtp))
     typed, goes_on = b"", True
     while goes_on:
         endpoint.libHandleEvents(10)

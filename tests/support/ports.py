@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import IO
 
 LANES = 16
-_FOR_SIPP, _MEDIA, _WEB, _SINGLES = (6000, 240), (10000, 1280), (30480, 140), (61100, 270)
-"""Where the ports of the first lane begin, and how many a lane has: for SIPp's audio, of media workers, of the WebRTC
-edge, and those taken one by one. Linux itself chooses from 32768 to 60999, and a switch takes 10000 to 29999 for media
-unless told otherwise.
+_PHONES, _FOR_SIPP, _MEDIA, _WEB, _SINGLES = (1200, 200), (6000, 240), (10000, 1280), (30480, 140), (61100, 270)
+"""Where the ports of the first lane begin, and how many a lane has: for softphones' audio, for SIPp's, of media
+workers, of the WebRTC edge, and those taken one by one. Linux itself chooses from 32768 to 60999, and a switch takes
+10000 to 29999 for media unless told otherwise.
 """
 APART = 6
 """From one SIPp's ports to the next one's."""
+CALLS_OF_PHONE = 20
+"""Ports that a softphone has for its calls."""
 
 
 def _claim() -> tuple[int, IO[str]]:
@@ -55,6 +57,7 @@ MEDIA_HALVES = f"{MEDIA_FIRST}-{MEDIA_MIDDLE - 1}", f"{MEDIA_MIDDLE}-{MEDIA_LAST
 """For two switches at once."""
 SIPP_FIRST, SIPP_LAST = _of_lane(_FOR_SIPP)[0], _of_lane(_FOR_SIPP)[-1]
 _for_sipp = itertools.cycle(range(SIPP_FIRST, SIPP_LAST, APART))
+_for_phones = itertools.cycle(_of_lane(_PHONES)[::CALLS_OF_PHONE])
 _singles = itertools.cycle(_of_lane(_SINGLES))
 
 
@@ -87,3 +90,11 @@ def free_port() -> int:
 def free_media_port(takes: int) -> int:
     """The first of so many ports in a row for SIPp's audio, fewer than `APART`."""
     return _free(_for_sipp, takes, _FOR_SIPP[1])
+
+
+def free_softphone_port() -> int:
+    """The first of `CALLS_OF_PHONE` ports for a softphone's audio.
+
+    Were they everybody's, one phone might have the port of another that was killed, and speak to the other's peer.
+    """
+    return next(_for_phones)
