@@ -25,7 +25,7 @@ from tests.support.talking import AGENT, numbers
 FULL = os.environ.get("SWITCHBOARD_ENDURANCE") == "full"
 CALLS = 10_000 if FULL else 2_000
 WARM_UP = 300
-RATE = 200
+RATE = 100
 GROWTH = 0.02
 """By how much the second of two equal runs may raise the resident memory of a process."""
 
