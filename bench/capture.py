@@ -111,9 +111,13 @@ class Capture:
             if self._stop.is_set() and len(self._raw) % 1000 == 0:
                 sock.settimeout(0.01)
 
-    def packets(self) -> Iterator[Packet]:
-        """What was captured, in order."""
-        for stamp, data in self._raw:
+    def __len__(self) -> int:
+        """How many packets were captured so far."""
+        return len(self._raw)
+
+    def packets(self, first: int = 0) -> Iterator[Packet]:
+        """What was captured so far, in order, but for as many as `first` says."""
+        for stamp, data in self._raw[first:]:
             seconds, nanoseconds = struct.unpack("qq", stamp)
             at = 4 * (data[0] & 15)
             source_port, port = struct.unpack_from("!HH", data, at)

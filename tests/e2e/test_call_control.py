@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,22 +20,19 @@ from bench.phone import Answer, Phone
 from switchboard.calls.commands import Back, Complete, Consult, InviteRating, Merge, Supervise
 from switchboard.client import ApiError, Client
 from switchboard.client.errors import ConflictError
+from tests.support.call_bar import add_users, at_the_bar
 from tests.support.patience import PATIENCE
 from tests.support.pjsua import Softphone, need_pjsua, softphone
 from tests.support.planes import Plane, on_both
 from tests.support.ports import free_port
-from tests.support.sounds import Sound, strength
-from tests.support.switch import PROJECT, RunningSwitch, running_switch
+from tests.support.sounds import tones_in
+from tests.support.switch import RunningSwitch, running_switch
 
 TONES = {"anna": 880, "ben": 620, "dora": 1180}
 CUSTOMER = 440
-LOUD = 500.0
-"""The least amplitude of a tone that counts as heard."""
-QUIET = 100.0
 QUEUE = "4000"
 CUSTOMERS = "4020"
 """Dialled by an agent it reaches the carrier's phone."""
-PASSWORD = "correct horse 7 battery"
 SHOWN = "01088880000"
 
 
@@ -77,12 +72,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, plane: Plane) -> Iterator[Sit
     need_pjsua()
     port = free_port()
     with running_switch(tmp_path_factory.mktemp("switch"), **settings(port), **plane.changes) as switch:
-        for user, role in (("anna", "agent"), ("ben", "agent"), ("dora", "supervisor")):
-            add = [sys.executable, "-m", "switchboard", "users", "add", user, "--role", role, "--agent", user]
-            subprocess.run(
-                [*add, "--config", str(switch.config_file)], input=f"{PASSWORD}\n", text=True, cwd=PROJECT, check=True,
-                capture_output=True,
-            )  # fmt: skip
+        add_users(switch, {"anna": "agent", "ben": "agent", "dora": "supervisor"})
         yield Site(switch, port)
 
 
@@ -91,13 +81,6 @@ async def desk(site: Site, directory: Path, user: str) -> AsyncIterator[Softphon
     """An agent's softphone."""
     async with softphone(directory, user, f"secret-{user}", site.switch.target, tone=TONES[user]) as phone:
         yield phone
-
-
-@contextlib.asynccontextmanager
-async def at_the_bar(site: Site, user: str) -> AsyncIterator[Client]:
-    """An agent's program."""
-    async with Client(f"http://127.0.0.1:{site.switch.http_port}", name=user, password=PASSWORD) as client:
-        yield client
 
 
 @contextlib.asynccontextmanager
@@ -139,18 +122,12 @@ async def once_possible(bar: Client, call_id: str, command: Merge | Complete | B
                 return
 
 
-def loud(samples: Sound, hertz: int) -> bool:
-    """Whether a tone is in most of the samples."""
-    found = strength(samples, hertz, 0.1)
-    return len(found) > 0 and float(np.median(found)) > LOUD
-
-
 async def tones(call: Call) -> set[int]:
     """The tones of agents that a carrier's phone hears in the next second."""
     call.rtp.received.clear()
     await asyncio.sleep(1.0)
     heard = np.array(call.rtp.heard(0.6), np.float64)
-    return {hertz for hertz in TONES.values() if len(heard) and loud(heard, hertz)}
+    return tones_in(heard, TONES.values())
 
 
 async def hears(call: Call, *hertz: int, within: float = 6.0) -> None:
@@ -174,7 +151,7 @@ async def listens(phone: Softphone, hertz: set[int], within: float = 6.0) -> Non
     async with asyncio.timeout(within * PATIENCE):
         while True:
             heard = await phone.listen(latest, 0.6)
-            if {each for each in (CUSTOMER, *TONES.values()) if loud(heard[len(heard) // 3 :], each)} == hertz:
+            if tones_in(heard[len(heard) // 3 :], (CUSTOMER, *TONES.values())) == hertz:
                 return
 
 
@@ -199,7 +176,7 @@ async def test_hold_and_resume(site: Site, tmp_path: Path) -> None:
     """Music for the customer, silence for the agent, then both again; only the owner of the call may."""
     async with (
         desk(site, tmp_path, "anna") as anna, carrier(site) as phone,
-        at_the_bar(site, "anna") as bar, at_the_bar(site, "ben") as other,
+        at_the_bar(site.switch, "anna") as bar, at_the_bar(site.switch, "ben") as other,
     ):  # fmt: skip
         call, call_id = await talk(phone, anna, bar)
         with pytest.raises(ApiError):
@@ -222,7 +199,7 @@ async def test_blind_transfer(site: Site, tmp_path: Path) -> None:
     """The agent is gone at once, the customer hears it ring, then the other; the mask holds."""
     async with (
         desk(site, tmp_path, "anna") as anna, desk(site, tmp_path, "ben") as ben, carrier(site) as phone,
-        at_the_bar(site, "anna") as bar,
+        at_the_bar(site.switch, "anna") as bar,
     ):  # fmt: skip
         call, call_id = await talk(phone, anna, bar)
         await bar.calls.transfer(call_id, "agent:ben", blind=True)
@@ -244,7 +221,7 @@ async def test_consult_back_and_consult_again_to_hand_over(site: Site, tmp_path:
     """While two consult the customer hears music; back, the first has the customer; completed, the other has."""
     async with (
         desk(site, tmp_path, "anna") as anna, desk(site, tmp_path, "ben") as ben, carrier(site) as phone,
-        at_the_bar(site, "anna") as bar,
+        at_the_bar(site.switch, "anna") as bar,
     ):  # fmt: skip
         call, call_id = await talk(phone, anna, bar)
         await bar.calls.command(call_id, Consult(to="agent:ben"))
@@ -277,7 +254,7 @@ async def test_three_talk_together(site: Site, tmp_path: Path) -> None:
     """After a merge each hears both others; when one leaves two talk on."""
     async with (
         desk(site, tmp_path, "anna") as anna, desk(site, tmp_path, "ben") as ben, carrier(site) as phone,
-        at_the_bar(site, "anna") as bar,
+        at_the_bar(site.switch, "anna") as bar,
     ):  # fmt: skip
         call, call_id = await talk(phone, anna, bar)
         await bar.calls.command(call_id, Consult(to="agent:ben"))
@@ -302,7 +279,7 @@ async def test_a_supervisor_whispers(site: Site, tmp_path: Path) -> None:
     """The supervisor hears both; the agent hears the supervisor, the customer does not, until it is said aloud."""
     async with (
         desk(site, tmp_path, "anna") as anna, desk(site, tmp_path, "dora") as dora, carrier(site) as phone,
-        at_the_bar(site, "anna") as bar, at_the_bar(site, "dora") as boss,
+        at_the_bar(site.switch, "anna") as bar, at_the_bar(site.switch, "dora") as boss,
     ):  # fmt: skip
         call, call_id = await talk(phone, anna, bar)
         with pytest.raises(ApiError):
@@ -331,7 +308,7 @@ async def test_a_supervisor_whispers(site: Site, tmp_path: Path) -> None:
 async def test_a_rating_after_the_agent_has_hung_up(site: Site, tmp_path: Path) -> None:
     """The survey asks the customer, whose answers are in the record."""
     async with (
-        desk(site, tmp_path, "anna") as anna, carrier(site) as phone, at_the_bar(site, "anna") as bar
+        desk(site, tmp_path, "anna") as anna, carrier(site) as phone, at_the_bar(site.switch, "anna") as bar
     ):  # fmt: skip
         call, call_id = await talk(phone, anna, bar)
         await bar.calls.command(call_id, InviteRating())
@@ -353,7 +330,7 @@ async def test_a_rating_after_the_agent_has_hung_up(site: Site, tmp_path: Path) 
 async def test_click_to_call(site: Site, tmp_path: Path) -> None:
     """The agent's phone first, then the customer, who sees a number of ours; either end may hang up."""
     async with (
-        desk(site, tmp_path, "anna") as anna, carrier(site) as phone, at_the_bar(site, "anna") as bar
+        desk(site, tmp_path, "anna") as anna, carrier(site) as phone, at_the_bar(site.switch, "anna") as bar
     ):  # fmt: skip
         done = await bar.calls.dial("number:13911113333")
         assert "Call-Info: <sip:switchboard.local>;answer-after=0" in await answers(anna)
@@ -377,7 +354,7 @@ async def test_an_agent_who_has_dialled_hands_the_customer_on(site: Site, tmp_pa
     """By the API, after a call that the phone itself has made: held, asked about, handed over."""
     async with (
         desk(site, tmp_path, "anna") as anna, desk(site, tmp_path, "ben") as ben, carrier(site) as phone,
-        at_the_bar(site, "anna") as bar,
+        at_the_bar(site.switch, "anna") as bar,
     ):  # fmt: skip
         host, port = site.switch.target
         anna.tell(f"call sip:{CUSTOMERS}@{host}:{port}")
@@ -407,7 +384,7 @@ async def test_an_agent_who_has_dialled_hands_the_customer_on(site: Site, tmp_pa
 async def test_hanging_up_by_the_api(site: Site, tmp_path: Path) -> None:
     """The agent's program ends the call: both phones are hung up."""
     async with (
-        desk(site, tmp_path, "anna") as anna, carrier(site) as phone, at_the_bar(site, "anna") as bar
+        desk(site, tmp_path, "anna") as anna, carrier(site) as phone, at_the_bar(site.switch, "anna") as bar
     ):  # fmt: skip
         call, call_id = await talk(phone, anna, bar)
         await bar.calls.hang_up(call_id)

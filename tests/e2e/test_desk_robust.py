@@ -10,8 +10,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,15 +22,15 @@ from bench.phone import Answer, Never, Phone, PhoneError
 from bench.rtp import share
 from switchboard.calls.commands import Command, Consult, Hold, Park, Transfer
 from switchboard.client import ApiError, Client
+from tests.support.call_bar import add_users, at_the_bar
 from tests.support.patience import PATIENCE
 from tests.support.pjsua import Softphone, need_pjsua, softphone
 from tests.support.ports import MEDIA_RANGE, free_port
-from tests.support.switch import PROJECT, RunningSwitch
+from tests.support.switch import RunningSwitch
 
 QUEUE = "4000"
 CUSTOMER = "13911112222"
 USERS = {"anna": "agent", "ben": "agent", "dora": "supervisor"}
-PASSWORD = "correct horse 7 battery"
 SILENCE = 2.0
 """Seconds after which a phone that sends nothing counts as lost."""
 
@@ -43,11 +41,6 @@ class Site:
 
     switch: RunningSwitch
     carrier_port: int
-
-    @property
-    def url(self) -> str:
-        """Its API."""
-        return f"http://127.0.0.1:{self.switch.http_port}"
 
 
 @pytest.fixture(scope="module")
@@ -76,12 +69,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         limits={"ring_timeout": "2s", "drain": "1s"},
     )  # fmt: skip
     try:
-        for user, role in USERS.items():
-            add = [sys.executable, "-m", "switchboard", "users", "add", user, "--role", role, "--agent", user]
-            subprocess.run(
-                [*add, "--config", str(switch.config_file)], input=f"{PASSWORD}\n", text=True, cwd=PROJECT, check=True,
-                capture_output=True,
-            )  # fmt: skip
+        add_users(switch, USERS)
         yield Site(switch, port)
         asyncio.run(switch.nothing_left())
         assert switch.stop() == 0, switch.log()
@@ -99,7 +87,7 @@ async def hotline(site: Site, *names: str) -> AsyncIterator[tuple[Phone, Client,
     """
     async with (
         await Phone.open(CUSTOMER, target=site.switch.target, port=site.carrier_port) as carrier,
-        Client(site.url, name="dora", password=PASSWORD) as boss,
+        at_the_bar(site.switch, "dora") as boss,
         contextlib.AsyncExitStack() as stack,
     ):
         phones = {name: await stack.enter_async_context(await desk_phone(site, name)) for name in names}
@@ -197,7 +185,7 @@ async def test_of_two_commands_at_once_one_wins(site: Site, one: Command, other:
     async with hotline(site, "anna", "ben") as (carrier, boss, phones):
         phones["ben"].behaviour = Never()
         call, _, call_id = await talk(site, carrier, boss, phones["anna"])
-        async with Client(site.url, name="anna", password=PASSWORD) as bar:
+        async with at_the_bar(site.switch, "anna") as bar:
             await bar.session.sign_in()
             told = await asyncio.gather(
                 bar.calls.command(call_id, one), boss.calls.command(call_id, other), return_exceptions=True
@@ -311,7 +299,7 @@ async def test_an_agents_program_dies(site: Site) -> None:
     """The call goes on without it, and the next program finds it as it was left."""
     async with hotline(site, "anna", "ben") as (carrier, boss, phones):
         call, _, call_id = await talk(site, carrier, boss, phones["anna"])
-        bar = Client(site.url, name="anna", password=PASSWORD)
+        bar = at_the_bar(site.switch, "anna")
         assert (await anext(aiter(bar.events()))).type == "snapshot"
         await bar.calls.consult(call_id, "agent:ben")
         await talks(phones["ben"], 620)
@@ -319,7 +307,7 @@ async def test_an_agents_program_dies(site: Site) -> None:
         assert connector is not None
         await connector.close()
         await states(boss, anna="talking", ben="talking")
-        async with Client(site.url, name="anna", password=PASSWORD) as again:
+        async with at_the_bar(site.switch, "anna") as again:
             await again.calls.back(call_id)
             await call.hears(880)
             await again.calls.hang_up(call_id)
@@ -407,7 +395,7 @@ async def test_signalling_is_killed_with_open_callbacks(site: Site) -> None:
         signalling = site.switch.child("signalling")
         os.kill(signalling.pid, signal.SIGKILL)
         await site.switch.eventually(lambda: not signalling.is_running() or signalling.status() == "zombie")
-        async with asyncio.timeout(10 * PATIENCE), Client(site.url, name="dora", password=PASSWORD) as again:
+        async with asyncio.timeout(10 * PATIENCE), at_the_bar(site.switch, "dora") as again:
             while True:
                 with contextlib.suppress(ApiError, PhoneError, OSError):
                     async with await desk_phone(site, "anna") as anna:

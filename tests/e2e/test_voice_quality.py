@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -20,14 +17,14 @@ from media.g711 import encode
 from switchboard.calls.commands import Consult, Merge
 from switchboard.client import Client
 from switchboard.client.errors import ConflictError
+from tests.support.call_bar import add_users, at_the_bar
 from tests.support.chaos import Chaos, Faults, chaos
 from tests.support.quality import judged, need_visqol, speech
 from tests.support.recorded import recording_of
 from tests.support.stage import together
-from tests.support.switch import PROJECT, RunningSwitch, running_switch
+from tests.support.switch import RunningSwitch, running_switch
 
 DOMAIN = "switchboard.local"
-PASSWORD = "correct horse 7 battery"
 SECONDS = 3.0
 PATIENCE = 15.0
 GOOD, ROUGH = "good", "rough"
@@ -63,17 +60,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "limits": {"ring_timeout": "8s", "drain": "1s"},
     }
     with running_switch(tmp_path_factory.mktemp("quality"), **changes) as switch:
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda desk: add_user(switch, desk[0]), DESKS.values()))
+        add_users(switch, {desk[0]: "agent" for desk in DESKS.values()})
         with chaos(switch.sip_port, rtp=Faults(delay=0.03, jitter=0.03, reorder=0.1, hold=0.03)) as network:
             yield Site(switch, network)
-
-
-def add_user(switch: RunningSwitch, name: str) -> None:
-    """An agent's account for the API."""
-    add = [sys.executable, "-m", "switchboard", "users", "add", name, "--role", "agent", "--agent", name]
-    add += ["--config", str(switch.config_file)]
-    subprocess.run(add, input=f"{PASSWORD}\n", text=True, cwd=PROJECT, check=True, capture_output=True)
 
 
 @contextlib.asynccontextmanager
@@ -124,7 +113,7 @@ async def relayed_recorded_mixed(site: Site, kind: str, told: dict[str, float]) 
     codes = speech(SECONDS)
     async with (
         desk(site, first) as one, desk(site, second) as other, await Phone.open("13911112222", **place) as caller,  # type: ignore[arg-type]
-        Client(f"http://127.0.0.1:{site.switch.http_port}", name=first, password=PASSWORD) as bar,
+        at_the_bar(site.switch, first) as bar,
     ):  # fmt: skip
         call = await caller.dial(NUMBERS[kind])
         near = await one.next_call(PATIENCE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import wave
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -92,6 +92,11 @@ def strength(sound: Sound, hz: float, window: float = 0.05) -> Sound:
     turns: NDArray[np.complex128] = np.exp(-2j * np.pi * hz * np.arange(rows.shape[1]) / RATE)
     found: Sound = np.abs(rows @ turns) * 2 / rows.shape[1]
     return found
+
+
+def tones_in(sound: Sound, hertz: Iterable[int], least: float = 500.0) -> set[int]:
+    """Those of the tones that are in most of it with at least this amplitude."""
+    return {each for each in hertz if len(sound) and float(np.median(strength(sound, each, 0.1))) > least}
 
 
 def seconds_of(sound: Sound, hz: float, window: float = 0.05) -> float:
