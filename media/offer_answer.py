@@ -5,6 +5,7 @@ What the peer says is read by `remote`, what we say is written by `description`;
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -104,24 +105,36 @@ def agree_as_offerer(
 
     `also` are the other formats of the offer: telephone-events of other clocks, comfort noise.
     """
-    for codec in remote.audio:
+    taken = _taken(remote.audio, offered)
+    if taken is None:
+        raise SdpError("answer takes no codec of the offer", status=488, warning=NO_FORMAT)
+    codec, receive_pt = taken
+    noise_pt = None
+    for one in also:
+        if one.name == "CN":
+            noise_pt = one.payload_type
+        elif one.rate == codec.rate and remote.event_of(codec.rate) is not None:
+            event_pt = one.payload_type
+    return _agree(remote, codec, receive_pt, event_pt, direction, noise_pt)
+
+
+@lru_cache(maxsize=256)
+def _taken(answered: tuple[Codec, ...], offered: tuple[Codec, ...]) -> tuple[Codec, int] | None:
+    """Return the first codec of an answer that was offered, and the number that it was offered under."""
+    for codec in answered:
         # Where a codec was offered under two numbers the peer sends under the one it repeats.
         for ours in sorted(offered, key=lambda ours: ours.payload_type != codec.payload_type):
             if same_codec(ours, codec):
-                noise_pt = next((one.payload_type for one in also if one.name == "CN"), None)
-                wide = [one.payload_type for one in also if one.name != "CN" and one.rate == codec.rate]
-                event = wide[0] if wide and remote.event_of(codec.rate) is not None else event_pt
-                return _agree(remote, codec, ours.payload_type, event, direction, noise_pt)
-    raise SdpError("answer takes no codec of the offer", status=488, warning=NO_FORMAT)
-
-
-def event_format(remote: Remote, codec: Codec) -> Codec | None:
-    """Return the telephone-events that go with a codec: those of its clock, else of 8 kHz (RFC 4733 §2.5.1.1)."""
-    for rate in (codec.rate, 8000):
-        number = remote.event_of(rate)
-        if number is not None:
-            return Codec("telephone-event", number, rate)
+                return codec, ours.payload_type
     return None
+
+
+def event_format(remote: Remote, codec: Codec) -> tuple[int, int] | None:
+    """Return number and clock of a codec's telephone-events: those of its clock, else of 8 kHz (RFC 4733 §2.5.1.1)."""
+    number = None if codec.rate == 8000 else remote.event_of(codec.rate)
+    if number is not None:
+        return number, codec.rate
+    return None if remote.event_pt is None else (remote.event_pt, 8000)
 
 
 def _agree(
@@ -140,7 +153,7 @@ def _agree(
         codec.name,
         codec.payload_type,
         receive_pt,
-        event.payload_type if event is not None else None,
+        event[0] if event is not None else None,
         event_pt if event is not None else None,
         direction in ("sendrecv", "sendonly") and remote.direction in ("sendrecv", "recvonly"),
         direction in ("sendrecv", "recvonly") and remote.direction in ("sendrecv", "sendonly"),
@@ -152,7 +165,7 @@ def _agree(
         codec.rate,
         codec.channels,
         codec.fmtp,
-        event.rate if event is not None else 8000,
+        event[1] if event is not None else 8000,
         remote.noise_pt if noise else None,
         noise_pt if noise else None,
         remote.maxptime,

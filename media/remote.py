@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from media.formats import OURS, Codec, Formats, read_formats, read_ptime
+from media.formats import OURS, Codec, read_formats, read_ptime
 from media.ice_dtls import PROTOCOLS, PeerTransport, read_transport
 from media.sdes import RTP, SRTP, Crypto, Policy, allows, read_crypto
 from media.sdp import Direction, Media, SdpError, Session, find_attribute, find_direction, parse_address, parse_sdp
@@ -18,9 +18,11 @@ _OCTET: Final = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _match_usual: Final = re.compile(
     rb"v=0\r\n(?:o=[^\r\n]*\r\n)?(?:s=[^\r\n]*\r\n)?"
     rb"c=IN IP4 ((?:22[0-3]|2[01][0-9]|1[0-9]{2}|[1-9][0-9]?)(?:\." + _OCTET + rb"){3})\r\n"
-    rb"(?:t=[^\r\n]*\r\n)?m=audio ([1-9][0-9]{0,3}|[1-5][0-9]{4}) RTP/AVP ([0-9]{1,3}(?: [0-9]{1,3}){0,15})\r\n"
-    rb"((?:a=[^\r\n]{0,64}\r\n){0,16})\Z"
+    rb"(?:t=[^\r\n]*\r\n)?m=audio ([1-9][0-9]{0,3}|[1-5][0-9]{4}) RTP/AVP "
 ).match
+_match_lines: Final = re.compile(rb"([0-9]{1,3}(?: [0-9]{1,3}){0,15})\r\n((?:a=[^\r\n]{0,64}\r\n){0,16})\Z").match
+_LONGEST_LINES: Final = 1200
+"""What `_match_lines` takes is shorter."""
 
 _UNSPECIFIED: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, never bound to
 
@@ -73,9 +75,9 @@ def read_remote(body: bytes, policy: Policy = "off") -> Remote:
     A description without one raises SdpError with status 488 and the warn-code that tells why.
     """
     usual = _match_usual(body) if policy != "required" else None
-    if usual is not None:
-        lines = _read_lines(usual[3], usual[4])
-        if lines.formats.audio:
+    if usual is not None and len(body) - usual.end() < _LONGEST_LINES:
+        lines = _read_lines(body[usual.end() :])
+        if lines is not None:
             return _remote(usual[1].decode(), int(usual[2]), lines, lines.direction, 0, ())
     session = parse_sdp(body)
     refusal: SdpError | None = None
@@ -92,26 +94,35 @@ def read_remote(body: bytes, policy: Policy = "off") -> Remote:
 
 
 class _Lines(Struct, frozen=True):
-    """What the attributes of an audio section say."""
+    """What the formats and attributes of an audio section say; `wide` are events of other clocks than 8 kHz."""
 
-    formats: Formats
+    audio: tuple[Codec, ...]
+    event_pt: int | None
+    wide: tuple[tuple[int, int], ...]
+    noise_pt: int | None
     direction: Direction
     ptime: int
     maxptime: int
     rtcp: tuple[int, bool]
 
 
-# A gateway sends the same lines in all its calls; their length is bounded by the pattern.
+# A gateway sends the same lines in all its calls.
 @lru_cache(maxsize=256)
-def _read_lines(formats: bytes, lines: bytes) -> _Lines:
-    """Return what a usual description says of its audio."""
-    attributes = [line[2:].rstrip() for line in lines.decode("utf-8", "surrogateescape").split("\r\n")]
-    return _lines(formats.decode().split(" "), attributes, find_direction(attributes) or "sendrecv")
+def _read_lines(text: bytes) -> _Lines | None:
+    """Return what a usual description says of its audio from the formats on; None where it has no codec, or more."""
+    usual = _match_lines(text)
+    if usual is None:
+        return None
+    attributes = [line[2:].rstrip() for line in usual[2].decode("utf-8", "surrogateescape").split("\r\n")]
+    lines = _lines(usual[1].decode().split(" "), attributes, find_direction(attributes) or "sendrecv")
+    return lines if lines.audio else None
 
 
 def _lines(formats: list[str], attributes: list[str], direction: Direction) -> _Lines:
     ptime, maxptime = read_ptime(attributes), read_ptime(attributes, "maxptime", 0)
-    return _Lines(read_formats(formats, attributes), direction, ptime, maxptime, _read_rtcp(attributes))
+    audio, events, noise_pt = read_formats(formats, attributes)
+    wide = tuple([(rate, number) for rate, number in events.items() if rate != 8000])
+    return _Lines(audio, events.get(8000), wide, noise_pt, direction, ptime, maxptime, _read_rtcp(attributes))
 
 
 def _remote(
@@ -125,22 +136,18 @@ def _remote(
     crypto: tuple[Crypto, ...] = (),
     web: PeerTransport | None = None,
 ) -> Remote:
-    audio, events, noise_pt = lines.formats
-    wide = tuple([(rate, number) for rate, number in events.items() if rate != 8000]) if len(events) > 1 else ()
-    if not wide and events and 8000 not in events:
-        wide = tuple(events.items())
     return Remote(
         address,
         port,
-        audio,
-        events.get(8000),
+        lines.audio,
+        lines.event_pt,
         direction,
         lines.ptime,
         index,
         others,
         *lines.rtcp,
-        wide,
-        noise_pt,
+        lines.wide,
+        lines.noise_pt,
         lines.maxptime,
         protocol,
         crypto,
@@ -163,7 +170,7 @@ def _read_media(session: Session, media: Media, index: int, policy: Policy) -> R
     address = parse_address(connection)
     direction = session.direction(media)
     lines = _lines(media.formats, media.attributes, direction)
-    if not lines.formats.audio:
+    if not lines.audio:
         raise SdpError("no codec", status=488, warning=NO_FORMAT)
     if address in _UNSPECIFIED:
         direction = "sendonly" if direction in ("sendrecv", "sendonly") else "inactive"
@@ -178,7 +185,7 @@ def _read_web(session: Session, media: Media, index: int) -> Remote:
     web = read_transport(session, media)
     direction = session.direction(media)
     lines = _lines(media.formats, media.attributes, direction)
-    if not lines.formats.audio:
+    if not lines.audio:
         raise SdpError("no codec", status=488, warning=NO_FORMAT)
     others = tuple([(i, m.kind) for i, m in enumerate(session.media) if i != index])
     return _remote("", media.port, lines, direction, index, others, media.protocol, (), web)

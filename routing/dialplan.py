@@ -50,9 +50,10 @@ class ToQueue(msgspec.Struct, frozen=True, gc=False):
 
 
 class ToTarget(msgspec.Struct, frozen=True, gc=False):
-    """A target given in full is called."""
+    """A target given in full is called; `number` is what was dialled, in its one form."""
 
     target: str
+    number: str
 
 
 class NoRoute(msgspec.Struct, frozen=True, gc=False):
@@ -169,4 +170,5 @@ def _route(entry: Entry, number: str, extension: str, context: str) -> Route:
         return ToMask(number, extension)
     if entry.group:
         return ToQueue(entry.group, number)
-    return ToTarget(entry.target.replace("{number}", number) if entry.number.endswith("*") else entry.target)
+    target = entry.target.replace("{number}", number) if entry.number.endswith("*") else entry.target
+    return ToTarget(target, number)

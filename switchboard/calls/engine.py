@@ -63,6 +63,7 @@ from switchboard.sip.events import (
 )
 from switchboard.sip.message import Request, Response
 from switchboard.sip.subscription import Subscription
+from switchboard.sip.timers import DeadlineHeap
 from switchboard.sip.transaction.client import ClientTransaction
 from switchboard.sip.transaction.server import ServerTransaction
 from switchboard.store.records import EndedBy
@@ -77,7 +78,8 @@ class CallEngine:
     """Implements the driver's `TransactionUser`, and takes media events."""
 
     def __init__(self, exchange: Exchange) -> None:
-        self.exchange = exchange
+        self.exchange = x = exchange
+        self._heaps = (x.heap, x.subscriptions.heap, x.reinvites, x.branch_heap, x.after_heap)
         exchange.deliver = self.deliver
         exchange.attempts = {
             "offer": OFFER,
@@ -175,8 +177,10 @@ class CallEngine:
             leg_response(self.exchange, tx, leg, response, now)
             self._attempt(leg, None, "switch", now)
             return
-        by: EndedBy = "agent" if response.status >= 300 else "switch"
-        self._attempt(leg, agent_response(self.exchange, leg, tx, response, now), by, now)
+        failure = agent_response(self.exchange, leg, tx, response, now)
+        # Of ringing nothing comes due.
+        if response.status >= 200:
+            self._attempt(leg, failure, "agent" if response.status >= 300 else "switch", now)
 
     def _timeout(self, event: TransactionTimeout, now: float) -> None:
         self._unreached(event, now, unreachable=False)
@@ -252,18 +256,19 @@ class CallEngine:
         leg = x.media_legs.get((event.port, event.gen))
         if leg is None:
             return
-        call = x.call_of(leg)
         if isinstance(event, Released):
             media_released(x, leg, event.stats, now)
-        elif call is not None:
-            try:
-                self._media_of_call(call, leg, event, now)
-            except Exception:
-                # As in on_event: better ended than stuck.
-                end_call(x, call, FAILED, "switch", now)
-                raise
-        if call is not None:
-            self._rearm(call)
+            return
+        call = x.call_of(leg)
+        if call is None:
+            return
+        try:
+            self._media_of_call(call, leg, event, now)
+        except Exception:
+            # As in on_event: better ended than stuck.
+            end_call(x, call, FAILED, "switch", now)
+            raise
+        self._rearm(call)
 
     def on_edge(self, event: PeerEvent, now: float) -> None:
         """Give one event of the WebRTC edge to its call."""
@@ -342,8 +347,7 @@ class CallEngine:
         due = x.carriers.due
         if due is not None and (earliest is None or due < earliest):
             earliest = due
-        for heap in (x.heap, x.registrar, x.keep_alive, x.subscriptions.heap, x.reinvites, x.branch_heap, x.after_heap):
-            due = heap.next_deadline()
+        for due in (x.registrar.next_deadline(), x.keep_alive.next_deadline(), DeadlineHeap.earliest(self._heaps)):
             if due is not None and (earliest is None or due < earliest):
                 earliest = due
         if x.absences.known and (earliest is None or x.absences.next_deadline() < earliest):

@@ -40,7 +40,7 @@ _EARLY: Final = frozenset(("BYE", "INVITE", "UPDATE", "INFO", "OPTIONS", "PRACK"
 
 
 def ack_received(x: Exchange, request: Request, tx: ServerTransaction | None, now: float) -> Call | None:
-    """The ACK of our 2xx; it brings the answer when the 2xx carried our offer (RFC 3261 §13.2.2.4)."""
+    """The ACK of our 2xx (RFC 3261 §13.2.2.4); its call, where it brings the answer since the 2xx carried our offer."""
     leg = tx.context if tx is not None else x.dialogs.get((request.call_id, request.to_tag or ""))
     if not isinstance(leg, Leg):
         return None
@@ -50,8 +50,9 @@ def ack_received(x: Exchange, request: Request, tx: ServerTransaction | None, no
         return None
     if leg is call.caller:
         x.invites_in.pop(leg.id, None)
-    if leg.offered and leg.offer_pending:
-        _late_answer(x, call, leg, request, now)
+    if not leg.offered or not leg.offer_pending:
+        return None
+    _late_answer(x, call, leg, request, now)
     return call
 
 

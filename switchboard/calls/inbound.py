@@ -9,7 +9,6 @@ from media.sdp import SdpError
 from routing.dialplan import NOT_FOUND, NoRoute, Route, ToFlow, ToMask, ToQueue, ToTarget
 from routing.landing import dialled_part, recover
 from routing.masks.target import TargetError, parse_open_target
-from routing.numbers import normalise
 from switchboard.calls.answering import answer_caller, unheard
 from switchboard.calls.attended import Declined
 from switchboard.calls.branches import Branch
@@ -33,7 +32,7 @@ from switchboard.calls.flow import nobody, start_flow
 from switchboard.calls.identity import caller_of, user_of
 from switchboard.calls.leg import Leg
 from switchboard.calls.masked import Found, ToGroup, cause_of_reason, find_masked
-from switchboard.calls.negotiation import read_offer
+from switchboard.calls.negotiation import read_offer, take_keys
 from switchboard.calls.queueing import Wish, enqueue
 from switchboard.calls.reaching import by_proxy
 from switchboard.calls.reliable import not_taken
@@ -246,7 +245,7 @@ def _route(x: Exchange, call: Call, request: Request, context: str, now: float) 
     if isinstance(route, NoRoute):
         dialled = _landed(x, request, context) or dialled
         route = x.routing.route(context, dialled) if dialled else NOT_FOUND
-    _note_called(x, call, route, dialled)
+    _note_called(x, call, route)
     x.log("call.opened", call_id=call.id, trunk=context, called=call.record.called)
     if call.max_forwards < _NEARBY and _comes_back(x, call, request):
         end_call(x, call, LOOPED, "switch", now)
@@ -298,16 +297,14 @@ def _landed(x: Exchange, request: Request, context: str) -> str:
     return landing.dialled if landing.source != "none" else ""
 
 
-def _note_called(x: Exchange, call: Call, route: Route, dialled: str) -> None:
+def _note_called(x: Exchange, call: Call, route: Route) -> None:
     """Only a number of ours is kept in clear; one that leads nowhere may be anybody's."""
-    if isinstance(route, ToFlow):
-        call.record.called, call.record.extension = route.number, str(route.variables.get("extension", ""))
-    elif isinstance(route, ToQueue):
+    if not isinstance(route, NoRoute):
         call.record.called = route.number
+    if isinstance(route, ToFlow):
+        call.record.extension = str(route.variables.get("extension", ""))
     elif isinstance(route, ToMask):
-        call.record.called, call.record.extension = route.number, route.extension
-    elif isinstance(route, ToTarget):
-        call.record.called = normalise(dialled).number
+        call.record.extension = route.extension
     service = x.settings.services.get(call.record.called, NO_SERVICE)
     call.record_talk, call.failed_flow = service.record, service.failed
 
@@ -316,7 +313,9 @@ def _queue(x: Exchange, call: Call, group: str, now: float) -> None:
     """Answer, and let the caller wait for somebody of the group; nobody is answered for one that was removed."""
     if x.desk.group(group) is None:
         nobody(x, call, "failed", UNREGISTERED, "switch", now)
-    elif not answer_caller(x, call, now):
+        return
+    take_keys(x, call.caller)
+    if not answer_caller(x, call, now):
         end_call(x, call, unheard(x, call), "switch", now)
     elif enqueue(x, call, group, now) is not None:
         nobody(x, call, "failed", UNREGISTERED, "switch", now)

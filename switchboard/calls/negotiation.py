@@ -9,6 +9,7 @@ answer such a caller itself refuses it with 488, and a talk that needs one of ou
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from media.control import Wire
@@ -103,37 +104,32 @@ def make_offer(x: Exchange, leg: Leg, near: Leg | None, *, ours: bool = False) -
     names = codecs_of(x, leg)
     ours = ours or (ANY in names and (call := x.call_of(leg)) is not None and call.record_talk)
     theirs: tuple[Codec, ...] = ()
-    transcodes = True
     event_pt, ptime, maxptime = EVENT_PT, 20, 0
     remote = near.remote if near is not None else None
     if near is not None and near.agreement is not None:
         agreed = near.agreement
         theirs = (agreed.sends,)
         event_pt = agreed.receive_event_pt if agreed.receive_event_pt and agreed.event_rate == 8000 else EVENT_PT
-        transcodes = is_ours(agreed.sends, codecs_of(x, near))
         if near is not leg:
             ptime, maxptime = agreed.ptime, agreed.maxptime
     elif near is not None and remote is not None:
         theirs = remote.audio
         event_pt = remote.event_pt if remote.event_pt is not None else EVENT_PT
-        transcodes = can_speak(x, near)
         ptime, maxptime = remote.ptime, remote.maxptime
-    codecs = [one for one in theirs if (is_ours(one, names) if ours else is_wanted(one, names))]
-    if transcodes or ours:
-        codecs += _others(names, codecs)
-    leg.offered = tuple(codecs)
-    leg.offered_event_pt = event_pt = event_payload_type(leg.offered, event_pt)
-    leg.offered_also = _also(leg.offered, event_pt, remote)
+    wide, noise_pt = (remote.wide_events, remote.noise_pt) if remote is not None else ((), None)
+    near_names = codecs_of(x, near) if near is not None else names
+    codecs, event_pt, also = _offered(theirs, near_names, names, event_pt, wide, noise_pt, ours=ours)
+    leg.offered, leg.offered_event_pt, leg.offered_also = codecs, event_pt, also
     leg.sdp_version += 1
     leg.local_sdp = build_offer(
         session_id=leg.sdp_id,
         version=leg.sdp_version,
         address=leg.lease.address,
         port=leg.lease.port,
-        codecs=leg.offered,
+        codecs=codecs,
         event_pt=event_pt,
         previous=leg.remote_sdp,
-        also=leg.offered_also,
+        also=also,
         ptime=ptime,
         maxptime=maxptime,
         profile=PLAIN if leg.srtp == "off" or leg.web is not None else offer_profile(x, leg),
@@ -141,6 +137,29 @@ def make_offer(x: Exchange, leg: Leg, near: Leg | None, *, ours: bool = False) -
     if leg.web is not None:
         leg.local_sdp = describe_offer(leg, leg.local_sdp, event_pt=event_pt, ptime=ptime, maxptime=maxptime)
     return leg.local_sdp
+
+
+# Those of a gateway have the same in all their calls.
+@lru_cache(maxsize=256)
+def _offered(
+    theirs: tuple[Codec, ...],
+    near_names: tuple[str, ...],
+    names: tuple[str, ...],
+    event_pt: int,
+    wide: tuple[tuple[int, int], ...],
+    noise_pt: int | None,
+    *,
+    ours: bool,
+) -> tuple[tuple[Codec, ...], int, tuple[Codec, ...]]:
+    """What a leg that may have `names` is offered when the other one has `theirs`: codecs, key events, other formats.
+
+    `wide` and `noise_pt` are the numbers of the other one's events of other clocks than 8 kHz, and of its noise.
+    """
+    codecs = [one for one in theirs if (is_ours(one, names) if ours else is_wanted(one, names))]
+    if ours or not theirs or any(is_ours(codec, near_names) for codec in theirs):
+        codecs += _others(names, codecs)
+    event_pt = event_payload_type(tuple(codecs), event_pt)
+    return tuple(codecs), event_pt, _also(codecs, event_pt, dict(wide), noise_pt)
 
 
 def _others(names: tuple[str, ...], codecs: list[Codec]) -> list[Codec]:
@@ -157,18 +176,15 @@ def _others(names: tuple[str, ...], codecs: list[Codec]) -> list[Codec]:
     return others
 
 
-def _also(codecs: tuple[Codec, ...], event_pt: int, near: Remote | None) -> tuple[Codec, ...]:
+def _also(codecs: list[Codec], event_pt: int, wide: dict[int, int], noise_pt: int | None) -> tuple[Codec, ...]:
     """What an offer lists beside codecs and events at 8 kHz: events of other clocks, noise if the other side has it."""
     also: tuple[Codec, ...] = ()
     for codec in codecs:
         if codec.rate != 8000 and codec.rate not in [one.rate for one in also]:
-            wanted = near.event_of(codec.rate) if near is not None else None
             taken = {one.payload_type for one in (*codecs, *also)} | {event_pt}
-            number = free_payload_type(taken, wanted if wanted is not None else WIDE_EVENT_PT)
+            number = free_payload_type(taken, wide.get(codec.rate, WIDE_EVENT_PT))
             also += (Codec("telephone-event", number, codec.rate),)
-    if near is not None and near.noise_pt is not None:
-        also += (Codec("CN", near.noise_pt),)
-    return also
+    return also if noise_pt is None else (*also, Codec("CN", noise_pt))
 
 
 def take_answer(leg: Leg, body: bytes) -> None:
@@ -192,7 +208,7 @@ def make_answer(x: Exchange, leg: Leg, prefer: Agreement | None = None) -> bytes
     assert leg.remote is not None
     codec = _answered(x, leg, leg.remote, prefer)
     event = event_format(leg.remote, codec)
-    event_pt = event.payload_type if event is not None else None
+    event_pt = event[0] if event is not None else None
     noise_pt = leg.remote.noise_pt if prefer is not None and prefer.send_noise_pt is not None else None
     direction = answer_direction(leg.remote.direction)
     before = leg.agreement
@@ -200,9 +216,12 @@ def make_answer(x: Exchange, leg: Leg, prefer: Agreement | None = None) -> bytes
     leg.sdp_version += 1
     if leg.web is not None:
         leg.agreement = placed(leg, leg.agreement)
-    also = () if event is None or event.rate == 8000 else (event,)
-    codec, event_pt = _described(codec, prefer), None if also else event_pt
-    also = also if noise_pt is None else (*also, Codec("CN", noise_pt))
+    also: tuple[Codec, ...] = ()
+    if event is not None and event[1] != 8000:
+        also, event_pt = (Codec("telephone-event", *event),), None
+    if noise_pt is not None:
+        also = (*also, Codec("CN", noise_pt))
+    codec = _described(codec, prefer)
     ptime, maxptime = (20, 0) if prefer is None else (prefer.ptime, prefer.maxptime)
     if leg.web is not None:
         leg.local_sdp = describe_answer(
@@ -245,6 +264,8 @@ def _described(codec: Codec, prefer: Agreement | None) -> Codec:
         fmtp = prefer.fmtp
     else:
         fmtp = OURS[codec.name].fmtp
+    if codec.fmtp == fmtp:
+        return codec
     return Codec(codec.name, codec.payload_type, codec.rate, codec.channels, fmtp)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -211,6 +212,17 @@ class DeadlineHeap(Generic[Owner]):
             heappop(entries)
             self._dead -= 1
         return None
+
+    @staticmethod
+    def earliest(heaps: Iterable[DeadlineHeap[Any]]) -> float | None:
+        """When the earliest living deadline of several heaps falls due."""
+        earliest = None
+        for heap in heaps:
+            if heap._entries:
+                due = heap.next_deadline()
+                if due is not None and (earliest is None or due < earliest):
+                    earliest = due
+        return earliest
 
     def _sweep(self) -> None:
         """Drop the dead entries."""

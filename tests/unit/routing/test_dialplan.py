@@ -36,8 +36,8 @@ ROUTES: list[tuple[str, str, Route]] = [
     ("carrier", "+864008001234", to_flow("extension", "4008001234", "carrier")),
     ("carrier", "4008001234,123456", to_flow("extension", "4008001234", "carrier", extension="123456")),
     ("phones", "4008001234;ext=12", to_flow("extension", "4008001234", "phones", extension="12")),
-    ("carrier", "4001", ToTarget("sip:agent@127.0.0.1:5190")),
-    ("carrier", "4001,99", ToTarget("sip:agent@127.0.0.1:5190")),
+    ("carrier", "4001", ToTarget("sip:agent@127.0.0.1:5190", "4001")),
+    ("carrier", "4001,99", ToTarget("sip:agent@127.0.0.1:5190", "4001")),
     ("carrier", "4003", ToQueue("support", "4003")),
     ("carrier", "4002", to_flow("public", "4002", "carrier")),
     ("phones", "4002", to_flow("internal", "4002", "phones")),
@@ -45,7 +45,7 @@ ROUTES: list[tuple[str, str, Route]] = [
     ("carrier", "01088880000", ToMask("01088880000", "")),
     ("carrier", "+861088880000", ToMask("01088880000", "")),
     ("carrier", "861088880000*7", ToMask("01088880000", "7")),
-    ("phones", "alice", ToTarget("aor:alice")),
+    ("phones", "alice", ToTarget("aor:alice", "alice")),
     ("carrier", "alice", NOBODY),
     ("phones", "Alice", NOBODY),
     ("carrier", "4009999999", to_flow("hotline", "4009999999", "carrier")),
@@ -60,12 +60,12 @@ ROUTES: list[tuple[str, str, Route]] = [
     ("carrier", "+8657188880000", to_flow("hangzhou", "057188880000", "carrier")),
     ("carrier", "057188880000", to_flow("hangzhou", "057188880000", "carrier")),
     ("carrier", "+14155550100", to_flow("america", "+14155550100", "carrier")),
-    ("phones", "1005", ToTarget("aor:1005")),
+    ("phones", "1005", ToTarget("aor:1005", "1005")),
     ("carrier", "1005", NOBODY),
     ("phones", "10<script>", NOBODY),
     ("phones", "10\r\nVia: x", NOBODY),
     ("carrier", "", NOBODY),
-    ("nobody knows", "4001", ToTarget("sip:agent@127.0.0.1:5190")),
+    ("nobody knows", "4001", ToTarget("sip:agent@127.0.0.1:5190", "4001")),
 ]
 
 
@@ -120,7 +120,7 @@ class TestRoute:
                 Entry(number="*", target="aor:desk"),
             ]
         )
-        assert plan.route("carrier", "01088880002") == ToTarget("aor:desk")
+        assert plan.route("carrier", "01088880002") == ToTarget("aor:desk", "01088880002")
         plan.serve(["01088880001", "01088880002", "01066660001"])
         assert plan.route("carrier", "+861088880002") == ToMask("01088880002", "")
         assert plan.route("carrier", "01088880001") == to_flow("hotline", "01088880001", "carrier")
@@ -128,20 +128,20 @@ class TestRoute:
         assert kept is not None
         assert kept.number == "0106*"
         plan.serve([])
-        assert plan.route("carrier", "01088880002") == ToTarget("aor:desk")
+        assert plan.route("carrier", "01088880002") == ToTarget("aor:desk", "01088880002")
 
     def test_own_context_wins_at_equal_length(self) -> None:
         """Of two equal beginnings the one for the caller's context is taken."""
         plan = DialPlan(
             [Entry(number="5*", target="aor:all"), Entry(number="5*", target="aor:own", contexts=("phones",))]
         )
-        assert plan.route("phones", "555") == ToTarget("aor:own")
-        assert plan.route("carrier", "555") == ToTarget("aor:all")
+        assert plan.route("phones", "555") == ToTarget("aor:own", "555")
+        assert plan.route("carrier", "555") == ToTarget("aor:all", "555")
 
     def test_everything(self) -> None:
         """A lone star takes every number, but no names."""
         plan = DialPlan([Entry(number="*", target="aor:desk")])
-        assert plan.route("phones", "123") == ToTarget("aor:desk")
+        assert plan.route("phones", "123") == ToTarget("aor:desk", "123")
         assert plan.route("phones", "bob") == NOBODY
 
     def test_variables_are_the_callers_own(self) -> None:
@@ -161,7 +161,7 @@ class TestRoute:
     def test_target_of_an_exact_number_is_left_alone(self) -> None:
         """Only a pattern's target takes the number dialled."""
         plan = DialPlan([Entry(number="1", target="aor:{number}")])
-        assert plan.route("phones", "1") == ToTarget("aor:{number}")
+        assert plan.route("phones", "1") == ToTarget("aor:{number}", "1")
 
 
 class TestRefused:
