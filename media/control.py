@@ -160,6 +160,14 @@ class Stats(_Message, tag=10):
     seq: int = 0
 
 
+class Wish(_Message, tag=19):
+    """Asks for more ports, of the second family where there are two; PortsAdded follows, of none if none is left."""
+
+    count: int
+    six: bool = False
+    seq: int = 0
+
+
 class Record(_Message, tag=11):
     """Records a session in stereo into the wav file `path`: left what its peer says, right what its peer hears.
 
@@ -254,7 +262,7 @@ class Mute(_Message, tag=18):
 
 Command: TypeAlias = (
     Attach | Open | Bridge | Unbridge | Play | StopPlay | SendDigits | Release | Ping | Stats
-    | Record | StopRecord | PauseRecord | Conceal | Message | Join | Leave | Mute
+    | Record | StopRecord | PauseRecord | Conceal | Message | Join | Leave | Mute | Wish
 )  # fmt: skip
 
 
@@ -317,7 +325,7 @@ class Hello(_Message, tag=1):
 
 
 class PortsAdded(_Message, tag=2):
-    """The worker was given more ports; of these `six` are on IPv6 where others are on IPv4."""
+    """The worker was given more ports; of these `six` are on IPv6 where others are on IPv4. None: no more are left."""
 
     ports: list[int]
     six: list[int] = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -39,9 +38,11 @@ from media.control import (
     Unauthentic,
     Unbridge,
     Wire,
+    Wish,
     WorkerStats,
 )
 from media.interface import Lease, MediaEvent, MediaPlane, WorkerLost
+from media.port_stock import PortStock
 from media.rooms import Rooms
 from media.sdes import Keys
 from media.worker_link import AnyEvent, WorkerLink
@@ -55,8 +56,8 @@ class _Worker:
     """What the plane knows of one worker."""
 
     __slots__ = (
-        "address", "address6", "draining", "foreign", "free", "free_six", "leased", "link", "releasing", "six", "stats",
-        "unopened",
+        "address", "address6", "draining", "foreign", "leased", "link", "ports", "ports_six", "releasing", "six",
+        "stats", "unopened",
     )  # fmt: skip
 
     def __init__(self, link: WorkerLink) -> None:
@@ -64,8 +65,8 @@ class _Worker:
         self.draining = False
         self.address = ""
         self.address6 = ""
-        self.free: deque[int] = deque()
-        self.free_six: deque[int] = deque()
+        self.ports = PortStock()
+        self.ports_six = PortStock()
         self.six: set[int] = set()
         self.leased: dict[int, Lease] = {}
         self.foreign: dict[int, int] = {}
@@ -77,14 +78,28 @@ class _Worker:
     @property
     def has_ports(self) -> bool:
         """Whether it has been given ports, in use or not."""
-        return bool(self.free or self.free_six or self.leased or self.foreign)
+        return bool(self.ports.free or self.ports_six.free or self.leased or self.foreign)
+
+    @property
+    def takes_calls(self) -> bool:
+        """Whether new calls may come to it."""
+        return self.link.up and not self.draining
+
+    @property
+    def waits(self) -> bool:
+        """Whether new calls may come to it and ports are on their way."""
+        return self.takes_calls and (self.ports.wished > 0 or self.ports_six.wished > 0)
 
     def give_back(self, port: int) -> None:
         """A port may be leased again."""
         if port in self.six:
-            self.free_six.append(port)
+            self.ports_six.free.append(port)
         else:
-            self.free.append(port)
+            self.ports.free.append(port)
+
+    def stock(self, six: bool) -> PortStock:
+        """That of a family: of the one there is, or of IPv6 beside IPv4."""
+        return self.ports_six if six and self.address6 else self.ports
 
 
 class WorkerState(NamedTuple):
@@ -101,6 +116,10 @@ def _nobody_waits(number: int) -> None:
     """Until somebody does."""
 
 
+def _nobody_calls(short: bool) -> None:
+    """Until somebody does."""
+
+
 class WorkerPlane:
     """The plane made of our own media workers, reached by their Unix sockets."""
 
@@ -114,6 +133,11 @@ class WorkerPlane:
         """Told the number of a worker that was drained, once nothing is left on it."""
         self.on_drain: Callable[[int], None] = _nobody_waits
         """Told the number of a worker that is drained from now on."""
+        self.on_short: Callable[[bool], None] = _nobody_calls
+        """Told True when few ports are left and more are on their way, again when some of them came; False in the end,
+        after two seconds at most.
+        """
+        self._short = False
         self._client = secrets.token_hex(8)
         paths = sockets if isinstance(sockets, Mapping) else dict(enumerate(sockets))
         self._workers: dict[int, _Worker] = {}
@@ -182,7 +206,7 @@ class WorkerPlane:
             number: WorkerState(
                 worker.link.up,
                 worker.draining,
-                len(worker.free) + len(worker.free_six),
+                len(worker.ports.free) + len(worker.ports_six.free),
                 len(worker.leased),
                 worker.stats,
             )
@@ -222,6 +246,10 @@ class WorkerPlane:
             await asyncio.sleep(_TICK)
             for worker in tuple(self._workers.values()):
                 worker.link.tick()
+                worker.ports.tick()
+                worker.ports_six.tick()
+            if self._short:
+                self._look_if_short()
 
     # --- leases ---
 
@@ -242,16 +270,38 @@ class WorkerPlane:
         worker = self._workers[number]
         self._gen += 1
         if six and worker.address6:
-            lease = Lease(number, worker.free_six.popleft(), self._gen, worker.address6)
+            ports = worker.ports_six
+            lease = Lease(number, ports.free.popleft(), self._gen, worker.address6)
         else:
-            lease = Lease(number, worker.free.popleft(), self._gen, worker.address)
+            ports = worker.ports
+            lease = Lease(number, ports.free.popleft(), self._gen, worker.address)
+        if len(ports.free) < ports.low:
+            self._wish(worker, ports)
         worker.leased[lease.port] = lease
         worker.unopened.add(lease.port)
         return lease
 
     @staticmethod
     def _usable(worker: _Worker, six: bool) -> bool:
-        return worker.link.up and bool(worker.free_six if six and worker.address6 else worker.free)
+        return worker.link.up and bool((worker.ports_six if six and worker.address6 else worker.ports).free)
+
+    def _wish(self, worker: _Worker, ports: PortStock) -> None:
+        count = ports.wish()
+        if count:
+            worker.link.ask(Wish(count, ports is worker.ports_six))
+            self._look_if_short()
+
+    def _look_if_short(self) -> None:
+        was, self._short = self._short, any(worker.waits for worker in self._workers.values())
+        if self._short and not was:
+            self.on_short(True)
+        elif was:
+            # What it leads to is no part of what the caller is about.
+            asyncio.get_running_loop().call_soon(lambda: self.on_short(self._short))
+
+    def spare(self, six: bool) -> int:
+        """Free ports of one family, of the workers that take calls."""
+        return sum(len(worker.stock(six).free) for worker in self._workers.values() if worker.takes_calls)
 
     def release(self, lease: Lease) -> None:
         """Ends the session; the port is free again once the worker has said Released."""
@@ -264,7 +314,7 @@ class WorkerPlane:
     def counts(self) -> dict[str, int]:
         """Ports `free` and `leased` over all workers, `workers` connected."""
         return {
-            "free": sum(len(worker.free) + len(worker.free_six) for worker in self._workers.values()),
+            "free": sum(len(worker.ports.free) + len(worker.ports_six.free) for worker in self._workers.values()),
             "leased": sum(len(worker.leased) for worker in self._workers.values()),
             "workers": sum(worker.link.up for worker in self._workers.values()),
         }
@@ -419,6 +469,7 @@ class WorkerPlane:
         worker.address, worker.address6 = hello.address, hello.address6
         self._gen = max(self._gen, hello.last_gen)
         worker.foreign = {port: gen for port, gen in hello.open if port not in worker.leased}
+        worker.ports.wished = worker.ports_six.wished = 0
         self._add_ports(worker, hello.ports, hello.six)
         for port, gen in worker.foreign.items():
             link.send(Release(port, gen))
@@ -440,9 +491,10 @@ class WorkerPlane:
         worker.releasing.clear()
         worker.unopened.clear()
         worker.foreign.clear()
-        worker.free.clear()
-        worker.free_six.clear()
+        worker.ports, worker.ports_six = PortStock(), PortStock()
         worker.stats = None
+        if self._short:
+            self._look_if_short()
         self._told.append(WorkerLost(number, leases))
         self._tell()
         if worker.draining:
@@ -452,8 +504,13 @@ class WorkerPlane:
         """Takes what concerns a living lease."""
         worker = self._workers[self._numbers[link]]
         if isinstance(event, PortsAdded):
+            if not event.ports:
+                worker.ports.none_left()
+                worker.ports_six.none_left()
             self._add_ports(worker, event.ports, event.six)
             self._look_if_ready()
+            if self._short:
+                self._look_if_short()
         elif isinstance(event, WorkerStats):
             worker.stats = event
         elif isinstance(event, Released):
@@ -481,11 +538,14 @@ class WorkerPlane:
 
     @staticmethod
     def _add_ports(worker: _Worker, ports: Sequence[int], six: Sequence[int]) -> None:
-        known = {*worker.free, *worker.free_six, *worker.leased, *worker.foreign}
+        known = {*worker.ports.free, *worker.ports_six.free, *worker.leased, *worker.foreign}
         worker.six.update(six)
-        for port in ports:
-            if port not in known:
-                worker.give_back(port)
+        new = [port for port in ports if port not in known]
+        for port in new:
+            worker.give_back(port)
+        beside = len(worker.six.intersection(new))
+        worker.ports_six.add(beside)
+        worker.ports.add(len(new) - beside)
 
     def _released(self, worker: _Worker, event: Released) -> None:
         lease = worker.leased.get(event.port)

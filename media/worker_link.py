@@ -104,6 +104,11 @@ class WorkerLink:
             self._urgent = True
         self._pending.append(command)
 
+    def ask(self, command: AnyCommand) -> None:
+        """Writes what is of no use any more after the connection is lost."""
+        if not self._paused:
+            self._write([command])
+
     def gather(self) -> None:
         """Lets the commands that follow wait for `flush`, which spares the loop an iteration."""
         self._gathering = True

@@ -201,6 +201,9 @@ class Switch:
         )
         self.desk = open_desk(config, self.exchange, calendar.local)
         self.engine = CallEngine(self.exchange)
+        if self.plane is self.workers:
+            self.workers.on_short = self.engine.ports_short
+            self.exchange.anteroom.spare = self.workers.spare
         self._trunk_hosts: set[str] = set()
         self.exchange.carriers.learn = self._learn_trunks
         self.trunks = TrunkControl(

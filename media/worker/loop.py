@@ -57,6 +57,7 @@ class Loop:
             link.on_up, link.on_done = self._sessions.recordings.up, self._sessions.recordings.done
         self._signalling = Signalling(path, number, address, self._sessions, self._epoll, address6)
         self._supervisor = Supervisor(supervisor, f"worker {number}", self._take_ports)
+        self._signalling.want = self._supervisor.want
         self._sessions.readers[supervisor.fileno()] = self._supervisor.read
         self._epoll.register(supervisor.fileno(), select.EPOLLIN)
         # Stamping costs the kernel most when the first socket of all begins with it: one never ends.
@@ -83,12 +84,7 @@ class Loop:
         busy = False
         seen = 0
         window_ends = now
-        in_use = -1
         while not supervisor.stopped and (sessions.open or recordings or not supervisor.draining):
-            # Its first ports come unasked; after a restart they are those of its predecessor.
-            if len(sessions.open) != in_use and sessions.ports:
-                in_use = len(sessions.open)
-                self._want(in_use)
             if busy:
                 spare = now + COLLECT - clock()
                 if spare > 0.0:
@@ -117,15 +113,6 @@ class Loop:
                 window_ends = now + WINDOW
         self._signalling.flush()
         self._signalling.close()
-
-    def _want(self, in_use: int) -> None:
-        sessions, six = self._sessions, self._signalling.six
-        free, busy_six = len(sessions.ports) - in_use, 0
-        if six:
-            busy_six = len(six & sessions.open.keys())
-            self._supervisor.want(len(six) - busy_six, busy_six, six=True)
-            free -= len(six) - busy_six
-        self._supervisor.want(free, in_use - busy_six)
 
     def _check(self, now: float) -> float:
         """Says in how many seconds it is wanted again."""

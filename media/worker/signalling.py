@@ -8,6 +8,7 @@ import secrets
 import select
 import socket
 import traceback
+from collections.abc import Callable
 from typing import Final
 
 from media.control import (
@@ -22,6 +23,7 @@ from media.control import (
     PortsAdded,
     Released,
     Stats,
+    Wish,
     decode_commands,
     encode_frame,
 )
@@ -54,6 +56,8 @@ class Signalling:
         """`address6`: that of the ports on IPv6 where others are on IPv4."""
         self.six: set[int] = set()
         """The ports on IPv6, where there are others."""
+        self.want: Callable[[int, bool], None] = _nobody_gives
+        """Asks the supervisor for so many more ports, of the second family or not."""
         self._address6 = address6
         self._path = path
         self._number = number
@@ -174,6 +178,8 @@ class Signalling:
         elif isinstance(command, Stats):
             used = resource.getrusage(resource.RUSAGE_SELF)
             self._sessions.emit(self._sessions.stats(used.ru_utime + used.ru_stime))
+        elif isinstance(command, Wish):
+            self.want(command.count, command.six)
         elif not command.seq:
             self._sessions.carry_out(command, now)
         elif command.seq > self._last_seq:
@@ -183,10 +189,10 @@ class Signalling:
     # --- events ---
 
     def ports_added(self, ports: list[Port]) -> None:
-        """Tells of new ports; a Hello to come will list them anyway."""
+        """Tells of new ports, or that none are left; a Hello to come will list them anyway."""
         six = [port.number for port in ports if self._address6 and port.family == socket.AF_INET6]
         self.six.update(six)
-        if ports and self._connection is not None:
+        if self._connection is not None:
             self._sessions.emit(PortsAdded([port.number for port in ports], six))
 
     @property
@@ -241,6 +247,10 @@ class Signalling:
             self._waits = bool(self._unsent)
             events = select.EPOLLIN | (select.EPOLLOUT if self._waits else 0)
             self._epoll.modify(connection.fileno(), events)
+
+
+def _nobody_gives(count: int, six: bool) -> None:
+    """Until somebody does."""
 
 
 def _nothing(now: float) -> None:

@@ -13,8 +13,6 @@ from media.framing import UNREADABLE
 from media.worker.log import complain
 from media.worker.ports import Port, pairs
 
-LOW_WATER: Final = 64
-"""Free pairs below which more are asked for."""
 MOST: Final = 1024
 """As many as the supervisor binds at once; a wish for more would never be fulfilled, nor another one made."""
 _MAX_MESSAGE: Final = 1 << 16
@@ -23,6 +21,7 @@ _MAX_DESCRIPTORS: Final = 253  # SCM_MAX_FD of Linux
 
 class _Message(msgspec.Struct):
     ports: list[int] | None = None
+    exhausted: bool = False
     drain: bool | float = False
     stop: bool = False
 
@@ -34,7 +33,7 @@ class Supervisor:
     """Messages of a SEQPACKET socket; its end means that the supervisor died, and nobody will give more ports."""
 
     def __init__(self, sock: socket.socket, name: str, take: Callable[[list[Port]], None] = lambda ports: None) -> None:
-        """`name` of the process in its complaints; `take` is given the ports that come."""
+        """`name` of the process in its complaints; `take` is given the ports that come, none if no more are left."""
         sock.setblocking(False)
         self.sock = sock
         self.stopped = False
@@ -48,14 +47,14 @@ class Supervisor:
         """Tells that the worker can be reached by signalling."""
         self._send({"ready": True})
 
-    def want(self, free: int, in_use: int, *, six: bool = False) -> None:
-        """Asks for more ports when few are free, the more the more are in use; one wish at a time for each family.
+    def want(self, count: int, six: bool = False) -> None:
+        """Asks for more ports; one wish at a time for each family.
 
         `six`: for those that the switch has on IPv6 beside the others.
         """
         family = AF_INET6 if six else AF_INET
-        if self._asked[family] <= 0 and free < max(LOW_WATER, in_use // 4) and not self.draining:
-            self._asked[family] = min(max(LOW_WATER, in_use // 2), MOST)
+        if self._asked[family] <= 0 and not self.draining:
+            self._asked[family] = min(count, MOST)
             self._send({"more6" if six else "more": self._asked[family]})
 
     def _send(self, message: dict[str, bool | int]) -> None:
@@ -95,5 +94,8 @@ class Supervisor:
         except UNREADABLE as error:
             complain(f"{self._name}: message of the supervisor not understood: {error}")
             return
+        if message.exhausted:
+            self._asked = dict.fromkeys(self._asked, 0)
+            self._take([])
         self.draining = self.draining or message.drain is not False
         self.stopped = self.stopped or message.stop

@@ -32,7 +32,7 @@ from switchboard.calls.ending import end_call, finish, media_lost, media_release
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow import attempt_failed, flow_event, outcome_came, play_done, talk_over, timer_due
 from switchboard.calls.in_dialog import ack_missing, ack_received, cancelled, request_in_dialog
-from switchboard.calls.inbound import new_invite, refuse, screen_any
+from switchboard.calls.inbound import admit, new_invite, refuse, screen_any
 from switchboard.calls.keep_alive import Ping, keep_alives_due, ping_answered, ping_unanswered
 from switchboard.calls.keys import KeysToSend, is_echo, keys_answered, send_keys
 from switchboard.calls.leg import Leg
@@ -322,6 +322,19 @@ class CallEngine:
             announced(x, call, event.play_id)
         elif event.play_id:
             play_done(x, call, event.play_id, now)
+
+    def ports_short(self, short: bool) -> None:
+        """Ports are on their way, so that new calls may have to wait for them; some have come, or all that will."""
+        room = self.exchange.anteroom
+        room.open = short
+        for _ in range(len(room)):
+            self.exchange.run(self._admit_next)
+
+    def _admit_next(self, now: float) -> None:
+        x = self.exchange
+        one = x.anteroom.next(x.ports_owed)
+        if one is not None:
+            admit(x, one.tx, one.request, one.context, one.account, now)
 
     # --- what others were asked ---
 

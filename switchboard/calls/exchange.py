@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from secrets import SystemRandom, token_bytes
 from typing import TYPE_CHECKING, Final
 
+from switchboard.calls.anteroom import Anteroom
 from switchboard.calls.carriers.live import Carriers
 from switchboard.calls.flow_shelf import FlowShelf
 from switchboard.calls.keep_alive import KeepAlive
@@ -190,6 +191,7 @@ class Exchange:
         self.edge = edge
         self.web_legs: dict[int, Leg] = {}
         """By number of its endpoint, each leg that has one at the WebRTC edge."""
+        self.anteroom = Anteroom()
         self.absences = Absences()
         """Browsers in calls whose WebSocket has ended."""
         self.extensions = ("Supported: 100rel",) if settings.reliable != "off" else ()
@@ -236,6 +238,11 @@ class Exchange:
             self.heap.cancel(call)
             call.armed = None
 
+    @property
+    def ports_owed(self) -> int:
+        """As many ports as the calls there are may still need for their two parties."""
+        return max(0, 2 * len(self.calls) - len(self.media_legs))
+
     def counts(self) -> dict[str, int]:
         """Sizes of everything that calls hold; all zero when no call is up."""
         return {
@@ -252,6 +259,7 @@ class Exchange:
             "reinvites": len(self.reinvites),
             "branches": len(self.branches),
             "trunk_calls": self.carriers.table.calls,
+            "anteroom": len(self.anteroom),
             "absences": len(self.absences),
             "slots": len(self.slots),
         }

@@ -8,6 +8,7 @@ from typing import Final
 from ivr_flows.events import Digit
 from media.sdp import SdpError
 from switchboard.calls.answering import ALLOW, SUPPORTED
+from switchboard.calls.anteroom import Waiting
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.causes import CANCELLED, NO_ACK, NOT_ACCEPTABLE, Cause, cause_of_hangup
 from switchboard.calls.cdr import write_snapshot
@@ -87,6 +88,9 @@ def ack_missing(x: Exchange, tx: ServerTransaction, now: float) -> None:
 def cancelled(x: Exchange, tx: ServerTransaction, now: float) -> None:
     """The caller gave up before an answer; its INVITE gets 487 (RFC 3261 §9.2)."""
     leg = tx.context
+    if isinstance(leg, Waiting) and x.anteroom.leave(leg):
+        refuse(x, tx, 487, now)
+        return
     call = x.call_of(leg) if isinstance(leg, Leg) else None
     if call is not None and not call.caller.talking:
         end_call(x, call, CANCELLED, "caller", now)

@@ -115,6 +115,13 @@ def new_invite(x: Exchange, tx: ServerTransaction, request: Request, now: float)
     if "replaces" in request.headers.first:
         _replace(x, tx, request, account, now)
         return
+    if x.anteroom.open and x.anteroom.must_wait(tx, x.ports_owed) and x.anteroom.enter(tx, request, context, account):
+        return
+    admit(x, tx, request, context, account, now)
+
+
+def admit(x: Exchange, tx: ServerTransaction, request: Request, context: str, account: str, now: float) -> None:
+    """Make a call of the INVITE of somebody who is known, if there is room."""
     if x.draining or len(x.calls) >= x.settings.max_calls:
         cause = SHUTDOWN if x.draining else CONGESTION
         refuse(x, tx, 503, now, cause.reason_header, "Retry-After: 5")

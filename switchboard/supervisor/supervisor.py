@@ -244,15 +244,22 @@ class Supervisor:
     # --- ports ---
 
     def _bind_for(self, worker: Worker, count: int, *, six: bool = False) -> None:
-        pairs = self._pool.bind(count, six=six)
-        worker.pairs += pairs
-        _hand_over(worker, pairs)
-        if not pairs:
-            worker.tell({"exhausted": True})
-            # Of a small range the workers have all from the start, and ask for more without need.
-            if not self._exhausted and self._pool.limit > self._first_share * len(self._workers):
-                self._exhausted = True
-                complain(f"no RTP port is left: {self._pool.bound} pairs are open, media.ports allows no more")
+        given = 0
+        while given < count:
+            chunk = self._pool.bind(min(CHUNK, count - given), six=six)
+            if not chunk:
+                self._say_exhausted(worker, given)
+                return
+            worker.pairs += chunk
+            _hand_over(worker, chunk)
+            given += len(chunk)
+
+    def _say_exhausted(self, worker: Worker, given: int) -> None:
+        worker.tell({"exhausted": True})
+        # Of a small range the workers have all from the start, and ask for more without need.
+        if not given and not self._exhausted and self._pool.limit > self._first_share * len(self._workers):
+            self._exhausted = True
+            complain(f"no RTP port is left: {self._pool.bound} pairs are open, media.ports allows no more")
 
     # --- life and death ---
 

@@ -1,4 +1,4 @@
-"""SIPp meets a switch whose ports are used up, and its calls without any audio are ended."""
+"""SIPp meets a switch whose ports are used up, or not bound yet; its calls without any audio are ended."""
 
 from __future__ import annotations
 
@@ -39,4 +39,32 @@ async def test_no_room_and_no_audio(tmp_path: Path) -> None:
         assert [(row["cause"], row["ended_by"]) for row in rows] == [
             ("congestion", "switch"),
             ("media_silent", "switch"),
+        ]
+
+
+async def test_more_calls_in_one_moment_than_ports_are_bound(tmp_path: Path) -> None:
+    """An idle switch has ports for 128 calls: of 200 that come at once all are answered, the last a little later."""
+    need_sipp()
+    port = free_port()
+    with running_switch(
+        tmp_path,
+        masks=[],
+        numbers=[{"number": "701", "target": f"sip:agent@127.0.0.1:{port}"}],
+        media={"silence": "2s"},
+        limits={"ring_timeout": "20s", "drain": "1s"},
+    ) as switch:
+        bound = switch.metrics()["media_ports_free"]
+        agent = Sipp(AGENT, tmp_path, port, next_media_port(), arguments=("-m", "200"))
+        callers = Sipp(
+            HERE / "sipp_stays.xml", tmp_path, free_port(), next_media_port(),
+            f"{switch.target[0]}:{switch.target[1]}", ("-s", "701", "-m", "200", "-l", "200", "-r", "200", "-rp", "10"),
+        )  # fmt: skip
+        with agent, callers:
+            await asyncio.to_thread(callers.wait, 60.0, lambda row: None)
+            await asyncio.to_thread(agent.wait, 20.0, lambda row: None)
+        assert (callers.totals().successful, callers.totals().failed) == (200, 0)
+        await switch.nothing_left()
+        assert bound < 400 <= switch.metrics()["media_ports_free"]
+        assert switch.rows("select cause, count(*) as calls from calls group by cause") == [
+            {"cause": "media_silent", "calls": 200}
         ]

@@ -40,6 +40,7 @@ HELD = (
     "accepted_invites",
     "merge_keys",
     "waiting_destinations",
+    "anteroom",
     "media_ports_leased",
 )
 """What a call holds; every one is zero when nothing was left behind."""

@@ -44,6 +44,7 @@ from media.control import (
     StopRecord,
     StreamStats,
     Unbridge,
+    Wish,
     WorkerStats,
     decode_commands,
     encode_frame,
@@ -69,6 +70,8 @@ class StandIn:
         self.address6 = ""
         self.six: list[int] = []
         self.commands: asyncio.Queue[Command] = asyncio.Queue()
+        self.wishes: list[Wish] = []
+        """For more ports, which all tests make: their workers have few."""
         self.connections = 0
         self.writer: asyncio.StreamWriter | None = None
         self._server: asyncio.Server | None = None
@@ -119,7 +122,10 @@ class StandIn:
             while data := await reader.read(65536):
                 for body in frames.feed(data):
                     for command in decode_commands(body):
-                        self.commands.put_nowait(command)
+                        if isinstance(command, Wish):
+                            self.wishes.append(command)
+                        else:
+                            self.commands.put_nowait(command)
         except ConnectionError:
             pass
         finally:
@@ -256,6 +262,41 @@ class TestLeases:
         assert two.plane.lease(first) is None
         assert two.plane.lease(second) is not None
         assert two.plane.lease() is None
+
+    async def test_calls_are_told_of_ports_that_are_on_their_way(self, one: Setup) -> None:
+        """From the wish, written at the first lease of few, over those that come to the word that none are left."""
+        told: list[bool] = []
+        one.plane.on_short = told.append
+        one.lease()
+        assert told == [True]
+        await until(lambda: one.workers[0].wishes == [Wish(64)])
+        one.workers[0].say(PortsAdded(list(range(100, 120, 2))))
+        await until(lambda: told == [True, True])
+        assert (one.plane.spare(False), one.plane.spare(True)) == (12, 12)
+        one.workers[0].say(PortsAdded([]))
+        await until(lambda: told == [True, True, False])
+        while one.plane.lease() is not None:
+            pass
+        assert len(told) == 3
+
+    async def test_a_wish_fulfilled_ends_the_waiting(self, one: Setup) -> None:
+        """Nobody says that these were all."""
+        told: list[bool] = []
+        one.plane.on_short = told.append
+        one.lease()
+        one.workers[0].say(PortsAdded(list(range(100, 100 + 2 * 64, 2))))
+        await until(lambda: told == [True, False])
+
+    async def test_who_loses_its_worker_waits_no_longer(self, two: Setup) -> None:
+        """No port is to come from there."""
+        told: list[bool] = []
+        two.plane.on_short = told.append
+        two.lease()
+        two.lease()
+        assert told == [True]
+        for worker in two.workers:
+            await worker.stop()
+        await until(lambda: bool(told) and not told[-1])
 
     async def test_ports_are_leased_in_the_family_of_the_peer(self, tmp_path: Path) -> None:
         """Where the worker has both; each comes back to its own."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from media import port_stock
 from media.control import (
     Digit,
     Event,
@@ -30,7 +31,7 @@ from media.worker.ports import Port
 from media.worker.recordings import NEVER
 from media.worker.sessions import Sessions
 from media.worker.signalling import PACE, Signalling
-from media.worker.supervisor import LOW_WATER, MOST, Supervisor
+from media.worker.supervisor import MOST, Supervisor
 from switchboard.supervisor.supervisor import MOST_PAIRS
 from tests.support.media_worker import Control, bind_pairs
 
@@ -267,54 +268,54 @@ class TestSupervisor:
         overseer.worker.ready()
         assert overseer.heard() == [{"ready": True}]
 
-    @pytest.mark.parametrize(
-        ("free", "in_use", "wish"),
-        [
-            (LOW_WATER, 0, []),
-            (LOW_WATER - 1, 0, [{"more": LOW_WATER}]),
-            (LOW_WATER, 1000, [{"more": 500}]),
-            (250, 1000, []),
-            (100, 9000, [{"more": MOST}]),
-        ],
-    )
-    def test_it_asks_for_the_more_the_busier_it_is(
-        self, overseer: Overseer, free: int, in_use: int, wish: list[object]
-    ) -> None:
-        """A burst of calls must not outrun the answer."""
-        overseer.worker.want(free, in_use)
-        assert overseer.heard() == wish
+    @pytest.mark.parametrize(("count", "wish"), [(1, {"more": 1}), (500, {"more": 500}), (9000, {"more": MOST})])
+    def test_it_asks_for_as_many_as_are_wanted(self, overseer: Overseer, count: int, wish: object) -> None:
+        """Up to as many as are given at once."""
+        overseer.worker.want(count)
+        assert overseer.heard() == [wish]
 
     def test_no_wish_is_greater_than_what_is_given(self) -> None:
         """The rest of it would be waited for, and no more asked for, for ever."""
-        assert MOST == MOST_PAIRS
+        assert port_stock.MOST == MOST == MOST_PAIRS
 
     def test_it_asks_once_until_it_is_given(self, overseer: Overseer) -> None:
-        """A supervisor with nothing left is not pestered."""
+        """A supervisor that is busy is not pestered."""
         for _ in range(3):
-            overseer.worker.want(0, 0)
-        assert overseer.heard() == [{"more": LOW_WATER}]
-        sockets = bind_pairs(LOW_WATER)
+            overseer.worker.want(64)
+        assert overseer.heard() == [{"more": 64}]
+        sockets = bind_pairs(64)
         socket.send_fds(overseer.sock, [msgspec.msgpack.encode({"ports": []})], [sock.fileno() for sock in sockets])
         overseer.worker.read(0.0)
-        assert len(overseer.taken) == LOW_WATER
-        overseer.worker.want(0, 0)
-        assert overseer.heard() == [{"more": LOW_WATER}]
+        assert len(overseer.taken) == 64
+        overseer.worker.want(64)
+        assert overseer.heard() == [{"more": 64}]
         for sock in sockets:
             sock.close()
 
+    def test_that_none_is_left_is_passed_on(self, overseer: Overseer) -> None:
+        """And a later wish is another one."""
+        told: list[int] = []
+        overseer.worker._take = lambda ports: told.append(len(ports))
+        overseer.worker.want(64)
+        overseer.sock.send(msgspec.msgpack.encode({"exhausted": True}))
+        overseer.worker.read(0.0)
+        overseer.worker.want(64)
+        assert told == [0]
+        assert overseer.heard() == [{"more": 64}, {"more": 64}]
+
     def test_it_asks_for_each_family_by_itself(self, overseer: Overseer) -> None:
         """One may run short while the other has plenty."""
-        overseer.worker.want(0, 0)
-        overseer.worker.want(0, 0, six=True)
-        overseer.worker.want(0, 0, six=True)
-        assert overseer.heard() == [{"more": LOW_WATER}, {"more6": LOW_WATER}]
+        overseer.worker.want(64)
+        overseer.worker.want(32, six=True)
+        overseer.worker.want(32, six=True)
+        assert overseer.heard() == [{"more": 64}, {"more6": 32}]
 
     def test_draining_it_asks_for_nothing(self, overseer: Overseer) -> None:
         """There will be no more calls."""
         overseer.sock.send(msgspec.msgpack.encode({"drain": True}))
         overseer.worker.read(0.0)
         overseer.worker.read(0.0)
-        overseer.worker.want(0, 0)
+        overseer.worker.want(64)
         assert overseer.heard() == []
         assert (overseer.worker.draining, overseer.worker.stopped, overseer.worker.gone) == (True, False, False)
 
