@@ -30,6 +30,7 @@ from media.control import (
     SendDigits,
     Silence,
     Stats,
+    Wish,
     WorkerStats,
     encode_frame,
 )
@@ -324,14 +325,17 @@ def test_after_a_crash_the_same_sockets_serve_again(running: WorkerProcess, phon
     moved[0].close()
 
 
-def test_it_asks_for_ports_in_time(running: WorkerProcess) -> None:
-    """Fewer than 64 free pairs are too few; what is given is told to signalling."""
+def test_it_asks_for_the_ports_that_signalling_wishes_for(running: WorkerProcess) -> None:
+    """What is given is told, and that none are left."""
     control = running.connect()
+    control.send(Wish(64))
     assert running.heard() == {"more": 64}
     more = bind_pairs(64)
     running.give(more)
     added = control.expect(PortsAdded)
     assert added.ports == [sock.getsockname()[1] for sock in more[::2]]
+    running.tell({"exhausted": True})
+    assert control.expect(PortsAdded).ports == []
     assert len(running.connect().hello.ports) == 72
     for sock in more:
         sock.close()
