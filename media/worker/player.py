@@ -134,13 +134,10 @@ class Cadence:
             if slot:
                 self.late_max = max(self.late_max, now - tick * TICK)
                 for sender in slot.copy():
-                    self._serve(sender, now)
-
-    def _serve(self, sender: Sender, now: float) -> None:
-        alive = False
-        try:
-            alive = sender.step(now)
-        finally:
-            # One that fails is not to fail again every 20 ms, to the cost of those behind it.
-            if not alive:
-                self.remove(sender)
+                    alive = False
+                    try:
+                        alive = sender.step(now)
+                    finally:
+                        # One that fails is not to fail again every 20 ms, to the cost of those behind it.
+                        if not alive:
+                            self.remove(sender)

@@ -156,6 +156,7 @@ class Speaker(Line):
                 self.transmit(_pack(PLAIN, self._pt | self._out_mark, seq, ts, out.ssrc) + frame)
                 self._out_mark = 0
                 self.played += 1
+                return True
         return self._is_sending()
 
     def _step_keys(self, keys: DigitSender) -> None:
