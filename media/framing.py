@@ -27,6 +27,9 @@ class FrameReader:
     def feed(self, data: bytes) -> list[bytes]:
         """The bodies completed by `data`; raises ControlError for a length beyond MAX_FRAME."""
         buffer = self._buffer
+        if not buffer and len(data) - 4 == int.from_bytes(data[:4], "big") <= MAX_FRAME:
+            # One whole frame, as nearly always.
+            return [data[4:]]
         buffer += data
         bodies = []
         at = 0

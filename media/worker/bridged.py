@@ -107,7 +107,8 @@ class Bridged(Speaker):
         peer = self._peer
         if peer is not None:
             bonded = self._bond is not None
-            self._unbind()
+            if bonded:
+                self._unbind()
             self._peer = peer._peer = None
             self._forward = peer._forward = None
             self._muffled = peer._muffled = None
@@ -241,9 +242,9 @@ class Bridged(Speaker):
     def _bind(self, peer: Bridged) -> None:
         """Two who cannot be relayed, but decoded, are transcoded; nothing changes where that is so already."""
         same = self._codec == peer._codec and self._out.clock == peer._out.clock
-        table = (self._codec, peer._codec) in _TRANSLATE
+        passes = same or (self._codec, peer._codec) in _TRANSLATE
         oversized = self._oversized or peer._oversized
-        needed = ((not same and not table) or oversized) and self._codec in KNOWN and peer._codec in KNOWN
+        needed = (not passes or oversized) and self._codec in KNOWN and peer._codec in KNOWN
         key = (self._codec, self._fmtp, peer._codec, peer._fmtp) if needed else ()
         if key != self._bonded:
             self._unbind()

@@ -88,7 +88,7 @@ class Line:
         self._candidate: Address | None = None
         self._until = 0.0
         self._choose_reader()
-        host.readers[port.rtcp.fileno()] = self._read_rtcp
+        host.readers[port.rtcp_fd] = self._read_rtcp
 
     # --- to be told by the session; the datagram is the first `size` octets of BUFFER ---
 
@@ -131,12 +131,15 @@ class Line:
         """Lets the peer come from another place; packets to it go where they went."""
         self._candidate = None
         if self._latched:
-            self._latched = False
-            try:
-                disconnect(self.port.rtp)
-            except OSError:
-                self.send_errors += 1
-        self._choose_reader()
+            self._disconnect()
+            self._choose_reader()
+
+    def _disconnect(self) -> None:
+        self._latched = False
+        try:
+            disconnect(self.port.rtp)
+        except OSError:
+            self.send_errors += 1
 
     def unlatch_if_silent(self, now: float) -> None:
         """Unlatches when the peer has sent nothing for UNLATCH_AFTER."""
@@ -155,7 +158,7 @@ class Line:
             reader = self._read_secured
         else:
             reader = self._read_stamped if self._stamped else self._read_checked
-        self.host.readers[self.port.rtp.fileno()] = reader
+        self.host.readers[self.port.rtp_fd] = reader
 
     def copy(self, heard: Callable[[int], None] | None, said: Callable[[Data], None] | None) -> None:
         """Lets the octets of BUFFER that came from the peer, and what is sent to it, be copied; None: no more.
@@ -190,8 +193,9 @@ class Line:
         self.context = None if keys is None else CryptoContext(keys)
         self.copy(self._heard, self._said)
         self.unlatch()
+        self._choose_reader()
         reports = self._read_rtcp if self.context is None else self._read_srtcp
-        self.host.readers[self.port.rtcp.fileno()] = reports
+        self.host.readers[self.port.rtcp_fd] = reports
 
     def protect_report(self, data: bytes) -> bytes:
         """RTCP as it is to be sent."""
@@ -199,8 +203,10 @@ class Line:
 
     def close(self) -> None:
         """Leaves the sockets as if they had never been used."""
-        self.stamp(False)
-        self.unlatch()
+        if self._stamped:
+            self.stamp(False)
+        if self._latched:
+            self._disconnect()
         if has_waiting(self.port.rtp):
             drain(self.port.rtp)
         self.host.leave(self.port)
@@ -272,7 +278,7 @@ class Line:
             return
         self._consider(size, source[:2], now)
         if self._latched and now > self._until and not self._stamped:
-            self.host.readers[self.port.rtp.fileno()] = self._latched_reader()
+            self.host.readers[self.port.rtp_fd] = self._latched_reader()
 
     def _read_stamped(self, now: float) -> None:
         try:
@@ -302,7 +308,7 @@ class Line:
                 now -= waited
         self._authenticate(context, size, source[:2], now)
         if self._latched and now > self._until and not self._stamped:
-            self.host.readers[self.port.rtp.fileno()] = self._latched_reader()
+            self.host.readers[self.port.rtp_fd] = self._latched_reader()
 
     def _authenticate(self, context: CryptoContext, size: int, source: Address, now: float) -> None:
         """Lets only what authenticates be considered; others' datagrams cost no cryptography."""

@@ -38,7 +38,7 @@ class PortError(Exception):
 class Port:
     """An even RTP port with its RTCP neighbour, in use again and again for one session after the other."""
 
-    __slots__ = ("family", "number", "rtcp", "rtp")
+    __slots__ = ("family", "number", "rtcp", "rtcp_fd", "rtp", "rtp_fd")
 
     def __init__(self, rtp: socket.socket, rtcp: socket.socket) -> None:
         """Takes over both sockets, free of whatever peer and packets they had; raises PortError."""
@@ -56,6 +56,8 @@ class Port:
             _mark_expedited(sock)
         self.rtp = rtp
         self.rtcp = rtcp
+        self.rtp_fd = rtp.fileno()
+        self.rtcp_fd = rtcp.fileno()
         self.family = rtp.family
         self.number = _local_port(rtp)
 
@@ -71,6 +73,10 @@ class Port:
         """
         canonical = _canonical(self.family, ip)
         return (canonical, port) if canonical and 0 < port < 65536 else None
+
+    def canonical(self, ip: str) -> str:
+        """The one spelling of an address of the port's family; empty when it is none."""
+        return _canonical(self.family, ip)
 
 
 def pairs(descriptors: Iterable[int]) -> tuple[list[Port], list[str]]:

@@ -127,6 +127,8 @@ class Recordings:
 
     def hold(self, released: Released) -> bool:
         """Keeps `released` until all is told of what was recorded; False when nothing is open."""
+        if not self._open:
+            return False
         whose = (released.port, released.gen)
         if whose in self._open:
             self._held[whose] = released

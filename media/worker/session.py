@@ -58,12 +58,13 @@ class Session(Bridged):
 
     def update(self, command: Open, now: float) -> None:
         """Takes over what an Open says; a new remote address latches anew."""
-        latch = self.port.address(command.latch_ip, 1)
-        address = self.port.address(command.remote_ip, command.remote_port)
-        self.set_remote(address, latch[0] if latch is not None else "")
-        reports = self.port.address(command.remote_ip, command.rtcp_port) if command.rtcp_port else None
+        port = self.port
+        address = port.address(command.remote_ip, command.remote_port)
+        self.set_remote(address, port.canonical(command.latch_ip))
+        reports = port.address(command.remote_ip, command.rtcp_port) if command.rtcp_port else None
         self.reporting.place(reports, command.rtcp_mux, address)
-        self.secure(command.secured, now)
+        if command.secured is not None or self.context is not None:
+            self.secure(command.secured, now)
         self._pt = command.audio_pt
         self._codec = command.codec
         self._event_pt = command.event_pt
@@ -78,7 +79,8 @@ class Session(Bridged):
         self._transmits = command.send
         self._listens = command.digits
         inband = self._form == "inband"
-        self.stamp(command.digits or inband)
+        if (command.digits or inband) is not self._stamped:
+            self.stamp(not self._stamped)
         tones = (inband or (command.digits and self._in_event_pt is None)) and command.codec in KNOWN
         if not tones:
             if not self._key_sounds:
@@ -115,8 +117,9 @@ class Session(Bridged):
         """Ends the session."""
         self.reporting.leave(self, now)
         found = self.reporting.found(self)
-        self._keys = None
-        self.stop_play()
+        if self._is_sending():
+            self._keys = self._tones_out = None
+            self.stop_play()
         self.unbridge()
         self.close()
         came = self._reception

@@ -53,6 +53,8 @@ MAX_EARLY_PORTS: Final = 1024
 """Ports for which they are kept, so that a flood cannot fill the memory."""
 MAX_EARLY_OCTETS: Final = 512
 
+MANY: Final = 1000
+"""Sessions that are over and whose counts are added up at once."""
 LATE_FOR: Final = 5.0
 """Seconds in which packets for the session that had the port before are not taken for the next one's."""
 _NOBODY: Final = (None, 0.0)
@@ -90,6 +92,8 @@ class Sessions:
         self._silence = silence
         self._stray = 0
         self._ignored = 0
+        # What reads audio and reports of each port while it has no session.
+        self._strays: dict[int, tuple[Reader, Reader]] = {}
         # What came to ports without a session; and the sessions opened since that have still to hear it.
         self._early: dict[int, deque[Early]] = {}
         self._previous: dict[int, tuple[Address | None, float]] = {}
@@ -97,8 +101,10 @@ class Sessions:
         # Whose turn in this round of checks is still to come, and the seconds between two turns.
         self._unchecked: list[Session] = []
         self._pause = 0.0
-        # Of the sessions that are over: relayed, played, digits, strangers, dropped, rtcp, mixed, unauthentic.
+        # Of the sessions that are over: relayed, played, digits, strangers, dropped, rtcp, mixed, unauthentic; those of
+        # the last ones have still to be added.
         self._past = [0] * 8
+        self._over: list[tuple[int, ...]] = []
         self._carry_out: dict[type[Command], Callable[..., None]] = {
             Open: self._open,
             Bridge: self._bridge,
@@ -144,8 +150,7 @@ class Sessions:
 
     def leave(self, port: Port) -> None:
         """Reads from now on what comes to a port that has no session."""
-        self.readers[port.rtp.fileno()] = partial(self._stray_rtp, port)
-        self.readers[port.rtcp.fileno()] = partial(self._stray_rtcp, port)
+        self.readers[port.rtp_fd], self.readers[port.rtcp_fd] = self._strays[port.number]
 
     def _stray_rtp(self, port: Port, now: float) -> None:
         try:
@@ -179,6 +184,7 @@ class Sessions:
                 port.close()
                 continue
             self.ports[port.number] = port
+            self._strays[port.number] = partial(self._stray_rtp, port), partial(self._stray_rtcp, port)
             self.leave(port)
             added.append(port)
         return added
@@ -189,11 +195,12 @@ class Sessions:
 
     def settle(self, now: float) -> None:
         """After the commands of one frame: new sessions hear what came just before, bridged as they are by now."""
-        for session, early in self._opened:
-            for data, source, at in early:
-                if now - at <= EARLY_FOR:
-                    session.take(data, source, at)
-        self._opened.clear()
+        if self._opened:
+            opened, self._opened = self._opened, []
+            for session, early in opened:
+                for data, source, at in early:
+                    if now - at <= EARLY_FOR:
+                        session.take(data, source, at)
 
     def check(self, now: float, interval: float) -> float:
         """Lets some sessions look after their peers, each once in `interval`; returns the seconds until the next ones.
@@ -228,7 +235,8 @@ class Sessions:
     def _open(self, command: Open, now: float) -> None:
         port = self.ports.get(command.port)
         session = self.open.get(command.port)
-        self.last_gen = max(self.last_gen, command.gen)
+        if command.gen > self.last_gen:
+            self.last_gen = command.gen
         if port is None or (session is not None and session.gen > command.gen):
             self._ignored += 1
             return
@@ -248,8 +256,9 @@ class Sessions:
         a = self._session(command.port_a, command.gen_a)
         b = self._session(command.port_b, command.gen_b)
         if a is not None and b is not None:
-            self.rooms.leave(a)
-            self.rooms.leave(b)
+            for session in (a, b):
+                if session.seat is not None:
+                    self.rooms.leave(session)
             a.bridge(b)
 
     def _unbridge(self, command: Unbridge, now: float) -> None:
@@ -311,16 +320,21 @@ class Sessions:
             self.emit(Released(command.port, command.gen, StreamStats()))
 
     def _end(self, session: Session, now: float) -> None:
-        self._previous[session.port.number] = (session.target, now + LATE_FOR)
-        self.recordings.release(session, now)
-        del self.open[session.port.number]
-        self.searched.pop(session, None)
-        self.rooms.leave(session)
-        stats = session.release(now)
-        self._past = [past + now for past, now in zip(self._past, _counts(session), strict=True)]
-        released = Released(session.port.number, session.gen, stats)
+        number = session.port.number
+        self._previous[number] = (session.target, now + LATE_FOR)
+        if session.tape is not None:
+            self.recordings.release(session, now)
+        del self.open[number]
+        if self.searched:
+            self.searched.pop(session, None)
+        if session.seat is not None:
+            self.rooms.leave(session)
+        released = Released(number, session.gen, session.release(now))
+        self._over.append(_counts(session))
+        if len(self._over) >= MANY:
+            self._add_up()
         if not self.recordings.hold(released):
-            self.emit(released)
+            self.events.append(released)
 
     # --- recording ---
 
@@ -351,8 +365,13 @@ class Sessions:
 
     # --- counters ---
 
+    def _add_up(self) -> None:
+        self._past = [sum(column) for column in zip(self._past, *self._over, strict=True)]
+        self._over.clear()
+
     def stats(self, cpu_seconds: float) -> WorkerStats:
         """What was counted since the start."""
+        self._add_up()
         totals = [sum(column) for column in zip(self._past, *map(_counts, self.open.values()), strict=True)]
         relayed, played, digits, strangers, dropped, rtcp, mixed, unauthentic = totals
         return WorkerStats(

@@ -156,19 +156,25 @@ class Signalling:
             return
         try:
             for body in self._frames.feed(data):
-                for command in decode_commands(body):
-                    self._try(command, now)
+                self._carry_out(decode_commands(body), now)
                 self._sessions.settle(now)
         except ControlError as error:
             self._drop(str(error))
 
-    def _try(self, command: Command, now: float) -> None:
-        try:
-            self._command(command, now)
-        except Exception:  # noqa: BLE001 - a fault in one call's command must not cost the others theirs
-            complain(f"worker {self._number}: {command}: {traceback.format_exc()}")
+    def _carry_out(self, commands: list[Command], now: float) -> None:
+        carry_out = self._sessions.carry_out
+        for command in commands:
+            try:
+                if not command.seq:
+                    self._command(command, now)
+                elif command.seq > self._last_seq:
+                    self._last_seq = command.seq
+                    carry_out(command, now)
+            except Exception:  # noqa: BLE001 - a fault in one call's command must not cost the others theirs
+                complain(f"worker {self._number}: {command}: {traceback.format_exc()}")
 
     def _command(self, command: Command, now: float) -> None:
+        """One that is not counted."""
         if isinstance(command, Attach):
             if command.client != self._client:
                 self._client = command.client
@@ -180,10 +186,7 @@ class Signalling:
             self._sessions.emit(self._sessions.stats(used.ru_utime + used.ru_stime))
         elif isinstance(command, Wish):
             self.want(command.count, command.six)
-        elif not command.seq:
-            self._sessions.carry_out(command, now)
-        elif command.seq > self._last_seq:
-            self._last_seq = command.seq
+        else:
             self._sessions.carry_out(command, now)
 
     # --- events ---
@@ -202,15 +205,19 @@ class Signalling:
 
     def tell(self, now: float) -> None:
         """Sends what the sessions emitted, unless all of it may stay for a while."""
-        events = self._sessions.events
         until = self._told_at + PACE
-        early = now < until and self._connection is not None
-        if early and all(type(event) is Released for event in events[self._staying :]):
-            self._staying = len(events)
+        if now < until and self._connection is not None and self._may_stay():
+            self._staying = len(self._sessions.events)
             self._stay_until = until
             return
         self._told_at = now
         self.flush()
+
+    def _may_stay(self) -> bool:
+        for event in self._sessions.events[self._staying :]:
+            if type(event) is not Released:
+                return False
+        return True
 
     def flush(self) -> None:
         """Sends all that the sessions emitted."""
