@@ -43,6 +43,8 @@ MAX_KEPT: Final = 10_000
 PACE: Final = 0.1
 """Seconds from one telling to the next of nothing but Released: nobody waits for them, and each is a wake-up."""
 
+_STAY: Final = {Released}
+
 END_OF_FILE: Final = "end of file"
 """How signalling leaves; nothing to tell while no session is open."""
 
@@ -206,18 +208,14 @@ class Signalling:
     def tell(self, now: float) -> None:
         """Sends what the sessions emitted, unless all of it may stay for a while."""
         until = self._told_at + PACE
-        if now < until and self._connection is not None and self._may_stay():
-            self._staying = len(self._sessions.events)
-            self._stay_until = until
-            return
+        if now < until and self._connection is not None:
+            events = self._sessions.events
+            if {*map(type, events[self._staying :])} <= _STAY:
+                self._staying = len(events)
+                self._stay_until = until
+                return
         self._told_at = now
         self.flush()
-
-    def _may_stay(self) -> bool:
-        for event in self._sessions.events[self._staying :]:
-            if type(event) is not Released:
-                return False
-        return True
 
     def flush(self) -> None:
         """Sends all that the sessions emitted."""
