@@ -22,6 +22,12 @@ Role: TypeAlias = Literal["party", "listener", "coach"]
 """What a session is in a room."""
 KeyForm: TypeAlias = Literal["auto", "rfc4733", "info", "inband"]
 """How keys are exchanged with a peer."""
+SECRET_REST: Final = 1.5
+"""Seconds without a key that end what is typed as a secret.
+
+Who types on after the last key of an entry, as all of a card's number where four digits were asked for, pauses less
+between keys; a party who has just come cannot have asked for a key in less.
+"""
 MAX_IN_ROOM: Final = 32
 """Parties, listeners and coaches of one room together."""
 
@@ -202,7 +208,10 @@ class PauseRecord(_Message, tag=13):
 
 
 class Conceal(_Message, tag=14):
-    """Secret keys are pressed, or no more: what is recorded of the session is silence, now and later."""
+    """Secret keys are pressed, or no more: what is recorded of the session is silence, now and later.
+
+    Until SECRET_REST has passed without a key the peer is heard by nobody else, who gets no key of it either.
+    """
 
     port: int
     gen: int
@@ -260,9 +269,17 @@ class Mute(_Message, tag=18):
     seq: int = 0
 
 
+class KeyTaken(_Message, tag=20):
+    """A key of the peer came by signalling and was taken: where its tone is in the audio as well nobody hears that."""
+
+    port: int
+    gen: int
+    seq: int = 0
+
+
 Command: TypeAlias = (
     Attach | Open | Bridge | Unbridge | Play | StopPlay | SendDigits | Release | Ping | Stats
-    | Record | StopRecord | PauseRecord | Conceal | Message | Join | Leave | Mute | Wish
+    | Record | StopRecord | PauseRecord | Conceal | Message | Join | Leave | Mute | KeyTaken | Wish
 )  # fmt: skip
 
 

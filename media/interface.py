@@ -129,7 +129,13 @@ class MediaPlane(Protocol):
         """Records silence, or audio again; the time of the recording goes on."""
 
     def conceal(self, lease: Lease, on: bool) -> None:
-        """While secret keys are pressed recordings hold silence, those begun meanwhile too."""
+        """While secret keys are pressed recordings hold silence, those begun meanwhile too.
+
+        Until SECRET_REST has passed without a key nobody else hears `lease`, nor gets a key of it.
+        """
+
+    def key_taken(self, lease: Lease) -> None:
+        """A key of `lease` came by signalling and was taken: its tone, if there is one, is for nobody else."""
 
     def message(
         self,

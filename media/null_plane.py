@@ -189,6 +189,9 @@ class NullPlane:
     def conceal(self, lease: Lease, on: bool) -> None:
         """It holds nothing anyway."""
 
+    def key_taken(self, lease: Lease) -> None:
+        """Nothing sounds here."""
+
     def message(
         self,
         lease: Lease,

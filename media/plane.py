@@ -17,6 +17,7 @@ from media.control import (
     Hello,
     Join,
     KeyForOther,
+    KeyTaken,
     Leave,
     Message,
     MessageDone,
@@ -429,6 +430,10 @@ class WorkerPlane:
     def conceal(self, lease: Lease, on: bool) -> None:
         """While secret keys are pressed recordings hold silence."""
         self._send(lease, Conceal(lease.port, lease.gen, on))
+
+    def key_taken(self, lease: Lease) -> None:
+        """A key came by signalling and was taken: its tone is for nobody else."""
+        self._send(lease, KeyTaken(lease.port, lease.gen))
 
     def message(
         self,

@@ -153,6 +153,10 @@ class SharedPlane:
         """While secret keys are pressed recordings hold silence."""
         self._of(lease).conceal(lease, on)
 
+    def key_taken(self, lease: Lease) -> None:
+        """A key came by signalling and was taken."""
+        self._of(lease).key_taken(lease)
+
     def message(
         self,
         lease: Lease,

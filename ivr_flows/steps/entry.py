@@ -50,6 +50,9 @@ def attempt(turn: Turn, node: Asking, entry: Entry, prompts: tuple[Prompt, ...])
     """Begin an attempt; keys pressed ahead may fill it without a prompt."""
     position = turn.position
     position.collected = ""
+    if entry.secret:
+        # Also of what was typed ahead: its last key may be held yet, and more may come.
+        turn.conceal()
     if position.typed and (entry.barge_in or not prompts):
         verdict = _take_typed(entry, position)
         if verdict is not Verdict.OPEN or position.collected:
@@ -57,8 +60,6 @@ def attempt(turn: Turn, node: Asking, entry: Entry, prompts: tuple[Prompt, ...])
     heard = turn.render(prompts)
     if not heard:
         return _settle(turn, node, entry, Verdict.OPEN)
-    if entry.secret:
-        turn.conceal()
     turn.play(heard)
     return turn.wait(Waiting.PROMPTING, PROMPT_LIMIT)
 
@@ -107,8 +108,6 @@ def _take_typed(entry: Entry, position: Position) -> Verdict:
 def _settle(turn: Turn, node: Asking, entry: Entry, verdict: Verdict) -> str:
     """Go on as an entry's verdict says; wait for keys while it is open."""
     if verdict is Verdict.OPEN:
-        if entry.secret:
-            turn.conceal()
         return turn.wait(Waiting.KEYING, entry.digit_timeout if turn.position.collected else entry.first_timeout)
     if verdict in _FAILED and turn.position.tries < entry.retries:
         turn.position.tries += 1

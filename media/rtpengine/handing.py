@@ -33,10 +33,10 @@ class Handing:
         self._lost = lost
         self._legs: dict[tuple[int, int], Leg] = {}
 
-    def take(self, leg: Leg) -> Lease | None:
+    def take(self, leg: Leg, *, resting: bool = False) -> Lease | None:
         """A worker's port for a leg, beside that of its peer; None when there is none, which is logged.
 
-        It reaches nobody until rtpengine has said where.
+        It reaches nobody until rtpengine has said where. `resting`: a key that is pressed by now is not the peer's.
         """
         beside = leg.peer.helper if leg.peer is not None else None
         helper = self.real.lease(beside or Lease(leg.lease.worker, 0, 0, ""))
@@ -48,6 +48,10 @@ class Handing:
             return None
         leg.helper = helper
         self._legs[helper.port, helper.gen] = leg
+        if resting and not leg.opened["digits"]:
+            opened, leg.opened = leg.opened, {**leg.opened, "digits": True}
+            self.open(leg)
+            leg.opened = opened
         self.open(leg)
         return helper
 

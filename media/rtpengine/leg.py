@@ -56,6 +56,14 @@ class Leg:
     playing: tuple[int, tuple[str, ...], bool] | None = None
     timer: asyncio.TimerHandle | None = None
     concealed: bool = False
+    secret_until: float = 0.0
+    """Until when a key that is told is of a secret, and the party heard by nobody."""
+    key_until: float = 0.0
+    """Until when the tone of a key that came by signalling may sound."""
+    keys_until: float = 0.0
+    """Until when a key may be held that was for the switch."""
+    resting: asyncio.TimerHandle | None = None
+    """The end of these."""
     releasing: int = 0
     """The how manieth of all releases its own was; 0 before that."""
     echoes: int = 0

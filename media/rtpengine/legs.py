@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from media.control import Digit, PlayDone, Released, StreamStats
+from media.control import SECRET_REST, Digit, PlayDone, Released, StreamStats
 from media.interface import Lease, MediaEvent, WorkerLost
 from media.plane import WorkerPlane
 from media.rtpengine.bencode import Value
@@ -22,6 +22,9 @@ from media.rtpengine.settings import Settings
 
 FIRST_GEN: Final = 1 << 41
 """Generations of these leases: no other plane's are as high, so that a lease tells whose it is."""
+
+HELD: Final = 0.5
+"""Seconds for which a key of before may be held yet: rtpengine tells of it only when it is over."""
 
 _log = structlog.get_logger("media.rtpengine")
 
@@ -101,6 +104,8 @@ class Legs:
     def _forget(self, leg: Leg) -> None:
         """A leg is over, and its call where it was the last one."""
         leg.stop_timer()
+        if leg.resting is not None:
+            leg.resting.cancel()
         self._part(leg)
         self._handing.forget(leg)
         del self._legs[leg.lease.port, leg.lease.gen], self._by_side[leg.side]
@@ -128,7 +133,7 @@ class Legs:
         if leg.helper is not None:
             return leg.helper
         peer, playing = leg.peer, leg.playing
-        helper = self._handing.take(leg)
+        helper = self._handing.take(leg, resting=leg.side.digits)
         if helper is None:
             return None
         leg.side.pair.bridged = False
@@ -137,6 +142,9 @@ class Legs:
             self.real.mute(helper, True)
         if leg.concealed:
             self.real.conceal(helper, True)
+        elif leg.resting is not None and asyncio.get_running_loop().time() < leg.secret_until:
+            self.real.conceal(helper, True)
+            self.real.conceal(helper, False)
         if playing is not None:
             # What rtpengine was playing begins anew.
             leg.stop_timer()
@@ -145,6 +153,21 @@ class Legs:
         if peer is not None and self._hand_over(peer) is not None:
             self._join_helpers(leg, peer)
         return helper
+
+    def _rest(self, leg: Leg) -> None:
+        """What is for nobody else: a key that may be held yet, a secret's that may follow, all sound while one may."""
+        if leg.resting is not None:
+            leg.resting.cancel()
+            leg.resting = None
+        loop = asyncio.get_running_loop()
+        now, side = loop.time(), leg.side
+        hushed = max(leg.secret_until, leg.key_until)
+        until = max(hushed, leg.keys_until)
+        side.hushed = now < hushed
+        side.digits = leg.opened["digits"] or now < until
+        if now < until:
+            leg.resting = loop.call_later(min(one for one in (hushed, until) if now < one) - now, self._rest, leg)
+        self._engine.touch(side.pair)
 
     def _join_helpers(self, one: Leg, other: Leg) -> None:
         """A worker relays between two legs."""
@@ -223,8 +246,13 @@ class Legs:
             return
         if leg.echoes:
             leg.echoes -= 1
-        elif leg.opened["digits"]:
-            self._tell(Digit(leg.lease.port, leg.lease.gen, key.digit, asyncio.get_running_loop().time()))
+            return
+        now = asyncio.get_running_loop().time()
+        if now < leg.secret_until:
+            leg.secret_until = now + SECRET_REST
+            self._rest(leg)
+        if leg.opened["digits"]:
+            self._tell(Digit(leg.lease.port, leg.lease.gen, key.digit, now))
 
     def _worker_released(self, leg: Leg, event: Released) -> None:
         self._over(leg, event.stats)

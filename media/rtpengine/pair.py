@@ -60,8 +60,8 @@ class Side:
     """One port of a pair and its party: first what is wanted of it, then what rtpengine has been told."""
 
     __slots__ = (
-        "blocked", "closed_to_keys", "digits", "keys", "muted", "pair", "party", "place", "playback", "played",
-        "receive", "send", "tag", "told", "worker", "worker_told",
+        "blocked", "closed_to_keys", "digits", "hushed", "keys", "muted", "pair", "party", "place", "playback",
+        "played", "receive", "send", "tag", "told", "worker", "worker_told",
     )  # fmt: skip
 
     def __init__(self, pair: Pair, tag: str) -> None:
@@ -70,7 +70,7 @@ class Side:
         self.place = Place("", 0)
         self.party: Party | None = None
         self.send = self.receive = True
-        self.digits = self.muted = False
+        self.digits = self.muted = self.hushed = False
         self.keys: deque[str] = deque()
         self.playback: Playback | None = None
         self.worker: Party | None = None
@@ -99,6 +99,8 @@ class Side:
             return True
         if other.party is None:
             return False
+        if self.hushed:
+            return True
         return not self.pair.bridged or other.playback is not None or not other.send or other.worker is not None
 
     @property

@@ -21,10 +21,10 @@ from typing import Final
 
 import structlog
 
-from media.control import USUAL, MessageDone, Recorded, Role, Wire, WorkerStats
+from media.control import SECRET_REST, USUAL, MessageDone, Recorded, Role, Wire, WorkerStats
 from media.interface import Lease, MediaEvent
 from media.rtpengine.commands import Party
-from media.rtpengine.legs import Legs
+from media.rtpengine.legs import HELD, Legs
 from media.rtpengine.pair import Playback
 from media.rtpengine.settings import Settings
 from media.rtpengine.sounds import Sounds
@@ -132,6 +132,8 @@ class RtpenginePlane(Legs):
         if secured is not None:
             _log.error("rtpengine.secured", port=lease.port)
             return
+        if leg.opened["digits"] and not digits:
+            leg.keys_until = asyncio.get_running_loop().time() + HELD
         leg.opened = {
             "audio_pt": audio_pt, "codec": codec, "event_pt": event_pt, "send": send, "receive": receive,
             "digits": digits, "receive_pt": receive_pt, "receive_event_pt": receive_event_pt, "wire": wire,
@@ -143,7 +145,8 @@ class RtpenginePlane(Legs):
         side.party = Party(
             latch_ip, remote_port, codec, audio_pt, event_pt, wire or USUAL, rtcp_port, rtcp_mux, latch_ip != remote_ip
         )
-        side.send, side.receive, side.digits = send, receive, digits
+        side.send, side.receive = send, receive
+        self._rest(leg)
         if leg.helper is not None:
             self._handing.open(leg)
         elif leg.needs_worker or (leg.peer is not None and not leg.suits(leg.peer)):
@@ -254,8 +257,21 @@ class RtpenginePlane(Legs):
         leg = self._leg(lease)
         if leg is not None:
             leg.concealed = on
+            if not on:
+                leg.secret_until = asyncio.get_running_loop().time() + SECRET_REST
             if leg.helper is not None:
                 self.real.conceal(leg.helper, on)
+            else:
+                self._rest(leg)
+
+    def key_taken(self, lease: Lease) -> None:
+        """A key came by signalling and was taken."""
+        leg = self._leg(lease)
+        if leg is not None and leg.helper is not None:
+            self.real.key_taken(leg.helper)
+        elif leg is not None:
+            leg.key_until = asyncio.get_running_loop().time() + HELD
+            self._rest(leg)
 
     def message(
         self,

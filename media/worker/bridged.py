@@ -76,7 +76,18 @@ class Bridged(Speaker):
         self._hushed = False
         self.concealed = self.skipped = 0
 
+    # --- to be told by the session ---
+
+    def _copy_anew(self) -> None:
+        """What is copied of it has to be silence, or is not any more."""
+        raise NotImplementedError
+
     # --- commands ---
+
+    @property
+    def hushed(self) -> bool:
+        """Whether nobody is to hear what comes, since a key that was for the switch may sound."""
+        return self._hushed
 
     @property
     def codec(self) -> str:
@@ -299,5 +310,7 @@ class Bridged(Speaker):
         if muffled is not self._muffled or put != self._put or hushed is not self._hushed:
             self._muffled = muffled
             self._put = put
-            self._hushed = hushed
+            if hushed is not self._hushed:
+                self._hushed = hushed
+                self._copy_anew()
             self._choose_reader()

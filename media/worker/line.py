@@ -48,6 +48,9 @@ class Host(Protocol):
     def pressed(self, session: Session, digit: str, begun: float, at: float) -> None:
         """A key that began at `begun` was recognised at `at`."""
 
+    def hushed(self, session: Session) -> None:
+        """What is recorded of a session has to be silence, or is not any more."""
+
     def sounded(self, session: Session, at: float) -> None:
         """A session has audio to be searched for keys."""
 

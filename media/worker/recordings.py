@@ -113,6 +113,11 @@ class Recordings:
         """After a change of its session or its state."""
         self._send(tape.tune(self._hidden(tape, now)))
 
+    def hush(self, session: Session) -> None:
+        """A key that was for the switch may sound in what comes, or does not any more."""
+        if session.tape is not None:
+            self.tune(session.tape, self._clock())
+
     def pressed(self, session: Session, digit: str, begun: float, now: float) -> bool:
         """Whether a key that was pressed at `begun` ends the session's message, and is told by that."""
         tape = session.tape

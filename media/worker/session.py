@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from media.codecs import KNOWN
-from media.control import USUAL, Heard, KeyForOther, Open, Silence, StreamStats, Unauthentic, Wire
+from media.control import SECRET_REST, USUAL, Heard, KeyForOther, Open, Silence, StreamStats, Unauthentic, Wire
 from media.rtp.dtmf import DigitReceiver
 from media.rtp.inband import ToneReader
 from media.rtp.packet import HEADER, MARKER, PLAIN, Packet, is_rtcp, parse
@@ -16,7 +16,7 @@ from media.rtp.stats import Reception
 from media.worker.bridged import KEY_REST, SILENT, Bridged
 from media.worker.coded_tones import tone_reader
 from media.worker.line import Host, Reader
-from media.worker.ports import BUFFER, VIEWS, Address, Port
+from media.worker.ports import BUFFER, VIEWS, Address, Port, has_waiting
 from media.worker.reporting import Reporting
 
 if TYPE_CHECKING:
@@ -25,15 +25,20 @@ if TYPE_CHECKING:
 FLOOD: Final = 1000
 """Packets a second that no telephone sends, but two ports sending to each other do."""
 
+MOST_WAITING: Final = 16
+"""Datagrams that are still read before keys are the other side's: more than a third of a second of audio and keys."""
+_ALWAYS: Final = float("inf")
+_NEVER: Final = float("-inf")
+
 _unpack = HEADER.unpack_from
 
 
 class Session(Bridged):
     """One generation of a port, from Open to Release."""
 
-    __slots__ = ("_in_event_pt", "_listens", "_octets", "_receiver", "_reception", "_reported_at", "_seen",
-                 "_silence_told", "_waits_since", "_wire", "digits", "hidden_until", "reporting", "tape",
-                 "tones")  # fmt: skip
+    __slots__ = ("_handed_at", "_in_event_pt", "_listens", "_octets", "_passed_ts", "_receiver", "_reception",
+                 "_reported_at", "_secret_until", "_seen", "_silence_told", "_waits_since", "_wire", "digits",
+                 "hidden_until", "reporting", "tape", "tells_tones", "tones")  # fmt: skip
 
     def __init__(self, port: Port, gen: int, host: Host, now: float, previous: Address | None = None) -> None:
         super().__init__(port, gen, host, now, previous)
@@ -51,13 +56,19 @@ class Session(Bridged):
         self.reporting = Reporting(host.random(16), now)
         # Keys that come as tones, what records the session, until when it must not hear.
         self.tones: ToneReader | None = None
+        self.tells_tones = False
         self.tape: Tape | None = None
         self.hidden_until = 0.0
+        # Since when keys are the other side's, until when those that begin are of a secret; the last event passed on.
+        self._handed_at = self._secret_until = _NEVER
+        self._passed_ts = -1
 
     # --- commands ---
 
     def update(self, command: Open, now: float) -> None:
         """Takes over what an Open says; a new remote address latches anew."""
+        if self._listens and not command.digits:
+            self._hand_keys(now)
         port = self.port
         address = port.address(command.remote_ip, command.remote_port)
         self.set_remote(address, port.canonical(command.latch_ip))
@@ -87,6 +98,7 @@ class Session(Bridged):
                 self.tones = None
         elif self.tones is None or self.tones.spoken != command.codec:
             self.tones = tone_reader(command.codec, self._out.clock)
+        self.tells_tones = tones
         if self._playback is not None:
             self._playback.use(self._codec)
         if self.seat is not None:
@@ -103,10 +115,29 @@ class Session(Bridged):
         self._most = wire.maxptime
         self._noise_pt, self._in_noise_pt = wire.noise_pt, wire.receive_noise_pt
 
+    def _hand_keys(self, now: float) -> None:
+        """Keys are the other side's from now on; what came before, but was not read yet, is not."""
+        rtp = self.port.rtp
+        for _ in range(MOST_WAITING):
+            if not has_waiting(rtp):
+                break
+            self.host.readers[rtp.fileno()](now)
+        self._handed_at = now
+
     @property
     def listens(self) -> bool:
         """Whether keys are for us, rather than for the other side."""
         return self._listens
+
+    @property
+    def ours_until(self) -> float:
+        """Until when keys that begin are for us."""
+        return _ALWAYS if self._listens else max(self._handed_at, self._secret_until)
+
+    @property
+    def quiet_until(self) -> float:
+        """Until when a key that was for us may sound."""
+        return max(self._key_until, self.ours_until)
 
     @property
     def formats(self) -> tuple[int, int, str]:
@@ -269,12 +300,15 @@ class Session(Bridged):
                 self.tones.feed(packet.seq, packet.ts, packet.payload)
                 self.host.sounded(self, now)
                 if self.tones.sounding and (self._listens or self._hushed):
-                    self._key_until = now + KEY_REST
+                    self._hush(now)
                 if self.tones.sounding and not self._listens and self._codec in SILENT:
                     # The key goes on in another form, and is not to be heard as well.
                     packet = replace(packet, payload=SILENT[self._codec] * len(packet.payload))
-            if self._hushed and now >= self._key_until:
-                self._end_hush()
+            if now >= self._key_until:
+                if self._hushed:
+                    self._end_hush()
+                elif not self.tells_tones:
+                    self.tones = None
             self._relay(packet, now)
             return
         self._reception.other(packet.seq, packet.ssrc)
@@ -296,32 +330,78 @@ class Session(Bridged):
 
     def _end_hush(self) -> None:
         """The last key that was for the switch is over: what comes is heard."""
-        self._key_until = float("-inf")
+        self._key_until = _NEVER
         self._decide()
-        if not self._listens and self._form != "inband":
+        if not self.tells_tones:
             self.tones = None
+
+    def _hush(self, now: float) -> None:
+        """A key sounds, or has just done so, that is for nobody else; one of a secret may be followed by others."""
+        rest = KEY_REST
+        if now < self._secret_until:
+            rest = SECRET_REST
+            if self._secret_until != _ALWAYS:
+                self._secret_until = now + rest
+        self._key_until = max(self._key_until, now + rest)
+
+    def _copy_anew(self) -> None:
+        if self.tape is not None:
+            self.host.hushed(self)
+
+    def conceal(self, on: bool, now: float) -> None:
+        """Secret keys are pressed from now on, or no more but for those that follow at once."""
+        if on:
+            self._secret_until = _ALWAYS
+        elif self._secret_until == _ALWAYS:
+            self._secret_until = now + SECRET_REST
+            self._key_until = max(self._key_until, self._secret_until)
+
+    def take_key(self, now: float) -> None:
+        """A key came by signalling and was taken: its tone is not told of, nor heard by anybody."""
+        if self.tones is None and self._codec in KNOWN:
+            self.tones = tone_reader(self._codec, self._out.clock)
+            self.tells_tones = False
+        self._hush(now)
+        if not self._listens:
+            self._decide()
+
+    def withholds(self, begun: float, now: float) -> bool:
+        """Whether a key that began at `begun`, while keys are the other side's, is ours nevertheless."""
+        if begun >= self._handed_at and begun >= self._secret_until:
+            return False
+        self._hush(now)
+        self._decide()
+        return True
 
     def _accept_key(self, packet: Packet, now: float) -> None:
         """Takes a telephone-event, or lets the other side have it."""
-        if self._translates and not self._listens:
-            digit = self._receiver.feed(now, packet.seq, packet.ts, packet.ssrc, packet.marker, packet.payload)
+        told = (now, packet.seq, packet.ts, packet.ssrc, packet.marker, packet.payload)
+        if self._listens:
+            self._hush(now)
+            digit = self._receiver.feed(*told)
             if digit is not None and self._receives:
-                self.pass_on(digit, now)
-        elif not self._listens:
-            # The rest of a key that was taken here, such as a secret's last one, is not the other side's.
-            if self._receiver.goes_on(now, packet.seq, packet.ts, packet.ssrc, packet.marker, packet.payload):
-                if self._hushed:
-                    self._key_until = now + KEY_REST
-                return
-            if self._hushed:
-                self._end_hush()
-            self._relay(packet, now)
-        elif self._receives:
-            self._key_until = now + KEY_REST
-            digit = self._receiver.feed(now, packet.seq, packet.ts, packet.ssrc, packet.marker, packet.payload)
-            if digit is not None:
                 self.digits += 1
                 self.host.pressed(self, digit, now, now)
+            return
+        # The rest of a key that was taken here, such as a secret's last one, is not the other side's.
+        if self._receiver.goes_on(*told):
+            if self._hushed:
+                self._hush(now)
+            return
+        if packet.ts != self._passed_ts and self.withholds(self._begun(packet, now), now):
+            self._receiver.feed(*told)
+            return
+        self._passed_ts = packet.ts
+        if self._hushed:
+            self._end_hush()
+        if not self._translates:
+            self._relay(packet, now)
+        elif (digit := self._receiver.feed(*told)) is not None and self._receives:
+            self.pass_on(digit, now)
+
+    def _begun(self, packet: Packet, now: float) -> float:
+        """When the key of a telephone-event was pressed, whose first packets may be lost."""
+        return now - int.from_bytes(packet.payload[2:4], "big") / self._event_clock
 
     def pass_on(self, digit: str, now: float) -> None:
         """A key that was pressed in a talk goes to the other side in the form it understands."""

@@ -15,6 +15,7 @@ from media.control import (
     Digit,
     Event,
     Join,
+    KeyTaken,
     Leave,
     Message,
     Mute,
@@ -117,6 +118,7 @@ class Sessions:
             StopRecord: self._stop_record,
             PauseRecord: self._pause_record,
             Conceal: self._conceal,
+            KeyTaken: self._key_taken,
             Message: self._message,
             Join: self._join,
             Leave: self._leave,
@@ -132,6 +134,10 @@ class Sessions:
         if not self.recordings.pressed(session, digit, begun, at):
             self.emit(Digit(session.port.number, session.gen, digit, at))
 
+    def hushed(self, session: Session) -> None:
+        """What is recorded of a session has to be silence, or is not any more."""
+        self.recordings.hush(session)
+
     def sounded(self, session: Session, at: float) -> None:
         """A session has audio to be searched for keys."""
         self.searched[session] = at
@@ -142,8 +148,11 @@ class Sessions:
         self.searched.clear()
         for reader, digit in inband.read([tones for tones in searched if tones is not None]):
             session, at = searched[reader]
+            if not session.tells_tones:
+                continue
             if not session.listens:
-                session.pass_on(digit, at)
+                if not session.withholds(at - inband.DELAY, at):
+                    session.pass_on(digit, at)
                 continue
             session.digits += 1
             self.pressed(session, digit, at - inband.DELAY, at)
@@ -356,7 +365,13 @@ class Sessions:
     def _conceal(self, command: Conceal, now: float) -> None:
         session = self._session(command.port, command.gen)
         if session is not None:
+            session.conceal(command.on, now)
             self.recordings.conceal(session, command.on, now)
+
+    def _key_taken(self, command: KeyTaken, now: float) -> None:
+        session = self._session(command.port, command.gen)
+        if session is not None:
+            session.take_key(now)
 
     def _message(self, command: Message, now: float) -> None:
         session = self._session(command.port, command.gen)

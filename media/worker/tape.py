@@ -30,6 +30,8 @@ TAIL: Final = 0.4
 """Seconds that stay of the silence at the end of a message."""
 LEAK: Final = 0.06
 """Seconds of a key's tone that some gateways let through before they tell of the key."""
+RECENT: Final = 0.5
+"""Seconds after the last key for the switch in which its tone may still be on its way."""
 QUIET: Final = 500
 """The highest sample, of 32,767, that is taken for noise of the line."""
 VOICED: Final = 0.1
@@ -181,15 +183,19 @@ class Tape:
         """Copies, or does not, as the session is now; what was copied so far and what the change means."""
         session = self.session
         heard, said, codec = session.formats
-        muted = session.muted
+        muted = session.muted or session.hushed
         why = "paused" if self.paused else "concealed" if hidden else "" if codec in KNOWN else "codec"
         formats = [(codec, heard), (codec, said)]
         known = [(side.codec, side.payload_type) for side in self.sides]
         messages: list[ToRecorder] = []
-        if session.listens is not self._for_us:
-            self._for_us = session.listens
-            self._taken_at = None if self._for_us else self.clock()
-            messages.append(KeysForUs(self.key, self.clock(), self._for_us))
+        ours = session.ours_until > self.clock()
+        if ours is not self._for_us:
+            self._for_us = ours
+            self._taken_at = None if ours else session.ours_until
+            messages.append(KeysForUs(self.key, self._taken_at or self.clock(), ours))
+        elif self._why is NOTHING and not ours and session.quiet_until > self.origin - RECENT:
+            # A key of just before may sound yet.
+            self._taken_at = max(session.ours_until, self.origin)
         if why == self._why and known == formats[: len(known)] and muted is self._muted:
             return messages
         self.listen()

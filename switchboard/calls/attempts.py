@@ -140,7 +140,7 @@ def promote(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
     if call.control is not None:
         unwire(x, call)
     take_place(x, call, leg, now)
-    join(x, call, leg)
+    join(x, call, leg, now)
     call.ring_due = None
     call.enter(Phase.TALKING)
     begin_talk(x, call, leg, now)

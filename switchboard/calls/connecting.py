@@ -253,12 +253,12 @@ def _agent_rings(x: Exchange, call: Call, leg: Leg, response: Response, now: flo
             described = False
     early = described and lease_media(x, call.caller, leg)
     if early and not leg.media_open:
-        join(x, call, leg)
+        join(x, call, leg, now)
     if not call.caller.talking:
         progress(x, call, 183 if early else response.status, now)
 
 
-def join(x: Exchange, call: Call, leg: Leg) -> None:
+def join(x: Exchange, call: Call, leg: Leg, now: float) -> None:
     """Let audio pass between both legs, as far as each has negotiated."""
     caller = call.caller
     open_media(x, leg)
@@ -266,7 +266,9 @@ def join(x: Exchange, call: Call, leg: Leg) -> None:
         if caller.remote is None:
             return
         make_answer(x, caller, leg.agreement)
-    caller.digits = False
+    if caller.digits:
+        caller.digits = False
+        caller.keys_until = max(caller.keys_until, now)
     open_media(x, caller)
     assert caller.lease is not None
     assert leg.lease is not None
@@ -292,7 +294,7 @@ def _agent_answered(
     if not lease_media(x, call.caller, leg):
         x.core.send_ack(ack, now)
         return CONGESTION
-    join(x, call, leg)
+    join(x, call, leg, now)
     call.ring_due = None
     call.enter(Phase.TALKING)
     settle(x, call)

@@ -34,7 +34,7 @@ from switchboard.calls.flow import attempt_failed, flow_event, outcome_came, pla
 from switchboard.calls.in_dialog import ack_missing, ack_received, cancelled, request_in_dialog
 from switchboard.calls.inbound import admit, new_invite, refuse, screen_any
 from switchboard.calls.keep_alive import Ping, keep_alives_due, ping_answered, ping_unanswered
-from switchboard.calls.keys import KeysToSend, is_echo, keys_answered, send_keys
+from switchboard.calls.keys import KeysToSend, is_echo, keys_answered, keys_go_on, send_keys
 from switchboard.calls.leg import Leg
 from switchboard.calls.prack import prack_missing, provisional_received
 from switchboard.calls.queue_sounds import announced
@@ -314,6 +314,7 @@ class CallEngine:
             if is_echo(call.caller, event.digit, "media", now):
                 return
             call.digit_at = min(event.at, now)
+            keys_go_on(call.caller, now)
             if call.phase is Phase.QUEUED:
                 key_pressed(x, call, event.digit, now)
                 return

@@ -19,7 +19,7 @@ from switchboard.calls.ending import end_call, leg_over, note_hold, part_from_ag
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow import agent_left, begin_flow, flow_event
 from switchboard.calls.inbound import refuse
-from switchboard.calls.keys import is_echo, send_keys
+from switchboard.calls.keys import is_echo, is_ours, key_taken, keys_go_on, send_keys
 from switchboard.calls.leg import Leg, LegInput
 from switchboard.calls.negotiation import open_media, renegotiate, reoffer, take_answer
 from switchboard.calls.prack import prack_received
@@ -231,14 +231,19 @@ def _info(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Req
         return
     digit = found.group(1).decode().upper()
     duration = _DURATION.search(request.body)
-    if is_echo(leg, digit, "info", now, int(duration[1]) / 1000 if duration is not None else 0.0):
+    held = int(duration[1]) / 1000 if duration is not None else 0.0
+    if is_echo(leg, digit, "info", now, held):
         return
     if leg is call.caller and leg.digits:
         call.digit_at = now
+        keys_go_on(leg, now)
+        key_taken(x, leg)
         if call.phase is Phase.QUEUED:
             key_pressed(x, call, digit, now)
         else:
             flow_event(x, call, Digit(digit), now)
+    elif is_ours(leg, now, held):
+        key_taken(x, leg)
     elif call.phase is Phase.TALKING:
         for other in hearers_of(call, leg):
             send_keys(x, other, digit, now)

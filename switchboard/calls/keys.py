@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from media.control import SECRET_REST
 from switchboard.calls.leg import Leg
 
 if TYPE_CHECKING:
@@ -69,6 +70,29 @@ def keys_answered(x: Exchange, sending: KeysToSend, status: int, now: float) -> 
     elif sending.rest and sending.leg.talking:
         key, sending.rest = sending.rest[0], sending.rest[1:]
         _inform(x, sending, key, now)
+
+
+def is_ours(leg: Leg, now: float, held: float = 0.0) -> bool:
+    """Whether a key that comes while keys are the other side's began before that, or goes on a secret.
+
+    What the media plane sees of keys it judges in the same way.
+    """
+    if now < leg.keys_until:
+        keys_go_on(leg, now)
+        return True
+    return leg.keys_until > 0.0 and now - min(held, LONGEST) < leg.keys_until
+
+
+def key_taken(x: Exchange, leg: Leg) -> None:
+    """A key that came by INFO is the switch's, and so is its tone in the audio, which some phones let through."""
+    if leg.lease is not None:
+        x.media.key_taken(leg.lease)
+
+
+def keys_go_on(leg: Leg, now: float) -> None:
+    """A key was taken: one that follows a secret's at once is of that, and so may be the next."""
+    if now < leg.keys_until:
+        leg.keys_until = now + SECRET_REST
 
 
 def is_echo(leg: Leg, key: str, form: Form, now: float, held: float = 0.0) -> bool:

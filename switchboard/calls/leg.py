@@ -74,7 +74,8 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     the address the peer's signalling comes from. `remote` is the peer's latest description,
     `remote_sdp` its bytes; `offered` are the codecs of our own offer, empty when the peer made it, `offered_also` its
     other formats; `codecs` names those the leg may have where they are not the configuration's, `keys` tells how keys
-    go to its peer, `key_heard` the last one that came, its form and when;
+    go to its peer, `key_heard` the last one that came, its form and when; those that began before `keys_until` are the
+    switch's, whoever is there by now;
     `unheard` is set while no audio comes from it though some should, "alive" if RTCP does;
     `srtp` says whether its media is secured, `crypto` are the lines of keys that our last description showed;
     `offer_pending` is True while the answer to it is still to come in an ACK.
@@ -135,6 +136,7 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     crypto: tuple[Crypto, ...] = ()
     unheard: Literal["", "alive", "dead"] = ""
     key_heard: tuple[str, str, float] | None = None
+    keys_until: float = 0.0
 
     def move(self, moved_by: LegInput) -> bool:
         """Take the transition for `moved_by`; False and no change when the table has none."""

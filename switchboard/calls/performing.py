@@ -214,7 +214,7 @@ def _browse(x: Exchange, call: Call, action: Mailbox, now: float) -> Event | Non
 
 
 def _conceal(x: Exchange, call: Call, action: Conceal, now: float) -> None:
-    conceal(x, call, action.on)
+    conceal(x, call, action.on, now)
 
 
 def _consent(x: Exchange, call: Call, action: Consent, now: float) -> None:

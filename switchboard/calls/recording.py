@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from media.control import Recorded
+from media.control import SECRET_REST, Recorded
 from switchboard.calls.call import Call
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
@@ -47,8 +47,10 @@ def talk_begins(x: Exchange, call: Call, now: float) -> None:
         start_recording(x, call, now)
 
 
-def conceal(x: Exchange, call: Call, on: bool) -> None:
-    """Secret digits are being keyed, or no more."""
+def conceal(x: Exchange, call: Call, on: bool, now: float) -> None:
+    """Secret digits are being keyed, or no more but for those that follow at once."""
+    if not on:
+        call.caller.keys_until = now + SECRET_REST
     if call.caller.lease is not None:
         x.media.conceal(call.caller.lease, on)
 

@@ -50,13 +50,15 @@ A, B, C = "13877665544", "13956781234", "13612345678"
 CALLER_HOST, PARTY_HOST, AGENT_HOST = "127.0.0.4", "127.0.0.5", "127.0.0.6"
 X, EXTENSIONS, EXTENSION = "01086651234", "4008001234", "345678"
 SHOWN = "01088880000"
-HOTLINE, COUNTER, HASTY = "4008005678", "4008005679", "4008005680"
-"""At the last one all is keyed ahead, while what comes before the question is recorded."""
+HOTLINE, COUNTER, HASTY, QUIET = "4008005678", "4008005679", "4008005680", "4008005681"
+"""At HASTY all is keyed ahead, while what comes before the question is recorded; at QUIET the talk alone is."""
 MEDIA = Ports(MEDIA_FIRST, MEDIA_LAST)
 """RTP of the switch under test."""
 
 PIN = "73914628503"
 """Keyed where a flow collects a secret; long enough to stand nowhere by chance."""
+TYPED_ON = "8642"
+"""Keyed beyond what was asked for, by when the agent is there."""
 CHATTED = "5"
 """Keyed while they talk: it is the agent's to have."""
 TYPED_TEXT = re.compile(r'"(?:digit|digits|key|keys|signal|dtmf)": *"?[0-9]')
@@ -196,6 +198,7 @@ def switch(
             {"number": HOTLINE, "flow": "hotline", "record": True, "variables": {**variables, **hours}},
             {"number": COUNTER, "flow": "counter", "record": True, "variables": variables},
             {"number": HASTY, "flow": "hasty", "record": True, "variables": variables},
+            {"number": QUIET, "flow": "quiet", "record": True, "variables": variables},
         ],
         groups=[
             {
@@ -421,12 +424,17 @@ nodes:
     on_invalid: back
   back: {type: return}
 """
-FLOWS = {"counter": COUNTER_FLOW, "hasty": HASTY_FLOW, "pin": PIN_FLOW}
+QUIET_FLOW = (
+    COUNTER_FLOW.replace("flow: counter", "flow: quiet")
+    .replace("  tape: {type: record, do: start, next: ask}\n", "")
+    .replace("next: tape", "next: ask")
+)
+FLOWS = {"counter": COUNTER_FLOW, "hasty": HASTY_FLOW, "pin": PIN_FLOW, "quiet": QUIET_FLOW}
 
 
 @dataclass(slots=True)
 class Secret:
-    """A caller who keys secrets, and how: by RFC 4733, as tones, as both, or by INFO; `hasty` ones key ahead."""
+    """A caller who keys secrets, and how: by RFC 4733, as tones, both, by INFO, with tones; `hasty` ones key ahead."""
 
     how: str
     index: int
@@ -437,7 +445,7 @@ class Secret:
 
     def __post_init__(self) -> None:
         self.telephone = foreign_caller(self.index)
-        self.dialled = {"hotline": HOTLINE, "hasty": HASTY}.get(self.how.split()[0], COUNTER)
+        self.dialled = {"hotline": HOTLINE, "hasty": HASTY, "quiet": QUIET}.get(self.how.split()[0], COUNTER)
         method = "id_card" if self.how == "hotline" else "phone"
         self.wrong, self.right = wrong_digits(self.telephone, method), right_digits(self.telephone, method)
 
@@ -447,28 +455,33 @@ class Secret:
             keys = f",2,,{self.wrong},,{self.right},,2,,0,,{CHATTED}"
             return Caller(self.telephone, keys, 2000)
         if self.how == "events":
-            return Caller(self.telephone, f",{PIN},{self.wrong},{self.right},,{CHATTED}", 2000)
-        capture = write_capture(directory / f"{self.how}.pcap", *self._tones())
-        return Caller(self.telephone, "", 16_500, audio=capture, events="both" in self.how)
+            return Caller(self.telephone, f",{PIN},{self.wrong},{self.right}{TYPED_ON},,{CHATTED}", 2000)
+        sound, keys = self._tones()
+        capture = write_capture(directory / f"{self.how}.pcap", sound, keys if "both" in self.how else {})
+        if "info" in self.how:
+            return Caller(self.telephone, "", 1500, audio=capture, informs=keys)
+        return Caller(self.telephone, "", 17_500, audio=capture, events="both" in self.how)
 
     def _tones(self) -> tuple[Sound, dict[float, str]]:
         parts: list[Sound] = []
         events: dict[float, str] = {}
-        rows = (PIN, self.wrong, self.right, CHATTED)
+        rows = (PIN, self.wrong, self.right + TYPED_ON, CHATTED)
         if "hasty" in self.how:
-            rows = (f"1{PIN}{self.wrong}", self.right, CHATTED)
+            rows = (f"1{PIN}{self.wrong}", self.right + TYPED_ON, CHATTED)
         for keys in rows:
             parts.append(tone(3.0 if keys == CHATTED else 0.1 if keys[0] == "1" else 1.6))
             begun = sum(map(len, parts)) / RATE
             events |= {begun + 0.2 * place: key for place, key in enumerate(keys)}
             parts.append(keyed(keys))
         parts.append(tone(1.0, 440))
-        return np.concatenate(parts), events if "both" in self.how else {}
+        return np.concatenate(parts), events
 
 
 SECRETS = [
     Secret(how, 11 + place)
-    for place, how in enumerate(("hotline", "events", "tones", "both", "info", "hasty tones", "hasty both"))
+    for place, how in enumerate(
+        ("hotline", "events", "tones", "both", "info", "hasty tones", "hasty both", "quiet info", "quiet both")
+    )
 ]
 
 
@@ -482,6 +495,9 @@ async def keys_by_info(switch: RunningSwitch, secret: Secret) -> None:
             await asyncio.sleep(1.0)
             for digit in keys:
                 assert (await call.info(digit)).status == 200
+        for digit in TYPED_ON:
+            await asyncio.sleep(0.2)
+            assert (await call.info(digit)).status == 200
         await asyncio.sleep(3.0)
         assert (await call.info(CHATTED)).status == 200
         await asyncio.sleep(1.0)
@@ -593,7 +609,8 @@ def check_recordings(sounds: Mapping[str, Sound]) -> None:
     """Nobody's keys sound in a recording but those of the talk; and these do."""
     heard = {name: [keys_heard(side) for side in sound.T] for name, sound in sounds.items()}
     assert {key for sides in heard.values() for keys in sides for key in keys} <= {CHATTED}, heard
-    assert sum(sides[0] == CHATTED for sides in heard.values()) == 4, heard
+    sounding = [one for one in SECRETS if one.how not in ("hotline", "events", "info")]
+    assert sum(sides[0] == CHATTED for sides in heard.values()) == len(sounding), heard
 
 
 def check_desk(talks: list[Call]) -> None:

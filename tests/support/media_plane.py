@@ -178,6 +178,11 @@ class FakePlane(MediaPlane):
             (self.concealed.add if on else self.concealed.discard)(lease.port)
             self.commands.append(("conceal", lease.port, on))
 
+    def key_taken(self, lease: Lease) -> None:
+        """Records."""
+        if self._valid(lease):
+            self.commands.append(("key_taken", lease.port))
+
     def message(
         self,
         lease: Lease,

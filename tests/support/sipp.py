@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +39,27 @@ _WITH_EVENTS = f"""8 {EVENT_TYPE}
       a=fmtp:{EVENT_TYPE} 0-11,16"""
 
 
+_INFO = """
+  <send retrans="500">
+    <![CDATA[
+      INFO [next_url] SIP/2.0
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      [routes]
+      Max-Forwards: 70
+      From: "sipp" <sip:%(caller)s@[local_ip]:[local_port]>;tag=[pid]sipp[call_number]
+      To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
+      Call-ID: [call_id]
+      CSeq: %(number)d INFO
+      Content-Type: application/dtmf-relay
+      Content-Length: [len]
+
+      Signal=%(key)s
+      Duration=100
+    ]]>
+  </send>
+  <recv response="200"/>"""
+
+
 def need_sipp() -> None:
     """Skip the test, aloud, where SIPp or what it needs is missing."""
     if shutil.which("sipp") is None:
@@ -68,6 +89,8 @@ class Caller:
     """Keyed after the audio has begun, which ends with the first of them."""
     events: bool = True
     """Whether telephone-event is offered; without it keys are in the audio or nowhere."""
+    informs: Mapping[float, str] = field(default_factory=dict)
+    """Keys told by INFO, by the second at which they are pressed, from the beginning of the audio on."""
     port: int = field(default_factory=free_port)
     media_port: int = field(default_factory=next_media_port)
 
@@ -80,7 +103,7 @@ class Caller:
             "formats": _WITH_EVENTS if self.events else _PLAIN,
             "audio": _play(self.audio) if self.audio else "",
             "keys": _keying(self.digits, directory / f"keys-{self.port}.pcap", 1),
-            "then": _keying(self.then, directory / f"then-{self.port}.pcap", 2),
+            "then": _keying(self.then, directory / f"then-{self.port}.pcap", 2) + _informing(self),
         }
         text = CARRIER.read_text()
         for word, value in words.items():
@@ -103,6 +126,15 @@ def _keying(digits: str, capture: Path, stream: int) -> str:
     if keys:
         steps += [_play(write_capture(capture, tone(0), keys, stream)), _pause(at + LATE)]
     return "\n  ".join(steps)
+
+
+def _informing(caller: Caller) -> str:
+    """Each key as a request of its own, and the pauses between them."""
+    steps, at = [], 0.0
+    for number, (second, key) in enumerate(sorted(caller.informs.items()), 2):
+        steps += [_pause(second - at), _INFO % {"caller": caller.number, "number": number, "key": key}]
+        at = second
+    return "\n".join(steps)
 
 
 def _pause(seconds: float) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from switchboard.calls.call import Call
+from media.control import SECRET_REST
+from switchboard.calls.call import Call, Phase
 from tests.support.exchange import NUMBER, World
 from tests.unit.calls.test_direct_call import connected
+from tests.unit.calls.test_flow_services import dialled, world_of
 
 
 def talk(**forms: str) -> tuple[World, Call, object]:
@@ -22,9 +24,9 @@ def informed(world: World) -> list[bytes]:
     return [request.body for request in world.agent.received("INFO")]
 
 
-def sent(world: World) -> list[tuple[str, ...]]:
+def sent(world: World) -> list[str]:
     """The digits that the media plane was to send."""
-    return [command[1][1:] for command in world.plane.named("send_digits")]
+    return [command[2] for command in world.plane.named("send_digits")]
 
 
 def test_a_key_by_info_goes_on_by_the_media_or_by_info() -> None:
@@ -113,3 +115,39 @@ def test_two_quick_presses_in_two_forms() -> None:
         world.advance(0.1)
     (call,) = world.exchange.calls.values()
     assert call.record.extension == "888888"
+
+
+PIN = """
+flow: tried
+start: pin
+nodes:
+  pin: {type: collect, into: pin, secret: true, min: 4, max: 4, next: through, on_timeout: bye, on_invalid: bye}
+  through: {type: dial, target: "sip:agent@127.0.0.3:5190", next: bye, on: {other: bye}}
+  bye: {type: hangup}
+"""
+
+
+def test_what_is_typed_on_by_info_is_for_nobody() -> None:
+    """A secret's keys that come when the agent is there already, each soon after the other; then keys of the talk."""
+    world = world_of(PIN)
+    out = dialled(world)
+    (call,) = world.exchange.calls.values()
+
+    def press(number: int, key: bytes, held: int = 100) -> None:
+        body = b"Signal=%c\r\nDuration=%d\r\n" % (key, held)
+        world.within(world.carrier, out, "INFO", number, body=body, content_type="application/dtmf-relay")
+
+    for number, key in enumerate(b"1234", 10):
+        press(number, bytes([key]))
+    world.agent_answers()
+    assert call.phase is Phase.TALKING
+    for number, key in enumerate(b"567", 20):
+        press(number, bytes([key]))
+        world.advance(SECRET_REST - 0.1)
+    assert sent(world) == []
+    assert len(world.plane.named("key_taken")) == 7
+    world.advance(0.2)
+    press(30, b"8", held=9900)
+    assert sent(world) == []
+    press(31, b"9")
+    assert sent(world) == ["9"]

@@ -370,9 +370,9 @@ class TestSecret:
         assert Caller(collect("max: 6, secret: true")).did == [Answer(), Conceal(True)]
 
     def test_typed_ahead(self) -> None:
-        """An entry that was typed before it was asked for needs no concealing."""
+        """An entry that was typed before it was asked for conceals what may follow it at once."""
         caller = TestTypeAhead.ahead(self.EXTRA, "987654")
-        assert caller.send(PlayDone(1)) == [Hangup("normal")]
+        assert caller.send(PlayDone(1)) == [Conceal(True), Conceal(False), Hangup("normal")]
         assert caller.position.secrets == {"x": "987654"}
 
     @pytest.mark.parametrize("keys", ["", "98"])

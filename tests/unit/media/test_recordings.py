@@ -19,6 +19,7 @@ from media.control import (
     Conceal,
     Digit,
     Event,
+    KeyTaken,
     Message,
     MessageDone,
     PauseRecord,
@@ -459,7 +460,29 @@ class TestKeysForTheSwitch:
         bench.say([*tones("1", 0.1), *[loud(3)] * 20])
         bench.stopped()
         left = bench.samples()[:, 0]
-        assert len({x for x in left[: round(1.4 * 8000)].tolist() if x}) == 1
+        assert len({x for x in left[: round(1.4 * 8000)].tolist() if abs(x) > 8}) == 1
+        assert len({x for x in left.tolist() if x}) > 50
+
+    @pytest.mark.parametrize("secret", [False, True])
+    @pytest.mark.parametrize("events", [101, None])
+    def test_a_recording_that_begins_with_the_talk(self, bench: Bench, events: int | None, secret: bool) -> None:
+        """Does not hold the rest of the key that led to it, nor what of a secret is typed on."""
+        bench.do(opened(bench.a, 1, bench.alice, digits=True, event_pt=events), opened(bench.b, 2, bench.bob))
+        bench.do(Conceal(bench.a, 1, secret), KeyTaken(bench.a, 1))
+        bench.say(tones("5", 0.1))
+        bench.do(Conceal(bench.a, 1, False))
+        bench.do(opened(bench.a, 1, bench.alice, event_pt=events), Bridge(bench.a, 1, bench.b, 2))
+        bench.record()
+        bench.say([*tones("5", 0.4), *[loud(3)] * 30])
+        if secret:
+            bench.say([*tones("1", 0.1), *[loud(3)] * 60])
+        bench.say([loud(3)] * 40)
+        mark = bench.now
+        bench.say(tones("1", 0.1))
+        bench.stopped()
+        left = bench.samples()[:, 0]
+        before = left[: -round((bench.now - mark) * 8000) - 800].tolist()
+        assert {x for x in before if abs(x) > 8} == {level(3)}
         assert len({x for x in left.tolist() if x}) > 50
 
     def test_a_recorder_that_comes_later_is_told(self, bench: Bench) -> None:

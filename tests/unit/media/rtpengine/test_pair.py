@@ -139,6 +139,16 @@ def test_keys_that_are_ours_do_not_go_to_the_other_side() -> None:
     assert engine.run() == ["unblock DTMF a"]
 
 
+def test_who_may_key_a_secret_yet_is_heard_by_nobody() -> None:
+    """Nor are the keys passed on; the other side is heard all the while."""
+    engine, one, _ = talking()
+    one.hushed = True
+    assert engine.run() == ["block a", "block DTMF a"]
+    assert (engine.heard_by("b"), engine.heard_by("a")) == ("", "b")
+    one.hushed = False
+    assert sorted(engine.run()) == ["unblock DTMF a", "unblock a"]
+
+
 def test_who_hears_a_prompt_hears_nobody_else() -> None:
     """As the other one does who has muted himself, or whose phone says that it only listens."""
     engine, one, other = talking()
