@@ -183,7 +183,8 @@ class Tape:
         """Copies, or does not, as the session is now; what was copied so far and what the change means."""
         session = self.session
         heard, said, codec = session.formats
-        muted = session.muted or session.hushed
+        # Where keys are for the switch the recorder takes them out, so that nothing said beside them is lost.
+        muted = session.muted or (session.hushed and not session.listens)
         why = "paused" if self.paused else "concealed" if hidden else "" if codec in KNOWN else "codec"
         formats = [(codec, heard), (codec, said)]
         known = [(side.codec, side.payload_type) for side in self.sides]
