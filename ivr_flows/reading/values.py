@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from msgspec import Struct
 
@@ -52,31 +52,6 @@ class Time(Struct, frozen=True):
 
     hour: int
     minute: int
-
-
-class Words(Protocol):
-    """How a language says each kind of value."""
-
-    def number(self, value: Number) -> str:
-        """Say a number by itself."""
-
-    def count(self, value: Number) -> str:
-        """Say how many of something there are."""
-
-    def money(self, value: Number) -> str:
-        """Say an amount of yuan."""
-
-    def date(self, value: Date) -> str:
-        """Say a date."""
-
-    def time(self, value: Time) -> str:
-        """Say a time of day."""
-
-    def digits(self, groups: list[str]) -> str:
-        """Say groups of digits and letters one by one, with a pause after each group."""
-
-    def ordinal(self, value: int) -> str:
-        """Say which one it is."""
 
 
 def reader(parse: Callable[[str], Value | None], say: Callable[[Value], str]) -> Callable[[str], str | None]:

@@ -17,8 +17,6 @@ from typing import Final
 
 import msgspec
 
-from routing.acd.joining import Census
-
 Band = tuple[float, float]
 """From and to, in seconds."""
 
@@ -160,11 +158,6 @@ class Estimator:
             own.share_within,
             own.trusted,
         )
-
-
-def with_estimate(census: Census, band: Band | None) -> Census:
-    """The census with the longer end of a band as its estimate."""
-    return msgspec.structs.replace(census, estimate=band[1] if band is not None else None)
 
 
 def _gamma(shape: float, z: float) -> float:

@@ -12,15 +12,6 @@ class ShownError(ValueError):
     """A call would show a service number as its caller."""
 
 
-def shown_for(way: Way, policy: Policy, x: str) -> str | None:
-    """The number that a call through X shows: the one chosen for its way, else X; None rather than a service number.
-
-    X and the numbers of the policy are in their one form.
-    """
-    number = (policy.shown_to_b if way == "a_to_b" else policy.shown_to_a) or x
-    return None if is_service(number) else number
-
-
 @lru_cache(maxsize=8192)
 def allowed(number: str) -> str | None:
     """The one form of a number if a call may show it as its caller."""

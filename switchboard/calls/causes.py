@@ -90,14 +90,6 @@ CAUSES: Final[dict[str, Cause]] = {
     )
 }
 
-# RFC 3398 §7.2.4.1; statuses that are not listed there take the cause of their class.
-Q850_OF_STATUS: Final[dict[int, int]] = {
-    400: 41, 401: 21, 402: 21, 403: 21, 404: 1, 405: 63, 406: 79, 407: 21, 408: 102, 410: 22,
-    413: 127, 414: 127, 415: 79, 416: 127, 420: 127, 421: 127, 423: 127, 480: 18, 481: 41, 482: 25,
-    483: 25, 484: 28, 485: 1, 486: 17, 487: 16, 488: 65, 500: 41, 501: 79, 502: 38, 503: 41, 504: 102,
-    505: 127, 513: 127, 600: 17, 603: 21, 604: 1, 606: 65,
-}  # fmt: skip
-
 # RFC 3398 §8.2.6.1.
 STATUS_OF_Q850: Final[dict[int, int]] = {
     1: 404, 2: 404, 3: 404, 17: 486, 18: 408, 19: 480, 20: 480, 21: 403, 22: 410, 23: 410, 26: 404,
@@ -113,23 +105,6 @@ _CAUSE_OF_STATUS: Final[dict[int, Cause]] = {
 }  # fmt: skip
 
 _Q850 = re.compile(r"(?i)(?:^|,)\s*Q\.850\s*(?:;[^,]*?)?;\s*cause\s*=\s*(\d{1,3})")
-
-
-def q850_of_status(status: int) -> int:
-    """The Q.850 cause of a final SIP status (RFC 3398 §7.2.4.1); 16 for a 2xx."""
-    known = Q850_OF_STATUS.get(status)
-    if known is not None:
-        return known
-    if status < 300:
-        return 16
-    if status < 400:
-        return 23
-    return 21 if status >= 600 else 127 if status < 500 else 41
-
-
-def status_of_q850(cause: int) -> int:
-    """The SIP status of a Q.850 cause (RFC 3398 §8.2.6.1); 500 for one it does not list."""
-    return STATUS_OF_Q850.get(cause, 500)
 
 
 def read_q850(reasons: list[str]) -> int | None:

@@ -6,7 +6,7 @@ A place (`to`) is a text: `agent:ID`, `group:NAME`, `flow:NAME`, `number:DIGITS`
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -165,18 +165,6 @@ Command: TypeAlias = (
 )  # fmt: skip
 
 Fault = Literal["no_call", "not_yours", "wrong_state", "no_target", "unreachable", "congestion", "forbidden", "invalid"]
-
-STATUS: Final[dict[Fault, int]] = {
-    "no_call": 404,
-    "not_yours": 403,
-    "wrong_state": 409,
-    "no_target": 404,
-    "unreachable": 422,
-    "congestion": 503,
-    "forbidden": 403,
-    "invalid": 422,
-}
-"""What an HTTP client is answered."""
 
 
 class CommandError(Exception):

@@ -55,11 +55,6 @@ def validate(message: Message) -> ProtocolError | None:
     return None
 
 
-def has_known_scheme(request: Request) -> bool:
-    """Tell whether the Request-URI has a scheme we can route; if not, 416 is owed (RFC 3261 §8.2.2.1)."""
-    return request.uri.partition(":")[0].lower() in ("sip", "sips", "tel")
-
-
 def _fault(reason: str, header: str | None, section: str, status: int = 400) -> ProtocolError:
     return ProtocolError(reason, status=status, header=header, section=section)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Select, delete, exists, insert, select
+from sqlalchemy import Select, exists, insert, select
 
 from switchboard.store.calls import CallFilter, CallRepository, Cursor
 from switchboard.store.database import Database
@@ -70,11 +70,6 @@ class CallHistory:
                 return False
             row = {"agent": agent, "call_id": call_id, "hidden_us": at_us}
             return connection.execute(insert(hidden_calls).prefix_with("OR IGNORE").values(row)).rowcount > 0
-
-    def show_again(self, agent: str) -> int:
-        """Bring back all that an agent has hidden; how many calls."""
-        with self._database.writing() as connection:
-            return connection.execute(delete(hidden_calls).where(hidden_calls.c.agent == agent)).rowcount
 
     def contact(self, caller: bytes, limit: int, after: Cursor | None = None) -> Contact:
         """The calls of one caller, by the number's fingerprint, which must not be empty."""

@@ -84,26 +84,10 @@ class RefreshTokenRepository:
                 connection.execute(insert(refresh_tokens), [new])
         return Rotation(verdict, row.user_id, row.family, row.begun_us)
 
-    def revoke(self, token: str) -> bool:
-        """Sign out: end the family of a token; False when it is not known."""
-        digest = self._digest(token)
-        family = select(refresh_tokens.c.family).where(refresh_tokens.c.digest == digest).scalar_subquery()
-        with self._database.writing() as connection:
-            return connection.execute(delete(refresh_tokens).where(refresh_tokens.c.family == family)).rowcount > 0
-
     def revoke_family(self, family: str) -> bool:
         """End one sign-in."""
         with self._database.writing() as connection:
             return connection.execute(delete(refresh_tokens).where(refresh_tokens.c.family == family)).rowcount > 0
-
-    def revoke_user(self, user_id: str) -> int:
-        """End all sign-ins of an account; how many there were."""
-        columns = refresh_tokens.c
-        with self._database.writing() as connection:
-            query = select(func.count(columns.family.distinct())).where(columns.user_id == user_id)
-            families = connection.scalar(query) or 0
-            connection.execute(delete(refresh_tokens).where(columns.user_id == user_id))
-        return families
 
     def alive(self, family: str, now_us: int) -> bool:
         """Whether a sign-in has not been ended and has a token that still serves."""

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
+from switchboard.calls.inbound import screen_any
 from switchboard.sip.address import parse_name_addr
 from switchboard.sip.errors import ParseError, ProtocolError
 from switchboard.sip.message import Message, Request, Response, parse_datagram
 from switchboard.sip.stream import StreamFramer
 from switchboard.sip.uri import same_uri, unescape
-from switchboard.sip.validate import has_known_scheme, validate
+from switchboard.sip.validate import validate
 from switchboard.sip.via import parse_via
 
 if TYPE_CHECKING:
@@ -284,11 +285,11 @@ def test_reason_phrases() -> None:
 
 
 def test_unknown_schemes() -> None:
-    """A Request-URI of an unknown scheme is well formed but known as unroutable."""
-    assert not has_known_scheme(request_of("unkscm"))
-    assert not has_known_scheme(request_of("novelsc"))
+    """A Request-URI of an unknown scheme is well formed but owed 416."""
+    assert screen_any(request_of("unkscm")) == (416, ())
+    assert screen_any(request_of("novelsc")) == (416, ())
     assert request_of("unksm2").to.uri == "isbn:2983792873"
-    assert has_known_scheme(request_of("semiuri"))
+    assert screen_any(request_of("semiuri")) is None
 
 
 def test_option_tags_and_bodies() -> None:

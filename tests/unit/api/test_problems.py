@@ -20,7 +20,7 @@ from switchboard.api.principal import Caller
 from switchboard.api.problems import KINDS, ApiError
 from switchboard.api.services import Services
 from switchboard.api.types import Role
-from switchboard.calls.commands import STATUS, CommandError, Fault
+from switchboard.calls.commands import CommandError, Fault
 
 Client = TestClient[Litestar]
 
@@ -135,6 +135,18 @@ def test_a_body_that_is_too_large(ask: Callable[..., Any], services: Services) -
     headers = {"Content-Type": "application/json"}
     assert ask("POST", "/try", content=large, headers=headers)[0] == 413
     assert ask("POST", "/try", content=iter([large[:1000], large[1000:]]), headers=headers)[0] == 413
+
+
+STATUS: dict[Fault, int] = {
+    "no_call": 404,
+    "not_yours": 403,
+    "wrong_state": 409,
+    "no_target": 404,
+    "unreachable": 422,
+    "congestion": 503,
+    "forbidden": 403,
+    "invalid": 422,
+}
 
 
 @pytest.mark.parametrize("fault", get_args(Fault))

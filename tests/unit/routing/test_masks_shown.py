@@ -5,33 +5,12 @@ from __future__ import annotations
 import pytest
 
 from routing.masks import MaskTable, NumberTarget, Policy, Sealed, ShownError
-from routing.masks.policy import Way
-from routing.masks.shown import allowed, check_shown, shown_for
+from routing.masks.shown import allowed, check_shown
 
 X = "01088880000"
 Y = "13956781234"
 SERVICES = ["4008001234", "8008101234", "95588", "9550012345", "96123", "01096123"]
 WRITTEN = ["400-800-1234", "+864008001234", "864008001234", "0104008001234", "+8695588", "８００８１０１２３４"]
-
-
-@pytest.mark.parametrize(
-    ("way", "policy", "x", "shown"),
-    [
-        ("a_to_b", Policy(), X, X),
-        ("b_to_a", Policy(), X, X),
-        ("a_to_b", Policy(shown_to_b=Y), X, Y),
-        ("b_to_a", Policy(shown_to_b=Y), X, X),
-        ("b_to_a", Policy(shown_to_a=Y), X, Y),
-        ("a_to_b", Policy(shown_to_a=Y), X, X),
-        ("a_to_b", Policy(shown_to_b=Y), "4008001234", Y),
-        ("b_to_a", Policy(shown_to_b=Y), "4008001234", None),
-        *(("a_to_b", Policy(), service, None) for service in SERVICES),
-        *(("a_to_b", Policy(shown_to_b=service), X, None) for service in SERVICES),
-    ],
-)
-def test_shown_for(way: Way, policy: Policy, x: str, shown: str | None) -> None:
-    """The number chosen for the way, else X, and nothing rather than a service number."""
-    assert shown_for(way, policy, x) == shown
 
 
 @pytest.mark.parametrize("written", [*SERVICES, *WRITTEN])

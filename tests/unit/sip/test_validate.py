@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from switchboard.sip.errors import ProtocolError
-from switchboard.sip.message import MAX_BODY, Request, Response, parse_datagram
-from switchboard.sip.validate import KNOWN_METHODS, has_known_scheme, validate
+from switchboard.sip.message import MAX_BODY, Response, parse_datagram
+from switchboard.sip.validate import KNOWN_METHODS, validate
 
 LINES = {
     "start": "INVITE sip:4001@192.0.2.1 SIP/2.0",
@@ -180,14 +180,6 @@ def test_good_responses(start: str) -> None:
     """A response may name any method in its CSeq and have `*` nowhere to fear."""
     assert fault_of({"start": start, "CSeq": "1 SOMETHING"}) is None
     assert fault_of({"start": start, "Contact": "*"}) is None
-
-
-def test_known_schemes() -> None:
-    """Only sip, sips and tel can be routed."""
-    for uri, known in (("SIP:a@h", True), ("sips:h", True), ("tel:1", True), ("urn:x", False), ("", False)):
-        message = parse_datagram(f"OPTIONS {uri} SIP/2.0\r\n\r\n".encode())
-        assert isinstance(message, Request)
-        assert has_known_scheme(message) is known
 
 
 def test_all_registered_methods_are_known() -> None:

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.acd.estimate import Band, Calibration, Estimator, ServiceRate, with_estimate
-from routing.acd.joining import Census
+from routing.acd.estimate import Band, Calibration, Estimator, ServiceRate
 
 
 def served(estimator: Estimator, count: int, seconds: float) -> Estimator:
@@ -133,9 +132,3 @@ def test_eight_of_ten_waits_end_within_their_band(name: str, shape: float) -> No
         heapq.heapreplace(free, answered + length)
     assert estimator.calibration.settled > 1000, name
     assert estimator.calibration.share_within == pytest.approx(0.8, abs=0.07)
-
-
-def test_the_longer_end_decides_about_joining() -> None:
-    """An unknown wait is no reason to refuse."""
-    assert with_estimate(Census(), (10.0, 90.0)).estimate == 90.0
-    assert with_estimate(Census(), None).estimate is None
