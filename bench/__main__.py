@@ -149,42 +149,32 @@ _HELP: Final = {
     "highest": "more and more calls a second to 4001 until one fails",
 }
 
+_MODULES: Final = {
+    "call": (call, "one call, shown as it happens"),
+    "surge": (surge, "thousands of callers for a few agents"),
+    "soak": (soak, "mixed calls for long over a bad network"),
+    "register": (register, "10,000 phones at once, and refreshes"),
+    "masks": (masks, "a million masked numbers: memory, look-ups"),
+    "acd": (acd, "the queue engine: the time of an event, memory"),
+    "all": (suite, "all, several times over"),
+    "compare": (compare, "has a call become dearer?"),
+    "profile": (profile_call, "where a call's CPU goes"),
+}
+"""Those with options of their own: what adds these and runs them, and what they are for."""
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     shape = argparse.RawDescriptionHelpFormatter
     top = argparse.ArgumentParser(prog="python -m bench", description=__doc__, epilog=_EXAMPLES, formatter_class=shape)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    one = commands.add_parser("call", help="one call, shown as it happens", description=call.__doc__)
-    call.add_arguments(one)
-    one.set_defaults(run=call.run)
-    rush = commands.add_parser("surge", help="thousands of callers for a few agents", description=surge.__doc__)
-    surge.add_arguments(rush)
-    rush.set_defaults(run=surge.run)
-    long = commands.add_parser("soak", help="mixed calls for long over a bad network", description=soak.__doc__)
-    soak.add_arguments(long)
-    long.set_defaults(run=soak.run)
-    storm = commands.add_parser("register", help="10,000 phones at once, and refreshes", description=register.__doc__)
-    register.add_arguments(storm)
-    storm.set_defaults(run=register.run)
-    table = commands.add_parser("masks", help="a million masked numbers: memory, look-ups", description=masks.__doc__)
-    masks.add_arguments(table)
-    table.set_defaults(run=masks.run)
-    queues = commands.add_parser("acd", help="the queue engine: the time of an event, memory", description=acd.__doc__)
-    acd.add_arguments(queues)
-    queues.set_defaults(run=acd.run)
+    for name, (module, text) in _MODULES.items():
+        one = commands.add_parser(name, help=text, description=module.__doc__)
+        module.add_arguments(one)
+        one.set_defaults(run=module.run)
     server = commands.add_parser("backend", help="the server that flows ask in demonstrations and tests")
     _add_backend(server)
     server.set_defaults(run=_backend)
-    everything = commands.add_parser("all", help="all, several times over", description=suite.__doc__)
-    suite.add_arguments(everything)
-    everything.set_defaults(run=suite.run)
-    since = commands.add_parser("compare", help="has a call become dearer?", description=compare.__doc__)
-    compare.add_arguments(since)
-    since.set_defaults(run=compare.run)
-    spent = commands.add_parser("profile", help="where a call's CPU goes", description=profile_call.__doc__)
-    profile_call.add_arguments(spent)
-    spent.set_defaults(run=profile_call.run)
     for name, text in _HELP.items():
         under = commands.add_parser(name, help=text, description=text, epilog=_EXAMPLES, formatter_class=shape)
         _add_target(under)

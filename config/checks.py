@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import ip_network
 from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from config.addresses import address, concrete, host_port
 from config.findings import DIGITS, Finding, check_target, duplicates
+from config.media_checks import media_findings
 from config.queue_checks import queue_findings
-from config.schema import Config, Listen, Mask, Outbound, Trunk
+from config.schema import Config, Mask, Outbound, Trunk
+from config.sip_schema import Listen
 from config.trunk_checks import takes_calls, trunk_findings
-from media.codecs import CODED, missing
-from media.formats import ANY
 
 _PIN: Final = re.compile(r"[0-9]{4,8}")
 _EXTENSION: Final = re.compile(r"\d{1,6}")
@@ -29,10 +30,7 @@ _LEAST_KEEP_ALIVE: Final = 5
 def findings(config: Config) -> Iterator[Finding]:
     """Everything that does not fit, in the order of the file."""
     yield from _sip(config)
-    yield from _media(config)
-    yield from _codecs(config)
-    yield from _rtpengine(config)
-    yield from _webrtc(config)
+    yield from media_findings(config)
     yield from _limits(config)
     yield from _trunks(config)
     yield from _accounts(config)
@@ -51,37 +49,9 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from _http(config)
 
 
-def address(text: str) -> IPv4Address | IPv6Address | None:
-    """The IP address written in text, None when it is none."""
-    try:
-        return ip_address(text)
-    except ValueError:
-        return None
-
-
-def host_port(text: str) -> tuple[str, int] | None:
-    """``127.0.0.1:5070`` or ``[::1]:5070`` as address and port, None when it is neither."""
-    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):(\d{1,5})", text)
-    if match is None or address(match[1] or match[2]) is None or not 0 < int(match[3]) <= 65535:
-        return None
-    return match[1] or match[2], int(match[3])
-
-
-def _concrete(path: str, host: str) -> Iterator[Finding]:
-    found = address(host)
-    if found is None:
-        yield path, f"'{host}' is not an IP address", "write the address itself, e.g. 192.0.2.10"
-    elif found.is_unspecified:
-        yield (
-            path,
-            f"{host} stands for every address",
-            "name the one that peers reach",
-        )
-
-
 def _sip(config: Config) -> Iterator[Finding]:
     for index, listen in enumerate(config.sip.listen):
-        yield from _concrete(f"sip.listen[{index}].host", listen.host)
+        yield from concrete(f"sip.listen[{index}].host", listen.host)
     yield from _listeners(config)
     if config.demo:
         for index, listen in enumerate(config.sip.listen):
@@ -155,90 +125,6 @@ def _web(where: str, listen: Listen) -> Iterator[Finding]:
         if origin != "*" and not _ORIGIN.fullmatch(origin):
             message = f"{origin!r} is no origin: scheme and host, with the port unless it is the usual one"
             yield f"{where}.origins[{index}]", message, "e.g. https://desk.example.com"
-
-
-def _codecs(config: Config) -> Iterator[Finding]:
-    """What may be spoken must be decodable here once somebody has to hear it; so must what `any` lets through."""
-    lists = [("media", config.media.codecs)]
-    lists += [(f"trunks[{n}]", trunk.codecs) for n, trunk in enumerate(config.trunks) if trunk.codecs is not None]
-    for where, codecs in lists:
-        for codec, what in missing(tuple(sorted(CODED)) if ANY in codecs else codecs).items():
-            place = codecs.index(codec) if codec in codecs else codecs.index(ANY)
-            yield f"{where}.codecs[{place}]", f"{codec} cannot be decoded here", f"install {what}"
-
-
-def _media(config: Config) -> Iterator[Finding]:
-    media = config.media
-    yield from _concrete("media.address", media.address)
-    if media.address6 and (":" in media.address or ":" not in media.address6):
-        message = "media.address6 is the address on IPv6 beside a media.address on IPv4"
-        yield "media.address6", message, "leave one of them out"
-    elif media.address6:
-        yield from _concrete("media.address6", media.address6)
-    if media.silence <= 0:
-        yield "media.silence", "media.silence must be above zero", None
-    if media.ports.pairs < 2 * media.workers:
-        message = f"{media.ports} holds {media.ports.pairs} pairs; each worker needs two for a single call"
-        yield "media.ports", message, "give a wider range"
-    if media.carried and media.plane != "none":
-        yield "media.carried", "media.carried is for load tests: all audio is carried", "leave it out, or plane: none"
-    for index, listen in enumerate(config.sip.listen):
-        if listen.port in media.ports and listen.host in (media.address, media.address6):
-            message = f"port {listen.port} is also within media.ports {media.ports}"
-            yield f"sip.listen[{index}].port", message, "keep them apart"
-    ours = address(media.address)
-    peers = [address(one.host) for one in config.sip.listen]
-    if ours is not None and ours.is_loopback and any(peer and not peer.is_loopback for peer in peers):
-        message = f"media.address {media.address} cannot be reached by the peers of sip.listen"
-        yield "media.address", message, "give the address that peers reach"
-
-
-def _rtpengine(config: Config) -> Iterator[Finding]:
-    """What is asked of rtpengine must be what we ask it for."""
-    media = config.media
-    if media.plane != "rtpengine":
-        return
-    for name in ("address", "keys"):
-        place = host_port(getattr(media.rtpengine, name))
-        if place is None or address(place[0]) is None:
-            yield f"media.rtpengine.{name}", f"media.rtpengine.{name} is not an IP address and a port", None
-    for name in ("timeout", "ping"):
-        if getattr(media.rtpengine, name) <= 0:
-            yield f"media.rtpengine.{name}", f"media.rtpengine.{name} must be above zero", None
-    lists = [("media.srtp", media.srtp)]
-    lists += [(f"trunks[{n}].srtp", trunk.srtp or "off") for n, trunk in enumerate(config.trunks)]
-    lists += [(f"accounts[{n}].srtp", account.srtp or "off") for n, account in enumerate(config.accounts)]
-    for where, policy in lists:
-        if policy != "off":
-            yield where, "SRTP needs media.plane: workers", "set it to off"
-    hosts = [("media.address", media.address), ("media.address6", media.address6)]
-    hosts += [(f"sip.listen[{n}].host", one.host) for n, one in enumerate(config.sip.listen)]
-    for where, host in hosts:
-        if ":" in host:
-            yield where, "IPv6 needs media.plane: workers", "leave it out"
-
-
-def _webrtc(config: Config) -> Iterator[Finding]:
-    webrtc, media = config.webrtc, config.media
-    for index, text in enumerate(webrtc.addresses):
-        yield from _concrete(f"webrtc.addresses[{index}]", text)
-    if webrtc.external:
-        yield from _concrete("webrtc.external", webrtc.external)
-    for name in ("patience", "away"):
-        if getattr(webrtc, name) <= 0:
-            yield f"webrtc.{name}", f"webrtc.{name} must be above zero", None
-    if not webrtc.wanted(config.sip.listen):
-        return
-    if media.plane != "workers":
-        yield "webrtc.enabled", "browsers' audio needs media.plane: workers", "set webrtc.enabled to false"
-    if webrtc.ports.first <= media.ports.last and media.ports.first <= webrtc.ports.last:
-        message = f"webrtc.ports {webrtc.ports} and media.ports {media.ports} overlap"
-        yield "webrtc.ports", message, "keep them apart"
-    ours = address(media.address)
-    reached = [address(text) for text in webrtc.addresses or (media.address,)]
-    elsewhere = ours is not None and not ours.is_loopback and not webrtc.external
-    if elsewhere and any(at is not None and at.is_loopback for at in reached):
-        yield "webrtc.addresses", "browsers elsewhere cannot reach a loopback address", "name one they reach"
 
 
 def _dns(config: Config) -> Iterator[Finding]:

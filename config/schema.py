@@ -10,162 +10,16 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, field
 
+from config.media_schema import Codecs, Media, Srtp, WebRtc
 from config.queue_schema import Agent, Group
 from config.section import Name, Port, Section
+from config.sip_schema import Sip
 from config.trunk_schema import Channels, Gateway, Headers, Login, Numbers, Options, Rate, Register
-from config.values import Duration, ExtensionRange, Hidden, PortRange
+from config.values import Duration, ExtensionRange, Hidden
 
-CodecName = Literal["PCMA", "PCMU", "G722", "opus", "any"]
 Dtmf = Literal["auto", "rfc4733", "info", "inband"]
 Digest = Literal["sha-256", "md5"]
 BOTH_DIGESTS: Final[tuple[Digest, ...]] = ("sha-256", "md5")
-Codecs = Annotated[tuple[CodecName, ...], Meta(min_length=1)]
-Srtp = Literal["off", "optional", "required"]
-
-
-class Listen(Section, frozen=True):
-    """One address on which SIP is received; each transport may have one on IPv4 and one on IPv6."""
-
-    host: str
-    port: Port = 5060
-    transport: Literal["udp", "tcp", "tls", "ws", "wss"] = "udp"
-    """Browsers come by "wss"; "ws" is for a proxy on the way that ends their TLS."""
-    certificate: str | None = None
-    """PEM file with the certificate that a listener of "tls" or "wss" shows, and those between it and its authority."""
-    key: str | None = None
-    """PEM file with its private key."""
-    client_ca: str | None = None
-    """PEM file with authorities: who connects must show a certificate of one of them (mutual TLS)."""
-    path: str = "/"
-    """Of "ws" and "wss": where browsers connect; wss://HOST:PORT/ as it is."""
-    origins: tuple[str, ...] = ()
-    """Of "ws" and "wss": from where pages may connect, as "https://desk.example.com"; "*" for all, without any those of
-    the same host. Phones that are no browsers name no origin and may."""
-
-
-class Connections(Section, frozen=True):
-    """Bounds of connections: TCP, TLS and WebSockets."""
-
-    most: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
-    per_source: Annotated[int, Meta(ge=1, le=1_000_000)] = 500
-    """With one IP address: behind it may be a whole office."""
-    connect: Duration = Duration(5.0)
-    """How long connecting and the handshake of TLS may take, and that of a WebSocket after it."""
-    idle: Duration = Duration(7200.0)
-    """A connection on which nothing has passed for so long is ended; phones register at least every hour."""
-    ping: Duration = Duration(40.0)
-    """A WebSocket that is silent for so long is pinged, which keeps proxies from ending it; it ends without a pong."""
-    server_ca: str | None = None
-    """PEM file with the authorities of carriers we connect to by TLS; those of the system when it is left out."""
-    verify: bool = True
-    """Whether carriers' certificates are verified; without it anybody on the way can read and change calls."""
-
-
-class SipTimers(Section, frozen=True):
-    """Base values of the transaction timers (RFC 3261 section 17, table 4)."""
-
-    t1: Duration = Duration(0.5)
-    t2: Duration = Duration(4.0)
-    t4: Duration = Duration(5.0)
-    d: Duration = Duration(32.0)
-    """The least Timer D; RFC 3261 wants 32 s, less is for networks where every T1 is known to be short."""
-
-
-class Sip(Section, frozen=True):
-    """The SIP side: where it listens and what it calls itself."""
-
-    listen: Annotated[tuple[Listen, ...], Meta(min_length=1)] = (Listen(host="127.0.0.1"),)
-    domain: str = "switchboard.local"
-    timers: SipTimers = SipTimers()
-    connections: Connections = Connections()
-    user_agent: str = "switchboard"
-    auto_answer: tuple[Literal["answer-mode", "call-info", "alert-info"], ...] = ()
-    """How desk phones are made to answer calls that their owner has asked for (click to call); none: they ring."""
-    session_expires: Duration = Duration(1800.0)
-    """The session interval we offer (RFC 4028); after half of it also a peer without session timers is asked whether it
-    is still there. 0: neither, but a peer that wants a session timer has it."""
-    min_se: Duration = Duration(90.0)
-    """The least interval taken from others, who get 422 for less."""
-    reliable_provisional: Literal["off", "supported", "required"] = "off"
-    """Whether provisional responses are acknowledged by PRACK (RFC 3262): 183 with early media to and from those who
-    know it; ``required``: who does not know it gets 421."""
-
-
-class Rtpengine(Section, frozen=True):
-    """rtpengine as the plane of audio, where ``media.plane`` says so. It is started by others, with these options among
-    its own: ``--dtmf-log-dest`` as ``keys``, ``--port-min`` and ``--port-max`` beside ``media.ports``,
-    ``--endpoint-learning=heuristic``, a ``--timeout`` of ten minutes, as a call may ring or
-    wait for so long before anybody speaks, and a ``--log-level`` below 7, at which it writes down what is said to it;
-    ``config/rtpengine.conf`` has them."""
-
-    address: str = "127.0.0.1:2223"
-    """Its control port, ``--listen-ng``."""
-    keys: str = "127.0.0.1:2224"
-    """Where it sends the keys that callers press; received here."""
-    timeout: Duration = Duration(2.0)
-    """A command that is unanswered for so long has failed, and its call with it; it is sent again until then."""
-    ping: Duration = Duration(1.0)
-    """How often it is asked whether it is there; while it is not, new calls get 503."""
-    spare: Annotated[int, Meta(ge=2, le=5000)] = 64
-    """Calls kept open for those that come, with four ports each; so many can come before it answers."""
-    name: Name = "switchboard"
-    """Begins the names of our calls there, and must be another for each switch that shares it."""
-    sounds: str = ""
-    """The directory for what it plays, which it must see by the same name; left out: ``rtpengine`` below
-    ``store.directory``."""
-
-
-class Media(Section, frozen=True):
-    """Audio: worker processes, RTP ports, prompts."""
-
-    workers: Annotated[int, Meta(ge=1, le=64)] = 1
-    ports: PortRange = PortRange(10000, 29999)
-    address: str = ""
-    """Local address of RTP; the loader fills in that of the first sip.listen when it is left out."""
-    address6: str = ""
-    """That of RTP with peers on IPv6 where ``address`` is on IPv4; that of sip.listen on IPv6 when it is left out. Both
-    families share ``ports``."""
-    silence: Duration = Duration(60.0)
-    """A stream without a packet for this long is reported."""
-    prompts: tuple[str, ...] = ()
-    """Directories searched for prompts before the packaged ones."""
-    codecs: Codecs = ("PCMA", "PCMU")
-    """What legs may speak, the most wanted first. Legs that share none are transcoded between those named, which costs
-    CPU; ``opus`` needs libopus. ``any``: other codecs pass through where both sides share one."""
-    srtp: Srtp = "off"
-    """Whether media is secured by SRTP (RFC 4568), for trunks and accounts that do not say it themselves. ``required``:
-    nothing else is offered or taken, others get 488. ``optional``: either is taken, and keys are offered to those who
-    know them (RFC 8643). ``off``: who offers SRTP alone gets 488. The keys travel in SIP, which should go by TLS."""
-    plane: Literal["workers", "rtpengine", "none"] = "workers"
-    """Who carries audio. ``rtpengine``: it relays, plays and takes keys; legs that are recorded, mixed, bridged after a
-    transfer or need tones are led on to our workers by it; without SRTP, browsers and IPv6. ``none`` is for load tests
-    only: calls are made as ever, but nobody hears anything."""
-    carried: Annotated[int, Meta(ge=0)] = 0
-    """With ``plane: none``, so many legs at a time are carried all the same, those that come first."""
-    rtpengine: Rtpengine = Rtpengine()
-
-
-class WebRtc(Section, frozen=True):
-    """Audio of browsers: a process of its own with ICE and DTLS-SRTP stands between them and the media workers."""
-
-    enabled: bool | None = None
-    """Left out: where sip.listen has ws or wss. Phones on WebSockets are offered WebRTC then, and only then."""
-    addresses: tuple[str, ...] = ()
-    """Local addresses that browsers reach; media.address when left out."""
-    external: str = ""
-    """How the first of them is seen from beyond a NAT that forwards the ports as they are."""
-    ports: PortRange = PortRange(30000, 31999)
-    """UDP ports for browsers, one for each at each address, beside some kept ready."""
-    sessions: Annotated[int, Meta(ge=1, le=20_000)] = 500
-    """Browsers in calls at once; more are refused as when no port is left."""
-    patience: Duration = Duration(10.0)
-    """How long finding a way to a browser and shaking hands with it may take; then its leg has failed."""
-    away: Duration = Duration(15.0)
-    """A browser in a call whose WebSocket has ended comes back by another one within this, or its leg has ended."""
-
-    def wanted(self, listen: tuple[Listen, ...]) -> bool:
-        """Whether browsers are served."""
-        return any(one.transport in ("ws", "wss") for one in listen) if self.enabled is None else self.enabled
 
 
 class Limits(Section, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 
-from config.checks import address, host_port
+from config.addresses import address, host_port
 from config.schema import Config
 from routing.masks.target import EXTENSION_SLOT
 from switchboard.net.locator import Locator

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from config.checks import host_port
-from config.schema import Media
+from config.addresses import host_port
+from config.media_schema import Media
 from media.interface import MediaEvent
 from media.manifest import SHIPPED
 from media.null_plane import NullPlane

@@ -8,7 +8,8 @@ from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from config.schema import Config, Listen
+from config.schema import Config
+from config.sip_schema import Listen
 from switchboard.net.acceptor import Bounds
 from switchboard.net.certificates import CertificateError, Certificates
 from switchboard.net.connections import Connections

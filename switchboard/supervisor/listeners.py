@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from config.loader import config_error
-from config.schema import Config, Listen
+from config.schema import Config
+from config.sip_schema import Listen
 from switchboard.supervisor.ports import bind_udp, family
 
 BUFFER: Final = 4 << 20

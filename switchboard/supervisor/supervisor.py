@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from config.schema import Config, Listen
+from config.schema import Config
+from config.sip_schema import Listen
 from switchboard.supervisor.banner import greeting
 from switchboard.supervisor.channel import Channel
 from switchboard.supervisor.child import WINDOW, Child, ending

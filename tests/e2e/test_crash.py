@@ -163,7 +163,7 @@ async def test_killed_supervisor_leaves_calls_alone(tmp_path: Path) -> None:
             other, other_far = await phones.talk(caller_number(1))
             switch.process.kill()
             switch.process.wait(5)
-            await asyncio.sleep(1)
+            await switch.eventually(lambda: drains(switch))
             refused = await phones.dial()
             assert await refused.decided() == 503
             await still_talk(call, far)
@@ -205,12 +205,11 @@ async def test_asked_to_stop_it_lets_calls_end(tmp_path: Path) -> None:
         async with pair(switch, port) as phones:
             call, far = await phones.talk(caller_number(0))
             switch.process.terminate()
-            await asyncio.sleep(0.5)
+            await switch.eventually(lambda: drains(switch))
             refused = await phones.dial()
             assert await refused.decided() == 503
             assert refused.final is not None
             assert refused.final.get("retry-after")
-            assert json.loads(switch.get("/health"))["status"] == "draining"
             await still_talk(call, far)
             await call.hang_up()
             await far.ended()
@@ -243,7 +242,7 @@ async def test_asked_twice_it_stops_at_once(tmp_path: Path) -> None:
         async with pair(switch, port) as phones:
             call, far = await phones.talk(caller_number(0))
             os.killpg(switch.process.pid, signal.SIGINT)
-            await asyncio.sleep(0.3)
+            await switch.eventually(lambda: drains(switch))
             assert not call.is_over
             os.killpg(switch.process.pid, signal.SIGINT)
             await call.ended(3)
@@ -262,7 +261,7 @@ async def test_all_killed_starts_again_on_the_same_store(tmp_path: Path) -> None
             await end_some(phones)
             await phones.talk(caller_number(50))
             busy = Restless(phones)
-            await asyncio.sleep(0.7)
+            await switch.eventually(lambda: len(busy.ended) > 3)
             switch.kill()
             ended = await busy.stop()
             assert ended, "calls ended while the switch was killed"
@@ -277,6 +276,11 @@ async def test_all_killed_starts_again_on_the_same_store(tmp_path: Path) -> None
             await far.ended()
         assert switch.stop() == 0
         await clean(switch)
+
+
+def drains(switch: RunningSwitch) -> bool:
+    """Whether it takes no new calls and says so."""
+    return bool(json.loads(switch.get("/health"))["status"] == "draining")
 
 
 async def recovered(switch: RunningSwitch, ended: list[int]) -> None:
@@ -299,7 +303,7 @@ class Restless:
     def __init__(self, phones: Pair) -> None:
         self._phones = phones
         self._serial = itertools.count(100)
-        self._ended: list[int] = []
+        self.ended: list[int] = []
         self._tasks = [asyncio.create_task(self._call()) for _ in range(4)]
 
     async def _call(self) -> None:
@@ -310,11 +314,11 @@ class Restless:
                 await call.answered()
                 await asyncio.sleep(0.02)
                 await call.hang_up()
-                self._ended.append(number)
+                self.ended.append(number)
 
     async def stop(self) -> list[int]:
         """Give up; the calls whose BYE was answered."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        return self._ended
+        return self.ended

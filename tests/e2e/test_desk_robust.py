@@ -26,6 +26,7 @@ from tests.support.call_bar import add_users, at_the_bar
 from tests.support.patience import PATIENCE
 from tests.support.pjsua import Softphone, need_pjsua, softphone
 from tests.support.ports import MEDIA_RANGE, free_port
+from tests.support.stage import hear_something
 from tests.support.switch import RunningSwitch
 
 QUEUE = "4000"
@@ -387,7 +388,7 @@ async def test_signalling_is_killed_with_open_callbacks(site: Site) -> None:
     async with hotline(site) as (carrier, boss, _):
         call = await carrier.dial(QUEUE)
         await call.answered()
-        await asyncio.sleep(0.3)
+        await hear_something(call, 0.2)
         await call.rtp.key("1")
         await call.ended()
         await site.switch.eventually(lambda: bool(site.switch.rows("select id from callback_requests")))

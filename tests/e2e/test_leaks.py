@@ -309,6 +309,34 @@ async def test_no_number_is_told_to_anybody(
 # --- secrets ---
 
 
+IDENTIFIED = """\
+  who:
+    type: identify
+    url: "{backend}/identify"
+    attempts: 2
+    ask:
+      method: phone
+      prompts: ["tone:700:0.5"]
+      retry_prompts: ["tone:800:0.5"]
+      min: 11
+      max: 11
+      first_timeout: 15s
+      digit_timeout: 8s
+    own_number: somebody
+    verified: somebody
+    failed: somebody
+    unavailable: somebody
+  somebody: {type: queue, group: "{group}", prompts: ["tone:ringback"], next: gone, on: {other: gone}}
+  gone:
+    type: http
+    method: POST
+    url: "{backend}/hangup"
+    json: {identity: "{identity}", subject: "{subject}", called: "{called}"}
+    next: over
+    on_error: over
+  over: {type: hangup}
+"""
+"""Where these flows end: who it is, the queue, and what is told behind it."""
 COUNTER_FLOW = """
 flow: counter
 answer: now
@@ -335,31 +363,6 @@ nodes:
     when:
       - {if: "len(pin) == 11", next: who}
     else: over
-  who:
-    type: identify
-    url: "{backend}/identify"
-    attempts: 2
-    ask:
-      method: phone
-      prompts: ["tone:700:0.5"]
-      retry_prompts: ["tone:800:0.5"]
-      min: 11
-      max: 11
-      first_timeout: 15s
-      digit_timeout: 8s
-    own_number: somebody
-    verified: somebody
-    failed: somebody
-    unavailable: somebody
-  somebody: {type: queue, group: "{group}", prompts: ["tone:ringback"], next: gone, on: {other: gone}}
-  gone:
-    type: http
-    method: POST
-    url: "{backend}/hangup"
-    json: {identity: "{identity}", subject: "{subject}", called: "{called}"}
-    next: over
-    on_error: over
-  over: {type: hangup}
 """
 
 
@@ -380,31 +383,6 @@ nodes:
     on_invalid: gone
   look: {type: http, url: "{backend}/orders/1", next: pin, on_error: pin}
   pin: {type: subflow, flow: pin, next: who}
-  who:
-    type: identify
-    url: "{backend}/identify"
-    attempts: 2
-    ask:
-      method: phone
-      prompts: ["tone:700:0.5"]
-      retry_prompts: ["tone:800:0.5"]
-      min: 11
-      max: 11
-      first_timeout: 15s
-      digit_timeout: 8s
-    own_number: somebody
-    verified: somebody
-    failed: somebody
-    unavailable: somebody
-  somebody: {type: queue, group: "{group}", prompts: ["tone:ringback"], next: gone, on: {other: gone}}
-  gone:
-    type: http
-    method: POST
-    url: "{backend}/hangup"
-    json: {identity: "{identity}", subject: "{subject}", called: "{called}"}
-    next: over
-    on_error: over
-  over: {type: hangup}
 """
 PIN_FLOW = """
 flow: pin
@@ -429,7 +407,8 @@ QUIET_FLOW = (
     .replace("  tape: {type: record, do: start, next: ask}\n", "")
     .replace("next: tape", "next: ask")
 )
-FLOWS = {"counter": COUNTER_FLOW, "hasty": HASTY_FLOW, "pin": PIN_FLOW, "quiet": QUIET_FLOW}
+COMPLETE = {"counter": COUNTER_FLOW, "hasty": HASTY_FLOW, "quiet": QUIET_FLOW}
+FLOWS = {"pin": PIN_FLOW, **{name: text + IDENTIFIED for name, text in COMPLETE.items()}}
 
 
 @dataclass(slots=True)

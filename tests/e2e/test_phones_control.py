@@ -95,11 +95,13 @@ async def hears(call: Call, hertz: int) -> None:
 
 async def hears_music(call: Call) -> None:
     """The customer hears something that is nobody's tone."""
-    call.rtp.received.clear()
-    await asyncio.sleep(1.0)
-    heard = call.rtp.heard(0.6)
-    assert call.rtp.loudness(0.6) > 300
-    assert max(share(heard, hertz) for hertz in TONES.values()) < 0.2
+    async with asyncio.timeout(6 * PATIENCE):
+        while True:
+            call.rtp.received.clear()
+            await asyncio.sleep(0.7)
+            heard = call.rtp.heard(0.6)
+            if call.rtp.loudness(0.6) > 300 and max(share(heard, hertz) for hertz in TONES.values()) < 0.2:
+                return
 
 
 async def listens(phone: Softphone, call: int, hertz: int, within: float = 5.0) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from bench.target import listens
 from tests.support.ports import free_port
 from tests.support.sipp import need_sipp, next_media_port
 from tests.support.switch import running_switch
@@ -38,7 +39,7 @@ async def test_timers_and_reliable_responses_on_both_sides(tmp_path: Path) -> No
     }
     with running_switch(tmp_path, **changes) as switch:
         agent = asyncio.create_task(sipp(tmp_path, "reliable_agent", agent_port))
-        await asyncio.sleep(0.5)
+        await switch.eventually(lambda: listens(("127.0.0.1", agent_port)))
         host, port = switch.target
         caller = await sipp(tmp_path, "timed_caller", caller_port, "-s", "4001", f"{host}:{port}")
         assert caller == (0, "")

@@ -150,6 +150,7 @@ def status_of(answer: bytes) -> int:
     return int(answer[8:11])
 
 
+MEMORY: Final = {"server_transactions", "accepted_invites", "merge_keys"}
 _SEEN: Final[set[bytes]] = set()
 """Branches that the switch has been sent."""
 
@@ -162,8 +163,10 @@ def sent(switch: RunningSwitch, row: Row) -> list[bytes]:
     """
     branch = b"".join(re.findall(rb"branch=([^;,\s]+)", row.data)[:1])
     if branch in _SEEN:
-        # Transactions end together, ten times a second.
-        time.sleep(64 * T1 + 0.25)
+        until = time.monotonic() + PATIENCE * 10
+        while switch.held().keys() & MEMORY:
+            assert time.monotonic() < until, "transactions do not end"
+            time.sleep(0.05)
     _SEEN.add(branch)
     return exchange(switch.target, row.data, row.place, bool({"none", "*"} & set(row.acceptable)))
 

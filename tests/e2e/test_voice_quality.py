@@ -81,9 +81,11 @@ async def heard_by(*ears: Call, speaker: Call, codes: bytes) -> list[bytes]:
     for ear in ears:
         ear.rtp.received.clear()
     speaker.rtp.say(codes)
-    while speaker.rtp.speaking:
-        await asyncio.sleep(0.05)
-    await asyncio.sleep(0.6)
+    # Silence follows what is said.
+    whole = len(codes) // FRAME + 30
+    async with asyncio.timeout(PATIENCE * SECONDS):
+        while min(len(ear.rtp.received) for ear in ears) < whole:
+            await asyncio.sleep(0.05)
     return [b"".join(packet.payload for packet in ear.rtp.received if packet.payload_type == 8) for ear in ears]
 
 

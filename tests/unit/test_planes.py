@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from config.schema import Media
+from config.media_schema import Media
 from media.null_plane import WORKER, NullPlane
 from media.plane import WorkerPlane
 from media.rtpengine.plane import RtpenginePlane

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 
-from config.schema import Sip
+from config.sip_schema import Sip
 from switchboard.calls.auto_answer import STYLES, auto_answer_lines
 
 

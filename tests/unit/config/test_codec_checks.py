@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from config.checks import findings
-from config.schema import Config, Media, Trunk
+from config.media_schema import Media
+from config.schema import Config, Trunk
 from media import codecs
 
 
