@@ -24,11 +24,11 @@ def keep_media(x: Exchange, leg: Leg, stats: StreamStats, now: float) -> None:
         stats.received,
         stats.sent,
         stats.lost,
-        round(stats.jitter_ms, 3),
+        _thousandths(stats.jitter_ms),
         stats.strangers,
         stats.peer_lost,
-        _rounded(stats.peer_jitter_ms),
-        _rounded(stats.round_trip_ms),
+        None if stats.peer_jitter_ms is None else _thousandths(stats.peer_jitter_ms),
+        None if stats.round_trip_ms is None else _thousandths(stats.round_trip_ms),
         stats.mos_in,
         stats.mos_out,
         silent,
@@ -40,8 +40,9 @@ def keep_media(x: Exchange, leg: Leg, stats: StreamStats, now: float) -> None:
         x.log("call.leg_silent", call_id=leg.call_id, leg=leg.id, role=leg.role, trunk=trunk, sent=stats.sent)
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
+def _thousandths(value: float) -> float:
+    """A figure that is not negative, to three places; `round` takes it to text and back."""
+    return int(value * 1000 + 0.5) / 1000
 
 
 def _was_silent(record: CallRecord, leg: Leg, stats: StreamStats, now_us: int) -> bool:

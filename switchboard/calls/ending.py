@@ -52,7 +52,11 @@ def end_call(x: Exchange, call: Call, cause: Cause, by: EndedBy, now: float) -> 
         leg.ring_due = None
         end_leg(x, leg, cause, now)
         agent_over(x, leg, now)
-    call.awaiting_release = sum(release_media(x, leg) for leg in call.legs if leg.lease is not None)
+    awaited = 0
+    for leg in call.legs:
+        if release_media(x, leg):
+            awaited += 1
+    call.awaiting_release = awaited
     call.end_due = now + x.settings.release_wait
     if call.awaiting_release == 0:
         finish(x, call, now)
@@ -238,7 +242,7 @@ def finish(x: Exchange, call: Call, now: float) -> None:
         return
     for leg in call.legs:
         forget_lease(x, leg)
-        if leg is not call.caller and leg.state is not LegState.CANCELLING:
+        if leg is not call.caller and leg.state is not LegState.CANCELLING and leg.state is not LegState.ENDED:
             leg_over(x, leg)
     x.disarm(call)
     write_ended(x, call)

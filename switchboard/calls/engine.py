@@ -135,6 +135,8 @@ class CallEngine:
         leg = event.tx.context
         if not isinstance(leg, Leg):
             status = event.response.status
+            if leg is None and status < 300:
+                return
             if status in CHALLENGES and challenge_answered(self.exchange, event.tx, event.response, now):
                 return
             if status == 503 and sent_elsewhere(self.exchange, event.tx, now):

@@ -226,10 +226,10 @@ class Exchange:
         due = call.deadline
         if due == call.armed:
             return
-        if call.armed is not None:
-            self.heap.cancel(call)
         call.armed = due
-        if due is not None:
+        if due is None:
+            self.heap.cancel(call)
+        else:
             self.heap.schedule(due, call, Input.TIMER_B)
 
     def disarm(self, call: Call) -> None:

@@ -123,7 +123,7 @@ def request_in_dialog(x: Exchange, tx: ServerTransaction, request: Request, now:
         refuse(x, tx, status, now, ALLOW)
         return
     handler(x, call, leg, tx, request, now)
-    if call.id in x.calls:
+    if call.phase is not Phase.ENDED and call.phase is not Phase.ENDING:
         x.arm(call)
 
 
