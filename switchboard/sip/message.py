@@ -66,7 +66,7 @@ class _Message:
             f"{uri}\n{get('via')}\n{get('from')}\n{get('to')}\n{call_id}\n{get('cseq')}\n"
             f"{get('max-forwards', ABSENT)}\n{get('contact', ABSENT)}"
         )
-        self._contact_uri: str | None = None
+        self._contact_uri: str | None
         self.branch: str | None
         """The branch of the top Via, None when missing."""
         self.from_tag: str | None
@@ -77,19 +77,17 @@ class _Message:
         """The number of CSeq, -1 when missing or malformed."""
         self.cseq_method: str
         """The method of CSeq, "" when missing or malformed."""
-        if match is not None:
-            self.branch, self.from_tag, self.to_tag, number, self.cseq_method, self._contact_uri = match.groups()[2:]
-            self.cseq = int(number)
-        else:
-            self._read_each(get)
-        self.usual = (
-            match is not None
-            and headers.more is None
-            and headers.malformed is None
-            and "route" not in first
-            and "record-route" not in first
-        )
+        self.usual = False
         """Whether one match has shown that `validate` would find no fault with the headers."""
+        if match is None:
+            self._contact_uri = None
+            self._read_each(get)
+            return
+        _, _, self.branch, self.from_tag, self.to_tag, number, self.cseq_method, uri_, bare = match.groups()
+        self._contact_uri = uri_ or bare
+        self.cseq = int(number)
+        if headers.more is None and headers.malformed is None and "route" not in first and "record-route" not in first:
+            self.usual = True
 
     def _read_each(self, get: Callable[[str], str | None]) -> None:
         value = get("from")
@@ -268,11 +266,11 @@ def read_head(head: bytes) -> Message:
     """Parse start line and headers, without the empty line that ends them."""
     text = head.decode("utf-8", "surrogateescape")
     lines = text.split("\r\n")
-    if len(lines) - 1 > MAX_LINES:
+    ends = len(lines) - 1
+    if ends > MAX_LINES:
         raise ParseError("too many header lines", status=513, section="RFC 3261 §21.5.7")
     # A bare CR or LF would become a line of its own in somebody's copy of the header.
-    rest = "".join(lines)
-    stray = "\n" in rest or "\r" in rest
+    stray = text.count("\n") != ends or text.count("\r") != ends
     if stray:
         lines = [line.replace("\r", " ").replace("\n", " ") for line in lines]
     message = _start(lines)

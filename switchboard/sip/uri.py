@@ -30,7 +30,7 @@ _USUAL: Final = re.compile(
     r"(?:;[A-Za-z][A-Za-z0-9\-]*(?:=[A-Za-z0-9\-_.!~*'()\[\]/:&+$]+)?)?\Z"
 )
 # A SIP URI without escapes, parameters, headers, commas and question marks, port below 60000.
-USUAL_URI: Final = r"sips?:(?:[A-Za-z0-9\-_.!~*'()&=+$/]+@)?[A-Za-z0-9][A-Za-z0-9.\-]*(?::[1-5]?[0-9]{1,4})?"
+USUAL_URI: Final = r"sips?:(?:[A-Za-z0-9\-_.!~*'()&=+$/]++@)?[A-Za-z0-9][A-Za-z0-9.\-]*+(?::[1-5]?[0-9]{1,4}+)?"
 _PLAIN: Final = re.compile(USUAL_URI + r"\Z")
 _ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()")

@@ -15,28 +15,29 @@ from switchboard.sip.uri import USUAL_URI
 ABSENT: Final = "\t"
 """Stands for a header that is not there: no value is ever a tab, as white space round values is cut off."""
 
-_URI: Final = USUAL_URI + r"(?:;[A-Za-z][A-Za-z0-9\-]*(?:=[A-Za-z0-9\-.]+)?)?"
-_DISPLAY: Final = r'(?:"[^"\\\x00-\x1f\x7f]*"[ \t]*|[^"<>,;\\\x00-\x08\x0a-\x1f\x7f]*)'
-_ADDRESS: Final = rf"{_DISPLAY}<{_URI}>(?:;tag=({TCHAR}+))?\n"
+# What a part has taken it keeps (`++`, `(?>`), so that a head of another form is known for one within one pass.
+_URI: Final = USUAL_URI + r"(?:;[A-Za-z][A-Za-z0-9\-]*+(?:=[A-Za-z0-9\-.]++)?)?"
+_DISPLAY: Final = r'(?:"[^"\\\x00-\x1f\x7f]*+"[ \t]*+|[^"<>,;\\\x00-\x08\x0a-\x1f\x7f]*+)'
+_ADDRESS: Final = rf"(?>{_DISPLAY}<{_URI}>(?:;tag=({TCHAR}++))?\n)"
 _RPORT: Final = r";rport(?:=[0-9]{1,5})?"
 _RECEIVED: Final = r";received=[0-9.]{7,15}"
 
 match_usual: Final = re.compile(
     # Request-URI; nothing in a response.
-    rf"(?:{_URI})?\n"
+    rf"(?>(?:{_URI})?\n)"
     # Via: one value, with the branch of RFC 3261, and no parameter twice. Responses bring ours back filled in, and
     # every make of server has an order of its own for it.
-    r"SIP/2\.0/[A-Z]+ [A-Za-z0-9][A-Za-z0-9.\-]*(?::[1-5]?[0-9]{1,4})?"
-    rf"({_RPORT}({_RECEIVED})?)?;branch=(z9hG4bK[A-Za-z0-9\-.!%*_+`'~]+)"
-    rf"(?(2)|(?(1)(?:{_RECEIVED})?|(?:{_RPORT}(?:{_RECEIVED})?|{_RECEIVED}(?:{_RPORT})?)?))\n"
+    r"(?>SIP/2\.0/[A-Z]++ [A-Za-z0-9][A-Za-z0-9.\-]*+(?::[1-5]?[0-9]{1,4}+)?"
+    rf"({_RPORT}({_RECEIVED})?)?;branch=(z9hG4bK[A-Za-z0-9\-.!%*_+`'~]++)"
+    rf"(?(2)|(?(1)(?:{_RECEIVED})?|(?:{_RPORT}(?:{_RECEIVED})?|{_RECEIVED}(?:{_RPORT})?)?))\n)"
     # From, To.
     rf"{_ADDRESS}{_ADDRESS}"
     # Call-ID; CSeq, whose number is surely below 2**31.
-    r"[^\s\x00-\x1f\x7f]+\n([0-9]{1,9}) ([A-Z]+)\n"
-    # Max-Forwards up to 255; Contact.
-    rf"(?:\t|[01]?[0-9]{{1,2}}|2[0-4][0-9]|25[0-5])\n(?:\t|{_DISPLAY}<({_URI})>)\Z"
+    r"[!-~]++\n([0-9]{1,9}+) ([A-Z]++)\n"
+    # Max-Forwards up to 255; Contact, in brackets or bare.
+    rf"(?:\t|[01]?[0-9]{{1,2}}|2[0-4][0-9]|25[0-5])\n(?:\t|{_DISPLAY}<({_URI})>|({USUAL_URI}))\Z"
 ).match
 """Takes Request-URI, Via, From, To, Call-ID, CSeq, Max-Forwards and Contact, a line each without the last line end.
 
-Its groups 3 to 8 are: branch, tag of From, tag of To, number and method of CSeq, URI of Contact.
+Its groups 3 to 9 are: branch, tag of From, tag of To, number and method of CSeq, URI of Contact in brackets, and bare.
 """

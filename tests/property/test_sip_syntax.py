@@ -217,6 +217,14 @@ def test_a_usual_head_is_recognised() -> None:
     rest = 'From: "1" <sip:1@h>;tag=a\r\nTo: <sip:1@h>\r\nCall-ID: 1@h\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\n\r\n'
     assert parse_datagram((head + rest).encode()).usual
     assert not parse_datagram((head + "Route: <sip:h;lr>\r\n" + rest).encode()).usual
+    for contact in ("sip:1@192.0.2.1:5070", "<sip:1@192.0.2.1:5070>", '"1" <sip:1@192.0.2.1:5070>'):
+        message = parse_datagram(f"{head}Contact: {contact}\r\n{rest}".encode())
+        assert message.usual
+        assert message.contact_uri == "sip:1@192.0.2.1:5070"
+    # What follows a bare URI belongs to the header (RFC 3261 §20.10), so this one is read part by part.
+    message = parse_datagram(f"{head}Contact: sip:1@192.0.2.1;expires=60\r\n{rest}".encode())
+    assert not message.usual
+    assert message.contact_uri == "sip:1@192.0.2.1"
 
 
 @pytest.mark.parametrize(
