@@ -219,7 +219,7 @@ class SipCore:
             out.headers = (*out.headers, f"Contact: {self.contact}")
         if out.named:
             self._aim(out, now)
-        if type(out.destination) is not tuple:
+        if type(out.destination) is not tuple or out.named:
             out.headers = self._own.headers(out.headers, out.destination)
         return self._clients.start(out, f"{MAGIC}{self._random_token()}", context, now)
 
@@ -235,7 +235,7 @@ class SipCore:
             out.destination = on_transport(out.destination, "tcp")
             wire = self._render_ack(out)
         self._box.datagrams.append((wire, out.destination))
-        self._clients.remember_ack(out, wire)
+        self._clients.remember_ack(out, ((wire, out.destination), *self._acks_elsewhere(out)))
 
     def _aim(self, out: OutgoingRequest, now: float) -> None:
         """Send where the name of the first hop leads; the place where the peer has spoken from comes first if it is
@@ -249,6 +249,14 @@ class SipCore:
             else:
                 places = (*places, spoken)
             out.destination, out.others = places[0], places[1:]
+
+    def _acks_elsewhere(self, out: OutgoingRequest) -> list[tuple[bytes, Address]]:
+        """The ACK for each other place where the name of its first hop leads: it has no transaction that could fail."""
+        acks = []
+        for place in out.others or ():
+            other = out.elsewhere((place,))
+            acks.append((self._render_ack(other), place))
+        return acks
 
     def _render_ack(self, out: OutgoingRequest) -> bytes:
         via = self._own.by_type[type(out.destination)].via

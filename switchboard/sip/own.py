@@ -28,7 +28,7 @@ class Own(msgspec.Struct, frozen=True):
 class OwnPlaces:
     """Where we are, by the type of the peer's address."""
 
-    __slots__ = ("by_type", "contact", "places", "tcp", "vias")
+    __slots__ = ("_contacts", "by_type", "contact", "places", "tcp", "vias")
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class OwnPlaces:
             else:
                 self.by_type[SIX[name]] = _on_stream(name, address, reliable)
         self.contact = udp.contact
+        self._contacts = frozenset(f"Contact: {own.contact}" for own in self.by_type.values())
         self.tcp = "tcp" in streams
         self.vias = tuple({f"{own.via};" for own in self.by_type.values()})
         """How the top Via of a response to us begins."""
@@ -60,9 +61,9 @@ class OwnPlaces:
         self.places = frozenset((host.strip("[]").lower(), port) for host, port in ours)
 
     def headers(self, headers: tuple[str, ...], peer: Address) -> tuple[str, ...]:
-        """Header lines with our Contact as the peer on a stream can use it."""
-        ours, theirs = f"Contact: {self.contact}", f"Contact: {self.by_type[type(peer)].contact}"
-        return tuple([theirs if line == ours else line for line in headers])
+        """Header lines with our Contact as the peer can use it, whatever transport it was made for."""
+        theirs = f"Contact: {self.by_type[type(peer)].contact}"
+        return tuple([theirs if line in self._contacts else line for line in headers])
 
 
 def _on_udp(address: Address, timers: Timers) -> Own:

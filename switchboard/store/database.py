@@ -28,6 +28,7 @@ _PRAGMAS: Final = (
     f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}",
 )
 _WRITES: Final = "switchboard_writes"
+_PATIENCE: Final = "switchboard_patience"
 _VERSIONED: Final = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version' AND type = 'table'"
 # As the migration tool makes it.
 _VERSIONS: Final = (
@@ -61,9 +62,13 @@ class Database:
             yield connection
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A connection that holds the write lock from the start; commits at the end, or changes nothing."""
-        with self.engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+    def writing(self, patience: float = BUSY_SECONDS) -> Iterator[Connection]:
+        """A connection that holds the write lock from the start; commits at the end, or changes nothing.
+
+        Raises OperationalError when another writer has the lock for longer than `patience`, see `is_busy`.
+        """
+        options = {_WRITES: True, _PATIENCE: patience}
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     def close(self) -> None:
@@ -96,6 +101,11 @@ class Database:
             raise DatabaseError(
                 f"{self.path}: written by a newer version (schema {stored}); install that version again"
             ) from None
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether another writer was not done in time."""
+    return getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
 
 
 @contextlib.contextmanager
@@ -145,7 +155,15 @@ def _engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        options = connection.get_execution_options()
+        patience = options.get(_PATIENCE, BUSY_SECONDS)
+        if patience == BUSY_SECONDS:
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(_WRITES) else "BEGIN")
+            return
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={int(patience * 1000)}")
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        finally:
+            connection.exec_driver_sql(_PRAGMAS[-1])
 
     return engine

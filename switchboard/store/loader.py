@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from switchboard.store.database import Database
+from switchboard.store.database import BUSY_SECONDS, Database, is_busy
 from switchboard.store.intake import DECODERS, Intake, Journalled
 from switchboard.store.records import CallRecord
 from switchboard.store.schema import journal_position
@@ -101,12 +101,14 @@ class Loader:
         if not self._loading.acquire(timeout=seconds):
             return
         try:
-            while self._step():
+            while self._step(max(0.0, until - time.monotonic())):
                 if time.monotonic() >= until:
                     return
             self._caught_up_at = begun
         except (SQLAlchemyError, OSError) as error:
-            self._complain(error)
+            # Another writer, such as a large import: what is there is read.
+            if not is_busy(error):
+                self._complain(error)
         finally:
             self._loading.release()
 
@@ -134,13 +136,13 @@ class Loader:
             # The text of an SQL error may quote values; its class is enough to act on.
             _log.error("loader.failed", reason=type(error).__name__, **self._counts)
 
-    def _step(self) -> bool:
+    def _step(self, patience: float = BUSY_SECONDS) -> bool:
         """Load one batch, or go on to the next segment; False when there is nothing more now."""
         # The list comes first: a segment with a successor in it gets no more records, so its end is its end.
         numbers = {segment_number(path): path for path in segment_paths(self._directory)}
         later = [number for number in numbers if number > self._segment]
         path = numbers.get(self._segment)
-        if path is not None and self._load(path, last=not later):
+        if path is not None and self._load(path, patience, last=not later):
             return True
         if not later:
             self._drop(numbers)
@@ -149,7 +151,7 @@ class Loader:
         self._drop(numbers)
         return True
 
-    def _load(self, path: Path, *, last: bool) -> bool:
+    def _load(self, path: Path, patience: float, *, last: bool) -> bool:
         """Load one batch of a segment; False when there is no more in it now."""
         reading = read_segment(path, self._offset, self._batch_bytes)
         records = self._records(reading)
@@ -162,7 +164,7 @@ class Loader:
                 self._counts["torn_bytes"] += reading.torn
                 _log.warning("loader.torn_segment", segment=path.name, bytes=reading.torn)
             return False
-        self._store(records, reading.end)
+        self._store(records, reading.end, patience)
         # Whoever has read less than a batch from the newest segment need not look at once whether there is more.
         return not last or len(reading.data) >= self._batch_bytes
 
@@ -176,9 +178,9 @@ class Loader:
                 _log.error("loader.record_unreadable", call=entry.call_id)
         return records
 
-    def _store(self, records: list[Journalled], offset: int) -> None:
+    def _store(self, records: list[Journalled], offset: int, patience: float) -> None:
         if records:
-            with self._database.writing() as connection:
+            with self._database.writing(patience) as connection:
                 stored = self._intake.insert(connection, records)
                 self._remember(connection, offset)
             self._counts["loaded"] += stored

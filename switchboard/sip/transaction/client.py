@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from switchboard.sip import events
 from switchboard.sip.address import scan_tag
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 MAX_FORKS: Final = 16
 """So many different To tags in the 2xx responses to one INVITE are believed; more are dropped."""
+
+
+Acks: TypeAlias = "tuple[tuple[bytes, Address], ...]"
+"""An ACK as it is sent to each place in turn; a single one unless its first hop is a name."""
 
 
 class ClientTransaction:
@@ -67,8 +71,8 @@ class ClientTransaction:
         """What SEND transmits: the request, later the ACK of a non-2xx response."""
         self.cancel = b""
         """The CANCEL of an INVITE, ready to be sent at the first provisional response; empty: none is wanted."""
-        self.acks: dict[str, tuple[bytes, Address] | None] | None = None
-        """For each To tag of a 2xx: the ACK the TU sent, once it has."""
+        self.acks: dict[str, Acks | None] | None = None
+        """For each To tag of a 2xx: the ACK the TU sent, once it has, for each place that it may go to."""
 
     def release(self) -> None:
         """Let go of the TU's context, which may be a whole call: transactions linger for 32 s."""
@@ -145,12 +149,12 @@ class ClientTransactions:
             perform[action](tx, response, now)
         return True
 
-    def remember_ack(self, out: OutgoingRequest, wire: bytes) -> None:
+    def remember_ack(self, out: OutgoingRequest, acks: Acks) -> None:
         """Keep the ACK of a 2xx while its INVITE transaction lives, to answer the 2xx if it comes again."""
         tx = self.accepted.get((out.call_id, out.cseq, scan_tag(out.from_)))
         tag = scan_tag(out.to) or ""
         if tx is not None and tx.acks is not None and tag in tx.acks:
-            tx.acks[tag] = (wire, out.destination)
+            tx.acks[tag] = acks
 
     def was_moved(self, ack: OutgoingRequest) -> bool:
         """Whether the INVITE of an ACK went by TCP for its size, and was answered there."""
@@ -237,8 +241,10 @@ class ClientTransactions:
             if len(acks) < MAX_FORKS:
                 acks[tag] = None
                 self._box.events.append(events.ResponseReceived(tx, response))
-        elif (ack := acks[tag]) is not None:
-            self._box.datagrams.append(ack)
+        elif (sent := acks[tag]) is not None:
+            # Where it went it was not heard: the next place, in a circle.
+            acks[tag] = sent = (*sent[1:], sent[0])
+            self._box.datagrams.append(sent[0])
 
     def _report_timeout(self, tx: ClientTransaction, _response: Response | None, _now: float) -> None:
         if not tx.quiet:

@@ -6,10 +6,12 @@ import pytest
 
 from switchboard.calls.call import Call
 from switchboard.net.locator import Locator, without_dns
+from switchboard.sip.core import SipCore
 from switchboard.sip.flow import TcpAddress
-from switchboard.sip.outgoing import Address
+from switchboard.sip.outgoing import Address, OutgoingRequest
+from switchboard.sip.timers import Timers
 from switchboard.sip.uri import Uri
-from tests.support.exchange import AGENT, PHONE, World
+from tests.support.exchange import AGENT, PHONE, SWITCH, World
 
 NAMED = "Contact: <sip:agent@pbx.example.com>"
 NOWHERE = ("127.0.0.77", 5060)
@@ -109,6 +111,44 @@ def test_silence_leads_on_as_well() -> None:
     hang_up(world)
     world.advance(40)
     assert (locator.broken, len(world.phone.received("BYE"))) == ([NOWHERE], 1)
+
+
+def test_an_ack_that_is_not_heard_goes_to_the_next_place() -> None:
+    """Each time the 2xx is repeated, in a circle; the last is where the peer has spoken from."""
+    world, _, _ = answered(NOWHERE, PHONE)
+    assert (len(world.phone.acks), len(world.agent.acks)) == (0, 0)
+    world.advance(0.6)
+    assert (len(world.phone.acks), len(world.agent.acks)) == (1, 0)
+    world.advance(1.0)
+    assert (len(world.phone.acks), len(world.agent.acks)) == (1, 1)
+    world.advance(5.0)
+    assert (len(world.phone.acks), len(world.agent.acks)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "via", "contact"),
+    [
+        (TcpAddress(("192.0.2.1", 5060)), ("192.0.2.2", 5060), "UDP", "<sip:127.0.0.1:5060>"),
+        (("192.0.2.1", 5060), TcpAddress(("192.0.2.2", 5060)), "TCP", "<sip:127.0.0.1:5062;transport=tcp>"),
+    ],
+)
+def test_the_next_place_hears_of_its_own_transport(first: Address, then: Address, via: str, contact: str) -> None:
+    """Via and Contact are of the transport that the request goes by in the end."""
+    core = SipCore(
+        local=SWITCH, timers=Timers(), random_token=World().token, user_agent="t", streams={"tcp": ("127.0.0.1", 5062)}
+    )
+    core.locate = lambda uri, now: (first, then)
+    out = OutgoingRequest(
+        "UPDATE", "sip:pbx.example.com", first, from_="<sip:a@b>;tag=1", to="<sip:c@d>;tag=2", call_id="x", cseq=1
+    )
+    out.named = "sip:pbx.example.com"
+    tx = core.request(out, 0.0)
+    core.request(tx.request.elsewhere((then,)), 0.0)
+    wire, destination = core.take_datagrams()[-1]
+    assert destination == then
+    assert f"Via: SIP/2.0/{via} 127.0.0.1".encode() in wire
+    assert f"Contact: {contact}\r\n".encode() in wire
+    assert wire.count(b"Contact:") == 1
 
 
 def test_an_open_connection_to_a_place_is_used() -> None:

@@ -98,6 +98,24 @@ def test_a_slow_load_is_not_waited_for(journal: Journal, database: Database) -> 
     assert stored(database) == []
 
 
+def test_another_writer_is_not_waited_for(journal: Journal, database: Database) -> None:
+    """An import may take long: whoever reads is told what is there, and the loader has not failed."""
+    loader = loader_of(journal, database)
+    end(journal, 1)
+    with database.writing():
+        loader.catch_up(0.01)
+        assert stored(database) == []
+    assert loader.counts()["failed"] == 0
+    loader.catch_up(age=60.0)
+    assert stored(database) == [1]
+
+
+def test_patience_is_of_one_transaction_only(database: Database) -> None:
+    """The next writer of the same connection waits as long as all do."""
+    with database.writing(0.5) as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000
+
+
 def test_a_call_met_twice_is_stored_once(journal: Journal, database: Database) -> None:
     """Of two records with one id the first stays, in one batch and across batches."""
     loader = loader_of(journal, database)
