@@ -189,12 +189,21 @@ class Engine:
         calls = reply.get("calls") if reply is not None else None
         listed = [call for call in calls if isinstance(call, str)] if isinstance(calls, list) else []
         left = [call for call in listed if call.startswith(self._ours) and call not in self._pairs]
-        for call in left:
-            self._link.ask({**about("delete", call, TAGS[0]), "delete-delay": 0}, _passed_over)
-        if left:
-            _log.info("rtpengine.left_behind", calls=len(left))
-            if len(listed) >= _LISTED:
+        if not left:
+            return
+        _log.info("rtpengine.left_behind", calls=len(left))
+        waiting, ended = len(left), False
+
+        def answered(reply: Reply | None) -> None:
+            nonlocal waiting, ended
+            waiting -= 1
+            ended = ended or (reply is not None and reply.get("result") == "ok")
+            # There may be more than a list has; what it does not end would be listed for ever.
+            if not waiting and ended and len(listed) >= _LISTED:
                 self._link.ask({"command": "list", "limit": _LISTED}, self._left_behind)
+
+        for call in left:
+            self._link.ask({**about("delete", call, TAGS[0]), "delete-delay": 0}, answered)
 
 
 def _passed_over(reply: Reply | None) -> None:

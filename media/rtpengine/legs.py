@@ -122,6 +122,9 @@ class Legs:
         if peer is None:
             return
         leg.peer = peer.peer = None
+        # What was still to be keyed was meant for who has left.
+        leg.side.keys.clear()
+        peer.side.keys.clear()
         if leg.helper is not None:
             self.real.unbridge(leg.helper)
         elif leg.side.pair.bridged:
@@ -145,6 +148,9 @@ class Legs:
         elif leg.resting is not None and asyncio.get_running_loop().time() < leg.secret_until:
             self.real.conceal(helper, True)
             self.real.conceal(helper, False)
+        if leg.side.keys:
+            self.real.send_digits(helper, "".join(leg.side.keys))
+            leg.side.keys.clear()
         if playing is not None:
             # What rtpengine was playing begins anew.
             leg.stop_timer()
@@ -229,6 +235,12 @@ class Legs:
         leg = self._by_side.get(side)
         if leg is not None and side.playback is playback and not playback.loop:
             leg.timer = asyncio.get_running_loop().call_later(seconds, self._end_play, leg, "done")
+
+    def side_keyed(self, side: Side, count: int) -> None:
+        """A key of ours will be reported as this party's, or will not after all."""
+        leg = self._by_side.get(side)
+        if leg is not None:
+            leg.echoes = max(0, leg.echoes + count)
 
     def side_mute(self, side: Side, playback: Playback) -> None:
         """What rtpengine cannot play a worker does."""

@@ -52,6 +52,9 @@ class PairOwner(Protocol):
     def side_playing(self, side: Side, playback: Playback, seconds: float) -> None:
         """It plays, and will for so long."""
 
+    def side_keyed(self, side: Side, count: int) -> None:
+        """So many keys more, or less, will be reported as pressed by this party although they are ours."""
+
     def side_mute(self, side: Side, playback: Playback) -> None:
         """It cannot be played."""
 
@@ -294,11 +297,20 @@ class Pair:
             return None
         for side in self.sides:
             if side.keys:
-                # rtpengine puts a key into what somebody says.
-                self._then = _is_ok_or_over
-                command = about("play DTMF", self.call, side.other.tag)
-                return command | {"code": side.keys.popleft(), "duration": TONE_MS, "pause": TONE_MS}
+                return self._pressed(side.other, side.keys.popleft())
         return None
+
+    def _pressed(self, by: Side, key: str) -> Command:
+        """rtpengine puts a key into what a party says, and may report it before it answers."""
+
+        def done(reply: Reply) -> bool:
+            if not _is_ok(reply):
+                self._owner.side_keyed(by, -1)
+            return _is_ok_or_over(reply)
+
+        self._owner.side_keyed(by, 1)
+        self._then = done
+        return about("play DTMF", self.call, by.tag) | {"code": key, "duration": TONE_MS, "pause": TONE_MS}
 
     def _count(self) -> Command | None:
         if not self.wants_count:

@@ -221,7 +221,6 @@ class RtpenginePlane(Legs):
         if leg.helper is None and peer is not None and leg.side.pair.bridged and leg.opened["event_pt"] is not None:
             leg.side.pair.injects = True
             leg.side.keys.extend(digits)
-            peer.echoes += len(digits)
             self._engine.touch(leg.side.pair)
         elif (helper := self._hand_over(leg)) is not None:
             self.real.send_digits(helper, digits)

@@ -87,6 +87,9 @@ class Engine:
     def side_playing(self, side: Side, playback: Playback, seconds: float) -> None:
         self.events.append(f"{side.tag} plays {seconds}")
 
+    def side_keyed(self, side: Side, count: int) -> None:
+        self.events.append(f"{side.tag} keyed {count}")
+
     def side_mute(self, side: Side, playback: Playback) -> None:
         self.events.append(f"{side.tag} mute")
 
