@@ -51,14 +51,15 @@ from media.worker_link import AnyEvent, WorkerLink
 __all__ = ["Lease", "MediaEvent", "MediaPlane", "WorkerLost", "WorkerPlane", "WorkerState"]
 
 _TICK = 1.0
+_NEVER = (0, 0)
 
 
 class _Worker:
     """What the plane knows of one worker."""
 
     __slots__ = (
-        "address", "address6", "draining", "foreign", "leased", "link", "ports", "ports_six", "releasing", "six",
-        "stats", "unopened",
+        "address", "address6", "draining", "foreign", "leased", "link", "opened", "ports", "ports_six", "releasing",
+        "six", "stats",
     )  # fmt: skip
 
     def __init__(self, link: WorkerLink) -> None:
@@ -72,8 +73,8 @@ class _Worker:
         self.leased: dict[int, Lease] = {}
         self.foreign: dict[int, int] = {}
         self.releasing: set[int] = set()
-        self.unopened: set[int] = set()
-        """Of the ports that are leased those without an Open, and perhaps some of the free ones."""
+        self.opened: dict[int, tuple[int, int]] = {}
+        """By port the generation of its last first Open, and after how many writings of the link that was."""
         self.stats: WorkerStats | None = None
 
     @property
@@ -279,7 +280,6 @@ class WorkerPlane:
         if len(ports.free) < ports.low:
             self._wish(worker, ports)
         worker.leased[lease.port] = lease
-        worker.unopened.add(lease.port)
         return lease
 
     @staticmethod
@@ -306,8 +306,8 @@ class WorkerPlane:
 
     def release(self, lease: Lease) -> None:
         """Ends the session; the port is free again once the worker has said Released."""
-        if self._alive(lease):
-            worker = self._workers[lease.worker]
+        worker = self._worker_of(lease)
+        if worker is not None:
             worker.releasing.add(lease.port)
             self._rooms.leave(lease)
             worker.link.send(Release(lease.port, lease.gen), stays=True)
@@ -328,12 +328,17 @@ class WorkerPlane:
 
     def _send(self, lease: Lease, command: Command, *, stays: bool = False) -> None:
         # A void or released lease is no error: the worker's death crosses with the call's commands.
-        if self._alive(lease):
-            self._workers[lease.worker].link.send(command, stays=stays)
+        worker = self._worker_of(lease)
+        if worker is not None:
+            worker.link.send(command, stays=stays)
 
-    def _alive(self, lease: Lease) -> bool:
+    def _worker_of(self, lease: Lease) -> _Worker | None:
+        """The worker of a lease that is neither void nor released."""
         worker = self._workers.get(lease.worker)
-        return worker is not None and worker.leased.get(lease.port) == lease and lease.port not in worker.releasing
+        if worker is None or lease.port in worker.releasing:
+            return None
+        leased = worker.leased.get(lease.port)
+        return worker if leased is lease or leased == lease else None
 
     def open(
         self,
@@ -356,10 +361,15 @@ class WorkerPlane:
         wire: Wire | None = None,
     ) -> None:
         """Starts or updates the session of `lease`."""
-        # A worker keeps what comes to a port before its session; but not sealed audio, nor while there is one already.
-        stays = self._is_first(lease) and secured is None
-        self._send(
-            lease,
+        worker = self._worker_of(lease)
+        if worker is None:
+            return
+        stays = False
+        if worker.opened.get(lease.port, _NEVER)[0] != lease.gen:
+            worker.opened[lease.port] = (lease.gen, worker.link.writings)
+            # A worker keeps what comes to a port before its session; but not sealed audio, nor while there is one.
+            stays = secured is None
+        worker.link.send(
             Open(
                 lease.port,
                 lease.gen,
@@ -382,21 +392,18 @@ class WorkerPlane:
             stays=stays,
         )
 
-    def _is_first(self, lease: Lease) -> bool:
-        """Whether this is the first Open of a lease."""
-        worker = self._workers.get(lease.worker)
-        if worker is None or lease.port not in worker.unopened:
-            return False
-        worker.unopened.discard(lease.port)
-        return True
-
     def bridge(self, a: Lease, b: Lease) -> None:
         """Relays both ways; raises ValueError when `b` was not leased near `a`."""
         if a.worker != b.worker:
             raise ValueError(f"ports {a.port} and {b.port} are of different workers")
         self._rooms.leave(a)
         self._rooms.leave(b)
-        self._send(a, Bridge(a.port, a.gen, b.port, b.gen))
+        worker = self._worker_of(a)
+        if worker is not None:
+            opened, writings = worker.opened, worker.link.writings
+            # With the first Opens of both, that stay: what comes meanwhile is kept, and relayed then.
+            stays = opened.get(a.port) == (a.gen, writings) and opened.get(b.port) == (b.gen, writings)
+            worker.link.send(Bridge(a.port, a.gen, b.port, b.gen), stays=stays)
 
     def unbridge(self, lease: Lease) -> None:
         """Ends relaying from and to `lease`."""
@@ -452,7 +459,7 @@ class WorkerPlane:
 
     def join(self, lease: Lease, room: int, role: Role = "party", coached: Lease | None = None) -> None:
         """Puts `lease` into a room, or changes its role; raises ValueError."""
-        if self._alive(lease):
+        if self._worker_of(lease) is not None:
             self._rooms.join(lease, room, role, coached)
             port, gen = (0, 0) if coached is None else (coached.port, coached.gen)
             self._send(lease, Join(lease.port, lease.gen, room, role, port, gen))
@@ -494,7 +501,7 @@ class WorkerPlane:
             self._rooms.leave(lease)
         worker.leased.clear()
         worker.releasing.clear()
-        worker.unopened.clear()
+        worker.opened.clear()
         worker.foreign.clear()
         worker.ports, worker.ports_six = PortStock(), PortStock()
         worker.stats = None
@@ -508,7 +515,11 @@ class WorkerPlane:
     def worker_event(self, link: WorkerLink, event: AnyEvent) -> None:
         """Takes what concerns a living lease."""
         worker = self._workers[self._numbers[link]]
-        if isinstance(event, PortsAdded):
+        if isinstance(event, Released):
+            self._released(worker, event)
+            if worker.draining:
+                asyncio.get_running_loop().call_soon(self._look_if_empty, self._numbers[link])
+        elif isinstance(event, PortsAdded):
             if not event.ports:
                 worker.ports.none_left()
                 worker.ports_six.none_left()
@@ -518,10 +529,6 @@ class WorkerPlane:
                 self._look_if_short()
         elif isinstance(event, WorkerStats):
             worker.stats = event
-        elif isinstance(event, Released):
-            self._released(worker, event)
-            if worker.draining:
-                asyncio.get_running_loop().call_soon(self._look_if_empty, self._numbers[link])
         elif isinstance(event, Digit | PlayDone | Silence | Recorded | MessageDone | Unauthentic | KeyForOther | Heard):
             lease = worker.leased.get(event.port)
             if lease is not None and lease.gen == event.gen:

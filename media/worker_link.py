@@ -76,6 +76,8 @@ class WorkerLink:
         self._seq = 0
         self._pending: list[AnyCommand] = []
         self._gathering = False
+        self.writings = 0
+        """How often what was pending has gone."""
         self._written_at = 0.0
         # The call of `_flush` for what stays; whether one comes at the end of this loop iteration; whether somebody
         # waits for any of what is pending.
@@ -97,7 +99,7 @@ class WorkerLink:
         """
         self._seq += 1
         command.seq = self._seq
-        if not self._gathering and not self._soon:
+        if not (self._gathering or self._soon):
             self._soon = True
             asyncio.get_running_loop().call_soon(self._flush)
         if not stays:
@@ -138,6 +140,7 @@ class WorkerLink:
             self._later.cancel()
             self._later = None
         self._written_at = now
+        self.writings += 1
         self._pending = []
         self._urgent = False
         self._unacknowledged.extend(pending)
@@ -235,15 +238,17 @@ class WorkerLink:
         while waiting and waiting[0].seq <= last_seq:
             waiting.popleft()
 
-    def _received(self, event: AnyEvent) -> None:
-        if isinstance(event, Pong):
-            self._unanswered = 0
-            self._acknowledge(event.last_seq)
-            return
-        try:
-            self._owner.worker_event(self, event)
-        except Exception:  # noqa: BLE001 - a fault in one call must not cost all of them their worker
-            _log.exception("media.event_failed", event_type=type(event).__name__)
+    def _received(self, events: Sequence[AnyEvent]) -> None:
+        take = self._owner.worker_event
+        for event in events:
+            if type(event) is Pong:
+                self._unanswered = 0
+                self._acknowledge(event.last_seq)
+                continue
+            try:
+                take(self, event)
+            except Exception:  # noqa: BLE001 - a fault in one call must not cost all of them their worker
+                _log.exception("media.event_failed", event_type=type(event).__name__)
 
     def _received_all(self) -> None:
         try:
@@ -278,19 +283,24 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             for body in self._frames.feed(data):
-                for event in self._link.decode(body):
-                    self._event(event)
+                events = self._link.decode(body)
+                if self.greeted.done():
+                    self._link._received(events)
+                else:
+                    self._greet(events)
         except ControlError as error:
             _log.error("media.bad_frame", path=self._link.path, error=str(error))
             self.abort()
         self._link._received_all()
 
-    def _event(self, event: AnyEvent) -> None:
-        if self.greeted.done():
-            self._link._received(event)
-        elif isinstance(event, Hello) and self._transport is not None:
-            self._link._greeted(event, self._transport)
-            self.greeted.set_result(True)
+    def _greet(self, events: Sequence[AnyEvent]) -> None:
+        """What comes before Hello is of no connection of ours."""
+        for place, event in enumerate(events):
+            if isinstance(event, Hello) and self._transport is not None:
+                self._link._greeted(event, self._transport)
+                self.greeted.set_result(True)
+                self._link._received(events[place + 1 :])
+                return
 
     def pause_writing(self) -> None:
         self._link._pause()

@@ -592,6 +592,28 @@ class TestConnection:
         one.open(lease)
         assert [(await worker.heard(Open)).gen for _ in range(2)] == [lease.gen] * 2
 
+    async def test_a_bridge_stays_with_the_first_opens_of_both(
+        self, one: Setup, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What comes meanwhile is kept and relayed then; it would be lost where one of them was open already."""
+        monkeypatch.setattr(worker_link, "PACE", 600.0)
+        worker = one.workers[0]
+        first = one.lease()
+        a, b, c = (one.lease(first) for _ in range(3))
+        one.plane.release(first)
+        await worker.heard(Release)
+        one.open(a)
+        one.open(b)
+        one.plane.bridge(a, b)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert one.unsent(a) == [Open, Bridge]
+        one.plane.play(c, 1, ["one"])
+        assert (await worker.heard(Bridge)).port_b == b.port
+        one.open(c)
+        one.plane.bridge(a, c)
+        assert (await worker.heard(Bridge)).port_b == c.port
+
     async def test_what_stays_goes_after_a_moment(self, one: Setup) -> None:
         """Even if nothing follows, or only the end."""
         worker = one.workers[0]
