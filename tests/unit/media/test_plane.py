@@ -598,16 +598,15 @@ class TestConnection:
         """What comes meanwhile is kept and relayed then; it would be lost where one of them was open already."""
         monkeypatch.setattr(worker_link, "PACE", 600.0)
         worker = one.workers[0]
-        first = one.lease()
-        a, b, c = (one.lease(first) for _ in range(3))
-        one.plane.release(first)
-        await worker.heard(Release)
+        a, b, c = (one.lease() for _ in range(3))
+        one.plane.stop_play(c)
+        await worker.heard(StopPlay)
         one.open(a)
         one.open(b)
         one.plane.bridge(a, b)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        assert one.unsent(a) == [Open, Bridge]
+        assert one.unsent(a) == [Open, Open, Bridge]
         one.plane.play(c, 1, ["one"])
         assert (await worker.heard(Bridge)).port_b == b.port
         one.open(c)
