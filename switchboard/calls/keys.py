@@ -7,12 +7,12 @@ it and to whom `dtmf: info` says so: one key a request, the next once the last i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from media.control import SECRET_REST
-from switchboard.calls.leg import Leg
+from switchboard.calls.leg import Form, KeysHeard, Leg
 
 if TYPE_CHECKING:
     from switchboard.calls.exchange import Exchange
@@ -25,8 +25,6 @@ ECHO: Final = 0.25
 """Seconds in which the same key in another form is the same press: some phones send events and INFO."""
 LONGEST: Final = 10.0
 """Seconds that a key is believed to have been held: its INFO may come only when it is let go."""
-
-Form = Literal["media", "info"]
 
 
 class KeysToSend(msgspec.Struct, eq=False):
@@ -96,10 +94,20 @@ def keys_go_on(leg: Leg, now: float) -> None:
 
 
 def is_echo(leg: Leg, key: str, form: Form, now: float, held: float = 0.0) -> bool:
-    """Whether a key is the one that has just come in another form; `held` are the seconds it was held until now."""
-    before = leg.key_heard
-    within = ECHO + min(held, LONGEST)
-    echo = before is not None and before[0] == key and before[1] != form and now - before[2] <= within
-    # Both forms of a press are here then: what comes next is another.
-    leg.key_heard = None if echo else (key, form, now)
-    return echo
+    """Whether a key is one that has come in another form; `held` are the seconds it was held until now.
+
+    Soon after it, it is. Of a party that has done so once each press comes twice, however late: the forms are paired.
+    """
+    heard = leg.keys_heard
+    within = LONGEST if heard is not None and heard.both else ECHO + min(held, LONGEST)
+    if heard is None:
+        heard = leg.keys_heard = KeysHeard()
+    for place, (known, other, at) in enumerate(heard.single):
+        if known == key and other != form and now - at <= within:
+            # Keys of a form do not overtake each other: those before it come in one form only.
+            del heard.single[: place + 1]
+            heard.both = True
+            return True
+    heard.single = [one for one in heard.single[1 - MOST :] if now - one[2] <= LONGEST]
+    heard.single.append((key, form, now))
+    return False

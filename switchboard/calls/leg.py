@@ -67,6 +67,16 @@ one more for a conference, a supervisor who listens, the first party of a call t
 one who is called back and the agent for it."""
 
 
+Form = Literal["media", "info"]
+
+
+class KeysHeard(msgspec.Struct, eq=False):
+    """The latest keys of a party that have come in one form: which, how and when; whether its keys come in two."""
+
+    single: list[tuple[str, Form, float]] = []
+    both: bool = False
+
+
 class Leg(msgspec.Struct, kw_only=True, array_like=True):
     """One side of a call.
 
@@ -74,7 +84,7 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     the address the peer's signalling comes from. `remote` is the peer's latest description,
     `remote_sdp` its bytes; `offered` are the codecs of our own offer, empty when the peer made it, `offered_also` its
     other formats; `codecs` names those the leg may have where they are not the configuration's, `keys` tells how keys
-    go to its peer, `key_heard` the last one that came, its form and when; those that began before `keys_until` are the
+    go to its peer, `keys_heard` those that came; those that began before `keys_until` are the
     switch's, whoever is there by now;
     `unheard` is set while no audio comes from it though some should, "alive" if RTCP does;
     `srtp` says whether its media is secured, `crypto` are the lines of keys that our last description showed;
@@ -135,7 +145,7 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     srtp: Policy = "off"
     crypto: tuple[Crypto, ...] = ()
     unheard: Literal["", "alive", "dead"] = ""
-    key_heard: tuple[str, str, float] | None = None
+    keys_heard: KeysHeard | None = None
     keys_until: float = 0.0
 
     def move(self, moved_by: LegInput) -> bool:

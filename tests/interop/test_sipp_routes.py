@@ -1,4 +1,6 @@
-"""SIPp behind strict routers on both sides, with a password for its INVITE; and as a phone that rings for ever."""
+"""SIPp behind strict routers on both sides, with a password for its INVITE; without a description or hops left in its
+INVITE; and as a phone that rings for ever.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,14 @@ import pytest
 
 from bench.phone import Phone
 from bench.sipp import Sipp
+from tests.support.patience import PATIENCE
 from tests.support.ports import free_port
 from tests.support.sipp import need_sipp, next_media_port
 from tests.support.switch import RunningSwitch, running_switch
 
 HERE = Path(__file__).parent
 USER, CARRIER = "sipp", "127.0.0.2"
-STRICT, RINGING = free_port(), free_port()
+STRICT, RINGING, TALKING = free_port(), free_port(), free_port()
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +34,7 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
         numbers=[
             {"number": "701", "target": f"sip:agent@127.0.0.1:{STRICT}"},
             {"number": "702", "target": f"sip:agent@127.0.0.1:{RINGING}"},
+            {"number": "703", "target": f"sip:agent@127.0.0.1:{TALKING}"},
         ],
         limits={"ring_timeout": "1s", "drain": "1s"},
     ) as running:
@@ -67,3 +71,22 @@ async def test_nobody_rings_for_ever(switch: RunningSwitch, tmp_path: Path) -> N
             assert await call.decided() == 480
             await over(agent)
     await switch.nothing_left()
+
+
+async def test_a_caller_without_a_description(switch: RunningSwitch, tmp_path: Path) -> None:
+    """Out of hops it gets 483, of nine the far side has eight; the 200 offers, the ACK answers, its speech passes."""
+    caller = Sipp(
+        HERE / "sipp_offer_in_ack.xml", tmp_path, free_port(), next_media_port(),
+        f"{switch.target[0]}:{switch.target[1]}", ("-s", "703", "-m", "1", "-l", "1", "-r", "1"), CARRIER,
+    )  # fmt: skip
+    async with await Phone.open("agent", port=TALKING, target=switch.target) as agent:
+        with caller:
+            call = await agent.next_call(within=15)
+            assert call.request is not None
+            assert call.request.get("max-forwards") == "8"
+            await call.confirmed()
+            async with asyncio.timeout(10 * PATIENCE):
+                while call.rtp.loudness(0.2) < 100:
+                    await asyncio.sleep(0.05)
+            await call.hang_up()
+            await over(caller)

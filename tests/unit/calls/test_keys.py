@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from media.control import SECRET_REST
 from switchboard.calls.call import Call, Phase
+from switchboard.calls.keys import MOST, is_echo
+from switchboard.calls.leg import Leg
 from tests.support.exchange import NUMBER, World
 from tests.unit.calls.test_direct_call import connected
 from tests.unit.calls.test_flow_services import dialled, world_of
@@ -17,6 +21,12 @@ def talk(**forms: str) -> tuple[World, Call, object]:
     call.caller.keys = forms.get("caller", "auto")  # type: ignore[assignment]
     call.agent.keys = forms.get("agent", "auto")  # type: ignore[assignment]
     return world, call, out
+
+
+def a_leg() -> Leg:
+    """Of a call that talks."""
+    _, call, _ = talk()
+    return call.caller
 
 
 def informed(world: World) -> list[bytes]:
@@ -100,6 +110,49 @@ def test_a_key_that_is_held_long_is_one_press() -> None:
             world.keys("9")
         (call,) = world.exchange.calls.values()
         assert call.record.extension == "8" * pressed + "9" * (6 - pressed)
+
+
+PRESSES = (
+    # What comes, seconds after the one before: m by the media, i by INFO; how many presses that is.
+    ("m0 i.1", 1),
+    ("i0 m.1", 1),
+    ("m0 i1", 2),
+    ("m0 i.1 m1 i1", 2),
+    ("m0 i.1 m1 i9", 2),
+    ("m0 i.1 m1 i11", 3),
+    ("m0 i.1 i1 m2", 2),
+    ("m0 i.1 m1 m1 i1 i1", 3),
+    ("m0 i.1 m1 m1", 3),
+    ("m0 i.1 i1 i1", 3),
+    ("m0 m.1 i.1 i.1", 2),
+)
+
+
+@pytest.mark.parametrize(("comes", "presses"), PRESSES)
+def test_who_sends_both_forms_sends_both_of_each(comes: str, presses: int) -> None:
+    """Once a key has come in both at the same time, the forms are paired one to one however late one is."""
+    leg, now, taken = a_leg(), 100.0, 0
+    for each in comes.split():
+        now += float(each[1:])
+        taken += not is_echo(leg, "5", "media" if each[0] == "m" else "info", now)
+    assert taken == presses
+
+
+def test_keys_are_paired_in_their_order() -> None:
+    """One whose other form never came is not waited for; another key is never an echo."""
+    leg = a_leg()
+    assert [is_echo(leg, "1", "media", 1.0), is_echo(leg, "1", "info", 1.1)] == [False, True]
+    assert [is_echo(leg, key, "media", 2.0 + n) for n, key in enumerate("123")] == [False] * 3
+    assert [is_echo(leg, key, "info", 6.0 + n) for n, key in enumerate("3127")] == [True, False, False, False]
+
+
+def test_keys_of_one_form_are_not_kept_for_ever() -> None:
+    """A party may press thousands."""
+    leg = a_leg()
+    for n in range(1000):
+        assert not is_echo(leg, "1", "info", n / 100)
+    assert leg.keys_heard is not None
+    assert len(leg.keys_heard.single) == MOST
 
 
 def test_two_quick_presses_in_two_forms() -> None:
