@@ -73,6 +73,20 @@ def test_a_number_with_a_group_is_answered_at_once_and_rings_an_agent() -> None:
     ]
 
 
+def test_the_audio_of_a_caller_is_opened_once_until_somebody_answers() -> None:
+    """The keys are the queue's from the first order on, so that nothing has to be told to the media worker again."""
+    stage = QueueStage("anna")
+    caller = stage.caller()
+    (opened,) = stage.world.plane.named("open")
+    assert (opened[1], opened[2]["digits"]) == (caller.lease, True)
+    stage.answers("anna")
+    _, agents, callers = stage.world.plane.named("open")
+    assert agents[1] != caller.lease
+    assert callers[1] == caller.lease
+    assert not agents[2]["digits"]
+    assert not callers[2]["digits"]
+
+
 def test_callers_are_served_in_the_order_of_their_coming() -> None:
     """One agent, three callers: each talk's end rings for the next."""
     stage = QueueStage("anna")

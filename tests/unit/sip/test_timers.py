@@ -83,6 +83,19 @@ def test_deadlines_come_in_order_and_only_when_due() -> None:
     assert heap.next_deadline() == 3.0
 
 
+def test_of_several_heaps_the_earliest_living_deadline_counts() -> None:
+    """Empty ones, and those whose deadlines were all cancelled, say nothing."""
+    heaps: list[DeadlineHeap[Owner]] = [DeadlineHeap() for _ in range(4)]
+    assert DeadlineHeap.earliest(heaps) is None
+    gone = Owner("gone")
+    heaps[1].schedule(1.0, gone, Input.TIMER_A)
+    heaps[2].schedule(3.0, Owner("late"), Input.TIMER_A)
+    heaps[3].schedule(2.0, Owner("early"), Input.TIMER_A)
+    assert DeadlineHeap.earliest(heaps) == 1.0
+    heaps[1].cancel(gone)
+    assert DeadlineHeap.earliest(heaps) == 2.0
+
+
 def test_an_owner_has_one_timer() -> None:
     """Arming again replaces the timer, earlier or later."""
     heap: DeadlineHeap[Owner] = DeadlineHeap()
