@@ -40,7 +40,7 @@ from switchboard.mask_reload import MaskReload, group_members
 from switchboard.net.backlog import Backlog
 from switchboard.net.driver import Driver
 from switchboard.net.message_ring import MessageRing
-from switchboard.ops.control import Command
+from switchboard.ops.control import Command, CommandError
 from switchboard.ops.health import Health
 from switchboard.ops.log import get_logger
 from switchboard.ops.loop_lag import PERIOD, LoopLag
@@ -56,6 +56,7 @@ from switchboard.sip.core import SipCore
 from switchboard.sip.registrar import Registrar
 from switchboard.sip.timers import Timers
 from switchboard.source_control import source_commands, source_guard, trunk_sources
+from switchboard.store.keys import KeyFileError
 from switchboard.store.recordings import RecordingRepository
 from switchboard.store.records import new_id
 from switchboard.store.store import Store
@@ -328,6 +329,7 @@ class Switch:
             "masks-changed": self.masks.change,
             "voicemail-changed": self.lamps.change,
             "users-changed": self._change_users,
+            "keys-changed": self._change_keys,
             "counts": lambda request: self.counts(),
             "status": lambda request: self.health.report(),
             "flows": lambda request: self.flow_reload.listing(),
@@ -364,6 +366,14 @@ class Switch:
             for user in users:
                 self.api.parts.services.tokens.withdraw(user)
         return {"users": len(users)}
+
+    async def _change_keys(self, request: Mapping[str, object]) -> dict[str, int]:
+        """A key was added: it seals from now on."""
+        try:
+            await asyncio.to_thread(self.store.reload_keys)
+        except KeyFileError as error:
+            raise CommandError(str(error)) from None
+        return {"key": self.store.vault.active_key}
 
     def _screen(self, active: bool) -> None:
         self.driver.screen = self.sources.screen if active else None

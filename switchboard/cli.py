@@ -69,6 +69,7 @@ GROUPS: Final = {
     "calls": "switchboard.calls_cli",
     "certificates": "switchboard.certificates_cli",
     "flows": "switchboard.flows_cli",
+    "keys": "switchboard.keys_cli",
     "masks": "switchboard.masks_cli",
     "registrations": "switchboard.registrations_cli",
     "sources": "switchboard.sources_cli",

@@ -1,9 +1,7 @@
 """A typed client of the API: signed in, renewed, retried, with errors by kind and an event stream that resumes.
 
-    async with Client("http://127.0.0.1:8080", name="lin", password=password) as switch:
-        done = await switch.calls.transfer(call, "agent:zhao")
-
-Blocking programs use `switchboard.client.blocking`.
+async with Client("http://127.0.0.1:8080", name="lin", password=password) as switch:
+    done = await switch.calls.transfer(call, "agent:zhao")
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -370,6 +371,23 @@ async def test_imported_masks_are_reached_at_once(switch: RunningSwitch, agent_p
             assert far.request.uri == f"sip:{user}@127.0.0.1:{agent_port}"
             await call.hang_up()
     assert "13900501990" not in done.stdout + done.stderr
+
+
+async def test_a_key_that_is_added_seals_at_once(switch: RunningSwitch, agent_port: int) -> None:
+    """The caller of the next call is sealed under it in the record; what was sealed before is brought under it."""
+    async with pair(switch, agent_port) as phones:
+        for key, verb in ((1, "add"), (2, "reseal")):
+            call = await phones.dial(f"{MASKED}*999")
+            assert await call.decided() == 404
+            await switch.eventually(partial(sealed_under, switch, key))
+            done = await asyncio.to_thread(command, "keys", verb, "--config", str(switch.config_file))
+            assert done.returncode == 0, done.stderr
+    assert not sealed_under(switch, 1)
+
+
+def sealed_under(switch: RunningSwitch, key: int) -> bool:
+    """Whether the caller of any record is sealed under a key."""
+    return bool(switch.rows(f"select id from calls where substr(caller_sealed, 1, 2) = x'{key:04x}'"))
 
 
 def test_a_binding_is_shown_masked(switch: RunningSwitch, agent_port: int, tmp_path: Path) -> None:
