@@ -125,13 +125,18 @@ class SipCore:
 
     def handle_timer(self, now: float) -> None:
         """Let everything happen that is due at `now`."""
-        pop_due = self._heap.pop_due
+        pop_due, pop_lingering = self._heap.pop_due, self._heap.pop_lingering
         while (due := pop_due(now)) is not None:
-            tx, letter = due
-            if type(tx) is ClientTransaction:
-                self._clients.step(tx, letter, None, now)
-            elif type(tx) is ServerTransaction:
-                self._servers.step(tx, letter, None, now)
+            self._expire(*due, now)
+        while ended := pop_lingering(now):
+            for tx, letter in ended:
+                self._expire(tx, letter, now)
+
+    def _expire(self, tx: ClientTransaction | ServerTransaction, letter: Input, now: float) -> None:
+        if type(tx) is ClientTransaction:
+            self._clients.step(tx, letter, None, now)
+        elif type(tx) is ServerTransaction:
+            self._servers.step(tx, letter, None, now)
 
     def next_deadline(self) -> float | None:
         """When `handle_timer` is wanted next."""

@@ -155,22 +155,28 @@ Owner = TypeVar("Owner", bound=TimerOwner)
 
 
 class DeadlineHeap(Generic[Owner]):
-    """All deadlines in one heap; cancelled entries are skipped, and swept when they are the majority."""
+    """All deadlines in one heap; cancelled entries are skipped, and swept when they are the majority.
 
-    __slots__ = ("_dead", "_entries", "_serial")
+    What only lingers, for many times as long as it was busy, stands aside in groups of one moment, so that the heap
+    holds little else than what has happened within the last second.
+    """
+
+    __slots__ = ("_dead", "_ends", "_entries", "_groups", "_serial")
 
     def __init__(self) -> None:
         self._entries: list[tuple[float, int, Owner, Input]] = []
         self._dead = 0
         self._serial = 0
+        self._ends: list[float] = []
+        self._groups: dict[float, list[tuple[Owner, Input]]] = {}
 
     def __len__(self) -> int:
         """Deadlines that will fire."""
-        return len(self._entries) - self._dead
+        return len(self._entries) - self._dead + sum(map(len, self._groups.values()))
 
     @property
     def size(self) -> int:
-        """Entries held, dead ones included: at most twice the living plus `COMPACT_FLOOR`."""
+        """Entries held of what does not linger, dead ones included: at most twice the living plus `COMPACT_FLOOR`."""
         return len(self._entries)
 
     def schedule(self, when: float, owner: Owner, letter: Input) -> None:
@@ -183,8 +189,18 @@ class DeadlineHeap(Generic[Owner]):
         self._serial = owner.timer = serial = self._serial + 1
         heappush(self._entries, (when, serial, owner, letter))
 
+    def linger(self, when: float, owner: Owner, letter: Input) -> None:
+        """Arm the owner's last timer, which nothing will move or stop; an earlier one is replaced."""
+        if owner.timer:
+            self.cancel(owner)
+        group = self._groups.get(when)
+        if group is None:
+            group = self._groups[when] = []
+            heappush(self._ends, when)
+        group.append((owner, letter))
+
     def cancel(self, owner: Owner) -> None:
-        """Disarm the owner's timer, if it has one."""
+        """Disarm the owner's timer, if it has one that may be stopped."""
         if owner.timer:
             owner.timer = 0
             self._dead = dead = self._dead + 1
@@ -202,16 +218,22 @@ class DeadlineHeap(Generic[Owner]):
             self._dead -= 1
         return None
 
+    def pop_lingering(self, now: float) -> list[tuple[Owner, Input]]:
+        """Take the earliest of those that have lingered until `now`, all of one moment; empty when there are none."""
+        ends = self._ends
+        return self._groups.pop(heappop(ends)) if ends and ends[0] <= now else []
+
     def next_deadline(self) -> float | None:
         """When the earliest living deadline falls due."""
         entries = self._entries
+        end = self._ends[0] if self._ends else None
         while entries:
             when, serial, owner, _ = entries[0]
             if owner.timer == serial:
-                return when
+                return when if end is None or when < end else end
             heappop(entries)
             self._dead -= 1
-        return None
+        return end
 
     @staticmethod
     def earliest(heaps: Iterable[DeadlineHeap[Any]]) -> float | None:

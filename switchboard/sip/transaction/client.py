@@ -317,10 +317,10 @@ class ClientTransactions:
             self._heap.schedule(tx.expires, tx, last)
 
     def _arm_d(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
-        self._heap.schedule(tx.timers.end(now + tx.timers.d), tx, Input.TIMER_D)
+        self._heap.linger(tx.timers.end(now + tx.timers.d), tx, Input.TIMER_D)
 
     def _arm_k(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
-        self._heap.schedule(tx.timers.end(now + tx.timers.k), tx, Input.TIMER_K)
+        self._heap.linger(tx.timers.end(now + tx.timers.k), tx, Input.TIMER_K)
 
     def _arm_m(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
-        self._heap.schedule(self._timers.end(now + self._timers.m), tx, Input.TIMER_M)
+        self._heap.linger(self._timers.end(now + self._timers.m), tx, Input.TIMER_M)

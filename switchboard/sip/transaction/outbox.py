@@ -40,10 +40,10 @@ class Outbox:
 
     def take_events(self) -> list[Event]:
         """Take what the TU is to be told, in order."""
-        for tx in self._releasing:
-            tx.release()
-        self._releasing = self.spent
-        self.spent = []
+        if self._releasing or self.spent:
+            for tx in self._releasing:
+                tx.release()
+            self._releasing, self.spent = self.spent, []
         taken = self.events
         if taken:
             self.events = []

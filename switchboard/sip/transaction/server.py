@@ -259,16 +259,16 @@ class ServerTransactions:
             self._heap.schedule(tx.expires, tx, last)
 
     def _wait_l(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:
-        self._heap.schedule(self._timers.end(tx.expires), tx, Input.TIMER_L)
+        self._heap.linger(self._timers.end(tx.expires), tx, Input.TIMER_L)
 
     def _arm_i(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
-        self._heap.schedule(tx.timers.end(now + tx.timers.i), tx, Input.TIMER_I)
+        self._heap.linger(tx.timers.end(now + tx.timers.i), tx, Input.TIMER_I)
 
     def _linger(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:
         self._box.spent.append(tx)
 
     def _arm_j(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
-        self._heap.schedule(tx.timers.end(now + tx.timers.j), tx, Input.TIMER_J)
+        self._heap.linger(tx.timers.end(now + tx.timers.j), tx, Input.TIMER_J)
 
     def _arm_lapse(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
         self._heap.schedule(self._timers.end(now + self._timers.j), tx, Input.TIMER_J)

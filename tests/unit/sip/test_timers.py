@@ -147,3 +147,24 @@ def test_next_deadline_drops_the_dead_on_top() -> None:
     assert heap.size == 10
     assert heap.next_deadline() is None
     assert heap.size == 0
+
+
+def test_those_that_linger_end_together_and_beside_the_others() -> None:
+    """All of one moment come at once, the earliest first and none before its time; an earlier timer is replaced."""
+    heap: DeadlineHeap[Owner] = DeadlineHeap()
+    first, second, third, busy = (Owner(name) for name in ("first", "second", "third", "busy"))
+    heap.schedule(0.5, first, Input.TIMER_E)
+    for owner, when in ((second, 6.0), (first, 5.0), (third, 5.0)):
+        heap.linger(when, owner, Input.TIMER_K)
+    heap.schedule(5.5, busy, Input.TIMER_A)
+    assert len(heap) == 4
+    assert heap.next_deadline() == 5.0
+    assert heap.pop_lingering(4.9) == []
+    assert take_all(heap, 5.4) == []
+    assert heap.pop_lingering(5.4) == [(first, Input.TIMER_K), (third, Input.TIMER_K)]
+    assert heap.next_deadline() == 5.5
+    assert take_all(heap, 5.5) == [("busy", Input.TIMER_A)]
+    assert heap.next_deadline() == 6.0
+    assert heap.pop_lingering(6.0) == [(second, Input.TIMER_K)]
+    assert heap.next_deadline() is None
+    assert len(heap) == 0

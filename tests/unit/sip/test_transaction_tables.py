@@ -172,6 +172,7 @@ class Stage:
                 self.box.datagrams.clear()
             # It is popped from the heap when it fires.
             self.heap.cancel(tx)
+            self.heap.pop_lingering(inf)
         if isinstance(tx, ServerTransaction):
             if event in RESPONSES:
                 status = RESPONSES[event] if tx.method == "INVITE" else 200
@@ -190,9 +191,10 @@ class Stage:
         """Take all timers, earliest first."""
         found = []
         while (when := self.heap.next_deadline()) is not None:
-            due = self.heap.pop_due(inf)
-            assert due is not None
-            found.append((due[1].name, when - NOW))
+            due = self.heap.pop_due(when)
+            fired = [due] if due is not None else self.heap.pop_lingering(when)
+            assert fired
+            found += [(letter.name, when - NOW) for _, letter in fired]
         return found
 
 
