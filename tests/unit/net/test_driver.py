@@ -281,23 +281,24 @@ async def test_a_busy_socket_is_looked_at_in_turns_and_a_calm_one_at_once() -> N
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     server.bind(("127.0.0.1", 0))
     client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sent: list[bytes] = []
     seen: list[bytes] = []
-    turns: list[int] = []
 
     def take(batch: list[tuple[bytes, tuple[str, int]]]) -> None:
         seen.extend(data for data, _ in batch)
-        turns.append(len(seen))
 
     transport = UdpTransport(server, take)
     transport.start(asyncio.get_running_loop())
     async with asyncio.timeout(10):
-        for number in range(20 * BUSY):
-            client.sendto(b"%d" % number, server.getsockname())
+        while not transport.collecting:
+            # Busy also where a machine with other work makes every sleep a long one.
+            for _ in range(BUSY // 4):
+                sent.append(b"%d" % len(sent))
+                client.sendto(sent[-1], server.getsockname())
             await asyncio.sleep(0.001)
-        while len(seen) < 20 * BUSY:
+        while len(seen) < len(sent):
             await asyncio.sleep(0.001)
-        assert seen == [b"%d" % number for number in range(20 * BUSY)]
-        assert len(turns) < 15 * BUSY, "datagrams were collected"
+        assert seen == sent
         while transport._next_look is not None:
             await asyncio.sleep(0.01)
         client.sendto(b"calm", server.getsockname())
