@@ -22,7 +22,7 @@ MIN_RATE: Final = 8000
 """The slowest clock of any audio format (RFC 3551 Table 4)."""
 
 
-class Codec(Struct, frozen=True, gc=False, cache_hash=True):
+class Codec(Struct, frozen=True, array_like=True, gc=False, cache_hash=True):
     """An audio codec, or another format of the stream, under one payload type number."""
 
     name: str

@@ -26,7 +26,7 @@ from media.ice_dtls import Role as DtlsRole
 from media.sdes import Keys
 
 
-class Lease(msgspec.Struct, frozen=True):
+class Lease(msgspec.Struct, frozen=True, array_like=True):
     """A port for one leg; `gen` is never used twice in a plane, so (port, gen) names the leg's session."""
 
     worker: int

@@ -23,7 +23,7 @@ _REVERSED: Final[dict[str, Direction]] = {
 }
 
 
-class Agreement(Struct, frozen=True, gc=False):
+class Agreement(Struct, frozen=True, array_like=True, gc=False):
     """One stream as both sides agreed on it, seen from us; payload types per direction (RFC 3264 §6.1)."""
 
     codec: str

@@ -32,7 +32,7 @@ _NO_MEDIA: Final = 304
 NO_FORMAT: Final = 305
 
 
-class Remote(Struct, frozen=True, gc=False):
+class Remote(Struct, frozen=True, array_like=True, gc=False):
     """What the peer's description says of its audio stream."""
 
     address: str

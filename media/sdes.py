@@ -58,7 +58,7 @@ class CryptoError(Exception):
     """A crypto line that cannot be used; its text never holds the key."""
 
 
-class Crypto(Struct, frozen=True, gc=False):
+class Crypto(Struct, frozen=True, array_like=True, gc=False):
     """One usable a=crypto line: `key` is master key and salt of who wrote it, for what it sends."""
 
     tag: int

@@ -32,7 +32,7 @@ _LITERAL: Final = re.compile(
 )
 
 
-class Dialog(msgspec.Struct):
+class Dialog(msgspec.Struct, array_like=True):
     """One dialog as seen from our side; it survives being encoded and decoded."""
 
     call_id: str
