@@ -172,7 +172,8 @@ class Journal:
             self._keep(finals)
         if not self._dirty:
             self._dirty = True
-            self._wake.set()
+            if not self._wake.is_set():
+                self._wake.set()
 
     def _write(self, frames: list[bytes]) -> bool:
         if self._fd < 0:
@@ -267,7 +268,9 @@ class Journal:
             self._begin_segment_if_due()
             with self._lock:
                 self._flush()
-                self._wake.clear()
+                # While calls are made the thread keeps its pace; it is told anew only after a round without a record.
+                if not self._dirty:
+                    self._wake.clear()
                 self._dirty = False
                 fd, number = self._fd, self._number
                 retired, self._retired = self._retired, []

@@ -28,7 +28,7 @@ from switchboard.store.segments import Reading, read_segment, segment_number, se
 
 POLL_SECONDS: Final = 1.0
 PAUSE_SECONDS: Final = 0.002
-BATCH_BYTES: Final = 512 * 1024
+BATCH_BYTES: Final = 1024 * 1024
 RETRY_SECONDS: Final = 1.0
 CATCH_UP_SECONDS: Final = 1.0
 """Whoever reads waits so long at most for what has just been journalled."""

@@ -21,7 +21,7 @@ SUFFIX: Final = ".journal"
 MAX_BODY: Final = 16 * 1024 * 1024
 HEAD: Final = struct.Struct("<II")
 
-_FOUR: Final = b"\x94"
+_FOUR: Final = 0x94
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
@@ -102,23 +102,29 @@ class Reading:
         return self.entries()
 
     def entries(self, kinds: Collection[int] | None = None) -> Iterator[Entry]:
-        """The records in order; with `kinds`, small numbers, the others are checked and passed over."""
+        """The records in order; with `kinds`, small numbers, others are passed over by their length alone."""
         data, position, size = self.data, 0, len(self.data)
         while size - position >= HEAD.size:
             length, checksum = HEAD.unpack_from(data, position)
-            body = data[position + HEAD.size : position + HEAD.size + length]
-            if not 0 < length <= MAX_BODY or len(body) != length or crc32(body) != checksum:
+            begin = position + HEAD.size
+            following = begin + length
+            if not 0 < length <= MAX_BODY or following > size:
                 return
             # msgpack: an array of four, then the kind as one byte.
-            wanted = kinds is None or (body[:1] == _FOUR and len(body) > 1 and body[1] in kinds)
+            if kinds is not None and length > 1 and data[begin] == _FOUR and data[begin + 1] not in kinds:
+                position = following
+                self.end = self.start + position
+                continue
+            body = data[begin:following]
+            if crc32(body) != checksum:
+                return
             try:
-                entry = _DECODER.decode(body) if wanted else None
+                entry = _DECODER.decode(body)
             except msgspec.DecodeError:
                 return
-            position += HEAD.size + length
+            position = following
             self.end = self.start + position
-            if entry is not None:
-                yield entry
+            yield entry
 
 
 def read_segment(path: Path, offset: int = 0, limit: int = -1) -> Reading:

@@ -421,6 +421,18 @@ def test_the_thread_syncs_by_itself(tmp_path: Path) -> None:
     assert journal.durable_segment == journal.current_segment
 
 
+def test_the_thread_keeps_its_pace_until_a_quiet_round(tmp_path: Path) -> None:
+    """It waits to be told only after a round in which nothing came, and is told of what comes next."""
+    journal = Journal(tmp_path, sync_seconds=3600.0)
+    for _ in range(2):
+        journal.append(Kind.ENDED, "call", b"")
+        journal.sync()
+        assert journal._wake.is_set()
+        journal.sync()
+        assert not journal._wake.is_set()
+    journal.close()
+
+
 @pytest.mark.parametrize("segment_bytes", [50_000, 16_000_000])
 def test_kill_9_loses_nothing(tmp_path: Path, segment_bytes: int) -> None:
     """Every call that a killed process had journaled is read back, whole and once."""
