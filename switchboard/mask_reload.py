@@ -61,7 +61,12 @@ class MaskReload:
             await self.change({"bindings": bindings, "pools": not bindings})
 
     async def change(self, request: Mapping[str, object]) -> dict[str, int]:
-        """Bring a few bindings up to date, and with `pools` what is given out."""
+        """Bring a few bindings up to date, and with `pools` what is given out; `refusals` are customers' words.
+
+        Each of these is a fingerprint in hexadecimal digits, and whether the refusal was taken back.
+        """
+        for customer, withdrawn in msgspec.convert(request.get("refusals", []), list[tuple[str, bool]]):
+            self._directory.refuse(bytes.fromhex(customer), withdrawn)
         wanted = msgspec.convert(request.get("bindings", []), list[str])
         changes = await asyncio.to_thread(self._store.read_mask_changes, wanted, self._config.masks)
         count = apply_changes(self._directory.masks, changes)

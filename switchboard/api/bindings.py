@@ -6,6 +6,7 @@ Changes go through the editor that the command line uses; the caller brings them
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -15,14 +16,24 @@ from routing.masks import AorTarget, Binding, NumberTarget, Party, RealNumber, S
 from routing.masks.pool import Pool, PoolPolicy
 from routing.masks.secret import Sealed
 from routing.masks.target import parse_number
-from switchboard.api.bodies import MaskBody, PoolBody, UnbindBody
-from switchboard.api.types import CityView, ExtensionPoolView, MaskDone, MaskView, PoolNumberView, PoolsView, PoolView
+from switchboard.api.bodies import MaskBody, PoolBody, RefusalBody, UnbindBody
+from switchboard.api.types import (
+    CityView,
+    ExtensionPoolView,
+    MaskDone,
+    MaskView,
+    PoolNumberView,
+    PoolsView,
+    PoolView,
+    RefusalView,
+)
 from switchboard.api.views import moment
 from switchboard.store.database import Database
 from switchboard.store.mask_allotment import Allotment
 from switchboard.store.mask_editor import MaskEditor
 from switchboard.store.mask_file import MaskFileError, decode, read_masks
 from switchboard.store.mask_pools import MaskPools
+from switchboard.store.mask_refusals import MaskRefusals, Told
 from switchboard.store.mask_rows import Row, binding_of
 from switchboard.store.masks import MaskFilter, MaskRepository
 from switchboard.store.records import utc_us
@@ -80,6 +91,23 @@ class Bindings:
         """Disable or enable; None if there is none, False when it is so already."""
         return MaskEditor(self._database, who).switch(binding, disabled=disabled, reason=reason)
 
+    def refusals(self, customer: bytes | None, limit: int, offset: int) -> list[RefusalView]:
+        """Who wants no calls back, newest first; with a fingerprint that one, if it does."""
+        found = MaskRefusals(self._database, self._vault, "").latest(limit, offset, customer)
+        return [
+            RefusalView(
+                customer=one.customer,
+                since=datetime.fromtimestamp(one.refused_us / 1e6, UTC),
+                call=one.call_id or None,
+            )
+            for one in found
+        ]
+
+    def refuse(self, body: RefusalBody, who: str) -> Told:
+        """Write a customer's word down."""
+        kept = MaskRefusals(self._database, self._vault, who)
+        return (kept.accept if body.withdrawn else kept.refuse)(body.number, body.reason)
+
     def pools(self) -> PoolsView:
         """All pools with what is free in them."""
         pools, now_us = MaskPools(self._database, ""), utc_us()
@@ -123,7 +151,8 @@ class Bindings:
     def _store(self, rows: list[Row], who: str, action: str, *, replace: bool) -> MaskDone:
         done = MaskEditor(self._database, who).store(rows, action=action, replace=replace)
         ids = [row.key for row in rows]
-        return MaskDone(ids=ids, added=done.added, replaced=done.replaced, unchanged=done.unchanged)
+        unserved = self._allotment.unserved(row.number for row in rows)
+        return MaskDone(ids=ids, added=done.added, replaced=done.replaced, unchanged=done.unchanged, unserved=unserved)
 
     def _view(self, binding: Binding, now_us: int) -> MaskView:
         return MaskView(

@@ -101,6 +101,14 @@ class UnbindBody(Body, frozen=True, kw_only=True):
     reason: Text = ""
 
 
+class RefusalBody(Body, frozen=True, kw_only=True):
+    """A customer wants no calls back through X any more; with `withdrawn` the customer takes them again."""
+
+    number: Text
+    withdrawn: bool = False
+    reason: Text = ""
+
+
 class PoolBody(Body, frozen=True, kw_only=True):
     """Numbers for a pool, which is made if there is none."""
 

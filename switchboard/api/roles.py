@@ -88,6 +88,8 @@ _OPERATIONS: Final[Mapping[str, Roles]] = {
     "GET /masks": SUPERVISORS,
     "POST /masks": ADMINS,
     "POST /masks/import": ADMINS,
+    "GET /masks/refusals": SUPERVISORS,
+    "POST /masks/refusals": ADMINS,
     "GET /masks/{binding}": SUPERVISORS,
     "POST /masks/{binding}/unbind": ADMINS,
     "POST /masks/{binding}/disable": ADMINS,

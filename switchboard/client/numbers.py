@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from switchboard.api.bodies import MaskBody, PoolBody, UnbindBody
+from switchboard.api.bodies import MaskBody, PoolBody, RefusalBody, UnbindBody
 from switchboard.api.types import (
     FlowChange,
     FlowView,
@@ -13,6 +13,8 @@ from switchboard.api.types import (
     Page,
     PoolNumberView,
     PoolsView,
+    RefusalDone,
+    RefusalView,
     RegistrationView,
     TrunkChange,
     TrunkView,
@@ -57,6 +59,18 @@ class Masks:
         """Take a binding away."""
         body = UnbindBody(quarantine=quarantine, reason=reason)
         return await self._session.post(f"/masks/{segment(binding)}/unbind", MaskDone, body)
+
+    async def refusals(
+        self, *, contact: str | None = None, cursor: str | None = None, limit: int | None = None
+    ) -> Page[RefusalView]:
+        """Customers who want no calls back."""
+        asked = {"contact": contact, "cursor": cursor, "limit": limit}
+        return await self._session.get("/masks/refusals", Page[RefusalView], asked)
+
+    async def refuse_calls(self, number: str, *, withdrawn: bool = False, reason: str = "") -> RefusalDone:
+        """Let nobody call a customer back through X, or let that be again."""
+        body = RefusalBody(number=number, withdrawn=withdrawn, reason=reason)
+        return await self._session.post("/masks/refusals", RefusalDone, body)
 
     async def disable(self, binding: str, reason: str) -> MaskDone:
         """Disable a binding for the time being."""

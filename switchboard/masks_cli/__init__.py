@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from switchboard.masks_cli import changing, files, pools, views
+from switchboard.masks_cli import changing, files, pools, refusals, views
 from switchboard.masks_cli.application import app
 
-__all__ = ["app", "changing", "files", "pools", "views"]
+__all__ = ["app", "changing", "files", "pools", "refusals", "views"]

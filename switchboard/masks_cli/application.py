@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Optional
 
@@ -39,6 +39,7 @@ ExtensionArgument = Annotated[
     typer.Argument(metavar="[EXTENSION]", help="The extension, when a number was given."),
 ]
 MAX_NAME: Final = 64
+SHOWN_NUMBERS: Final = 5
 
 
 def who(by: str | None) -> str:
@@ -68,6 +69,15 @@ def said(binding: str) -> str:
 def allotment(store: Opened) -> Allotment:
     """Completes and checks what is written about bindings."""
     return Allotment(store.config, store.database, store.vault)
+
+
+def warn_of(store: Opened, numbers: Iterable[str]) -> None:
+    """Say, on standard error, which numbers of bindings nobody can call."""
+    unserved = allotment(store).unserved(numbers)
+    if unserved:
+        told = ", ".join(unserved[:SHOWN_NUMBERS]) + (" …" if len(unserved) > SHOWN_NUMBERS else "")
+        advice = "give them one in numbers, with mask: true, or put them into a pool"
+        typer.echo(f"warning: no line of the configuration leads to {told}: {advice}", err=True)
 
 
 def reached(binding: Binding, vault: Vault) -> str:

@@ -19,6 +19,7 @@ from switchboard.masks_cli.application import (
     binding_id,
     said,
     tell_of,
+    warn_of,
     who,
 )
 from switchboard.store.mask_editor import MaskEditor, RowError
@@ -132,6 +133,7 @@ def bind(
             typer.echo(f"{_told(row)}: is bound so already, nothing changed")
             return
         typer.echo(f"{_told(row)}: {'replaced' if done.replaced else 'bound'}")
+        warn_of(store, [row.number])
         typer.echo(tell_of(store.directory, [row.key]))
 
 

@@ -22,7 +22,7 @@ from routing.masks.policy import PLAIN, Policy
 from routing.masks.secret import Sealed, Vault
 from routing.numbers import canonical_number
 from switchboard.command_line import ConfigOption, Opened, opened, reason_of, refuse
-from switchboard.masks_cli.application import ByOption, ReasonOption, allotment, app, tell_switch, who
+from switchboard.masks_cli.application import ByOption, ReasonOption, allotment, app, tell_switch, warn_of, who
 from switchboard.store.mask_editor import ExistingBindingsError, Imported, MaskEditor, RowError
 from switchboard.store.mask_fields import FIELDS
 from switchboard.store.mask_file import BadRow, MaskFile, MaskFileError, decode, read_masks
@@ -85,7 +85,7 @@ def import_file(
         except MaskFileError as error:
             refuse(f"{file}: {error}")
         with _uncollected():
-            done = _import(text, store, file, replace=replace, by=who(by))
+            numbers, done = _import(text, store, file, replace=replace, by=who(by))
         taken = time.monotonic() - began
         changed = done.added + done.replaced
         if changed:
@@ -93,6 +93,7 @@ def import_file(
             typer.echo(f"{changed} bindings imported ({words}) in {taken:.1f} s")
         else:
             typer.echo(f"nothing to do: all {done.unchanged} bindings are there already ({taken:.1f} s)")
+        warn_of(store, numbers)
         if store.config.store.fresh:
             typer.echo("note: this configuration has store.fresh, so the next start of the switch empties them again")
         if changed:
@@ -109,7 +110,8 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def _import(text: str, store: Opened, file: Path, *, replace: bool, by: str) -> Imported:
+def _import(text: str, store: Opened, file: Path, *, replace: bool, by: str) -> tuple[set[str], Imported]:
+    """The numbers of the bindings, and what became of them."""
     columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         reading = progress.add_task("reading", total=text.count("\n") or 1)
@@ -135,7 +137,7 @@ def _import(text: str, store: Opened, file: Path, *, replace: bool, by: str) -> 
             advice = "; --replace replaces them" if isinstance(error, ExistingBindingsError) else ""
             _refuse_rows(file, _lines(found, error), advice)
         progress.update(storing, completed=len(found.rows))
-        return done
+        return {row.number for row in found.rows}, done
 
 
 def _lines(found: MaskFile, error: RowError) -> list[BadRow]:

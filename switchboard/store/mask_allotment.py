@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from config.schema import Config
 from config.trunk_checks import takes_calls
+from routing.dialplan import DialPlan, Entry
 from routing.masks import RealNumber, Vault
 from routing.masks.target import TargetError, parse_number
 from switchboard.store.database import Database
@@ -48,6 +49,19 @@ class Allotment:
         elif not fields["extension"] and fields["kind"] in ("", "extension"):
             fields["extension"] = self._extension(fields, reader)
         return reader
+
+    def unserved(self, numbers: Iterable[str]) -> list[str]:
+        """Those of numbers of bindings, in their one form, by which nobody gets to a binding.
+
+        Neither a line of the configuration with `mask` or a flow leads to them, nor are they in a pool.
+        """
+        plan = DialPlan(
+            Entry(number=line.number, flow=line.flow or "", mask=line.mask, target=line.target or "")
+            for line in self._config.numbers
+        )
+        plan.serve(self._pools.all_numbers())
+        entries = {number: plan.entry(number) for number in sorted(set(numbers))}
+        return [number for number, entry in entries.items() if entry is None or not (entry.mask or entry.flow)]
 
     def rest_until(self, binding: str, text: str) -> int | None:
         """Until when (UTC microseconds) an extension that is given back tells so; None: not at all.

@@ -313,6 +313,17 @@ async def call_backs_are_counted_on(world: World) -> None:
     await world.fails(counted.x, counted.a, "declined")
 
 
+async def a_customer_refuses_calls_back(world: World, of: Line) -> None:
+    """As an operator writes down, who may take it back; the customer gets through all the while."""
+    await world.reaches(of.x, of.a, of.b, of.x)
+    await world.masks("refuse", of.b, "--reason", "by mail")
+    await world.fails(of.x, of.a, "declined")
+    await world.reaches(of.x, of.b, of.a, of.x)
+    await world.fails(of.x, of.a, "declined")
+    await world.masks("accept", of.b)
+    await world.reaches(of.x, of.a, of.b, of.x)
+
+
 async def a_call_back_has_a_window(world: World, of: Line) -> None:
     """So long after the customer's last call."""
     await world.masks("bind", of.x, "--kind", "axb", "--a", of.a, "--b", of.b, "--callback-window", "3s")
@@ -491,7 +502,7 @@ LINES: dict[Scenario, Line] = {
         a_group_answers, an_owner_by_address, the_store_answers, a_number_of_a_pool, a_check_digit_is_wanted_at_once,
         a_running_call_outlives_its_binding, a_disabled_pair, an_idle_pair,
         one_way_is_closed, a_talk_is_limited, a_call_back_is_counted, an_unanswered_call_back_is_not_counted,
-        a_call_back_has_a_window,
+        a_call_back_has_a_window, a_customer_refuses_calls_back,
     )
 }  # fmt: skip
 NOBODYS = line()
@@ -525,6 +536,7 @@ def bindings() -> Iterator[dict[str, object]]:
     yield axb(of(a_talk_is_limited), limit="2s", warn=True)
     yield axb(of(a_call_back_is_counted), callback_times=2, callback_window="1h")
     yield axb(of(an_unanswered_call_back_is_not_counted), callback_times=1)
+    yield axb(of(a_customer_refuses_calls_back), callback_times=9)
     yield axb(TOLD["off"], disabled=True)
     yield axb(TOLD["over"], expires=LONG_AGO)
     yield axb(TOLD["closed"], direction="a_to_b")

@@ -13,13 +13,13 @@ from routing.masks import ShownError
 from routing.masks.pool import ExhaustedError
 from routing.numbers import canonical_number
 from switchboard.api.bindings import Bindings
-from switchboard.api.bodies import MaskBody, NumberBody, PoolBody, ReasonBody, UnbindBody
+from switchboard.api.bodies import MaskBody, NumberBody, PoolBody, ReasonBody, RefusalBody, UnbindBody
 from switchboard.api.cursor import DEFAULT_LIMIT, Cursor, Limit, read_cursor, write_cursor
 from switchboard.api.principal import ApiRequest, Caller, Principal
 from switchboard.api.problems import ApiError
 from switchboard.api.resources.parts import Parts, Wired
 from switchboard.api.resources.records import Contact
-from switchboard.api.types import MaskDone, MaskView, Page, PoolNumberView, PoolsView
+from switchboard.api.types import MaskDone, MaskView, Page, PoolNumberView, PoolsView, RefusalDone, RefusalView
 from switchboard.store.mask_editor import ExistingBindingsError, RowError
 from switchboard.store.mask_pools import PoolError
 from switchboard.store.masks import MaskFilter
@@ -54,6 +54,29 @@ async def list_masks(
         return Page(items=found[:limit], next=write_cursor(offset + limit) if len(found) > limit else None)
 
     return await asyncio.to_thread(read)
+
+
+@get("/masks/refusals", tags=["masks"])
+async def list_refusals(
+    parts: Wired, contact: Contact = None, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+) -> Page[RefusalView]:
+    """Customers who want no calls back through X, newest first; `contact` for one alone."""
+    offset = max(read_cursor(cursor, int) or 0, 0)
+    customer = None if contact is None else bytes.fromhex(contact)
+    found = await asyncio.to_thread(lambda: _bindings(parts).refusals(customer, limit + 1, offset))
+    return Page(items=found[:limit], next=write_cursor(offset + limit) if len(found) > limit else None)
+
+
+@post("/masks/refusals", tags=["masks"], status_code=200)
+async def refuse_calls(
+    request: ApiRequest, parts: Wired, principal: Caller, data: JSONBody[RefusalBody]
+) -> RefusalDone:
+    """Let nobody call a customer back through X, or let that be again. The running switch follows at once."""
+    told = await _change(lambda: _bindings(parts).refuse(data, principal.name))
+    if told.changed:
+        parts.exchange.routing.refuse(told.customer, data.withdrawn)
+        await parts.note(request, principal, "mask.accept" if data.withdrawn else "mask.refuse", "", "ok", data.reason)
+    return RefusalDone(changed=told.changed)
 
 
 @get("/masks/{binding:str}", tags=["masks"])
@@ -194,7 +217,7 @@ def _some(keys: dict[str, str]) -> str:
 numbers: Final = Router(
     "/",
     route_handlers=[
-        list_masks, get_mask, bind, import_masks, unbind, disable, enable,
+        list_masks, list_refusals, refuse_calls, get_mask, bind, import_masks, unbind, disable, enable,
         list_pools, get_pool, add_numbers, retire,
     ],
 )  # fmt: skip

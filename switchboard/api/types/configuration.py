@@ -32,6 +32,22 @@ class MaskDone(View, frozen=True, kw_only=True):
     added: int = 0
     replaced: int = 0
     unchanged: int = 0
+    unserved: list[str] = []
+    """Numbers of them that no line of the configuration leads to."""
+
+
+class RefusalView(View, frozen=True, kw_only=True):
+    """A customer who wants no calls back: some of the fingerprint, since when, the call in which that was said."""
+
+    customer: str
+    since: Moment
+    call: str | None = None
+
+
+class RefusalDone(View, frozen=True, kw_only=True):
+    """What became of a customer's word."""
+
+    changed: bool
 
 
 class CityView(View, frozen=True, kw_only=True):

@@ -377,6 +377,7 @@ class TestLog:
     "command",
     [
         ["bind"], ["unbind"], ["disable"], ["enable"], ["show"], ["list"], ["log"], ["import"], ["export"],
+        ["refuse"], ["accept"], ["refusals"],
         ["pool", "add"], ["pool", "retire"], ["pool", "list"], ["pool", "extensions"], ["pool", "forget"],
     ],
 )  # fmt: skip
@@ -404,3 +405,44 @@ def test_no_file_of_the_store_holds_a_number(world: World) -> None:
         held = path.read_bytes() if path.is_file() else b""
         assert not [text for text in (MARKED, MARKED[3:], "13900002222") if text.encode() in held], path
     assert MARKED in file.read_text()
+
+
+class TestRefusals:
+    """Customers who want no calls back."""
+
+    def test_said_and_taken_back(self, world: World) -> None:
+        """Once each; the number is in no output, and the log tells of it without."""
+        assert good(world, "refusals") == "nobody refuses calls back\n"
+        assert good(world, "refuse", "-", "--reason", "by mail", given=f"{MARKED}\n").splitlines()[-2] == (
+            "the customer refuses calls back"
+        )
+        assert "already, nothing changed" in good(world, "refuse", MARKED)
+        (line,) = good(world, "refusals").splitlines()
+        assert re.fullmatch(r"#[0-9a-f]{8}  refuses calls back since .*, told by an operator", line)
+        assert good(world, "refusals", MARKED).strip() == line
+        assert good(world, "refusals", "13900002222") == "does not refuse calls back\n"
+        assert good(world, "accept", MARKED).startswith("the customer takes calls back\n")
+        assert "already, nothing changed" in good(world, "accept", MARKED)
+        assert actions(world) == ["refuse", "accept"]
+        assert [change.reason for change in changes(world.database, limit=2)] == ["", "by mail"]
+
+    @pytest.mark.parametrize("command", ["refuse", "accept", "refusals"])
+    def test_what_is_no_number(self, world: World, command: str) -> None:
+        """Is said in one line."""
+        assert "number" in bad(world, command, "nobody")
+
+
+class TestUnserved:
+    """Numbers that nobody can call."""
+
+    def test_are_warned_of(self, world: World) -> None:
+        """When they are bound, by one or by a file; not where a line or a pool leads to them."""
+        unknown = "01077770001"
+        warning = f"warning: no line of the configuration leads to {unknown}"
+        assert "warning" not in run(world, "bind", "4008001234", "1", "aor:alice").output
+        assert warning in run(world, "bind", unknown, *PAIR).output
+        good(world, "pool", "add", "rent", "--city", "Beijing", "01077770002")
+        assert "warning" not in run(world, "bind", "01077770002", *PAIR).output
+        file = world.config.parent / "some.csv"
+        file.write_text(f"number,extension,target\n{unknown},1,aor:alice\n4008001234,2,aor:alice\n")
+        assert warning in run(world, "import", str(file)).output
