@@ -122,3 +122,26 @@ def test_a_group_made_by_the_api_may_answer_an_x_number(admin: Client) -> None:
     assert admin("POST", "/masks", json=body)["added"] == 1
     admin("DELETE", "/groups/new/settings", 204, headers={"If-Match": f'"{version}"'})
     admin("POST", "/masks", 422, json={**body, "number": "01088880002"})
+
+
+def test_a_customer_wants_no_calls_back(switch: ApiSwitch, admin: Client, boss: Client) -> None:
+    """Written down and taken back by administrators, in effect at once, without the number anywhere."""
+    word = {"number": REAL, "reason": "by mail"}
+    boss("POST", "/masks/refusals", 403, json=word)
+    assert admin("POST", "/masks/refusals", json=word) == {"changed": True}
+    assert admin("POST", "/masks/refusals", json=word) == {"changed": False}
+    (customer,) = switch.table.lines.callbacks.refused
+    (item,) = boss("GET", "/masks/refusals")["items"]
+    assert item["customer"] == f"#{customer[:4].hex()}"
+    assert boss("GET", f"/masks/refusals?contact={'00' * len(customer)}")["items"] == []
+    assert len(boss("GET", f"/masks/refusals?contact={customer.hex()}")["items"]) == 1
+    assert admin("POST", "/masks/refusals", json={**word, "withdrawn": True}) == {"changed": True}
+    assert (boss("GET", "/masks/refusals")["items"], switch.table.lines.callbacks.refused) == ([], {})
+    admin("POST", "/masks/refusals", 422, json={"number": "nobody"})
+    assert REAL not in str(switch.store.audit.page())
+
+
+def test_a_number_that_nobody_can_call_is_told(admin: Client) -> None:
+    """It is bound nevertheless: its line of the configuration may come later."""
+    body = {"number": "01077770001", "kind": "axb", "a": REAL, "b": "13900002222"}
+    assert admin("POST", "/masks", json=body)["unserved"] == ["01077770001"]
