@@ -76,8 +76,11 @@ def read_remote(body: bytes, policy: Policy = "off") -> Remote:
     """
     usual = _match_usual(body) if policy != "required" else None
     if usual is not None and len(body) - usual.end() < _LONGEST_LINES:
-        lines = _read_lines(body[usual.end() :])
-        if lines is not None:
+        try:
+            lines = _read_lines(body[usual.end() :])
+        except _UnusualError:
+            pass
+        else:
             return _remote(usual[1].decode(), int(usual[2]), lines, lines.direction, 0, ())
     session = parse_sdp(body)
     refusal: SdpError | None = None
@@ -106,16 +109,22 @@ class _Lines(Struct, frozen=True):
     rtcp: tuple[int, bool]
 
 
-# A gateway sends the same lines in all its calls.
+class _UnusualError(Exception):
+    """A description has no codec, or more than audio and short lines."""
+
+
+# A gateway sends the same lines in all its calls. What raises is not kept: long lines may be keys.
 @lru_cache(maxsize=256)
-def _read_lines(text: bytes) -> _Lines | None:
-    """Return what a usual description says of its audio from the formats on; None where it has no codec, or more."""
+def _read_lines(text: bytes) -> _Lines:
+    """Return what a usual description says of its audio from the formats on."""
     usual = _match_lines(text)
     if usual is None:
-        return None
+        raise _UnusualError
     attributes = [line[2:].rstrip() for line in usual[2].decode("utf-8", "surrogateescape").split("\r\n")]
     lines = _lines(usual[1].decode().split(" "), attributes, find_direction(attributes) or "sendrecv")
-    return lines if lines.audio else None
+    if not lines.audio:
+        raise _UnusualError
+    return lines
 
 
 def _lines(formats: list[str], attributes: list[str], direction: Direction) -> _Lines:

@@ -9,6 +9,7 @@ import msgspec
 from switchboard.calls.call import Call
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.identity import Caller
+from switchboard.calls.leg import KeysHeard
 from switchboard.store.records import (
     IdentityRecord,
     LegRecord,
@@ -31,7 +32,14 @@ MAX_SEGMENTS: Final = 100
 
 _TOTALS: Final = {"queue": "queued_us", "hold": "hold_us", "consult": "consult_us"}
 
-_encoder = msgspec.msgpack.Encoder()
+
+def _unwritten(value: object) -> None:
+    """What stands for `value` in a snapshot: keys that were heard may be of a secret."""
+    if not isinstance(value, KeysHeard):
+        raise TypeError(f"{type(value).__name__} cannot be written")
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_unwritten)
 
 
 def leg_record(x: Exchange, role: Literal["caller", "agent"], peer: str, now: float, agent_id: str = "") -> LegRecord:
@@ -138,7 +146,7 @@ def _encode_call(call: Call) -> bytes:
         return _encoder.encode(call)
     except UnicodeEncodeError:
         # A peer's display name in GBK, say. Rare enough to pay for the detour only then.
-        return _encoder.encode(_writable(msgspec.to_builtins(call, builtin_types=(bytes,))))
+        return _encoder.encode(_writable(msgspec.to_builtins(call, builtin_types=(bytes,), enc_hook=_unwritten)))
 
 
 def _writable(value: object) -> object:

@@ -433,6 +433,7 @@ class CallEngine:
     def drain(self) -> None:
         """Take no new calls; those that are up go on."""
         self.exchange.draining = True
+        self.ports_short(False)
 
     def end_all(self, now: float) -> None:
         """Hang up everything."""

@@ -115,7 +115,8 @@ def new_invite(x: Exchange, tx: ServerTransaction, request: Request, now: float)
     if "replaces" in request.headers.first:
         _replace(x, tx, request, account, now)
         return
-    if x.anteroom.open and x.anteroom.must_wait(tx, x.ports_owed) and x.anteroom.enter(tx, request, context, account):
+    room = x.anteroom
+    if room.open and not x.draining and room.must_wait(tx, x.ports_owed) and room.enter(tx, request, context, account):
         return
     admit(x, tx, request, context, account, now)
 

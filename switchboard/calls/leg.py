@@ -70,11 +70,17 @@ one who is called back and the agent for it."""
 Form = Literal["media", "info"]
 
 
-class KeysHeard(msgspec.Struct, eq=False):
-    """The latest keys of a party that have come in one form: which, how and when; whether its keys come in two."""
+class KeysHeard:
+    """The latest keys of a party that have come in one form: which, how and when; whether its keys come in two.
 
-    single: list[tuple[str, Form, float]] = []
-    both: bool = False
+    They may be of a secret, so they are never written down.
+    """
+
+    __slots__ = ("both", "single")
+
+    def __init__(self) -> None:
+        self.single: list[tuple[str, Form, float]] = []
+        self.both = False
 
 
 class Leg(msgspec.Struct, kw_only=True, array_like=True):

@@ -87,3 +87,16 @@ def test_the_room_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     world.dial(NUMBER)
     assert world.exchange.counts()["anteroom"] == 1
     assert 503 in world.carrier.statuses
+
+
+def test_who_waits_is_told_that_no_new_calls_are_taken() -> None:
+    """The switch may be gone before ports come; who calls by then does not wait for them."""
+    world = World()
+    short(world, True)
+    world.dial(NUMBER)
+    world.engine.drain()
+    world.run()
+    short(world, True)
+    world.dial(NUMBER)
+    assert [status for status in world.carrier.statuses if status >= 200] == [503, 503]
+    assert world.exchange.counts()["anteroom"] == 0

@@ -12,6 +12,7 @@ from routing.masks.secret import RealNumber
 from routing.masks.target import NumberTarget
 from switchboard.calls.call import Call
 from switchboard.calls.cdr import write_snapshot
+from switchboard.calls.keys import is_echo
 from switchboard.store.records import decode_snapshot
 from tests.support.exchange import AGENT, NUMBER, REAL, SWITCH, World
 
@@ -272,6 +273,19 @@ def test_a_snapshot_holds_the_whole_call_and_reads_back() -> None:
     assert call.position is not None
     assert again.position == call.position.redacted()
     assert snapshot.record == again.record == call.record
+
+
+def test_keys_that_were_heard_are_in_no_snapshot() -> None:
+    """They may be of a secret; whoever takes the call up hears the next ones."""
+    world, _ = answered()
+    call = next(iter(world.exchange.calls.values()))
+    for key in "8642":
+        assert not is_echo(call.caller, key, "media", world.now)
+    write_snapshot(world.exchange, call)
+    snapshot = decode_snapshot(world.journal.entries[-1][2])
+    again = msgspec.msgpack.decode(world.vault.open_state(snapshot.state), type=Call)
+    assert again.caller.keys_heard is None
+    assert call.caller.keys_heard is not None
 
 
 @pytest.mark.parametrize("trigger", [lambda world: world.keys("1"), lambda world: world.advance(400)])

@@ -16,7 +16,7 @@ from media.offer_answer import (
     choose,
     event_payload_type,
 )
-from media.remote import Remote, read_remote
+from media.remote import Remote, _read_lines, read_remote
 from media.sdp import Direction, SdpError
 
 G729 = Codec("G729", 18)
@@ -539,3 +539,11 @@ def test_sharing_a_port_is_answered_where_it_was_offered() -> None:
     reply = build_answer(offer, direction="sendrecv", rtcp_mux=True, **shared)  # type: ignore[arg-type]
     assert read_remote(reply).rtcp_mux
     assert not read_remote(answer(offer)).rtcp_mux
+
+
+def test_what_is_remembered_of_descriptions_holds_no_keys() -> None:
+    """Keys of SRTP stand beside plain audio where both may be had."""
+    offer = ("m=audio 4000 RTP/AVP 8", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + "A" * 40)
+    _read_lines.cache_clear()
+    assert read_remote(body(*offer), "optional").port == 4000
+    assert _read_lines.cache_info().currsize == 0
