@@ -237,7 +237,7 @@ class DeadlineHeap(Generic[Owner]):
 
     @staticmethod
     def earliest(heaps: Iterable[DeadlineHeap[Any]]) -> float | None:
-        """When the earliest living deadline of several heaps falls due."""
+        """When the earliest living deadline of several heaps falls due, in none of which anything lingers."""
         earliest = None
         for heap in heaps:
             if heap._entries:

@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 import uvloop
 
-from media import worker_link
+from media import plane, worker_link
 from media.control import (
     Attach,
     Bridge,
@@ -204,6 +204,12 @@ class Setup:
 
 
 @pytest.fixture
+def ageless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No second passes for a plane that starts by now."""
+    monkeypatch.setattr(plane, "_TICK", 600.0)
+
+
+@pytest.fixture
 async def one(tmp_path: Path) -> AsyncIterator[Setup]:
     """One worker with three ports."""
     setup = Setup(tmp_path, [StandIn(tmp_path / "0", [10, 12, 14])])
@@ -263,7 +269,7 @@ class TestLeases:
         assert two.plane.lease(second) is not None
         assert two.plane.lease() is None
 
-    async def test_calls_are_told_of_ports_that_are_on_their_way(self, one: Setup) -> None:
+    async def test_calls_are_told_of_ports_that_are_on_their_way(self, ageless: None, one: Setup) -> None:
         """From the wish, written at the first lease of few, over those that come to the word that none are left."""
         told: list[bool] = []
         one.plane.on_short = told.append
@@ -279,7 +285,7 @@ class TestLeases:
             pass
         assert len(told) == 3
 
-    async def test_a_wish_fulfilled_ends_the_waiting(self, one: Setup) -> None:
+    async def test_a_wish_fulfilled_ends_the_waiting(self, ageless: None, one: Setup) -> None:
         """Nobody says that these were all."""
         told: list[bool] = []
         one.plane.on_short = told.append
@@ -287,7 +293,7 @@ class TestLeases:
         one.workers[0].say(PortsAdded(list(range(100, 100 + 2 * 64, 2))))
         await until(lambda: told == [True, False])
 
-    async def test_who_loses_its_worker_waits_no_longer(self, two: Setup) -> None:
+    async def test_who_loses_its_worker_waits_no_longer(self, ageless: None, two: Setup) -> None:
         """No port is to come from there."""
         told: list[bool] = []
         two.plane.on_short = told.append
