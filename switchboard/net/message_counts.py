@@ -50,9 +50,11 @@ class MessageCounts:
 def _count(tally: dict[bytes, int], datagrams: Datagrams) -> None:
     for data, _ in datagrams:
         key = data[:_KEY]
-        if key not in tally and len(tally) >= _MOST_KEYS:
-            key = b""
-        tally[key] = tally.get(key, 0) + 1
+        if key in tally:
+            tally[key] += 1
+        else:
+            key = key if len(tally) < _MOST_KEYS else b""
+            tally[key] = tally.get(key, 0) + 1
 
 
 def _kind(key: bytes) -> str:

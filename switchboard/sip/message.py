@@ -171,7 +171,7 @@ class Request(_Message):
         version: str = "SIP/2.0",
     ) -> None:
         """Hold the parts of the request line beside headers and body."""
-        super().__init__(headers, body, raw, uri)
+        _Message.__init__(self, headers, body, raw, uri)
         self.usual = self.usual and version == "SIP/2.0" and method == self.cseq_method and uri != ""
         self.method = method
         self.uri = uri
@@ -221,7 +221,7 @@ class Response(_Message):
         version: str = "SIP/2.0",
     ) -> None:
         """Hold the parts of the status line beside headers and body."""
-        super().__init__(headers, body, raw, "")
+        _Message.__init__(self, headers, body, raw, "")
         self.usual = self.usual and version == "SIP/2.0" and 100 <= status <= 699
         self.status = status
         self.reason = reason
@@ -266,11 +266,11 @@ def read_head(head: bytes) -> Message:
     """Parse start line and headers, without the empty line that ends them."""
     text = head.decode("utf-8", "surrogateescape")
     lines = text.split("\r\n")
-    ends = len(lines) - 1
-    if ends > MAX_LINES:
+    if len(lines) > MAX_LINES + 1:
         raise ParseError("too many header lines", status=513, section="RFC 3261 §21.5.7")
     # A bare CR or LF would become a line of its own in somebody's copy of the header.
-    stray = text.count("\n") != ends or text.count("\r") != ends
+    between = "".join(lines)
+    stray = "\r" in between or "\n" in between
     if stray:
         lines = [line.replace("\r", " ").replace("\n", " ") for line in lines]
     message = _start(lines)
@@ -309,12 +309,12 @@ def _start(lines: list[str]) -> Message:
         code, _, reason = rest.partition(" ")
         if not is_digits(code) or len(code) > 10:
             raise ParseError("malformed status line", status=None, section="RFC 3261 §7.2")
-        return Response(int(code), reason, Headers(lines, 1), version=version)
+        return Response(int(code), reason, Headers(lines, 1), b"", b"", version)
     method, _, rest = first.partition(" ")
     uri, space, version = rest.rpartition(" ")
     if not space or not method:
         raise ParseError("not a SIP message", status=None, section="RFC 3261 §7.1")
-    return Request(method, uri, Headers(lines, 1), version=version)
+    return Request(method, uri, Headers(lines, 1), b"", b"", version)
 
 
 def _unterminated(data: bytes) -> ParseError:
