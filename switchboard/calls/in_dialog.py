@@ -199,9 +199,10 @@ def _offer_in_dialog(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, r
     except SdpError:
         refuse(x, tx, 488, now)
         return
-    _described_anew(x, call, leg, held, now)
     headers = (x.contact, ALLOW, SUPPORTED, *accept_session(x, leg, request, now))
     x.core.respond(tx, 200, "OK", headers=headers, body=answer, now=now)
+    # RFC 3261 §14.1: an INVITE of ours that follows from it must not come before its 200.
+    _described_anew(x, call, leg, held, now)
 
 
 def _described_anew(x: Exchange, call: Call, leg: Leg, held: bool, now: float) -> None:

@@ -99,7 +99,8 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     it is, "" for anybody else; `ring_due` ends the attempt to reach a leg that is one of a call's `others`. `group` is
     the group whose caller the agent took. `holding` is True while this party has put the others on hold by a command
     (by its phone: `remote.held`), `muted` while nobody is to hear it; `mode` is how a supervisor takes part.
-    `asked` is True while a re-INVITE of ours is under way, `engaged` while the desk knows the agent to be in this call.
+    `asked` is True while a re-INVITE of ours is under way, `asks_again` while one waits that met theirs; `engaged`
+    while the desk knows the agent to be in this call.
     At `session_due` the session is refreshed, or over; `session` is None while the peer knows no session timers, which
     says nothing of `session_due`. `updates` is True when the peer takes UPDATE. `reliable` tells of the
     provisional responses that we send and that must arrive, `early` of those that we get, by the tag of their sender.
@@ -137,6 +138,7 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     muted: bool = False
     mode: Literal["", "listen", "whisper", "barge"] = ""
     asked: bool = False
+    asks_again: bool = False
     engaged: bool = False
     session: Session | None = None
     session_due: float | None = None

@@ -81,7 +81,8 @@ def speak_ours(x: Exchange, legs: Iterable[Leg], now: float) -> None:
     Who refuses stays as it is, and hears nothing of ours.
     """
     for leg in legs:
-        if passes_only(leg) and leg.state is LegState.CONFIRMED and not (leg.asked or leg.offer_pending):
+        busy = leg.asked or leg.asks_again or leg.offer_pending
+        if passes_only(leg) and leg.state is LegState.CONFIRMED and not busy:
             _send(x, Reinvite(leg, msgspec.structs.replace(leg), _taken_over(x, leg), _ours(x)), now)
 
 
@@ -185,13 +186,14 @@ def _wait(x: Exchange, asked: Reinvite, now: float) -> bool:
     if asked.over or asked.glares >= MAX_GLARES:
         return False
     asked.glares += 1
-    asked.leg.asked = False
+    asked.leg.asked, asked.leg.asks_again = False, True
     x.reinvites.schedule(now + glare_delay(x, asked.leg), asked, Input.TIMER_A)
     return True
 
 
 def _send_again(x: Exchange, asked: Reinvite, now: float) -> None:
     leg, new = asked.leg, asked.new
+    leg.asks_again = False
     if leg.state is not LegState.CONFIRMED:
         reinvite_failed(x, asked, 481, now)
     elif leg.asked or leg.offer_pending:

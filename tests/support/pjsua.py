@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.certificates import Pair
 from tests.support.patience import PATIENCE
 from tests.support.ports import free_softphone_port
 from tests.support.sounds import Sound, read_wav
@@ -105,13 +106,15 @@ async def softphone(
     lamp: bool = False,
     by: str = "",
     authority: Path | None = None,
+    pair: Pair | None = None,
     srtp: str = "",
     codecs: str = "",
 ) -> AsyncIterator[Softphone]:
     """A softphone that has registered and plays a tone in its calls; it takes its registration back at the end.
 
-    It speaks UDP, or "tcp" or "tls" if `by` says so, and over TLS trusts `authority` alone. `srtp` is "optional" or
-    "mandatory". `codecs`, divided by commas, are those it has, as the library names them; all but A-law first else.
+    It speaks UDP, or "tcp" or "tls" if `by` says so, and over TLS trusts `authority` alone and shows `pair`. `srtp` is
+    "optional" or "mandatory". `codecs`, divided by commas, are those it has, as the library names them; all but A-law
+    first else.
     """
     recording, log = directory / f"{user}.wav", directory / f"{user}.pjsua.log"
     command = [sys.executable, "-m", PROGRAM, user, password, f"{target[0]}:{target[1]}"]
@@ -119,7 +122,7 @@ async def softphone(
     with (directory / f"{user}.pjsua.err").open("wb") as errors:
         process = await asyncio.create_subprocess_exec(
             *command, str(recording), str(log), algorithm, str(tone), rtp, "lamp" if lamp else "", by,
-            str(authority or ""), srtp, codecs,
+            str(authority or ""), srtp, codecs, *((str(pair.certificate), str(pair.key)) if pair is not None else ()),
             cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
         )  # fmt: skip
     phone = Softphone(process, recording, log, tone)

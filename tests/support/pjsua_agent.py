@@ -176,7 +176,9 @@ class Account(pj.Account):
 TRANSPORTS = {"": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
 
 
-def start(log: str, by: str = "", authority: str = "", codecs: str = "") -> pj.Endpoint:
+def start(
+    log: str, by: str = "", authority: str = "", codecs: str = "", certificate: str = "", key: str = ""
+) -> pj.Endpoint:
     """The library without threads of its own for SIP, without a sound card, on 127.0.0.1."""
     endpoint = pj.Endpoint()
     endpoint.libCreate()
@@ -195,6 +197,7 @@ def start(log: str, by: str = "", authority: str = "", codecs: str = "") -> pj.E
     if authority:
         transport.tlsConfig.CaListFile = authority
         transport.tlsConfig.verifyServer = True
+        transport.tlsConfig.certFile, transport.tlsConfig.privKeyFile = certificate, key
     endpoint.transportCreate(TRANSPORTS[by], transport)
     endpoint.libStart()
     if codecs:
@@ -296,9 +299,11 @@ def main(
     authority: str = "",
     srtp: str = "",
     codecs: str = "",
+    certificate: str = "",
+    key: str = "",
 ) -> None:
     """Be a softphone until told to quit, or until nobody is there to tell."""
-    endpoint = start(log, by, authority, codecs)
+    endpoint = start(log, by, authority, codecs, certificate, key)
     account = Account(recording, int(tone))
     account.create(settings_of(user, password, target, algorithm, int(rtp), lamp=bool(lamp), by=by, srtp=srtp))
     typed, goes_on = b"", True

@@ -160,6 +160,25 @@ class TestSpeakOurs:
         rewire(world.exchange, call)
         assert world.posted == []
 
+    def test_one_that_met_another_is_not_sent_twice(self) -> None:
+        """Whatever asks for it meanwhile: it waits as long as who gave the Call-ID has to (RFC 3261 §14.1)."""
+        world, call = self.passing()
+        assert call.agent is not None
+        control_of(call)
+        call.agent.holding = True
+        rewire(world.exchange, call)
+        self.posted(world)
+        world.reply(world.agent, 491)
+        sent = len(world.agent.requests)
+        rewire(world.exchange, call)
+        self.posted(world)
+        assert len(world.agent.requests) == sent
+        world.advance(2.0)
+        assert len(world.agent.requests) == sent
+        world.advance(2.1)
+        (again,) = world.agent.requests[sent:]
+        assert (again[1].method, names(read_remote(again[1].body))) == ("INVITE", ["PCMA:8", "PCMU:0"])
+
     def test_a_recording_does_too_and_a_refusal_ends_nothing(self) -> None:
         """Who has nothing else keeps what there is."""
         world, call = self.passing()
