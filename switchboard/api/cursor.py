@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 200
+LARGEST: Final = 63
+"""Bits of a number that the database takes."""
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="At most so many.")]
 Cursor = Annotated[str | None, QueryParameter(max_length=400, description="`next` of the page before.")]
@@ -31,6 +33,13 @@ def read_cursor(text: str | None, type_: type[T]) -> T | None:
         return None
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        return msgspec.json.decode(data, type=type_)
+        place = msgspec.json.decode(data, type=type_)
+        if any(isinstance(part, int) and part.bit_length() > LARGEST for part in _parts(place)):
+            raise ValueError("a number that no list has")
     except (ValueError, binascii.Error, msgspec.MsgspecError, RecursionError):
         raise ApiError("invalid-request", "The cursor is none of this list; begin without one.") from None
+    return place
+
+
+def _parts(place: object) -> tuple[object, ...]:
+    return place if isinstance(place, tuple) else (place,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from routing.masks import AorTarget
+from switchboard.api.cursor import write_cursor
 from tests.support.api_switch import ApiSwitch, Client
 
 REAL = "13900001234"
@@ -145,3 +146,9 @@ def test_a_number_that_nobody_can_call_is_told(admin: Client) -> None:
     """It is bound nevertheless: its line of the configuration may come later."""
     body = {"number": "01077770001", "kind": "axb", "a": REAL, "b": "13900002222"}
     assert admin("POST", "/masks", json=body)["unserved"] == ["01077770001"]
+
+
+def test_a_cursor_beyond_what_the_database_takes_is_none(boss: Client) -> None:
+    """Alone, and as a part of one."""
+    boss("GET", f"/masks/refusals?cursor={write_cursor(1 << 64)}", 400)
+    boss("GET", f"/records?cursor={write_cursor((1 << 64, 'x'))}", 400)
