@@ -60,9 +60,13 @@ class Anteroom:
             return False
         return True
 
+    def shut(self, owed: int) -> bool:
+        """Whether all have to wait on, or nobody waits."""
+        return not self._waiting or self.must_wait(self._waiting[0].tx, owed)
+
     def next(self, owed: int) -> Waiting | None:
         """The INVITE whose turn it is; None while all have to wait, or when none does."""
-        if not self._waiting or self.must_wait(self._waiting[0].tx, owed):
+        if self.shut(owed):
             return None
         waiting = self._waiting.popleft()
         waiting.tx.context = None

@@ -100,3 +100,18 @@ def test_who_waits_is_told_that_no_new_calls_are_taken() -> None:
     world.dial(NUMBER)
     assert [status for status in world.carrier.statuses if status >= 200] == [503, 503]
     assert world.exchange.counts()["anteroom"] == 0
+
+
+def test_where_the_first_has_to_wait_on_nobody_else_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are."""
+    world = World()
+    short(world, True)
+    for _ in range(3):
+        world.dial(NUMBER)
+    looks = []
+    turn = world.exchange.anteroom.next
+    monkeypatch.setattr(world.exchange.anteroom, "next", lambda owed: looks.append(owed) or turn(owed))
+    short(world, True)
+    assert looks == []
+    short(world, False)
+    assert world.exchange.counts()["anteroom"] == 0
