@@ -38,6 +38,7 @@ from tests.support.backend import (
 )
 from tests.support.command import command
 from tests.support.marked import MarkedPhone, MarkedPort, files, forms, leaks, spoken
+from tests.support.planes import RTPENGINE, WORKERS, Plane, on_both
 from tests.support.ports import MEDIA_FIRST, MEDIA_LAST, free_port
 from tests.support.processes import processes
 from tests.support.sipp import Caller, carry, need_sipp
@@ -50,8 +51,9 @@ A, B, C = "13877665544", "13956781234", "13612345678"
 CALLER_HOST, PARTY_HOST, AGENT_HOST = "127.0.0.4", "127.0.0.5", "127.0.0.6"
 X, EXTENSIONS, EXTENSION = "01086651234", "4008001234", "345678"
 SHOWN = "01088880000"
-HOTLINE, COUNTER, HASTY, QUIET = "4008005678", "4008005679", "4008005680", "4008005681"
-"""At HASTY all is keyed ahead, while what comes before the question is recorded; at QUIET the talk alone is."""
+HOTLINE, COUNTER, HASTY, QUIET, PLAIN = (f"40080056{place}" for place in range(78, 83))
+"""At HASTY all is keyed ahead, while what comes before the question is recorded; at QUIET the talk alone is, at PLAIN
+nothing, so that no worker need relay it."""
 MEDIA = Ports(MEDIA_FIRST, MEDIA_LAST)
 """RTP of the switch under test."""
 
@@ -177,7 +179,7 @@ def backend() -> Iterator[RunningBackend]:
 
 @pytest.fixture(scope="module")
 def switch(
-    tmp_path_factory: pytest.TempPathFactory, ports: dict[str, int], backend: RunningBackend
+    tmp_path_factory: pytest.TempPathFactory, ports: dict[str, int], backend: RunningBackend, plane: Plane
 ) -> Iterator[RunningSwitch]:
     """A switch that logs all it can and records every talk."""
     need_sipp()
@@ -199,15 +201,17 @@ def switch(
             {"number": COUNTER, "flow": "counter", "record": True, "variables": variables},
             {"number": HASTY, "flow": "hasty", "record": True, "variables": variables},
             {"number": QUIET, "flow": "quiet", "record": True, "variables": variables},
+            {"number": PLAIN, "flow": "quiet", "variables": variables},
         ],
         groups=[
             {
                 "name": "desk",
-                "members": [f"sip:desk{seat}@{AGENT_HOST}:{ports['agent']}" for seat in range(len(SECRETS))],
+                "members": [f"sip:desk{seat}@{AGENT_HOST}:{ports['agent']}" for seat in range(DESKS)],
             }
         ],
         flows=[str(flows)],
         masks=[],
+        **plane.changes,
     ) as running:
         yield running
 
@@ -276,6 +280,7 @@ def sent_to(packets: Iterable[Packet], host: str) -> dict[str, bytes]:
     return {f"wire to {host}": b"\0".join(packet.payload for packet in packets if packet.destination[0] == host)}
 
 
+@pytest.mark.parametrize("plane", [WORKERS], indirect=True, scope="module")
 async def test_no_number_is_told_to_anybody(
     switch: RunningSwitch, ports: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -424,22 +429,24 @@ class Secret:
 
     def __post_init__(self) -> None:
         self.telephone = foreign_caller(self.index)
-        self.dialled = {"hotline": HOTLINE, "hasty": HASTY, "quiet": QUIET}.get(self.how.split()[0], COUNTER)
+        numbers = {"hotline": HOTLINE, "hasty": HASTY, "quiet": QUIET, "plain": PLAIN}
+        self.dialled = numbers.get(self.how.split()[0], COUNTER)
         method = "id_card" if self.how == "hotline" else "phone"
         self.wrong, self.right = wrong_digits(self.telephone, method), right_digits(self.telephone, method)
 
     def sipp(self, directory: Path) -> Caller:
         """As a call of SIPp's."""
         if self.how == "hotline":
-            keys = f",2,,{self.wrong},,{self.right},,2,,0,,{CHATTED}"
-            return Caller(self.telephone, keys, 2000)
-        if self.how == "events":
-            return Caller(self.telephone, f",{PIN},{self.wrong},{self.right}{TYPED_ON},,{CHATTED}", 2000)
+            keys = f",2,{self.wrong},{self.right},,2,,0,,{CHATTED}"
+            return Caller(self.telephone, keys, 1000)
+        if "events" in self.how:
+            return Caller(self.telephone, f",{PIN},{self.wrong},{self.right}{TYPED_ON},,{CHATTED}", 1000)
         sound, keys = self._tones()
         capture = write_capture(directory / f"{self.how}.pcap", sound, keys if "both" in self.how else {})
         if "info" in self.how:
-            return Caller(self.telephone, "", 1500, audio=capture, informs=keys)
-        return Caller(self.telephone, "", 17_500, audio=capture, events="both" in self.how)
+            return Caller(self.telephone, "", 1000, audio=capture, informs=keys)
+        talk_ms = round(len(sound) / RATE * 1000) + 500
+        return Caller(self.telephone, "", talk_ms, audio=capture, events="both" in self.how)
 
     def _tones(self) -> tuple[Sound, dict[float, str]]:
         parts: list[Sound] = []
@@ -448,7 +455,7 @@ class Secret:
         if "hasty" in self.how:
             rows = (f"1{PIN}{self.wrong}", self.right + TYPED_ON, CHATTED)
         for keys in rows:
-            parts.append(tone(3.0 if keys == CHATTED else 0.1 if keys[0] == "1" else 1.6))
+            parts.append(tone(2.5 if keys == CHATTED else 0.1 if keys[0] == "1" else 1.0))
             begun = sum(map(len, parts)) / RATE
             events |= {begun + 0.2 * place: key for place, key in enumerate(keys)}
             parts.append(keyed(keys))
@@ -456,12 +463,17 @@ class Secret:
         return np.concatenate(parts), events
 
 
-SECRETS = [
-    Secret(how, 11 + place)
-    for place, how in enumerate(
-        ("hotline", "events", "tones", "both", "info", "hasty tones", "hasty both", "quiet info", "quiet both")
-    )
-]
+WAYS = {
+    WORKERS: ("hotline", "events", "tones", "both", "info", "hasty tones", "hasty both", "quiet info", "quiet both"),
+    RTPENGINE: ("hotline", "tones", "quiet both", "plain events", "plain both", "plain info", "plain tones"),
+}
+"""On each plane; what rtpengine relays itself is plain."""
+DESKS = max(map(len, WAYS.values()))
+
+
+def secrets_of(plane: Plane) -> list[Secret]:
+    """Who keys something on a plane."""
+    return [Secret(how, 11 + place) for place, how in enumerate(WAYS[plane.name])]
 
 
 async def keys_by_info(switch: RunningSwitch, secret: Secret) -> None:
@@ -517,50 +529,54 @@ def events_heard(call: Call) -> str:
     return "".join(stamps.values())
 
 
+@on_both
 async def test_no_secret_is_kept_or_handed_on(
-    switch: RunningSwitch, ports: dict[str, int], backend: RunningBackend, tmp_path: Path
+    plane: Plane, switch: RunningSwitch, ports: dict[str, int], backend: RunningBackend, tmp_path: Path
 ) -> None:
     """Keyed by RFC 4733, as tones, as both, and by INFO: known to the customer's own server and to nobody else."""
-    before = len(switch.rows("select id from calls"))
+    secrets = secrets_of(plane)
+    told = len(backend.hooks("/hangup"))
+    calls, recordings = (len(switch.rows(f"select id from {table}")) for table in ("calls", "call_recordings"))
     during: dict[str, bytes] = {}
 
     async def callers() -> None:
         await together(
             *(
                 carry(one.sipp(tmp_path), switch.target, tmp_path, one.dialled, 60)
-                for one in SECRETS
+                for one in secrets
                 if one.how != "info"
             ),
-            *(keys_by_info(switch, one) for one in SECRETS if one.how == "info"),
+            *(keys_by_info(switch, one) for one in secrets if one.how == "info"),
         )
 
     async with await Phone.open("agent", target=switch.target, host=AGENT_HOST, port=ports["agent"], t1=0.1) as agent:
         with Capture([Ports(switch.sip_port, switch.sip_port), MEDIA]) as capture:
-            answering = asyncio.ensure_future(the_desk_answers(agent, len(SECRETS)))
+            answering = asyncio.ensure_future(the_desk_answers(agent, len(secrets)))
             calling = asyncio.ensure_future(callers())
             while not calling.done():
                 await asyncio.sleep(1.0)
                 during |= {f"{place} during": data for place, data in files(switch.store).items()}
             await calling
             talks = await answering
-    await switch.nothing_left()
-    await switch.records(before + len(SECRETS))
-    await switch.eventually(lambda: len(backend.hooks("/hangup")) == len(SECRETS))
-    found = await evidence(switch)
+    await switch.records(calls + len(secrets))
+    await switch.eventually(lambda: len(backend.hooks("/hangup")) == told + len(secrets))
+    recordings += sum(one.dialled != PLAIN for one in secrets)
+    await switch.eventually(lambda: len(switch.rows("select id from call_recordings")) == recordings)
+    _, found = await asyncio.gather(switch.nothing_left(), evidence(switch))
     places = {
         **during, **found.places, **opened_journal(switch), **sent_to(capture.packets(), AGENT_HOST),
         "hang-up": json.dumps(backend.hooks("/hangup")).encode(),
     }  # fmt: skip
-    was_identified(switch, backend)
+    was_identified(switch, backend, secrets)
     for kind in ("switchboard.db", "journal/", ".wav", ".json", *(("speech/",) if which("espeak-ng") else ())):
         assert any(place.startswith("file ") and kind in place for place in places), kind
-    short = [digits for one in SECRETS for digits in (one.wrong, one.right) if len(digits) == 4]
-    long = [PIN, *(digits for one in SECRETS for digits in (one.wrong, one.right) if len(digits) == 11)]
+    short = [digits for one in secrets for digits in (one.wrong, one.right) if len(digits) == 4]
+    long = [PIN, *(digits for one in secrets for digits in (one.wrong, one.right) if len(digits) == 11)]
     assert typed(long, places) == []
     assert words(short, {place: data for place, data in places.items() if is_text(place)}) == []
     assert TYPED_TEXT.findall(switch.log()) == []
-    assert leaks([one.telephone for one in SECRETS], places_without_states(places)) == []
-    check_recordings(found.sounds)
+    assert leaks([one.telephone for one in secrets], places_without_states(places)) == []
+    check_recordings(found.sounds, secrets)
     check_desk(talks)
 
 
@@ -574,21 +590,23 @@ def places_without_states(places: Mapping[str, bytes]) -> dict[str, bytes]:
     return {place: data for place, data in places.items() if not place.endswith("opened")}
 
 
-def was_identified(switch: RunningSwitch, backend: RunningBackend) -> None:
+def was_identified(switch: RunningSwitch, backend: RunningBackend, secrets: list[Secret]) -> None:
     """What was keyed did arrive where it was meant for: all were known at the second try."""
-    told = {(hook["identity"], hook["subject"]) for hook in backend.hooks("/hangup")}
-    assert told == {("verified", account_of(one.telephone).subject) for one in SECRETS}
-    keys = [row["key"] for row in switch.rows("select key from call_trail")]
-    assert keys.count("11 digits") == 3 * (len(SECRETS) - 1)
-    assert keys.count("1") == 2
+    told = {(hook["identity"], hook["subject"]) for hook in backend.hooks("/hangup")[-len(secrets) :]}
+    assert told == {("verified", account_of(one.telephone).subject) for one in secrets}
+    since = "select id from calls order by started_us desc limit"
+    rows = switch.rows(f"select key from call_trail where call_id in ({since} {len(secrets)})")
+    keys = [row["key"] for row in rows]
+    assert keys.count("11 digits") == 3 * (len(secrets) - 1)
+    assert keys.count("1") == sum("hasty" in one.how for one in secrets)
     assert keys.count("4 digits") == 2
 
 
-def check_recordings(sounds: Mapping[str, Sound]) -> None:
+def check_recordings(sounds: Mapping[str, Sound], secrets: list[Secret]) -> None:
     """Nobody's keys sound in a recording but those of the talk; and these do."""
     heard = {name: [keys_heard(side) for side in sound.T] for name, sound in sounds.items()}
     assert {key for sides in heard.values() for keys in sides for key in keys} <= {CHATTED}, heard
-    sounding = [one for one in SECRETS if one.how not in ("hotline", "events", "info")]
+    sounding = [one for one in secrets if one.how not in ("hotline", "events", "info") and one.dialled != PLAIN]
     assert sum(sides[0] == CHATTED for sides in heard.values()) == len(sounding), heard
 
 

@@ -94,7 +94,7 @@ def shows_x(invite: str, of: Line, called: str) -> None:
 
 
 async def test_who_reaches_whom_and_what_is_shown(tmp_path: Path) -> None:
-    """AXB, AX, AXN and AXG in every direction; then the talk whose last minute is announced to both."""
+    """AXB, AX, AXN and AXG in every direction; and a talk whose last minute is announced to both."""
     need_sipp()
     trunk, member = free_port(), free_port()
     flows = tmp_path / "flows"
@@ -112,14 +112,14 @@ async def test_who_reaches_whom_and_what_is_shown(tmp_path: Path) -> None:
         file = tmp_path / "bindings.csv"
         file.write_text(BINDINGS)
         await World(switch, None, [], tmp_path).masks("import", str(file))  # type: ignore[arg-type]
-        await together(
-            *(goes_through(switch, tmp_path, way.caller, way.of.x) for way in WAYS),
-            goes_through(switch, tmp_path, OWNER_AND_GROUP.a, OWNER_AND_GROUP.x),
-            *(is_refused(switch, tmp_path, *one) for one in REFUSED),
-        )
         caller = Caller(TIMED.a, "", 6500, prompt_ms=0, audio=None)
         with listening() as heard:
-            await carry(caller, switch.target, tmp_path, TIMED.x)
+            await together(
+                carry(caller, switch.target, tmp_path, TIMED.x),
+                *(goes_through(switch, tmp_path, way.caller, way.of.x) for way in WAYS),
+                goes_through(switch, tmp_path, OWNER_AND_GROUP.a, OWNER_AND_GROUP.x),
+                *(is_refused(switch, tmp_path, *one) for one in REFUSED),
+            )
         for media_port in (caller.media_port, parties.media_port):
             assert heard[0].prompts(Caller("", "", media_port=media_port)) == ["last_minute"]
         await switch.nothing_left()
