@@ -145,9 +145,8 @@ class Legs:
             self.real.mute(helper, True)
         if leg.concealed:
             self.real.conceal(helper, True)
-        elif leg.resting is not None and asyncio.get_running_loop().time() < leg.secret_until:
-            self.real.conceal(helper, True)
-            self.real.conceal(helper, False)
+        elif leg.resting is not None:
+            self._hand_rest(leg, helper)
         if leg.side.keys:
             self.real.send_digits(helper, "".join(leg.side.keys))
             leg.side.keys.clear()
@@ -159,6 +158,20 @@ class Legs:
         if peer is not None and self._hand_over(peer) is not None:
             self._join_helpers(leg, peer)
         return helper
+
+    def _hand_rest(self, leg: Leg, helper: Lease) -> None:
+        """What is for nobody else is not for them where a worker has the leg, either."""
+        now = asyncio.get_running_loop().time()
+        if now < leg.secret_until:
+            self.real.conceal(helper, True)
+            self.real.conceal(helper, False)
+        if now < leg.key_until:
+            self.real.key_taken(helper)
+
+    def _goes_on(self, leg: Leg, now: float) -> None:
+        """A key was told: one that follows a secret's at once is of that, and so may be the next."""
+        if now < leg.secret_until:
+            leg.secret_until = now + SECRET_REST
 
     def _rest(self, leg: Leg) -> None:
         """What is for nobody else: a key that may be held yet, a secret's that may follow, all sound while one may."""
@@ -261,7 +274,7 @@ class Legs:
             return
         now = asyncio.get_running_loop().time()
         if now < leg.secret_until:
-            leg.secret_until = now + SECRET_REST
+            self._goes_on(leg, now)
             self._rest(leg)
         if leg.opened["digits"]:
             self._tell(Digit(leg.lease.port, leg.lease.gen, key.digit, now))

@@ -269,7 +269,9 @@ class RtpenginePlane(Legs):
         if leg is not None and leg.helper is not None:
             self.real.key_taken(leg.helper)
         elif leg is not None:
-            leg.key_until = asyncio.get_running_loop().time() + HELD
+            now = asyncio.get_running_loop().time()
+            leg.key_until = now + HELD
+            self._goes_on(leg, now)
             self._rest(leg)
 
     def message(

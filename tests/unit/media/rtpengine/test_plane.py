@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from media.control import Digit, Open, PlayDone, Released, SendDigits, StreamStats
+from media.control import Bridge, Command, Conceal, Digit, KeyTaken, Open, PlayDone, Released, SendDigits, StreamStats
 from media.interface import Lease, MediaEvent, WorkerLost
 from media.prompts import PromptStore
+from media.rtpengine import legs, plane
 from media.rtpengine.engine import _LISTED
+from media.rtpengine.leg import Leg
 from media.rtpengine.plane import RtpenginePlane
 from media.rtpengine.settings import Settings
 from media.rtpengine.sounds import Sounds
@@ -52,7 +54,7 @@ class Setup:
         assert lease is not None
         return lease
 
-    def open(self, lease: Lease, port: int = 4000, *, codec: str = "PCMA") -> None:
+    def open(self, lease: Lease, port: int = 4000, *, codec: str = "PCMA", digits: bool = True) -> None:
         """Says who the party is."""
         self.plane.open(
             lease,
@@ -62,7 +64,7 @@ class Setup:
             audio_pt=8 if codec == "PCMA" else 0,
             codec=codec,
             event_pt=101,
-            digits=True,
+            digits=digits,
         )
 
     def talking(self) -> tuple[Lease, Lease]:
@@ -240,3 +242,135 @@ async def test_calls_left_behind_are_ended_without_a_storm(
         await until(lambda: server.names().count("delete") == expected)
         await until(lambda: server.names().count("list") == lists)
         assert "somebody-1" in server.listed
+
+
+# --- keys that are for nobody else ---
+
+LONG, SHORT = 1000.0, 0.2
+"""Seconds of a rest that does not end by itself, and of one whose end is waited for."""
+
+
+def rests(monkeypatch: pytest.MonkeyPatch, *, secret: float = LONG, held: float = LONG) -> None:
+    """How long keys and sound are kept after a secret, and after any key."""
+    for module in (legs, plane):
+        monkeypatch.setattr(module, "SECRET_REST", secret)
+        monkeypatch.setattr(module, "HELD", held)
+
+
+def leg_of(one: Setup, lease: Lease) -> Leg:
+    """What the plane knows of a lease."""
+    return one.plane._legs[lease.port, lease.gen]
+
+
+async def handed(one: Setup, secret: bool) -> tuple[Lease, Leg]:
+    """The first of two in a talk: its keys were the switch's until now, a secret's or not."""
+    first, _ = one.talking()
+    leg = leg_of(one, first)
+    # What is wanted for a moment only is not told of a call that is still being told something else.
+    await until(lambda: leg.side.closed_to_keys and not leg.side.pair.busy)
+    if secret:
+        one.plane.conceal(first, True)
+        one.plane.conceal(first, False)
+    one.open(first, digits=False)
+    return first, leg
+
+
+async def told_after(one: Setup, leg: Leg, command: str) -> float:
+    """When a command had been told of a party."""
+    await until(lambda: command in one.server.names(leg.side.tag))
+    return asyncio.get_running_loop().time()
+
+
+async def until_bridged(one: Setup, leg: Leg) -> list[Command]:
+    """What the worker is told of a leg that is handed over, until it relays."""
+    found: list[Command] = []
+    async with asyncio.timeout(10 * PATIENCE):
+        while not isinstance(command := await one.worker.commands.get(), Bridge):
+            found.append(command)
+    assert leg.helper is not None
+    return [each for each in found if getattr(each, "port", 0) == leg.helper.port]
+
+
+async def test_after_a_secret_a_party_is_heard_again_when_the_rest_is_over(
+    one: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sound is blocked and its keys; both are let through, not before."""
+    rests(monkeypatch, secret=SHORT, held=0.0)
+    _, leg = await handed(one, secret=True)
+    until_then = leg.secret_until
+    await told_after(one, leg, "block media")
+    assert await told_after(one, leg, "unblock media") >= until_then
+    assert await told_after(one, leg, "unblock DTMF") >= until_then
+    assert not leg.side.hushed
+    assert not leg.side.digits
+
+
+async def test_keys_handed_over_are_blocked_a_little_longer(one: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One may be held yet; the party is heard all the while."""
+    rests(monkeypatch, held=SHORT)
+    _, leg = await handed(one, secret=False)
+    assert await told_after(one, leg, "unblock DTMF") >= leg.keys_until > 0.0
+    # Until they were bridged nobody was heard.
+    blocks = [name for name in one.server.names(leg.side.tag) if name.endswith("block media")]
+    assert blocks in ([], ["block media", "unblock media"])
+
+
+@pytest.mark.parametrize("by_signalling", [False, True])
+async def test_a_key_that_follows_a_secret_begins_the_rest_anew(
+    one: Setup, monkeypatch: pytest.MonkeyPatch, *, by_signalling: bool
+) -> None:
+    """It is told to nobody."""
+    rests(monkeypatch, held=0.0)
+    first, leg = await handed(one, secret=True)
+    before = leg.secret_until
+    await asyncio.sleep(0.02)
+    if by_signalling:
+        one.plane.key_taken(first)
+    else:
+        one.press(first, 5)
+    await until(lambda: leg.secret_until > before)
+    assert leg.side.hushed
+    assert leg.side.digits
+    assert one.of(Digit) == []
+
+
+async def test_a_key_of_the_talk_begins_no_rest(one: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither by events nor by signalling is it of a secret; only its tone is kept."""
+    rests(monkeypatch, secret=0.0, held=SHORT)
+    first, leg = await handed(one, secret=True)
+    before = leg.secret_until
+    one.plane.key_taken(first)
+    assert leg.side.hushed
+    await until(lambda: not leg.side.hushed)
+    one.press(first, 5)
+    one.press(leg_of(one, first).peer.lease, 6)  # type: ignore[union-attr]
+    await until(lambda: [event.digit for event in one.events if isinstance(event, Digit)] == ["6"])
+    assert leg.secret_until == before
+    assert not leg.side.hushed
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        ("secret", [Conceal, Conceal]), ("secret being keyed", [Conceal]), ("held", []), ("signalled", [KeyTaken]),
+        ("secret signalled", [Conceal, Conceal, KeyTaken]),
+    ],
+)  # fmt: skip
+async def test_what_is_for_nobody_else_goes_with_a_leg_that_is_handed_over(
+    one: Setup, monkeypatch: pytest.MonkeyPatch, what: str, expected: list[type[Command]]
+) -> None:
+    """The worker is told before it relays: a key pressed by now is not the other side's, nor what follows a secret."""
+    rests(monkeypatch)
+    first, leg = await handed(one, secret="secret" in what)
+    if "being keyed" in what:
+        one.plane.conceal(first, True)
+    if "signalled" in what:
+        one.plane.key_taken(first)
+    peer = leg.peer
+    assert peer is not None
+    one.open(peer.lease, 4002, codec="PCMU")
+    commands = await until_bridged(one, leg)
+    assert [each.digits for each in commands if isinstance(each, Open)][:2] == [True, False]
+    assert [type(each) for each in commands if isinstance(each, Conceal | KeyTaken)] == expected
+    on = [each.on for each in commands if isinstance(each, Conceal)]
+    assert on == [True, False][: len(on)]
