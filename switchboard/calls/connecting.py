@@ -268,6 +268,8 @@ def join(x: Exchange, call: Call, leg: Leg, now: float) -> None:
         make_answer(x, caller, leg.agreement)
     if caller.digits:
         caller.digits = False
+        if now < caller.keys_until:
+            x.log("call.caller_hushed", call_id=call.id, seconds=round(caller.keys_until - now, 3))
         caller.keys_until = max(caller.keys_until, now)
     open_media(x, caller)
     assert caller.lease is not None

@@ -194,6 +194,9 @@ def test_what_is_typed_on_by_info_is_for_nobody() -> None:
         press(number, bytes([key]))
     world.agent_answers()
     assert call.phase is Phase.TALKING
+    assert [values for event, values in world.logged if event == "call.caller_hushed"] == [
+        {"call_id": call.id, "seconds": SECRET_REST}
+    ]
     for number, key in enumerate(b"567", 20):
         press(number, bytes([key]))
         world.advance(SECRET_REST - 0.1)
