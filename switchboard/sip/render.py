@@ -133,9 +133,8 @@ def render_response(
     if body:
         extra = f"{extra}Content-Type: {content_type}\r\n"
     reason = reason or REASONS.get(status, "Unknown")
-    ours = f"{reason}{to_tag}{extra}"
-    lines = len(headers) + (1 if body else 0)
-    if ours.count("\n") != lines or ours.count("\r") != lines:
+    ours = f"{reason}{to_tag}{content_type}{''.join(headers)}"
+    if "\n" in ours or "\r" in ours:
         raise LocalError("CR or LF in a response line", section="RFC 3261 §7.3.1")
     head, tail = parts
     tag = f";tag={to_tag}" if to_tag else ""
@@ -147,22 +146,24 @@ def render_response(
 
 def render_request(out: OutgoingRequest, via: str, agent: str) -> bytes:
     """Write a request with this Via; LocalError when a value holds CR or LF, or the URI a space."""
-    lines = 10 + len(out.routes) + len(out.headers)
+    ours = (
+        f"{out.method}{out.uri}{via}{''.join(out.routes)}{out.from_}{out.to}{out.call_id}{''.join(out.headers)}"
+        f"{out.content_type}{agent}"
+    )
+    if "\n" in ours or "\r" in ours:
+        raise LocalError("CR or LF in a request line", section="RFC 3261 §7.3.1")
+    if " " in out.uri or " " in out.method:
+        raise LocalError("space in the request line", section="RFC 3261 §7.1")
     extra = "\r\n".join(out.headers) + "\r\n" if out.headers else ""
     body = out.body
     if body:
         extra = f"{extra}Content-Type: {out.content_type}\r\n"
-        lines += 1
     routes = "".join([f"Route: {route}\r\n" for route in out.routes]) if out.routes else ""
     text = (
         f"{out.method} {out.uri} SIP/2.0\r\nVia: {via}\r\n{routes}Max-Forwards: {out.max_forwards}\r\n"
         f"From: {out.from_}\r\nTo: {out.to}\r\nCall-ID: {out.call_id}\r\nCSeq: {out.cseq} {out.method}\r\n"
         f"{extra}User-Agent: {agent}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    if text.count("\n") != lines or text.count("\r") != lines:
-        raise LocalError("CR or LF in a request line", section="RFC 3261 §7.3.1")
-    if " " in out.uri or " " in out.method:
-        raise LocalError("space in the request line", section="RFC 3261 §7.1")
     return text.encode("utf-8", "surrogateescape") + body
 
 
