@@ -27,6 +27,8 @@ EXTENSION: Final = "112233"
 PATIENCE: Final = 30.0
 RINGS: Final = 3.0
 """Seconds that a caller who will give up waits for the ringing: a 180 that is lost is not sent again."""
+KEYED_AGAIN: Final = 8.0
+"""Seconds after which a caller keys again: the flow has noticed that a key is missing, and asks."""
 REFRESH: Final = 5.0
 """Seconds between two registrations of a desk."""
 _ONE_CALL: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
@@ -148,7 +150,7 @@ class Phones:
 
     def _fail(self, kind: str, error: Exception) -> None:
         self.outcome.failed[kind] += 1
-        self.outcome.reasons.append(f"{kind}: {error}")
+        self.outcome.reasons.append(f"{kind}: {str(error) or type(error).__name__}")
 
     async def _talk(self, phone: Phone, number: str, desk: int, keys: str = "") -> tuple[Call, Call]:
         """A call to a desk, with tones both ways."""
@@ -156,12 +158,19 @@ class Phones:
         call = await phone.dial(number)
         await call.answered(PATIENCE)
         call.rtp.play(440)
-        if keys:
-            await call.rtp.key(keys)
-        far = await asyncio.wait_for(waiting.get(), PATIENCE)
+        far = await (self._keyed(call, keys, waiting) if keys else asyncio.wait_for(waiting.get(), PATIENCE))
         await far.confirmed(PATIENCE)
         far.rtp.play(880)
         return call, far
+
+    async def _keyed(self, call: Call, keys: str, waiting: asyncio.Queue[Call]) -> Call:
+        """Who is reached by keys: all packets of one may be lost, so they are keyed again where nobody rings."""
+        await call.rtp.key(keys)
+        try:
+            return await asyncio.wait_for(waiting.get(), KEYED_AGAIN)
+        except TimeoutError:
+            await call.rtp.key(keys)
+        return await asyncio.wait_for(waiting.get(), PATIENCE)
 
     async def _end(self, call: Call) -> None:
         await call.hang_up(PATIENCE)
