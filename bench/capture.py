@@ -111,7 +111,8 @@ class Capture:
             if self._stop.is_set() and len(self._raw) % 1000 == 0:
                 sock.settimeout(0.01)
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
         """How many packets were captured so far."""
         return len(self._raw)
 

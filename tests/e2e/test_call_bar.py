@@ -91,7 +91,7 @@ class Wire:
 
     async def listen(self, port: int, seconds: float = 0.7) -> dict[int, Sound]:
         """What one of SIPp's ports is sent from now on for so long, by the port of ours that it comes from."""
-        first = len(self.capture)
+        first = self.capture.count
         await asyncio.sleep(seconds)
         heard: dict[int, bytes] = {}
         for packet in self.capture.packets(first):

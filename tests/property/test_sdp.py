@@ -292,7 +292,7 @@ def test_an_answer_is_a_subset_of_its_offer_and_both_sides_agree(
     event = event_format(theirs, shared[0])
     answer = build_answer(
         asked, session_id=2, version=1, address="192.0.2.8", port=5000, codec=shared[0], direction="sendrecv",
-        event_pt=None, also=(event,) if event is not None else (),
+        event_pt=None, also=(Codec("telephone-event", *event),) if event is not None else (),
     )  # fmt: skip
     take_answer(called, answer)
     assert called.agreement is not None
