@@ -74,8 +74,8 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The last lines of the output tell what has failed, and why."""
-    failures = [one for kind in ("failed", "error") for one in terminalreporter.getreports(kind)]
+    """The last lines of the output tell what has failed, and why, also what a second try has mended."""
+    failures = [one for kind in ("rerun", "failed", "error") for one in terminalreporter.getreports(kind)]
     for report in failures[:MOST_TOLD]:
         for title, text in report.sections:
             if title == TITLE:
