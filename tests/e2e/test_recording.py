@@ -32,6 +32,7 @@ DRIFT = 0.3
 """Seconds by which timestamps may leave the time of arrival before they are put right."""
 Meanwhile = Callable[[list[Call]], Coroutine[Any, Any, None]]
 OPEN_KEYS, SECRET_KEYS = "11", "9080"
+LOOKED_AT: set[str] = set()
 
 
 def numbers() -> list[dict[str, Any]]:
@@ -101,10 +102,15 @@ def check_heard(heard: Heard, *callers: Caller) -> None:
 
 
 async def the_call_to(switch: RunningSwitch, number: str) -> dict[str, Any]:
-    """Its record, once it has ended."""
-    query = f"select id from calls where called = '{number}' order by id desc"
-    await switch.eventually(lambda: bool(switch.rows(query)))
-    return await shown_call(switch, switch.rows(query)[0]["id"])
+    """Its record, once it has ended; each is looked at once, so that a second try sees its own."""
+
+    def ended() -> list[str]:
+        calls = switch.rows(f"select id from calls where called = '{number}' order by id desc")
+        return [call["id"] for call in calls if call["id"] not in LOOKED_AT]
+
+    await switch.eventually(lambda: bool(ended()))
+    LOOKED_AT.add(newest := ended()[0])
+    return await shown_call(switch, newest)
 
 
 def unharmed(call: dict[str, Any]) -> bool:
