@@ -43,6 +43,7 @@ from media.control import (
     WorkerStats,
 )
 from media.interface import Lease, MediaEvent, MediaPlane, WorkerLost
+from media.known_worker import KnownWorker
 from media.port_stock import PortStock
 from media.rooms import Rooms
 from media.sdes import Keys
@@ -52,56 +53,6 @@ __all__ = ["Lease", "MediaEvent", "MediaPlane", "WorkerLost", "WorkerPlane", "Wo
 
 _TICK = 1.0
 _NEVER = (0, 0)
-
-
-class _Worker:
-    """What the plane knows of one worker."""
-
-    __slots__ = (
-        "address", "address6", "draining", "foreign", "leased", "link", "opened", "ports", "ports_six", "releasing",
-        "six", "stats",
-    )  # fmt: skip
-
-    def __init__(self, link: WorkerLink) -> None:
-        self.link = link
-        self.draining = False
-        self.address = ""
-        self.address6 = ""
-        self.ports = PortStock()
-        self.ports_six = PortStock()
-        self.six: set[int] = set()
-        self.leased: dict[int, Lease] = {}
-        self.foreign: dict[int, int] = {}
-        self.releasing: set[int] = set()
-        self.opened: dict[int, tuple[int, int]] = {}
-        """By port the generation of its last first Open, and after how many writings of the link that was."""
-        self.stats: WorkerStats | None = None
-
-    @property
-    def has_ports(self) -> bool:
-        """Whether it has been given ports, in use or not."""
-        return bool(self.ports.free or self.ports_six.free or self.leased or self.foreign)
-
-    @property
-    def takes_calls(self) -> bool:
-        """Whether new calls may come to it."""
-        return self.link.up and not self.draining
-
-    @property
-    def waits(self) -> bool:
-        """Whether new calls may come to it and ports are on their way."""
-        return self.takes_calls and (self.ports.wished > 0 or self.ports_six.wished > 0)
-
-    def give_back(self, port: int) -> None:
-        """A port may be leased again."""
-        if port in self.six:
-            self.ports_six.free.append(port)
-        else:
-            self.ports.free.append(port)
-
-    def stock(self, six: bool) -> PortStock:
-        """That of a family: of the one there is, or of IPv6 beside IPv4."""
-        return self.ports_six if six and self.address6 else self.ports
 
 
 class WorkerState(NamedTuple):
@@ -142,7 +93,7 @@ class WorkerPlane:
         self._short = False
         self._client = secrets.token_hex(8)
         paths = sockets if isinstance(sockets, Mapping) else dict(enumerate(sockets))
-        self._workers: dict[int, _Worker] = {}
+        self._workers: dict[int, KnownWorker] = {}
         self._numbers: dict[WorkerLink, int] = {}
         for number, path in paths.items():
             self._know(number, path)
@@ -216,7 +167,7 @@ class WorkerPlane:
         }
 
     def _know(self, number: int, path: str) -> None:
-        worker = self._workers[number] = _Worker(WorkerLink(path, self._client, self))
+        worker = self._workers[number] = KnownWorker(WorkerLink(path, self._client, self))
         self._numbers[worker.link] = number
 
     def _connect(self, number: int) -> None:
@@ -283,10 +234,10 @@ class WorkerPlane:
         return lease
 
     @staticmethod
-    def _usable(worker: _Worker, six: bool) -> bool:
+    def _usable(worker: KnownWorker, six: bool) -> bool:
         return worker.link.up and bool((worker.ports_six if six and worker.address6 else worker.ports).free)
 
-    def _wish(self, worker: _Worker, ports: PortStock) -> None:
+    def _wish(self, worker: KnownWorker, ports: PortStock) -> None:
         count = ports.wish()
         if count:
             worker.link.ask(Wish(count, ports is worker.ports_six))
@@ -332,7 +283,7 @@ class WorkerPlane:
         if worker is not None:
             worker.link.send(command, stays=stays)
 
-    def _worker_of(self, lease: Lease) -> _Worker | None:
+    def _worker_of(self, lease: Lease) -> KnownWorker | None:
         """The worker of a lease that is neither void nor released."""
         worker = self._workers.get(lease.worker)
         if worker is None or lease.port in worker.releasing:
@@ -549,7 +500,7 @@ class WorkerPlane:
             self._ready.set()
 
     @staticmethod
-    def _add_ports(worker: _Worker, ports: Sequence[int], six: Sequence[int]) -> None:
+    def _add_ports(worker: KnownWorker, ports: Sequence[int], six: Sequence[int]) -> None:
         known = {*worker.ports.free, *worker.ports_six.free, *worker.leased, *worker.foreign}
         worker.six.update(six)
         new = [port for port in ports if port not in known]
@@ -559,7 +510,7 @@ class WorkerPlane:
         worker.ports_six.add(beside)
         worker.ports.add(len(new) - beside)
 
-    def _released(self, worker: _Worker, event: Released) -> None:
+    def _released(self, worker: KnownWorker, event: Released) -> None:
         lease = worker.leased.get(event.port)
         if lease is not None and lease.gen == event.gen:
             del worker.leased[event.port]

@@ -49,6 +49,8 @@ class Case:
     flow: str
     """Empty: a masked number, which has no flow but the notice for those who find nobody."""
     path: str
+    failed: str = "reassigned"
+    """The notice of a masked number."""
     cause: str = "normal"
     by: str = "switch"
     dialled: str = ""
@@ -132,6 +134,19 @@ CASES = {
     "masked_switched_off": Case(
         flow="", path="why disabled", cause="declined", dialled=f",{SWITCHED_OFF}", heard="number_disabled",
         talk_ms=9000,
+    ),
+    "masked_busy": Case(
+        flow="", failed="unreached", path="why busy otherwise end_busy", cause="busy",
+        dialled=f",{EXTENSION}", desk=Refuse(486), heard="busy", talk_ms=9000,
+    ),
+    "masked_no_answer": Case(
+        flow="", failed="unreached", path="why no_answer otherwise end_no_answer", cause="no_answer",
+        dialled=f",{EXTENSION}", desk=Refuse(408), heard="no_answer", talk_ms=9000,
+    ),
+    "masked_not_registered": Case(
+        flow="", failed="unreached", path="why unavailable otherwise wait done", by="agent", stands_in=True,
+        dialled=f",{EXTENSION}", leaves=True, talk_ms=20000, heard="unavailable",
+        variables={"instead": "group", "group": "masked_not_registered"},
     ),
     # --- survey ---
     "survey_after_the_talk": Case(
@@ -219,7 +234,7 @@ def closed_hours() -> dict[str, str]:
 def entry(name: str, case: Case, backend: RunningBackend) -> dict[str, Any]:
     """The number's line in the configuration."""
     if not case.flow:
-        return {"number": number(name), "mask": True, "failed": "reassigned"}
+        return {"number": number(name), "mask": True, "failed": case.failed, "variables": case.variables}
     variables = ({"backend": backend.url} if case.flow in ("hotline", "survey") else {}) | case.variables
     if name == "too_late_calls_back":
         variables |= closed_hours()
@@ -329,7 +344,7 @@ def what_was_told(shown: dict[str, Any], case: Case) -> dict[str, Any]:
 
 def what_is_expected(case: Case) -> dict[str, Any]:
     """The same as it should be."""
-    flow = case.flow or ("reassigned" if case.path else "")
+    flow = case.flow or (case.failed if case.path else "")
     return {"path": case.path, "cause": case.cause, "by": case.by, "flow": flow} | case.expected
 
 
