@@ -12,7 +12,7 @@ from switchboard.sip.message import Request
 from switchboard.sip.transaction.server import ServerTransaction
 
 MOST: Final = 1000
-"""As many wait; the media plane tells within two seconds that ports have come, or that none will."""
+"""As many wait; the media plane tells within two seconds of each wish that ports have come, or that none will."""
 
 RESERVE: Final = 8
 """Ports left to the calls there are beyond those that they need for their two parties."""
