@@ -16,7 +16,7 @@ DRY_TICKS: Final = 5
 class PortStock:
     """Ports of one address family; one wish at a time, each within a second twice as great as the one before."""
 
-    __slots__ = ("_dry", "_old", "_step", "free", "known", "low", "wished")
+    __slots__ = ("_came", "_dry", "_old", "_step", "free", "known", "low", "wished")
 
     def __init__(self) -> None:
         self.free: deque[int] = deque()
@@ -29,19 +29,21 @@ class PortStock:
         self._step = LOW_WATER // 2
         self._dry = 0
         self._old = False
+        self._came = False
 
     def add(self, count: int) -> None:
         """So many more are there; the owner puts them among `free`."""
         self.known += count
         self.low = max(LOW_WATER, self.known // 4)
         self.wished = max(0, self.wished - count)
+        self._came = True
 
     def wish(self) -> int:
         """How many more to wish for when fewer than `low` are free; 0 while some are on their way, or none is left."""
         if self.wished or self._dry:
             return 0
         self._step = min(2 * self._step, MOST)
-        self._old = False
+        self._old = self._came = False
         self.wished = min(max(self._step, self.known // 4), MOST)
         return self.wished
 
@@ -51,9 +53,15 @@ class PortStock:
         self._dry = DRY_TICKS
 
     def tick(self) -> None:
-        """A second has passed: the next wish is smaller; one that had no answer in it has none to come."""
+        """A second has passed: the next wish is smaller; what has not come of one in it does not come any more.
+
+        Where some came and others were lost on the way there may be more for another wish at once.
+        """
         self._step = max(LOW_WATER // 2, self._step // 2)
         self._dry = max(0, self._dry - 1)
         if self.wished and self._old:
-            self.none_left()
+            if self._came:
+                self.wished = 0
+            else:
+                self.none_left()
         self._old = True

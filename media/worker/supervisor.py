@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from socket import AF_INET, AF_INET6
 from typing import Final
 
 import msgspec
@@ -14,7 +13,7 @@ from media.worker.log import complain
 from media.worker.ports import Port, pairs
 
 MOST: Final = 1024
-"""As many as the supervisor binds at once; a wish for more would never be fulfilled, nor another one made."""
+"""As many as the supervisor binds at once."""
 _MAX_MESSAGE: Final = 1 << 16
 _MAX_DESCRIPTORS: Final = 253  # SCM_MAX_FD of Linux
 
@@ -41,21 +40,18 @@ class Supervisor:
         self.gone = False
         self._name = name
         self._take = take
-        self._asked: dict[int, int] = {AF_INET: 0, AF_INET6: 0}
 
     def ready(self) -> None:
         """Tells that the worker can be reached by signalling."""
         self._send({"ready": True})
 
     def want(self, count: int, six: bool = False) -> None:
-        """Asks for more ports; one wish at a time for each family.
+        """Asks for more ports; who wishes waits for the answer, or long enough, before the next wish.
 
         `six`: for those that the switch has on IPv6 beside the others.
         """
-        family = AF_INET6 if six else AF_INET
-        if self._asked[family] <= 0 and not self.draining:
-            self._asked[family] = min(count, MOST)
-            self._send({"more6" if six else "more": self._asked[family]})
+        if not self.draining:
+            self._send({"more6" if six else "more": min(count, MOST)})
 
     def _send(self, message: dict[str, bool | int]) -> None:
         try:
@@ -75,9 +71,6 @@ class Supervisor:
         for fault in faults:
             complain(f"{self._name}: port refused: {fault}")
         if ports:
-            for port in ports:
-                # Where IPv6 is all there is, nobody asks for it apart.
-                self._asked[port.family if self._asked.get(port.family, 0) > 0 else AF_INET] -= 1
             self._take(ports)
         if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
             complain(f"{self._name}: a message of the supervisor was cut")
@@ -95,7 +88,6 @@ class Supervisor:
             complain(f"{self._name}: message of the supervisor not understood: {error}")
             return
         if message.exhausted:
-            self._asked = dict.fromkeys(self._asked, 0)
             self._take([])
         self.draining = self.draining or message.drain is not False
         self.stopped = self.stopped or message.stop

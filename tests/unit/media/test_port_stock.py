@@ -69,3 +69,13 @@ def test_a_wish_without_an_answer_is_given_up() -> None:
     assert ports.wished
     ports.tick()
     assert not ports.wished
+
+
+def test_what_is_lost_of_a_wish_is_no_reason_to_wait() -> None:
+    """Some ports came, and others were refused or lost on their way: there may be more."""
+    ports = stock(0)
+    ports.add(ports.wish() - 1)
+    ports.tick()
+    ports.tick()
+    assert not ports.wished
+    assert ports.wish() > 0

@@ -278,17 +278,18 @@ class TestSupervisor:
         """The rest of it would be waited for, and no more asked for, for ever."""
         assert port_stock.MOST == MOST == MOST_PAIRS
 
-    def test_it_asks_once_until_it_is_given(self, overseer: Overseer) -> None:
-        """A supervisor that is busy is not pestered."""
-        for _ in range(3):
-            overseer.worker.want(64)
-        assert overseer.heard() == [{"more": 64}]
-        sockets = bind_pairs(64)
+    def test_ports_that_are_refused_leave_no_wish_behind(
+        self, overseer: Overseer, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """The next one is asked for like the first, though fewer came than were wished for."""
+        overseer.worker.want(2)
+        sockets = [*bind_pairs(1), *(socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))]
         socket.send_fds(overseer.sock, [msgspec.msgpack.encode({"ports": []})], [sock.fileno() for sock in sockets])
         overseer.worker.read(0.0)
-        assert len(overseer.taken) == 64
+        assert len(overseer.taken) == 1
+        assert "port refused: not a bound datagram socket" in capsys.readouterr().err
         overseer.worker.want(64)
-        assert overseer.heard() == [{"more": 64}]
+        assert overseer.heard() == [{"more": 2}, {"more": 64}]
         for sock in sockets:
             sock.close()
 
@@ -306,7 +307,6 @@ class TestSupervisor:
     def test_it_asks_for_each_family_by_itself(self, overseer: Overseer) -> None:
         """One may run short while the other has plenty."""
         overseer.worker.want(64)
-        overseer.worker.want(32, six=True)
         overseer.worker.want(32, six=True)
         assert overseer.heard() == [{"more": 64}, {"more6": 32}]
 
