@@ -24,6 +24,7 @@ _PATH: Final = re.compile(r"/[^\s?#]*")
 _ORIGIN: Final = re.compile(r"null|[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#]*")
 _DAY_SECONDS: Final = 86_400.0
 _LEAST_SESSION: Final = 90
+_MOST_COLLECTING: Final = 0.1
 _LEAST_KEEP_ALIVE: Final = 5
 
 
@@ -65,11 +66,8 @@ def _sip(config: Config) -> Iterator[Finding]:
             yield f"sip.timers.{name}", f"sip.timers.{name} must be above zero", None
     if timers.t2 < timers.t1:
         yield "sip.timers.t2", "t2 is the ceiling of retransmissions and must not be below t1", None
-    interval, least = config.sip.session_expires, config.sip.min_se
-    if least < _LEAST_SESSION or least % 1:
-        yield "sip.min_se", f"min_se is {_LEAST_SESSION} seconds or more, in whole seconds (RFC 4028 §4)", None
-    if interval and (interval < least or interval % 1):
-        yield "sip.session_expires", "session_expires is min_se or more, in whole seconds, or 0", "e.g. 30m"
+    if config.sip.collect > _MOST_COLLECTING:
+        yield "sip.collect", f"sip.collect is {_MOST_COLLECTING} seconds at most", "20ms suits most"
     interval, least = config.sip.session_expires, config.sip.min_se
     if least < _LEAST_SESSION or least % 1:
         yield "sip.min_se", f"min_se is {_LEAST_SESSION} seconds or more, in whole seconds (RFC 4028 §4)", None

@@ -227,7 +227,14 @@ class Switch:
             self.exchange.note_dialog = self.ring.note
         ledgers = (store.journal, self.plane)
         self.driver = Driver(
-            sockets.udp, self.core, self.engine, self._on_error, ledgers=ledgers, ring=self.ring, six=sockets.six
+            sockets.udp,
+            self.core,
+            self.engine,
+            self._on_error,
+            ledgers=ledgers,
+            ring=self.ring,
+            six=sockets.six,
+            collect=config.sip.collect,
         )
         self.streams = Streams(config, sockets.streams, self.driver, self.locator.certificate_names)
         self.sources.enforce = self._screen

@@ -76,11 +76,12 @@ class Driver:
         ledgers: Sequence[Ledger] = (),
         ring: MessageRing | None = None,
         six: socket.socket | None = None,
+        collect: float = 0.0,
     ) -> None:
-        """`six` is a second socket, on IPv6, where `sock` is on IPv4."""
+        """`six` is a second socket, on IPv6, where `sock` is on IPv4; `collect` is that of `UdpTransport`."""
         ours = self._batch if sock.family == socket.AF_INET else self._batch_six
-        self.transport = UdpTransport(sock, ours)
-        self.other = UdpTransport(six, self._batch_six) if six is not None else None
+        self.transport = UdpTransport(sock, ours, collect)
+        self.other = UdpTransport(six, self._batch_six, collect) if six is not None else None
         """The transport of `six`."""
         self._six = self.other or self.transport
         self.messages = MessageCounts()

@@ -18,10 +18,8 @@ Address = tuple[str, int]
 Batch = list[tuple[bytes, Address]]
 
 BATCH: Final = 64
-COLLECT: Final = 0.010
-"""Most seconds between two looks while busy; the most that collecting adds to a message's delay."""
-WORTHWHILE: Final = 12
-"""Datagrams that a look waits for: with more of them it would gain little."""
+WORTHWHILE: Final = 48
+"""Datagrams that a look at a busy socket waits for: with more of them it would gain little."""
 BUSY: Final = 40
 """Datagrams in `WINDOW` seconds that make a socket busy; below, each is served at once."""
 WINDOW: Final = 0.1
@@ -32,10 +30,11 @@ MAX_WAITING: Final = 10_000
 class UdpTransport:
     """Feeds `on_batch(datagrams with their sources)` and sends at once, or when the socket drains.
 
+    `collect`: most seconds between two looks while busy, and the most that it adds to a message's delay; 0 for none.
     `dropped` counts datagrams that were lost here because `MAX_WAITING` others waited to be sent.
     """
 
-    def __init__(self, sock: socket.socket, on_batch: Callable[[Batch], None]) -> None:
+    def __init__(self, sock: socket.socket, on_batch: Callable[[Batch], None], collect: float = 0.0) -> None:
         sock.setblocking(False)
         self.local: Address = sock.getsockname()[:2]
         self.received = 0
@@ -43,6 +42,7 @@ class UdpTransport:
         self.dropped = 0
         self._socket = sock
         self._on_batch = on_batch
+        self._collect = collect
         self._waiting: deque[tuple[bytes, Address]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reading = False
@@ -145,7 +145,7 @@ class UdpTransport:
         if now >= self._window_ends:
             seen, self._seen = self._seen, 0
             self._window_ends = now + WINDOW
-            self._patience = min(COLLECT, WORTHWHILE * WINDOW / seen) if seen >= BUSY else 0.0
+            self._patience = min(self._collect, WORTHWHILE * WINDOW / seen) if seen >= BUSY else 0.0
         return self._patience
 
     def _drain(self) -> Batch:

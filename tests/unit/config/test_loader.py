@@ -208,6 +208,7 @@ def test_broken_yaml_is_one_line(tmp_path: Path, text: str, expected: str) -> No
         ("sip: {listen: [{host: 10.0.0.1}]}\ndemo: true", "1:23: demo: true publishes sample passwords"),
         ("sip: {timers: {t1: 0}}", "sip.timers.t1 must be above zero"),
         ("sip: {timers: {t1: 5, t2: 4}}", "t2 is the ceiling"),
+        ("sip: {collect: 150ms}", "sip.collect is 0.1 seconds at most"),
         ("sip: {min_se: 30s}", "min_se is 90 seconds or more"),
         ("recording: {keep: 5h}", "recording.keep must be a day or more"),
         ("recording: {keep_messages: 0s}", "recording.keep_messages must be a day or more"),

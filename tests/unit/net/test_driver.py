@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from switchboard.net.driver import Driver
-from switchboard.net.udp import BATCH, BUSY, MAX_WAITING, UdpTransport
+from switchboard.net.udp import BATCH, BUSY, MAX_WAITING, WINDOW, UdpTransport
 
 
 class Core:
@@ -96,6 +97,7 @@ class Bench:
             self.user,
             lambda where, error: self.errors.append((where, str(error))),
             ledgers=((ledger := Ledger()),),
+            collect=0.02,
         )
         self.ledger = ledger
         ledger.sent = lambda: self.driver.transport.sent
@@ -151,8 +153,6 @@ async def test_a_step_from_elsewhere_sends_at_once(bench: Bench) -> None:
 
 async def test_one_timer_fires_for_the_earliest_deadline(bench: Bench) -> None:
     """A deadline that appears with a datagram is armed, and called when due."""
-    import time
-
     bench.core.deadline = time.monotonic() + 0.01
     bench.client.send(b"x")
     await bench.receive()
@@ -164,8 +164,6 @@ async def test_one_timer_fires_for_the_earliest_deadline(bench: Bench) -> None:
 
 async def test_looks_at_a_busy_socket_serve_what_is_due_and_calm_arms_the_timer_again(bench: Bench) -> None:
     """While it is looked at anyway no timer is armed; a deadline that is left when it calms is not forgotten."""
-    import time
-
     async with asyncio.timeout(10):
         while not bench.driver.transport.collecting:
             bench.client.send(b"x")
@@ -287,7 +285,7 @@ async def test_a_busy_socket_is_looked_at_in_turns_and_a_calm_one_at_once() -> N
     def take(batch: list[tuple[bytes, tuple[str, int]]]) -> None:
         seen.extend(data for data, _ in batch)
 
-    transport = UdpTransport(server, take)
+    transport = UdpTransport(server, take, 0.02)
     transport.start(asyncio.get_running_loop())
     async with asyncio.timeout(10):
         while not transport.collecting:
@@ -315,3 +313,23 @@ async def test_what_is_screened_out_reaches_nobody(bench: Bench) -> None:
     bench.client.send(b"welcome")
     assert await bench.receive() == b"welcome"
     assert sum(bench.driver.messages.read().values()) == 2
+
+
+async def test_nothing_waits_where_collecting_is_off() -> None:
+    """However many datagrams come, each is served when the loop sees it."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 0))
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    seen: list[bytes] = []
+    transport = UdpTransport(server, lambda batch: seen.extend(data for data, _ in batch), collect=0.0)
+    transport.start(asyncio.get_running_loop())
+    began = time.monotonic()
+    async with asyncio.timeout(10):
+        while time.monotonic() < began + 3 * WINDOW:
+            for _ in range(BUSY):
+                client.sendto(b"x", server.getsockname())
+            await asyncio.sleep(0)
+            assert not transport.collecting
+    assert len(seen) > BUSY
+    transport.close()
+    client.close()
