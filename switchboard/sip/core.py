@@ -316,11 +316,12 @@ class SipCore:
 
     def _is_ours(self, response: Response) -> bool:
         """Tell whether the top Via is the one we wrote (RFC 3261 §18.1.2)."""
-        value = response.headers.first.get("via", "")
+        headers = response.headers
+        value = headers.first.get("via", "")
         ours = value.startswith(self._own.vias)
-        if ours and response.usual:
+        if ours and response.usual and headers.more is None:
             return True
-        if response.headers.repeated("via") or "," in value:
+        if headers.repeated("via") or "," in value:
             # RFC 3261 §8.1.3.3: somebody else's response gone astray.
             return False
         if ours:

@@ -13,7 +13,7 @@ from switchboard.sip.address import NameAddr, parse_name_addr, scan_tag
 from switchboard.sip.errors import ParseError
 from switchboard.sip.headers import Headers, is_digits, split_commas
 from switchboard.sip.uri import Uri, parse_uri
-from switchboard.sip.usual import ABSENT, match_usual
+from switchboard.sip.usual import ABSENT, is_usual_way, match_usual
 from switchboard.sip.via import Via, parse_via, scan_branch
 
 if TYPE_CHECKING:
@@ -86,8 +86,9 @@ class _Message:
         _, _, self.branch, self.from_tag, self.to_tag, number, self.cseq_method, uri_, bare = match.groups()
         self._contact_uri = uri_ or bare
         self.cseq = int(number)
-        if headers.more is None and headers.malformed is None and "route" not in first and "record-route" not in first:
-            self.usual = True
+        if headers.malformed is None:
+            plain = headers.more is None and "route" not in first and "record-route" not in first
+            self.usual = plain or is_usual_way(headers)
 
     def _read_each(self, get: Callable[[str], str | None]) -> None:
         value = get("from")

@@ -7,13 +7,23 @@ branch and CSeq are known at once. What it does not take is no worse for it: it 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from switchboard.sip.headers import TCHAR
 from switchboard.sip.uri import USUAL_URI
 
+if TYPE_CHECKING:
+    from switchboard.sip.headers import Headers
+
 ABSENT: Final = "\t"
 """Stands for a header that is not there: no value is ever a tab, as white space round values is cut off."""
+
+SINGLE: Final = (
+    *("call-id", "cseq", "from", "to", "max-forwards", "content-length", "content-type"),
+    *("content-disposition", "expires", "min-expires", "event", "refer-to", "referred-by"),
+    *("replaces", "rseq", "rack", "session-expires", "min-se"),
+)
+"""Headers whose grammar has exactly one value and whose meaning would be ambiguous with two."""
 
 # What a part has taken it keeps (`++`, `(?>`), so that a head of another form is known for one within one pass.
 _URI: Final = USUAL_URI + r"(?:;[A-Za-z][A-Za-z0-9\-]*+(?:=[A-Za-z0-9\-.]++)?)?"
@@ -41,3 +51,20 @@ match_usual: Final = re.compile(
 
 Its groups 3 to 9 are: branch, tag of From, tag of To, number and method of CSeq, URI of Contact in brackets, and bare.
 """
+
+_LOOKED_INTO: Final = frozenset((*SINGLE, "contact"))
+_match_route: Final = re.compile(
+    # One value as a proxy writes it: in brackets, without a display name, and no parameter twice.
+    rf"<{USUAL_URI}(?:;([a-z][a-z0-9\-]*+)(?:=[A-Za-z0-9\-_.!~*'()\[\]/:&+$=]++)?(?![^>]*;\1[;=>])){{0,8}}+>\Z"
+).match
+
+
+def is_usual_way(headers: Headers) -> bool:
+    """Tell whether nothing is wrong with the lines that proxies add: more of one name, Record-Route, Route."""
+    if headers.more is not None and not _LOOKED_INTO.isdisjoint(headers.more):
+        return False
+    for name in ("record-route", "route"):
+        for line in headers.getall(name):
+            if _match_route(line) is None:
+                return False
+    return True

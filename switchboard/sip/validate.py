@@ -16,6 +16,7 @@ from switchboard.sip.errors import ParseError, ProtocolError
 from switchboard.sip.headers import is_digits, is_token, split_commas
 from switchboard.sip.message import MAX_BODY, Message, Request, Response
 from switchboard.sip.uri import is_usual_uri, is_well_formed
+from switchboard.sip.usual import SINGLE
 from switchboard.sip.via import MAGIC, is_usual, parse_via
 
 KNOWN_METHODS: Final = frozenset(
@@ -29,12 +30,6 @@ KNOWN_METHODS: Final = frozenset(
 _VERSION: Final = re.compile(r"SIP/[0-9]+\.[0-9]+\Z", re.IGNORECASE)
 _CALL_ID: Final = re.compile(r"[^\s\x00-\x1f\x7f]+\Z")
 _MANDATORY: Final = (("via", "Via"), ("from", "From"), ("to", "To"), ("call-id", "Call-ID"), ("cseq", "CSeq"))
-# Headers whose grammar has exactly one value and whose meaning would be ambiguous with two.
-_SINGLE: Final = (
-    *("call-id", "cseq", "from", "to", "max-forwards", "content-length", "content-type"),
-    *("content-disposition", "expires", "min-expires", "event", "refer-to", "referred-by"),
-    *("replaces", "rseq", "rack", "session-expires", "min-se"),
-)
 _MAX_CSEQ: Final = 2**31
 
 
@@ -91,7 +86,7 @@ def _check_presence(message: Message) -> None:
         if headers.get(name) is None:
             raise _fault("missing header", shown, "RFC 3261 §8.1.1")
     if headers.has_repeated:
-        for name in _SINGLE:
+        for name in SINGLE:
             if headers.repeated(name):
                 raise _fault("header must not be repeated", name, "RFC 3261 §7.3.1")
     if len(message.body) > MAX_BODY:

@@ -185,14 +185,36 @@ odd_field = st.one_of(
 )
 
 
-@given(st.fixed_dictionaries(usual_field), st.dictionaries(st.sampled_from([*usual_field][1:]), st.none() | odd_field))
+route_parameter = st.sampled_from(["lr", "lr=on", "LR", "ftag=a.1", "did=3d.6", "transport=tcp", "r2=on", "x=%41", ""])
+further_line = st.one_of(
+    st.tuples(st.just("Via"), st.one_of(st.just("SIP/2.0/UDP h;branch=z9hG4bKb;rport=1;i=1"), tricky)),
+    st.tuples(
+        st.sampled_from(["Record-Route", "Route"]),
+        st.one_of(
+            st.lists(route_parameter, max_size=4).map(
+                lambda params: f"<sip:192.0.2.9:5060{''.join(map(';{}'.format, params))}>"
+            ),
+            st.sampled_from(["<sip:h;lr>,<sip:h2;lr>", "<sips:a@h;lr>", "<sip:h;lr>;x=1", "sip:h", '"q" <sip:h;lr>']),
+            odd_field,
+        ),
+    ),
+    st.tuples(st.sampled_from(["Supported", "Contact", "CSeq", "From", "P-Asserted-Identity", "t"]), odd_field),
+)
+
+
+@given(
+    st.fixed_dictionaries(usual_field),
+    st.dictionaries(st.sampled_from([*usual_field][1:]), st.none() | odd_field, max_size=2),
+    st.lists(further_line, max_size=4),
+)
 def test_recognising_a_usual_head_agrees_with_reading_it_part_by_part(
-    fields: dict[str, str], changes: dict[str, str | None]
+    fields: dict[str, str], changes: dict[str, str | None], further: list[tuple[str, str]]
 ) -> None:
     """What one match takes is without fault, and its tags, branch, CSeq and Contact are those of the full parsers."""
     lines = {**fields, **changes}
     start = lines.pop("start")
-    text = "\r\n".join([start or "", *(f"{name}: {value}" for name, value in lines.items() if value is not None)])
+    ways = [*((name, value) for name, value in lines.items() if value is not None), *further]
+    text = "\r\n".join([start or "", *(f"{name}: {value}" for name, value in ways)])
     message = parse_datagram(f"{text}\r\n\r\n".encode("utf-8", "surrogateescape"))
     if message.usual:
         message.usual = False
@@ -216,7 +238,21 @@ def test_a_usual_head_is_recognised() -> None:
     head = "INVITE sip:1@192.0.2.1:5060;user=phone SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bK1;rport\r\n"
     rest = 'From: "1" <sip:1@h>;tag=a\r\nTo: <sip:1@h>\r\nCall-ID: 1@h\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\n\r\n'
     assert parse_datagram((head + rest).encode()).usual
-    assert not parse_datagram((head + "Route: <sip:h;lr>\r\n" + rest).encode()).usual
+    for way in (
+        "Route: <sip:h;lr>\r\n",
+        "Via: SIP/2.0/UDP 192.0.2.3;received=192.0.2.4;branch=z9hG4bK2, SIP/2.0/UDP h\r\nRecord-Route: <sip:h;lr>\r\n",
+        "Record-Route: <sip:192.0.2.2:5060;r2=on;transport=tcp;lr=on;ftag=a-1;did=1.a>\r\nRecord-Route: <sip:h;lr>\r\n",
+        "P-Asserted-Identity: <sip:1@h>\r\nP-Asserted-Identity: <tel:+1>\r\n",
+    ):
+        assert parse_datagram((head + way + rest).encode()).usual, way
+    for way in (
+        "Route: <sip:h;lr>, <sip:h2;lr>\r\n",
+        "Record-Route: <sip:h;lr>\r\nRecord-Route: <sip:h;lr;lr>\r\n",
+        "Record-Route: <sip:h;ftag=a;lr;ftag>\r\n",
+        "Contact: <sip:1@h>\r\nContact: <sip:2@h>\r\n",
+        "CSeq: 1 INVITE\r\n",
+    ):
+        assert not parse_datagram((head + way + rest).encode()).usual, way
     for contact in ("sip:1@192.0.2.1:5070", "<sip:1@192.0.2.1:5070>", '"1" <sip:1@192.0.2.1:5070>'):
         message = parse_datagram(f"{head}Contact: {contact}\r\n{rest}".encode())
         assert message.usual
