@@ -82,8 +82,14 @@ def speak_ours(x: Exchange, legs: Iterable[Leg], now: float) -> None:
     """
     for leg in legs:
         busy = leg.asked or leg.asks_again or leg.offer_pending
-        if passes_only(leg) and leg.state is LegState.CONFIRMED and not busy:
-            _send(x, Reinvite(leg, msgspec.structs.replace(leg), _taken_over(x, leg), _ours(x)), now)
+        if not passes_only(leg) or not leg.talking or busy:
+            continue
+        asked = Reinvite(leg, msgspec.structs.replace(leg), _taken_over(x, leg), _ours(x))
+        if leg.state is LegState.CONFIRMED:
+            _send(x, asked, now)
+        else:
+            # Its ACK is on the way.
+            _wait(x, asked, now)
 
 
 def _taken_over(x: Exchange, leg: Leg) -> Done:
@@ -182,7 +188,7 @@ def glare_delay(x: Exchange, leg: Leg) -> float:
 
 
 def _wait(x: Exchange, asked: Reinvite, now: float) -> bool:
-    """It has met one of the peer's, which goes first; False when that was so too often."""
+    """It has met one of the peer's, or its ACK, which goes first; False when that was so too often."""
     if asked.over or asked.glares >= MAX_GLARES:
         return False
     asked.glares += 1
@@ -194,9 +200,9 @@ def _wait(x: Exchange, asked: Reinvite, now: float) -> bool:
 def _send_again(x: Exchange, asked: Reinvite, now: float) -> None:
     leg, new = asked.leg, asked.new
     leg.asks_again = False
-    if leg.state is not LegState.CONFIRMED:
+    if not leg.talking:
         reinvite_failed(x, asked, 481, now)
-    elif leg.asked or leg.offer_pending:
+    elif leg.asked or leg.offer_pending or leg.state is not LegState.CONFIRMED:
         if not _wait(x, asked, now):
             reinvite_failed(x, asked, 491, now)
     else:

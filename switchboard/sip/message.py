@@ -86,9 +86,10 @@ class _Message:
         _, _, self.branch, self.from_tag, self.to_tag, number, self.cseq_method, uri_, bare = match.groups()
         self._contact_uri = uri_ or bare
         self.cseq = int(number)
-        if headers.malformed is None:
-            plain = headers.more is None and "route" not in first and "record-route" not in first
-            self.usual = plain or is_usual_way(headers)
+        if headers.more is None and headers.malformed is None and "route" not in first and "record-route" not in first:
+            self.usual = True
+        elif headers.malformed is None:
+            self.usual = is_usual_way(headers)
 
     def _read_each(self, get: Callable[[str], str | None]) -> None:
         value = get("from")

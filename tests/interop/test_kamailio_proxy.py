@@ -24,7 +24,9 @@ from tests.support.switch import RunningSwitch, running_switch
 CONFIG = Path(__file__).with_name("kamailio_proxy.cfg")
 HOST, EDGE = "127.0.0.3", "127.0.0.4"
 MAIN, SHOWN = "4008001234", "01088880000"
-DESKS = ("d1", "d2", "d3", "d4")
+DESKS = ("d1", "d2", "d3", "d4", "d5")
+FORKED = "7900"
+"""The proxy brings calls to this number twice, by UDP and by TCP."""
 ROAMING = ("r1", "r2")
 """Phones that register at the switch through the proxy."""
 
@@ -36,6 +38,7 @@ class World:
     switch: RunningSwitch
     port: int
     network: int
+    log: Path
 
     @property
     def front(self) -> tuple[str, int]:
@@ -69,6 +72,7 @@ def settings(udp: int, tcp: int, port: int) -> dict[str, Any]:
         "numbers": [
             {"number": MAIN, "mask": True},
             *({"number": number_of(user), "target": f"aor:{user}"} for user in (*DESKS, *ROAMING)),
+            {"number": FORKED, "target": f"aor:{DESKS[4]}"},
             {"number": "7200", "target": f"sip:behind@{EDGE}:{port}"},
         ],
         "limits": {"ring_timeout": "8s", "drain": "1s"},
@@ -90,7 +94,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         running_switch(directory, **settings(udp, tcp, port)) as switch,
         kamailio(CONFIG.read_text(), directory, (HOST, port), edge=EDGE, network=network, udp=udp, tcp=tcp),
     ):
-        yield World(switch, port, network)
+        yield World(switch, port, network, directory / "kamailio.log")
 
 
 def udp_of(world: World) -> tuple[str, int]:
@@ -187,12 +191,34 @@ async def out_through_the_proxy(world: World, network: Phone) -> None:
         assert desk.complaints == []
 
 
+async def the_same_call_by_two_ways(world: World, network: Phone) -> None:
+    """One copy is taken, whichever comes first, and the other gets 482 (RFC 3261 §8.2.2.2): the desk rings once."""
+    before = len(world.log.read_text())
+
+    def finals() -> dict[str, str]:
+        lines = [line.split() for line in world.log.read_text()[before:].splitlines() if "forked" in line]
+        return {transport: status for *_, transport, status in lines if int(status) >= 200}
+
+    async with await world.phone("d5", udp_of(world)) as desk:
+        call = await network.dial(FORKED)
+        far = await desk.next_call()
+        await call.answered()
+        await hear_each_other(call, far)
+        await call.hang_up()
+        await far.ended()
+        assert len(desk.received("INVITE ")) == 1
+        assert desk.complaints == []
+    await world.switch.eventually(lambda: len(finals()) == 2)
+    assert sorted(finals().values()) == ["200", "482"]
+
+
 async def test_in_front(world: World, tmp_path: Path) -> None:
     """Both ways, each request of the dialogs by the recorded route: re-INVITE, INFO, CANCEL, ACK and BYE."""
     async with await world.carrier() as network:
         await desk_holds_and_hangs_up(world, network)
         await network_gives_up_and_hangs_up(world, network)
         await out_through_the_proxy(world, network)
+        await the_same_call_by_two_ways(world, network)
         assert network.complaints == []
     await world.switch.nothing_left()
     trunks = {row["trunk"] for row in world.switch.rows("select trunk from calls where called like '70%'")}

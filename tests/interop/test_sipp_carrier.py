@@ -1,8 +1,11 @@
-"""SIPp as a gateway whose re-INVITE ours meets and that asks for a password; as an agent that leads back to us."""
+"""SIPp as a gateway that asks for a password, itself or by its proxy, and whose re-INVITE ours meets; as an agent that
+leads back to us.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from tests.support.switch import RunningSwitch, running_switch
 HERE = Path(__file__).parent
 CARRIER = "127.0.0.2"
 NUMBER, EXTENSION = "4008001234", "800001"
+REAL, USER, PASSWORD, REALM = "13700000000", "4001", "open sesame", "carrier.example"
 ASKING, LEADING_BACK = free_port(), free_port()
 
 
@@ -33,7 +37,7 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
                 "name": "asking",
                 "from": [f"127.0.0.1:{ASKING}"],
                 "gateways": [{"to": f"127.0.0.1:{ASKING}"}],
-                "login": {"user": "4001", "password": "open sesame", "realm": "carrier.example"},
+                "login": {"user": USER, "password": PASSWORD, "realm": REALM},
             },
         ],
         accounts=[],
@@ -45,7 +49,7 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
             {
                 "number": NUMBER,
                 "extension": EXTENSION,
-                "real": "13700000000",
+                "real": REAL,
                 "trunk": "asking",
                 "shown": "02177770001",
             }
@@ -67,6 +71,29 @@ async def over(sipp: Sipp) -> None:
 async def test_a_reinvite_that_meets_another_and_is_challenged(switch: RunningSwitch, tmp_path: Path) -> None:
     """A talk in G.729 gets music: both offers at once get 491, the gateway's is first; ours has the right password."""
     gateway = Sipp(HERE / "sipp_asked_again.xml", tmp_path, ASKING, next_media_port(), arguments=("-m", "1"))
+    caller = Sipp(
+        HERE / "sipp_takes_another_codec.xml", tmp_path, free_port(), next_media_port(),
+        f"{switch.target[0]}:{switch.target[1]}", ("-s", f"{NUMBER}*{EXTENSION}", "-m", "1", "-l", "1", "-r", "1"),
+        CARRIER,
+    )  # fmt: skip
+    with gateway, caller:
+        await together(over(gateway), over(caller))
+
+
+def proof(nonce: str, uri: str) -> str:
+    """The digest of an INVITE under a nonce without qop, as RFC 2069 has it."""
+    own, what = (hashlib.md5(text.encode()).hexdigest() for text in (f"{USER}:{REALM}:{PASSWORD}", f"INVITE:{uri}"))
+    return hashlib.md5(f"{own}:{nonce}:{what}".encode()).hexdigest()
+
+
+async def test_a_proxy_that_asks_and_an_offer_that_is_pending(switch: RunningSwitch, tmp_path: Path) -> None:
+    """407 is answered at the start, under a nonce gone stale, and in the dialog; after 491 ours comes again in time."""
+    scenario, place = (HERE / "sipp_proxy_asks.xml").read_text(), f"127.0.0.1:{ASKING}"
+    for nonce, user in (("first", REAL), ("second", REAL), ("third", "carrier")):
+        scenario = scenario.replace(f"@{nonce}@", proof(nonce, f"sip:{user}@{place}"))
+    played = tmp_path / "sipp_proxy_asks.xml"
+    played.write_text(scenario)
+    gateway = Sipp(played, tmp_path, ASKING, next_media_port(), arguments=("-m", "1"))
     caller = Sipp(
         HERE / "sipp_takes_another_codec.xml", tmp_path, free_port(), next_media_port(),
         f"{switch.target[0]}:{switch.target[1]}", ("-s", f"{NUMBER}*{EXTENSION}", "-m", "1", "-l", "1", "-r", "1"),

@@ -13,6 +13,7 @@ from switchboard.calls.negotiation import make_offer
 from switchboard.calls.recording import start_recording
 from switchboard.calls.settings import Service
 from switchboard.calls.wiring import control_of, rewire
+from switchboard.sip.outgoing import OutgoingRequest
 from tests.support.exchange import Peer, World
 
 G711 = ("PCMA", "PCMU")
@@ -127,13 +128,18 @@ class TestSpeakOurs:
     """A call whose codec only passes through is taken to one of ours once somebody has to hear it."""
 
     @staticmethod
-    def passing() -> tuple[World, Call]:
-        """Caller and agent talk in G.729."""
+    def answered() -> tuple[World, Call, OutgoingRequest]:
+        """The agent has answered in G.729, and the caller's ACK is on its way."""
         world = World(codecs=(*G711, "any"))
         out, _ = world.dial("4001", body=described(world.carrier, "18 8"))
         world.reply(world.agent, 200, body=described(world.agent, "18", port=41000))
-        world.within(world.carrier, out, "ACK", 1)
         (call,) = world.exchange.calls.values()
+        return world, call, out
+
+    def passing(self) -> tuple[World, Call]:
+        """Caller and agent talk in G.729."""
+        world, call, out = self.answered()
+        world.within(world.carrier, out, "ACK", 1)
         assert call.record.legs[0].codec == "G729"
         return world, call
 
@@ -159,6 +165,24 @@ class TestSpeakOurs:
         assert [command[2]["codec"] for command in world.plane.named("open")[-2:]] == ["PCMA", "PCMA"]
         rewire(world.exchange, call)
         assert world.posted == []
+
+    @pytest.mark.parametrize("acknowledged", [True, False])
+    def test_who_has_yet_to_acknowledge_is_asked_then(self, acknowledged: bool) -> None:
+        """The agent holds at once; a caller whose ACK never comes is asked nothing."""
+        world, call, out = self.answered()
+        assert call.agent is not None
+        control_of(call)
+        call.agent.holding = True
+        rewire(world.exchange, call)
+        self.posted(world)
+        assert (world.agent.requests[-1][1].method, world.carrier.received("INVITE")) == ("INVITE", [])
+        world.reply(world.agent, 200, body=described(world.agent, "8", port=41000))
+        if acknowledged:
+            world.within(world.carrier, out, "ACK", 1)
+        world.advance(7.0)
+        assert [names(read_remote(request.body)) for request in world.carrier.received("INVITE")] == (
+            [["PCMA:8", "PCMU:0"]] if acknowledged else []
+        )
 
     def test_one_that_met_another_is_not_sent_twice(self) -> None:
         """Whatever asks for it meanwhile: it waits as long as who gave the Call-ID has to (RFC 3261 §14.1)."""
