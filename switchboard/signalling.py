@@ -24,6 +24,7 @@ from config.loader import config_advice, load_config
 from config.schema import Config
 from ivr_flows.errors import FlowError
 from switchboard.app import Switch
+from switchboard.enumerations import spare_hook
 from switchboard.first_admin import first_admin
 from switchboard.flow_files import load_flows
 from switchboard.media_workers import measure_workers, worker_commands
@@ -181,6 +182,7 @@ async def _drain(switch: Switch, orders: Orders) -> None:
 def main() -> int:
     """Entry point; returns the exit status."""
     began = time.monotonic()
+    spare_hook()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     parser = argparse.ArgumentParser(prog="switchboard.signalling", description=__doc__)

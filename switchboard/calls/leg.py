@@ -59,6 +59,7 @@ TRANSITIONS: Final[dict[tuple[LegState, LegInput], LegState]] = {
     (LegState.CONFIRMED, LegInput.END): LegState.ENDED,
     (LegState.CANCELLING, LegInput.END): LegState.ENDED,
 }
+_TALKING: Final = frozenset({LegState.ANSWERED, LegState.CONFIRMED})
 
 
 Purpose = Literal["connect", "offer", "transfer", "consult", "invite", "supervise", "originate", "callback"]
@@ -167,7 +168,7 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     @property
     def talking(self) -> bool:
         """Whether a 2xx was exchanged and no BYE yet."""
-        return self.state in (LegState.ANSWERED, LegState.CONFIRMED)
+        return self.state in _TALKING
 
     @property
     def holds(self) -> bool:
