@@ -62,6 +62,7 @@ _OPERATIONS: Final[Mapping[str, Roles]] = {
     "POST /calls": DESK,
     "GET /calls/{call}": DESK,
     "POST /calls/{call}/commands": DESK,
+    "POST /parked/{slot}/take": DESK,
     "GET /calls/{call}/trace": SUPERVISORS,
     "GET /records": ANYBODY,
     "GET /records/export": RECORDS,

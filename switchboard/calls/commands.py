@@ -110,7 +110,7 @@ class Park(_Command, tag="park", frozen=True):
 
 
 class Unpark(_Command, tag="unpark", frozen=True):
-    """The actor's phone takes the parked call."""
+    """The actor's phone takes the parked call, which is named by `call` or by `slot` alone."""
 
     slot: str = ""
 

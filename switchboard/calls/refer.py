@@ -3,20 +3,27 @@
 Only a phone of ours may: one that is registered, or an agent's; never the far side of a trunk. A number, an agent or
 a flow is reached as that phone would dial it; another call of the same phone, named by Replaces, is joined to this
 one. The phone stays in the call until the target answers, and goes on with it when nobody does.
+
+A call that the phone has made and that nobody has taken yet (RFC 5589 §7.6, semi-attended) is given up, and whom it
+was to reach is called anew for the party that is handed on: behind this party's mask, on its media worker, in its
+record. One that rings at the phone itself is not to be replaced: it did not begin that dialog (RFC 3891 §3).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from routing.dialplan import NoRoute, ToFlow, ToMask, ToQueue
 from routing.masks.target import TargetError, is_public_number, parse_open_target
 from switchboard.calls.attended import Declined, join_calls
-from switchboard.calls.call import Call
+from switchboard.calls.call import Call, Phase
+from switchboard.calls.causes import CANCELLED
 from switchboard.calls.commands import CommandError, Fault
 from switchboard.calls.control.parties import undisturbed
 from switchboard.calls.control.places import Party, Place, Queue, find_place
 from switchboard.calls.control.transfer import check_open, hand_on
+from switchboard.calls.ending import end_call
 from switchboard.calls.exchange import PHONES, Exchange
 from switchboard.calls.inbound import refuse, unsupported
 from switchboard.calls.leg import Leg, LegState
@@ -26,6 +33,7 @@ from switchboard.calls.turning import turn_round
 from switchboard.sip.errors import ParseError
 from switchboard.sip.message import Request
 from switchboard.sip.refer import NO_SUBSCRIPTION, ReferTo, refer_to_of, referred_by_of, wants_subscription
+from switchboard.sip.replaces import Replaces
 from switchboard.sip.transaction.server import ServerTransaction
 from switchboard.sip.uri import Uri
 
@@ -40,6 +48,9 @@ SIP_STATUS: Final[dict[Fault, int]] = {
     "invalid": 404,
 }
 """What a referrer is told of a transfer that could not be begun."""
+
+_NOT_TAKEN: Final = frozenset({Phase.ROUTING, Phase.FLOW, Phase.QUEUED, Phase.CONNECTING})
+"""Phases in which a caller has nobody to talk to yet."""
 
 
 def refer(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:
@@ -62,10 +73,7 @@ def refer(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Req
         begin_referral(x, call, leg, request.cseq, owner, now)
     x.log("call.referred", call_id=call.id, attended=owed.replaces is not None)
     try:
-        if owed.replaces is not None:
-            join_calls(x, call, leg, owed.replaces, now)
-        else:
-            _hand_on(x, call, leg, owed.uri, now)
+        _begin(x, call, leg, owed, now)
     except CommandError as error:
         tell_referrer(x, call, SIP_STATUS[error.fault], now)
     except Declined as declined:
@@ -87,20 +95,71 @@ def _owed(request: Request, leg: Leg) -> ReferTo | tuple[int, *tuple[str, ...]]:
     return refer_to if refer_to.method == "INVITE" else (403,)
 
 
-def _hand_on(x: Exchange, call: Call, leg: Leg, uri: Uri, now: float) -> None:
-    """Begin the transfer; raises `CommandError`, and the phone keeps the call."""
+def _begin(x: Exchange, call: Call, leg: Leg, owed: ReferTo, now: float) -> None:
+    """Begin the transfer; raises `CommandError` or `Declined`, and the phone keeps the call."""
+    asked = None
+    if owed.replaces is not None:
+        asked = _not_taken(x, owed.replaces)
+        if asked is None:
+            join_calls(x, call, leg, owed.replaces, now)
+            return
+        if asked is call or account_of(x, asked, asked.caller, now) != account_of(x, call, leg, now):
+            raise Declined(403)
+    _lead(x, call, leg, now)
+    place = place_of(x, call, owed.uri, now) if asked is None else _place_asked(x, call, asked, now)
+    check_open(x, call, place, now)
+    if asked is not None:
+        # First, so that a phone with one line is free when it is called again.
+        end_call(x, asked, CANCELLED, "caller", now)
+    if not isinstance(place, Party):
+        # Who waits in a queue or talks to a flow is answered; the phone's own call is over with that.
+        tell_referrer(x, call, 200, now)
+    hand_on(x, call, place, now, stays=True)
+
+
+def _not_taken(x: Exchange, replaces: Replaces) -> Call | None:
+    """The call with nobody on its far side yet whose caller has the dialog that is named; None when there is none."""
+    leg = x.dialogs.get((replaces.call_id, replaces.to_tag))
+    if leg is None:
+        # An early dialog is known by its INVITE alone, unless by a reliable response.
+        return next((call for call in _unanswered(x) if _is_named(x, call, replaces)), None)
+    call = x.call_of(leg)
+    if call is None or leg is not call.caller or leg.dialog is None or leg.dialog.remote_tag != replaces.from_tag:
+        return None
+    # With early-only one that is answered is refused as any (RFC 3891 §3).
+    return call if call.phase in _NOT_TAKEN and not (replaces.early_only and leg.talking) else None
+
+
+def _unanswered(x: Exchange) -> Iterator[Call]:
+    for tx in x.invites_in.values():
+        call = x.call_of(tx.context) if isinstance(tx.context, Leg) else None
+        if call is not None and call.phase in _NOT_TAKEN and call.caller.dialog is None:
+            yield call
+
+
+def _is_named(x: Exchange, call: Call, replaces: Replaces) -> bool:
+    request = x.invites_in[call.caller.id].request
+    return (request.call_id, call.caller.local_tag, request.from_tag) == (
+        replaces.call_id, replaces.to_tag, replaces.from_tag,
+    )  # fmt: skip
+
+
+def _place_asked(x: Exchange, call: Call, asked: Call, now: float) -> Place:
+    """Where the phone's other call was to lead: the queue it waits in, else what was dialled."""
+    if asked.phase is Phase.QUEUED:
+        return find_place(x, call, f"group:{asked.record.group}", now)
+    dialled, extension = asked.record.called, asked.record.extension
+    return _as_dialled(x, call, f"{dialled},{extension}" if extension else dialled, now)
+
+
+def _lead(x: Exchange, call: Call, leg: Leg, now: float) -> None:
+    """See that the phone leads the talk, alone with the other; raises `CommandError`."""
     if leg is call.caller and call.agent is not None and call.agent.talking:
         turn_round(x, call, now)
     if leg is not call.agent:
         raise CommandError("not_yours", "only who leads the call may hand it on")
     if undisturbed(call).mixed:
         raise CommandError("wrong_state", "a conference is not handed on")
-    place = place_of(x, call, uri, now)
-    check_open(x, call, place, now)
-    if not isinstance(place, Party):
-        # Who waits in a queue or talks to a flow is answered; the phone's own call is over with that.
-        tell_referrer(x, call, 200, now)
-    hand_on(x, call, place, now, stays=True)
 
 
 def place_of(x: Exchange, call: Call, uri: Uri, now: float) -> Place:
@@ -113,6 +172,10 @@ def place_of(x: Exchange, call: Call, uri: Uri, now: float) -> Place:
         raise CommandError("forbidden", "calls go to places of this switch and public numbers")
     if not dialled:
         raise CommandError("no_target", "nobody is named")
+    return _as_dialled(x, call, dialled, now)
+
+
+def _as_dialled(x: Exchange, call: Call, dialled: str, now: float) -> Place:
     route = x.routing.route(PHONES, dialled)
     if isinstance(route, NoRoute):
         return _beyond_the_plan(x, call, dialled, now)

@@ -99,6 +99,14 @@ class Calls:
         """Park the caller; the answer tells the slot."""
         return await self.command(call, commands.Park(slot=slot))
 
+    async def unpark(self, call: str) -> Done:
+        """Take up a parked call on one's own phone."""
+        return await self.command(call, commands.Unpark())
+
+    async def take_parked(self, slot: str) -> Done:
+        """Take up whoever is parked in a slot on one's own phone; the answer tells the call."""
+        return await self._session.post(f"/parked/{segment(slot)}/take", Done)
+
     async def pick(self, call: str, agent: str = "") -> Done:
         """Take one who waits out of turn."""
         return await self.command(call, commands.Pick(agent=agent))

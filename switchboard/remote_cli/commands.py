@@ -13,7 +13,7 @@ from switchboard.calls import commands
 from switchboard.calls.commands import Command, Done
 from switchboard.client import Client
 from switchboard.command_line import FormatOption, columns, show_json
-from switchboard.remote_cli.connection import ConfigOption, UrlOption, ask, live_call
+from switchboard.remote_cli.connection import SHORTEST, ConfigOption, UrlOption, ask, live_call
 from switchboard.remote_cli.words import ago, place
 
 CallArgument = Annotated[
@@ -53,6 +53,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(name="add", help=_help("Call one more party into the conference.", "add agent:zhao"))(add)
     app.command(name="mute", help=_help("What the agent says is heard by nobody.", "mute", "mute --off"))(mute)
     app.command(name="digits", help=_help("Send keys to the other party.", "digits 1234"))(digits)
+    app.command(name="unpark", help=_help("Your phone takes a parked call.", "unpark 1", "unpark 01997c3e"))(unpark)
     app.command(name="pick", help=_help("Take one who waits out of turn.", "pick 01997c3e"))(pick)
     app.command(name="supervise", help=_help("Listen, whisper or barge.", "supervise 01997c3e --mode whisper"))(
         supervise
@@ -68,7 +69,6 @@ _SIMPLE: Final[dict[str, tuple[Callable[[], Command], str]]] = {
     "merge": (commands.Merge, "Caller, agent and the party consulted talk together."),
     "cancel-transfer": (commands.CancelTransfer, "Take back a transfer whose target still rings."),
     "park": (commands.Park, "The caller waits with music in a slot."),
-    "unpark": (commands.Unpark, "Your phone takes a parked call."),
     "survey": (commands.ToSurvey, "The agent leaves, the survey takes the caller."),
     "rate": (commands.InviteRating, "When the agent hangs up, the caller is asked for a rating."),
     "hangup": (commands.HangUp, "End your part; of a supervisor: the call."),
@@ -154,6 +154,20 @@ def digits(
     _send(url, config, call, commands.SendDigits(digits=keys))
 
 
+def unpark(
+    call: Annotated[
+        str, typer.Argument(metavar="SLOT", help="Where the call is parked, as park has told; or the id of the call.")
+    ],
+    url: UrlOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Your phone takes a parked call."""
+    if not call.isdigit() or len(call) >= SHORTEST:
+        _send(url, config, call, commands.Unpark())
+    else:
+        _done(ask(url, config, lambda client: client.calls.take_parked(call)), "unpark")
+
+
 def pick(
     call: Annotated[str, typer.Argument(metavar="CALL", help="The call that waits.")],
     agent: Annotated[str, typer.Option(metavar="AGENT", help="For another agent than yourself.")] = "",
@@ -219,11 +233,6 @@ def _party(leg: LegView) -> str:
 
 def _send(url: str | None, config: Path | None, call: str, command: Command) -> None:
     async def work(client: Client) -> Done:
-        # A slot names a parked call as well.
-        if isinstance(command, commands.Unpark) and call.isdigit() and len(call) < 4:
-            for one in (await client.calls.list(phase="parked", limit=200)).items:
-                if one.slot == call:
-                    return await client.calls.command(one.id, command)
         return await client.calls.command(await live_call(client, call), command)
 
     name = type(command).__struct_config__.tag

@@ -39,6 +39,8 @@ ConfigOption = Annotated[
     typer.Option("--config", "-c", metavar="FILE", help="Configuration that tells where the switch is."),
 ]
 WIDTH: Final = 80
+SHORTEST: Final = 4
+"""Characters by which the id of a call is known; a number with fewer is a slot."""
 
 
 def url_of(url: str | None, config: Path | None) -> str:
@@ -105,8 +107,8 @@ async def live_call(client: Client, call: str) -> str:
         if len(found) != 1:
             refuse("you are in no call" if not found else f"you are in several calls: {', '.join(found)}")
         return found[0]
-    if len(call) < 4:
-        refuse("an id is known by 4 characters or more")
+    if len(call) < SHORTEST:
+        refuse(f"an id is known by {SHORTEST} characters or more")
     cursor: str | None = None
     found = []
     while True:

@@ -19,7 +19,7 @@ from bench.capture import Capture, Ports
 from bench.rtp import ALAW, EVENTS
 from bench.sipp import Sipp
 from switchboard.api.types import CallView
-from switchboard.calls.commands import CancelTransfer, StopSupervising, Unpark
+from switchboard.calls.commands import CancelTransfer, StopSupervising
 from switchboard.client import Client
 from switchboard.client.errors import ConflictError
 from tests.support.call_bar import add_users, at_the_bar
@@ -254,7 +254,7 @@ async def picked_supervised_and_parked(site: Site) -> str:
         slot = (await boss.calls.park(call)).slot
         assert (await eve.event("ended"))["status"] == 200
         await site.wire.hears_something_else(caller)
-        await boss.calls.command(call, Unpark(slot=slot))
+        assert (await boss.calls.take_parked(slot)).call == call
         await answers(dora)
         await all_hear(site, caller, "dora")
         dora.tell("hangup")

@@ -236,6 +236,60 @@ async def test_a_phone_joins_its_two_calls(switch: RunningSwitch, tmp_path: Path
     assert legs[2]["received"] >= 25
 
 
+async def asks(switch: RunningSwitch, anna: Softphone, ben: Softphone, call: int) -> None:
+    """Anna calls ben in a call of this number, and hears that his phone rings."""
+    anna.tell(f"call sip:701@127.0.0.1:{switch.sip_port}")
+    await ben.event("incoming")
+    await anna.event("ringing", call=call)
+
+
+async def test_a_phone_hands_on_to_one_who_still_rings(switch: RunningSwitch, tmp_path: Path) -> None:
+    """With Replaces, or without after it has given up; it may hang up at once, and keeps whom nobody takes."""
+    async with (
+        desk(switch, tmp_path, "anna") as anna,
+        desk(switch, tmp_path, "ben") as ben,
+        customer(switch) as carrier,
+    ):
+        call = await talk(carrier, anna)
+        anna.tell("hold:0")
+        await anna.event("held", call=0)
+        await asks(switch, anna, ben, 1)
+        anna.tell("replace:0 1")
+        again = await ben.event("incoming")
+        assert carrier.user not in again["message"]
+        assert ben.saw("ended", call=0) == [{"event": "ended", "call": 0, "status": 487}]
+        ben.tell("refuse 486")
+        assert await outcome(anna) == 486
+        assert [event["status"] for event in anna.saw("ended")] == [487]
+        await hears_music(call)
+        await asks(switch, anna, ben, 2)
+        anna.tell("hangup:2")
+        await ben.event("ended", call=2)
+        anna.tell(f"xfer:0 sip:701@127.0.0.1:{switch.sip_port}")
+        await ben.event("incoming")
+        ben.tell("refuse 486")
+        assert await outcome(anna) == 486
+        await asks(switch, anna, ben, 3)
+        anna.tell("replace:0 3")
+        anna.tell("hangup:0")
+        anna.tell("hangup:3")
+        await ben.event("incoming")
+        await hears_music(call)
+        ben.tell("answer")
+        await ben.event("media")
+        await hears(call, TONES["ben"])
+        await listens(ben, 5, CUSTOMER)
+        await call.hang_up()
+        await ben.event("ended", call=5)
+    record = await the_record(switch)
+    assert (record["transfers"], record["ended_by"], record["cause"]) == (1, "caller", "normal")
+    assert parts(switch, str(record["id"])) == [
+        "ring", "talk", "hold", "ring", "hold", "ring", "hold", "ring", "ring", "talk",
+    ]  # fmt: skip
+    asked = switch.rows("select ended_by, cause from calls where trunk = 'phones' order by started_us")[-3:]
+    assert asked == [{"ended_by": "caller", "cause": "cancelled"}] * 3
+
+
 async def test_a_phone_subscribes_to_its_messages(switch: RunningSwitch, tmp_path: Path) -> None:
     """SUBSCRIBE is challenged and taken; the first NOTIFY comes at once, and another when it gives up."""
     async with desk(switch, tmp_path, "carl", lamp=True) as carl:

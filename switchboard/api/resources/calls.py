@@ -135,6 +135,14 @@ async def dial(
     return await carry_out(request, parts, principal, data, key)
 
 
+@post("/parked/{slot:str}/take", status_code=202, tags=["calls"])
+async def take_parked(
+    request: ApiRequest, parts: Wired, principal: Caller, slot: FromPath[str], key: IdempotencyKey = None
+) -> Done:  # fmt: skip
+    """Take up the call that is parked in a slot: one's own phone rings. The answer tells which call it is."""
+    return await carry_out(request, parts, principal, Unpark(slot=slot), key)
+
+
 async def carry_out(
     request: ApiRequest, parts: Parts, principal: Principal, command: Command, key: str | None
 ) -> Done:  # fmt: skip
@@ -180,4 +188,4 @@ def _told(command: Command) -> str:
     return ", ".join(f"{name} {value}" for name, value in fields.items() if value not in ("", False))
 
 
-calls: Final = Router("/", route_handlers=[list_calls, get_call, command_call, dial])
+calls: Final = Router("/", route_handlers=[list_calls, get_call, command_call, dial, take_parked])

@@ -44,8 +44,12 @@ def _free_slot(x: Exchange, wanted: str) -> str:
 
 
 def unpark(x: Exchange, cmd: Unpark, actor: Actor, now: float) -> Done:
-    """Ring the actor's phone; who answers there talks to the caller."""
-    call = live_call(x, cmd.call or x.slots.get(cmd.slot, ""))
+    """Ring the actor's phone; who answers there talks to the caller. The call is named by its id or its slot."""
+    if not cmd.call and cmd.slot not in x.slots:
+        raise CommandError("no_call", "nobody is parked in that slot")
+    if not actor.agent:
+        raise CommandError("invalid", "this account works as no agent, so no phone is known that could take the call")
+    call = live_call(x, cmd.call or x.slots[cmd.slot])
     control = control_of(call)
     if call.phase is not Phase.PARKED or not control.slot:
         raise CommandError("wrong_state", "the call is not parked")

@@ -7,7 +7,9 @@ import pytest
 from switchboard.calls.reinvite import MAX_GLARES
 from switchboard.sip.outgoing import OutgoingRequest
 from tests.support.exchange import World
-from tests.unit.calls.phone_lines import Line, Office, Phone
+from tests.unit.calls.phone_lines import Line, Office, Phone, escape
+
+MUSIC = ("music/hold",)
 
 
 def joined(world: Office) -> None:
@@ -312,17 +314,109 @@ def test_a_dialog_that_is_not_to_be_replaced(kind: str, told: int) -> None:
     assert kind == "foreign" or world.hears(world.carrier) == world.phone.address[0]
 
 
-def test_a_call_that_still_rings_is_no_call_to_be_joined() -> None:
-    """The phone is told 481, and both go on."""
+# --- while the party still rings, or waits ---
+
+
+def ringing(world: Office) -> Line:
+    """Alice calls somebody whose phone rings, and has been told so."""
+    line = world.alice.dialled("4001")
+    world.reply(world.agent, 180)
+    response = next(r for r in reversed(world.phone.responses) if r.call_id == line.call_id and r.status == 180)
+    line.remote = response.headers.get("to") or ""
+    return line
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_who_still_rings_is_called_for_the_customer(early: bool) -> None:
+    """RFC 5589 §7.6: 487 and CANCEL end the phone's own call, and the transfer goes on as one without Replaces."""
+    world = Office()
+    out, first = world.talk()
+    first.hold()
+    second = ringing(world)
+    value = escape(second.replaces(early=early))
+    first.refer(f"sip:4001@127.0.0.1:5060?Replaces={value}")
+    assert world.phone.statuses[-2:] == [202, 487]
+    assert len(world.agent.received("INVITE")) == 2
+    world.reply(world.agent, 180)
+    assert world.alice.told() == [100, 180]
+    assert not first.over
+    Phone(world, world.agent, "agent").answered()
+    assert world.alice.told() == [100, 180, 200]
+    assert first.over
+    assert world.hears(world.carrier) == world.agent.address[0]
+    world.within(world.carrier, out, "BYE", 2)
+    let_go(world)
+    consultation, call = world.journal.records
+    assert (consultation.cause, consultation.ended_by, consultation.sip_status) == ("cancelled", "caller", 487)
+    assert (call.cause, call.ended_by, call.transfers) == ("normal", "caller", 1)
+    assert [segment.kind for segment in call.segments] == ["ring", "talk", "hold", "ring", "talk"]
+
+
+def test_who_still_rings_and_refuses_leaves_the_customer_with_the_phone() -> None:
+    """The final NOTIFY says why, and the phone's own call to them is over."""
     world = Office()
     _, first = world.talk()
-    second = world.alice.dialled("4001")
-    world.reply(world.agent, 180)
-    response = next(r for r in reversed(world.phone.responses) if r.call_id == second.call_id and r.status == 180)
-    second.remote = response.headers.get("to") or ""
-    assert first.attend(second) == 202
-    assert world.alice.told() == [100, 481]
+    second = ringing(world)
+    first.attend(second)
+    world.reply(world.agent, 486)
+    assert world.alice.told() == [100, 486]
+    assert not first.over
+    assert len(world.exchange.calls) == 1
+    assert world.hears(world.carrier) == world.phone.address[0]
+
+
+def test_a_phone_that_hangs_up_at_once_has_handed_the_customer_on() -> None:
+    """BYE right behind the 202: the customer waits for whom was called."""
+    world = Office()
+    _, first = world.talk()
+    second = ringing(world)
+    first.attend(second)
+    assert first.send("BYE") == 200
+    Phone(world, world.agent, "agent").answered()
+    assert world.alice.told()[-1] == 200
+    assert world.hears(world.carrier) == world.agent.address[0]
+
+
+@pytest.mark.parametrize("on_first", [True, False])
+def test_who_waits_in_a_flow_is_replaced_there(on_first: bool) -> None:
+    """Answered, but by nobody: the customer hears what the phone heard; the other way round there is nobody to move."""
+    world = Office()
+    _, first = world.talk()
+    second = world.alice.confirmed(world.alice.dialled("4004"))
+    one, other = (first, second) if on_first else (second, first)
+    assert one.attend(other) == 202
+    assert world.alice.told() == ([100, 200] if on_first else [100, 491])
+    assert (first.over, second.over) == (on_first, on_first)
+    assert world.hears(world.carrier) == (MUSIC if on_first else world.phone.address[0])
+
+
+@pytest.mark.parametrize(("kind", "told"), [("tag", 481), ("foreign", 403), ("inwards", 481), ("answered", 486)])
+def test_who_still_rings_and_is_not_the_phones_to_hand_on(kind: str, told: int) -> None:
+    """The wrong dialog, another's, one that rings at the phone itself, early-only where it is answered."""
+    world = Office()
+    _, first = world.talk()
+    if kind == "inwards":
+        world.dial("4007")
+        world.reply(world.phone, 180)
+        invite = world.alice.peer.received("INVITE")[-1]
+        value = f"{invite.call_id};to-tag={invite.from_tag};from-tag=anything"
+    elif kind == "answered":
+        value = world.alice.confirmed(world.alice.dialled("4004")).replaces(early=True)
+    elif kind == "foreign":
+        world.dial("4001")
+        world.reply(world.agent, 180)
+        rings = world.carrier.responses[-1]
+        tags = (
+            (rings.headers.get("to") or "").partition("tag=")[2],
+            (rings.headers.get("from") or "").partition("tag=")[2],
+        )
+        value = f"{rings.call_id};to-tag={tags[0]};from-tag={tags[1]}"
+    else:
+        value = ringing(world).replaces() + "0"
+    assert first.refer(f"sip:4001@127.0.0.1:5060?Replaces={escape(value)}") == 202
+    assert world.alice.told() == [100, told]
     assert len(world.exchange.calls) == 2
+    assert not first.over
 
 
 # --- INVITE with Replaces ---

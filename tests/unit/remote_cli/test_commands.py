@@ -106,8 +106,11 @@ def test_a_parked_call_is_taken_by_its_slot(switch: ApiSwitch, run: Run, login: 
     call, _ = switch.talk()
     assert run("calls", "park").output == f"park: call {call.id}, slot 1\n"
     assert "slot 1" in run("calls", "live").output
-    assert run("calls", "unpark", "1").exit_code == 0
+    empty = run("calls", "unpark", "2")
+    assert (empty.exit_code, "nobody is parked in that slot" in empty.output) == (1, True)
+    assert run("calls", "unpark", "1").output == f"unpark: call {call.id}, slot 1\n"
     assert len(switch.phones["anna"].received("INVITE")) == 2
+    assert "unpark 1" in run("calls", "unpark", "--help").output
 
 
 def test_click_to_call(switch: ApiSwitch, run: Run, login: Login) -> None:

@@ -97,6 +97,21 @@ def test_a_transfer_rings_the_target(switch: ApiSwitch, anna: Client) -> None:
     assert switch.x.calls[call.id].agent.agent_id == "ben"
 
 
+def test_a_parked_call_is_taken_by_its_slot(switch: ApiSwitch, anna: Client, carl: Client, boss: Client) -> None:
+    """By an agent who was not in it; once, by one who has a phone, and only while somebody is there."""
+    call, _ = switch.talk()
+    slot = anna("POST", f"/calls/{call.id}/commands", 202, json={"command": "park"})["slot"]
+    assert "no agent" in boss("POST", f"/parked/{slot}/take", 422)["detail"]
+    carl("POST", "/parked/99/take", 404)
+    done = carl("POST", f"/parked/{slot}/take", 202)
+    assert (done["call"], done["slot"]) == (call.id, slot)
+    assert len(switch.phones["carl"].received("INVITE")) == 1
+    anna("POST", f"/parked/{slot}/take", 409)
+    assert [(entry.action, entry.outcome) for entry in switch.store.audit.page()][:3] == [
+        ("call.unpark", "wrong_state"), ("call.unpark", "ok"), ("call.unpark", "no_call"),
+    ]  # fmt: skip
+
+
 def test_the_same_key_is_carried_out_once(switch: ApiSwitch, anna: Client) -> None:
     """A command that is sent again after a lost answer has the first one's outcome, and one line in the log."""
     call, _ = switch.talk()
