@@ -14,6 +14,8 @@ from media.worker.log import complain
 
 MAX_UNSENT: Final = 16 << 20
 """Octets for a recorder that is slow: two seconds of four hundred recordings."""
+ENOUGH: Final = 1 << 17
+"""Octets that wait for no more before they are sent: what 70 ms of a hundred recordings leave."""
 RETRY: Final = 0.25
 """Seconds between two attempts to connect."""
 _READ: Final = 1 << 16
@@ -29,7 +31,7 @@ class Outlet(Protocol):
         """Tries to reach the recorder, now and then."""
 
     def send(self, messages: Sequence[ToRecorder], force: bool = True) -> bool:
-        """Takes messages for the recorder; False where there is no room and nothing was forced."""
+        """Takes messages for the recorder, which may wait; False where there is no room and nothing was forced."""
 
     def flush(self) -> None:
         """Sends what can be sent."""
@@ -78,6 +80,8 @@ class RecorderLink:
         if not self.connected or (not force and len(self._unsent) > MAX_UNSENT):
             return False
         self._unsent += encode(messages)
+        if len(self._unsent) > ENOUGH:
+            self.flush()
         return True
 
     def flush(self) -> None:

@@ -21,6 +21,8 @@ REST: Final = 0.25
 """Seconds for which recordings stay silent after the last secret key: it is told of while it is still held."""
 REST_TONES: Final = 0.5
 """The same where keys come as tones in the audio."""
+TOGETHER: Final = 0.1
+"""Seconds that audio may wait for that of other recordings: the recorder is woken for all of it at once."""
 NEVER: Final = float("inf")
 
 
@@ -43,6 +45,8 @@ class Recordings:
         self._keys = count(1)
         self._tapes: dict[int, Tape] = {}
         self._plan: list[tuple[float, int]] = []
+        # When what waits in the outlet is sent.
+        self._leaves = NEVER
         # How many tapes of a session have still to be answered, and what is told after the last of them.
         self._open: dict[tuple[int, int], int] = {}
         self._held: dict[tuple[int, int], Released] = {}
@@ -149,14 +153,19 @@ class Recordings:
             tape = self._tapes.get(key)
             if tape is not None and tape.due == at:
                 self._visit(tape, now)
-        self.due = plan[0][0] if plan else NEVER
-        if self._outlet is not None:
-            self._outlet.flush()
+        if now >= self._leaves:
+            self._leaves = NEVER
+            if self._outlet is not None:
+                self._outlet.flush()
+        self._set_due()
 
     def _at(self, tape: Tape, when: float) -> None:
         tape.due = when
         heappush(self._plan, (when, tape.key))
-        self.due = self._plan[0][0]
+        self._set_due()
+
+    def _set_due(self) -> None:
+        self.due = min(self._plan[0][0], self._leaves) if self._plan else self._leaves
 
     def _visit(self, tape: Tape, now: float) -> None:
         outlet = self._outlet
@@ -173,8 +182,10 @@ class Recordings:
         tape.drop(KEEP)
         if outlet.connected:
             messages = tape.take()
-            if messages and not outlet.send(messages, force=False):
-                tape.drop(-1)
+            if messages:
+                self._leaves = min(self._leaves, now + TOGETHER)
+                if not outlet.send(messages, force=False):
+                    tape.drop(-1)
         why = tape.over(now)
         if why:
             self._stop(tape, now, now, why)

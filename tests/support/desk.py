@@ -10,7 +10,7 @@ from media.worker.sessions import Sessions
 
 
 class Desk:
-    """The messages go to recordings at once."""
+    """The messages go to recordings at once; `woken` tells by how many of them together a recorder would be."""
 
     def __init__(self) -> None:
         self.connected = True
@@ -19,6 +19,8 @@ class Desk:
         self.fails = ""
         self.sessions: Sessions | None = None
         self.told: list[ToRecorder] = []
+        self.woken: list[int] = []
+        self._waiting = 0
         self.answers: list[Done] = []
         self.recordings: dict[int, Recording] = {}
 
@@ -34,6 +36,7 @@ class Desk:
         assert self.connected
         if self.full and not force:
             return False
+        self._waiting += len(messages)
         for message in messages:
             self.told.append(message)
             if isinstance(message, Begin):
@@ -57,7 +60,10 @@ class Desk:
         return True
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """What waits would leave now."""
+        if self._waiting:
+            self.woken.append(self._waiting)
+            self._waiting = 0
 
     def crash(self) -> None:
         """The recorder is killed; what it had not written is gone."""

@@ -39,7 +39,7 @@ from media.recorder.sidecar import sidecar_of
 from media.rtp.packet import Packet
 from media.worker.line import CHECKED_FOR
 from media.worker.ports import pairs
-from media.worker.recordings import ANSWER, REST, REST_TONES
+from media.worker.recordings import ANSWER, REST, REST_TONES, TOGETHER
 from media.worker.sessions import Sessions
 from media.worker.tape import KEEP, TAIL
 from tests.support.desk import Desk
@@ -195,6 +195,19 @@ def near(found: list[int], expected: list[int]) -> bool:
 
 class TestStereo:
     """Recording a session."""
+
+    def test_audio_of_several_leaves_together(self, bench: Bench) -> None:
+        """Recordings begun 40 ms apart wake the recorder once a second; what is not audio waits for nothing."""
+        bench.bridged()
+        bench.record()
+        bench.talk(range(2))
+        bench.do(Record(bench.b, 2, "r2", str(bench.path("r2"))))
+        assert bench.desk.woken == [1, 1], "each has begun"
+        bench.talk(range(2 * 50 + 2 * round(TOGETHER / 0.02)))
+        assert bench.desk.woken == [1, 1, 4, 4], "two sides of both, each second"
+        bench.talk(range(2))
+        bench.do(PauseRecord(bench.a, 1, True))
+        assert bench.desk.woken[4:] == [3], "two sides and a mark"
 
     def test_a_bridged_call_is_both_sides(self, bench: Bench) -> None:
         """What the caller says left, what the caller hears right, in step; the call itself goes on as it is."""
