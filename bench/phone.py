@@ -28,7 +28,7 @@ from bench.transactions import (
     ServerTransaction,
     wait_for,
 )
-from bench.wire import Message, WireError, authorization, codec_types
+from bench.wire import Message, WireError, authorization, codec_types, host_port
 
 __all__ = [
     "Answer",
@@ -163,7 +163,7 @@ class Phone:
     @property
     def contact(self) -> str:
         """Its Contact value."""
-        return f"<sip:{self.user}@{self.address[0]}:{self.address[1]}>"
+        return f"<sip:{self.user}@{host_port(self.address)}>"
 
     @property
     def log(self) -> list[Record]:
@@ -239,9 +239,9 @@ class Phone:
     async def dial(self, number: str, shows: Dialled | None = None) -> Call:
         """Send an INVITE to `number`, a user part or a whole URI, and return at once."""
         shows = shows or Dialled()
-        uri = number if ":" in number else f"sip:{number}@{_text(self.target)}"
+        uri = number if ":" in number else f"sip:{number}@{host_port(self.target)}"
         rtp = await RtpPort.open(self.address[0])
-        host = _text(self.address)
+        host = host_port(self.address)
         contact = f"<sip:{shows.contact_user or self.user}@{host}>"
         call = Call(self.endpoint, rtp, contact, self.target, outgoing=True)
         call.codecs = codec_types(shows.codecs)
@@ -329,8 +329,3 @@ class Phone:
         task = asyncio.get_running_loop().create_task(guarded())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _text(address: Address) -> str:
-    """host:port."""
-    return f"{address[0]}:{address[1]}"

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar, cast
 
-from bench.wire import Message, WireError, new_branch, parse, reply
+from bench.wire import Message, WireError, host_port, new_branch, parse, reply
 
 Address = tuple[str, int]
 T = TypeVar("T")
@@ -200,7 +200,7 @@ class Endpoint(asyncio.DatagramProtocol):
 
     def add_via(self, message: Message, branch: str = "") -> None:
         """Put this endpoint's Via on top of a request."""
-        via = f"SIP/2.0/UDP {_text(self.address)};branch={branch or new_branch()};rport"
+        via = f"SIP/2.0/UDP {host_port(self.address)};branch={branch or new_branch()};rport"
         message.headers.insert(0, ("Via", via))
 
     def _repeat(self, transaction: ClientTransaction, data: bytes, wait: float, last: float) -> None:
@@ -319,11 +319,6 @@ def _ack(invite: Message, response: Message) -> Message:
     ack.add("CSeq", f"{invite.cseq[0]} ACK")
     ack.headers += [("Route", value) for value in invite.getall("route")]
     return ack
-
-
-def _text(address: Address) -> str:
-    """host:port."""
-    return f"{address[0]}:{address[1]}"
 
 
 async def wait_for(waiting: Awaitable[T], within: float, what: str) -> T:

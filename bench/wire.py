@@ -170,8 +170,14 @@ def angle_uri(value: str) -> str:
 
 def uri_address(uri: str, default: tuple[str, int]) -> tuple[str, int]:
     """Numeric host and port of a URI; the default where it names a host."""
-    found = re.search(r"(?:@|sips?:)(\d+\.\d+\.\d+\.\d+)(?::(\d+))?(?:[;?>]|$)", uri)
-    return (found[1], int(found[2] or 5060)) if found else default
+    found = re.search(r"(?:@|sips?:)(\d+\.\d+\.\d+\.\d+|\[[\da-fA-F:.]+\])(?::(\d+))?(?:[;?>]|$)", uri)
+    return (found[1].strip("[]"), int(found[2] or 5060)) if found else default
+
+
+def host_port(address: tuple[str, int]) -> str:
+    """An address as it stands in a URI."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def authorization(challenge: str, method: str, uri: str, user: str, password: str, cnonce: str = "") -> str:
@@ -245,8 +251,8 @@ _TYPES: Final = {
 
 def write_sdp(audio: Audio, *, session: int, version: int, origin: str = "-", name: str = "-") -> bytes:
     """An SDP with one audio stream."""
-    lines = ["v=0", f"o={origin} {session} {version} IN IP4 {audio.address}", f"s={name}"]
-    lines += [f"c=IN IP4 {audio.address}", "t=0 0"]
+    place = f"IN IP{6 if ':' in audio.address else 4} {audio.address}"
+    lines = ["v=0", f"o={origin} {session} {version} {place}", f"s={name}", f"c={place}", "t=0 0"]
     lines.append(f"m=audio {audio.port} RTP/AVP {' '.join(map(str, audio.codecs.values()))}")
     lines += [f"a=rtpmap:{number} {_TYPES[codec][1]}" for codec, number in audio.codecs.items()]
     if "telephone-event" in audio.codecs:

@@ -67,17 +67,6 @@ def _rtpengine(config: Config) -> Iterator[Finding]:
     for name in ("timeout", "ping"):
         if getattr(media.rtpengine, name) <= 0:
             yield f"media.rtpengine.{name}", f"media.rtpengine.{name} must be above zero", None
-    lists = [("media.srtp", media.srtp)]
-    lists += [(f"trunks[{n}].srtp", trunk.srtp or "off") for n, trunk in enumerate(config.trunks)]
-    lists += [(f"accounts[{n}].srtp", account.srtp or "off") for n, account in enumerate(config.accounts)]
-    for where, policy in lists:
-        if policy != "off":
-            yield where, "SRTP needs media.plane: workers", "set it to off"
-    hosts = [("media.address", media.address), ("media.address6", media.address6)]
-    hosts += [(f"sip.listen[{n}].host", one.host) for n, one in enumerate(config.sip.listen)]
-    for where, host in hosts:
-        if ":" in host:
-            yield where, "IPv6 needs media.plane: workers", "leave it out"
 
 
 def _webrtc(config: Config) -> Iterator[Finding]:

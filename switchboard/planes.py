@@ -13,6 +13,7 @@ from media.manifest import SHIPPED
 from media.null_plane import NullPlane
 from media.plane import WorkerPlane
 from media.prompts import PromptStore
+from media.rtpengine.commands import family_of
 from media.rtpengine.plane import RtpenginePlane
 from media.rtpengine.settings import Settings
 from media.rtpengine.sounds import Sounds
@@ -58,6 +59,7 @@ def _rtpengine(media: Media, workers: Mapping[int, str], on_events: Tell, store:
         spare=wanted.spare,
         name=wanted.name,
         silence=float(media.silence),
+        families=(family_of(media.address), "IP6") if media.address6 else (family_of(media.address),),
     )
     sounds = Sounds(Path(wanted.sounds) if wanted.sounds else store / SOUNDS, prompts)
     return RtpenginePlane(settings, workers, sounds, on_events)

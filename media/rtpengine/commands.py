@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
@@ -23,6 +23,14 @@ FOREVER: Final = 1_000_000_000
 _LEARNS: Final = ("trust-address", "port-latching", "strict-source")
 _KNOWN: Final = (*_LEARNS, "asymmetric")
 
+Family: TypeAlias = Literal["IP4", "IP6"]
+"""As a c= line names them (RFC 8866 §5.7)."""
+
+
+def family_of(address: str) -> Family:
+    """Of an address, whether rtpengine's own, a party's or a worker's."""
+    return "IP6" if ":" in address else "IP4"
+
 
 class Party(Struct, frozen=True):
     """One who exchanges audio with a port of rtpengine: its address, and what it wants to receive there."""
@@ -39,7 +47,7 @@ class Party(Struct, frozen=True):
     """The port it sends from is learned from its packets; else nothing is taken but what comes from here."""
 
 
-NOBODY: Final = Party("127.0.0.1", 9)
+NOBODY: Final[Mapping[Family, Party]] = {"IP4": Party("127.0.0.1", 9), "IP6": Party("::1", 9)}
 """Who is described where a call is opened before anybody is there; the port is that of RFC 863."""
 
 
@@ -83,21 +91,23 @@ def about(command: str, call: str, tag: str = "") -> Command:
     return found
 
 
-def offer(call: str, tag: str, to: str, party: Party, *, injects: bool = False) -> Command:
-    """Who the party of `tag` is, and that its audio goes to that of `to`; the answer describes the port for `to`."""
-    return {**_agree("offer", call, tag, party, injects=injects), **({"to-tag": to} if to else {})}
+def offer(call: str, tag: str, to: str, party: Party, *, family: Family = "IP4", injects: bool = False) -> Command:
+    """Who the party of `tag` is, and that its audio goes to that of `to`; the answer describes the port for `to`, which
+    is of `family`."""
+    return {**_agree("offer", call, tag, party, family, injects=injects), **({"to-tag": to} if to else {})}
 
 
-def answer(call: str, tag: str, to: str, party: Party) -> Command:
-    """Who the party of `to` is; the answer describes the port for that of `tag`."""
-    return {**_agree("answer", call, tag, party), "to-tag": to}
+def answer(call: str, tag: str, to: str, party: Party, *, family: Family = "IP4") -> Command:
+    """Who the party of `to` is; the answer describes the port for that of `tag`, which is of `family`."""
+    return {**_agree("answer", call, tag, party, family), "to-tag": to}
 
 
-def _agree(command: str, call: str, tag: str, party: Party, *, injects: bool = False) -> Command:
+def _agree(command: str, call: str, tag: str, party: Party, family: Family, *, injects: bool = False) -> Command:
     flags = _LEARNS if party.nat else _KNOWN
     return {
         **about(command, call, tag),
         "sdp": describe(party),
+        "address family": family,
         "ICE": "remove",
         "rtcp-mux": ["accept" if party.rtcp_mux else "demux"],
         "flags": [*flags, "inject-DTMF"] if injects else flags,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
 
-from media.rtpengine.commands import Key, about, read_key
+from media.rtpengine.commands import Family, Key, about, read_key
 from media.rtpengine.link import RtpengineLink
 from media.rtpengine.pair import TAGS, Pair, PairOwner
 from media.rtpengine.settings import Settings
@@ -47,7 +48,10 @@ class Engine:
         self._begin = f"{self._ours}{secrets.token_hex(4)}-"
         self._serial = 0
         self._pairs: dict[str, Pair] = {}
-        self._stock = Stock(settings.spare, self._new, self._drop)
+        self._stocks: dict[Family, Stock] = {
+            family: Stock(settings.spare, partial(self._new, family), self._drop) for family in settings.families
+        }
+        self._lacking: set[Family] = set()
         self._link = RtpengineLink(
             settings.host, settings.port, timeout=settings.timeout, ping=settings.ping, on_change=self._changed
         )
@@ -64,7 +68,7 @@ class Engine:
     @property
     def ready(self) -> int:
         """Calls that may be taken."""
-        return len(self._stock)
+        return sum(len(stock) for stock in self._stocks.values())
 
     async def start(self, timeout: float) -> bool:  # noqa: ASYNC109 - the caller's patience is an option
         """Opens the first calls; whether they were there in time. Raises OSError when no key can be told."""
@@ -83,7 +87,7 @@ class Engine:
 
     def close(self) -> None:
         """Ends the calls that nobody has taken; the others go on."""
-        self._stock.clear()
+        self._clear()
         self.flush()
         self._link.close()
         if self._keys is not None:
@@ -92,17 +96,28 @@ class Engine:
     def tick(self, now: float) -> None:
         """Once a second."""
         if self.up:
-            self._stock.discard_stale(now)
-            self._stock.fill()
+            for stock in self._stocks.values():
+                stock.discard_stale(now)
+                stock.fill()
+
+    def _clear(self) -> None:
+        for stock in self._stocks.values():
+            stock.clear()
 
     # --- calls ---
 
-    def take(self) -> Pair | None:
+    def family(self, six: bool) -> Family:
+        """That of a leg: the usual one, but where there are both it is the party's."""
+        families = self._settings.families
+        return families[-1] if six else families[0]
+
+    def take(self, family: Family) -> Pair | None:
         """A call with two ports; None when none is ready or nobody answers."""
         if not self.up:
             return None
-        pair = self._stock.take()
-        self._stock.fill()
+        stock = self._stocks[family]
+        pair = stock.take()
+        stock.fill()
         return pair
 
     def touch(self, pair: Pair) -> None:
@@ -125,13 +140,17 @@ class Engine:
     def give_up(self, pair: Pair) -> None:
         """A call that failed; rtpengine is asked to end it, should it still know it."""
         self._pairs.pop(pair.call, None)
-        self._stock.lost(pair)
+        self._stocks[pair.family].lost(pair)
+        if pair.lacks is not None and pair.lacks not in self._lacking:
+            self._lacking.add(pair.lacks)
+            _log.error("rtpengine.no_interface", family=pair.lacks, hint="it needs an --interface of it")
         self._link.ask({**about("delete", pair.call, TAGS[0]), "delete-delay": 0}, _passed_over)
 
     def made(self, pair: Pair) -> None:
         """One more is ready."""
-        self._stock.made(pair, asyncio.get_running_loop().time())
-        self._stock.fill()
+        stock = self._stocks[pair.family]
+        stock.made(pair, asyncio.get_running_loop().time())
+        stock.fill()
         self._filled.set()
 
     def pairs(self) -> list[Pair]:
@@ -151,9 +170,9 @@ class Engine:
 
         self._link.ask(command, answered)
 
-    def _new(self) -> Pair:
+    def _new(self, family: Family) -> Pair:
         self._serial += 1
-        pair = Pair(f"{self._begin}{self._serial}", self._owner)
+        pair = Pair(f"{self._begin}{self._serial}", self._owner, family)
         self._pairs[pair.call] = pair
         self.touch(pair)
         return pair
@@ -175,14 +194,16 @@ class Engine:
             for pair in self.pairs():
                 if not pair.ready:
                     self.give_up(pair)
-            self._stock.clear()
+            self._clear()
+            self._lacking.clear()
             return
         self._link.ask({"command": "list", "limit": _LISTED}, self._left_behind)
         for pair in self.pairs():
             # Those that it does not know any more are lost.
             pair.wants_count = True
             self.touch(pair)
-        self._stock.fill()
+        for stock in self._stocks.values():
+            stock.fill()
 
     def _left_behind(self, reply: Reply | None) -> None:
         """Ends what an earlier process of ours has not."""

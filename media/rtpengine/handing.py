@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from media.control import Released
 from media.interface import Lease, MediaEvent, WorkerLost
 from media.plane import WorkerPlane
-from media.rtpengine.commands import NOBODY, Place
+from media.rtpengine.commands import NOBODY, Place, family_of
 from media.rtpengine.leg import Leg
 
 _log = structlog.get_logger("media.rtpengine")
@@ -59,11 +59,12 @@ class Handing:
         """Tells the worker what its session is like, with rtpengine as its peer."""
         if leg.helper is None:
             return
-        place = leg.reached or Place(leg.lease.address, NOBODY.port)
+        nobody = NOBODY[family_of(leg.helper.address)]
+        place = leg.reached or Place(nobody.address, nobody.port)
         self.real.open(
             leg.helper, remote_ip=place.address, remote_port=place.port, latch_ip=place.address, **leg.opened
         )
-        party = leg.side.party or NOBODY
+        party = leg.side.party or NOBODY[family_of(leg.lease.address)]
         leg.side.worker = replace(
             party, address=leg.helper.address, port=leg.helper.port, rtcp_port=0, rtcp_mux=False, nat=False
         )

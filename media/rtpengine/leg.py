@@ -10,6 +10,7 @@ from media.control import Wire
 from media.interface import Lease
 from media.rtpengine.commands import NOTHING, Counted, Place
 from media.rtpengine.pair import Side
+from media.sdes import Keys
 
 
 class Opened(TypedDict):
@@ -24,6 +25,7 @@ class Opened(TypedDict):
     receive_pt: int | None
     receive_event_pt: int | None
     wire: Wire | None
+    secured: Keys | None
 
 
 CLOSED: Opened = {
@@ -36,6 +38,7 @@ CLOSED: Opened = {
     "receive_pt": None,
     "receive_event_pt": None,
     "wire": None,
+    "secured": None,
 }
 """A leg of which nobody has said anything yet."""
 
@@ -83,6 +86,8 @@ class Leg:
     def suits(self, other: Leg) -> bool:
         """Whether what each says can be understood by the other as it is."""
         mine, theirs = self.opened, other.opened
+        if mine["secured"] is not None or theirs["secured"] is not None:
+            return False
         for one, two in ((mine, theirs), (theirs, mine)):
             comes = one["audio_pt"] if one["receive_pt"] is None else one["receive_pt"]
             keys = one["event_pt"] if one["receive_event_pt"] is None else one["receive_event_pt"]
@@ -92,7 +97,9 @@ class Leg:
 
     @property
     def needs_worker(self) -> bool:
-        """Whether its keys are of a kind that rtpengine does not tell: tones, or by signalling."""
+        """Whether it is secured, or its keys are of a kind that rtpengine does not tell: tones, or by signalling."""
+        if self.opened["secured"] is not None:
+            return True
         wire = self.opened["wire"]
         tones = self.opened["digits"] and self.opened["event_pt"] is None
         return tones or (wire is not None and wire.keys in ("inband", "info"))
@@ -100,4 +107,5 @@ class Leg:
     @property
     def plays(self) -> bool:
         """Whether rtpengine can play to it."""
-        return self.opened["codec"] in ("PCMA", "PCMU") and self.opened["wire"] is None
+        opened = self.opened
+        return opened["codec"] in ("PCMA", "PCMU") and opened["wire"] is None and opened["secured"] is None

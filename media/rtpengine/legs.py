@@ -57,11 +57,15 @@ class Legs:
     # --- leases ---
 
     def lease(self, near: Lease | None = None, *, six: bool = False) -> Lease | None:
-        """The other port of the call of `near` if nobody has had it yet, else one of another call."""
+        """The other port of the call of `near` if nobody has had it yet, else one of another call.
+
+        `six`: on IPv6, where the plane is on both families.
+        """
+        family = self._engine.family(six)
         beside = self._leg(near) if near is not None else None
         side = beside.side.other if beside is not None and self._engine.up else None
-        if side is None or side in self._by_side or side.told is not None:
-            pair = self._engine.take()
+        if side is None or side in self._by_side or side.told is not None or side.pair.family != family:
+            pair = self._engine.take(family)
             if pair is None:
                 return None
             side = pair.sides[0]

@@ -15,7 +15,18 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol, TypeAlias
 
 from media.rtpengine.bencode import Value
-from media.rtpengine.commands import FOREVER, NOBODY, Party, Place, about, answer, offer, place_in
+from media.rtpengine.commands import (
+    FOREVER,
+    NOBODY,
+    Family,
+    Party,
+    Place,
+    about,
+    answer,
+    family_of,
+    offer,
+    place_in,
+)
 from media.rtpengine.transactions import Command, Reply
 
 TAGS: Final = ("a", "b")
@@ -116,7 +127,7 @@ class Side:
         """Who hears the party, who it is, and whether keys may be put into what it hears; None for nobody yet."""
         if self.party is None and self.worker is None:
             return None
-        return self.to, self.party or NOBODY, self.pair.injects and self.worker is None
+        return self.to, self.party or NOBODY[self.pair.family], self.pair.injects and self.worker is None
 
 
 _Step: TypeAlias = Callable[["Pair"], Command | None]
@@ -126,8 +137,10 @@ _Then: TypeAlias = Callable[[Reply], bool]
 class Pair:
     """A call of rtpengine with two sides."""
 
-    def __init__(self, call: str, owner: PairOwner) -> None:
+    def __init__(self, call: str, owner: PairOwner, family: Family = "IP4") -> None:
         self.call = call
+        self.family = family
+        """Of both ports."""
         self.sides = (Side(self, TAGS[0]), Side(self, TAGS[1]))
         self.bridged = False
         """Each side hears the other."""
@@ -137,6 +150,8 @@ class Pair:
         self.over = False
         """It is to be deleted."""
         self.ready = self.busy = self.done = False
+        self.lacks: Family | None = None
+        """It failed as rtpengine has no interface of this family."""
         self._owner = owner
         self._created = 0
         self._then: _Then | None = None
@@ -192,11 +207,11 @@ class Pair:
             place = place_in(reply)
             self._created = 1
             second.place = place or second.place
-            return place is not None
+            return place is not None and self._suits(place, self.family)
 
         def done(reply: Reply) -> bool:
             place = place_in(reply)
-            if place is None:
+            if place is None or not self._suits(place, self.family):
                 return False
             first.place = place
             self.ready = True
@@ -205,9 +220,15 @@ class Pair:
 
         if not self._created:
             self._then = offered
-            return offer(self.call, first.tag, "", NOBODY)
+            return offer(self.call, first.tag, "", NOBODY[self.family], family=self.family)
         self._then = done
-        return answer(self.call, first.tag, second.tag, NOBODY)
+        return answer(self.call, first.tag, second.tag, NOBODY[self.family], family=self.family)
+
+    def _suits(self, place: Place, family: Family) -> bool:
+        """Whether a port is of the family that was asked for, in place of which rtpengine gives what it has."""
+        if family_of(place.address) != family:
+            self.lacks = family
+        return self.lacks is None
 
     def _block(self) -> Command | None:
         return self._switch(True)
@@ -242,20 +263,24 @@ class Pair:
         return None
 
     def _described(self, side: Side, to: str, party: Party, injects: bool) -> Command:
+        # What it leads to a worker goes there in the worker's family.
+        family = self.family if side.worker is None else family_of(side.worker.address)
+
         def done(reply: Reply) -> bool:
             place = place_in(reply)
             side.told = (to, party, injects)
             if to == side.other.tag:
                 # An offer about a call that rtpengine has given up begins another one, on other ports.
                 return place == side.other.place
-            if place is not None:
+            if place is not None and self._suits(place, family):
                 # Who is at the other end must be said again, else it is taken for somebody with the former codec.
                 side.worker_told = None
                 self._owner.side_linked(side, place)
-            return place is not None
+                return True
+            return False
 
         self._then = done
-        return offer(self.call, side.tag, to, party, injects=injects)
+        return offer(self.call, side.tag, to, party, family=family, injects=injects)
 
     def _connected(self, side: Side, worker: Party) -> Command:
         def done(reply: Reply) -> bool:
@@ -263,7 +288,7 @@ class Pair:
             return place_in(reply) == side.place
 
         self._then = done
-        return answer(self.call, side.tag, side.to, worker)
+        return answer(self.call, side.tag, side.to, worker, family=self.family)
 
     def _play(self) -> Command | None:
         for side in self.sides:

@@ -5,7 +5,11 @@ stereo that pause, no messages that end by silence, no keys as tones, and this i
 A leg that needs any of these is handed over: rtpengine sends what the party says to a port of a worker and brings back
 what the worker says, over loopback or the network between them, and the leg stays there until its end. So is a bridge
 of legs that are not of one call of rtpengine, as after a transfer. Nothing is refused but what a configuration with
-this plane may not ask for: SRTP, browsers, IPv6.
+this plane may not ask for: browsers.
+
+A leg that is secured is handed over as well: rtpengine passes its packets on as they are, and the keys of SRTP (RFC
+4568), which signalling has given, stay on this machine rather than travel to rtpengine in the clear. A call with a leg
+on either family has one port of each, of two calls of rtpengine.
 
 Ports are those of calls opened ahead (see `stock`), one call for the two legs of a usual call. Unlike with workers keys
 are told when they are over, what is sent is not counted, and neither jitter nor loss is known, except of handed legs.
@@ -125,18 +129,16 @@ class RtpenginePlane(Legs):
         secured: Keys | None = None,
         wire: Wire | None = None,
     ) -> None:
-        """Says who the party is; a secured one gets nothing, as the keys would have to be rtpengine's own."""
+        """Says who the party is; one that is secured and that no worker can take hears nobody, nor is it heard."""
         leg = self._leg(lease)
         if leg is None:
-            return
-        if secured is not None:
-            _log.error("rtpengine.secured", port=lease.port)
             return
         if leg.opened["digits"] and not digits:
             leg.keys_until = asyncio.get_running_loop().time() + HELD
         leg.opened = {
             "audio_pt": audio_pt, "codec": codec, "event_pt": event_pt, "send": send, "receive": receive,
             "digits": digits, "receive_pt": receive_pt, "receive_event_pt": receive_event_pt, "wire": wire,
+            "secured": secured,
         }  # fmt: skip
         side = leg.side
         if side.party is None:
@@ -151,6 +153,8 @@ class RtpenginePlane(Legs):
             self._handing.open(leg)
         elif leg.needs_worker or (leg.peer is not None and not leg.suits(leg.peer)):
             self._hand_over(leg)
+        if secured is not None and leg.helper is None:
+            side.send = side.receive = False
         self._engine.touch(side.pair)
 
     def bridge(self, a: Lease, b: Lease) -> None:

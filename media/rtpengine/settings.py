@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from media.rtpengine.commands import Family
+
 
 class Settings(Struct, frozen=True):
     """All times are in seconds."""
@@ -17,3 +19,5 @@ class Settings(Struct, frozen=True):
     spare: int = 64
     name: str = "switchboard"
     silence: float = 60.0
+    families: tuple[Family, ...] = ("IP4",)
+    """The usual one, and IP6 beside it where legs may be on either."""

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from bench.phone import Answer, Call, Dialled, Never, Phone, RefusedError
-from bench.rtp import EVENTS, RtpPort
+from bench.rtp import RtpPort
 from tests.support.patience import PATIENCE
 from tests.support.planes import Plane, on_both
 from tests.support.stage import (
@@ -20,6 +20,7 @@ from tests.support.stage import (
     Stage,
     hear_each_other,
     hear_something,
+    keys_heard,
     secret,
     stage_config,
     together,
@@ -32,12 +33,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory, plane: Plane) -> Iterator[St
     """A switch with a desk for every scenario."""
     with running_switch(tmp_path_factory.mktemp("stage"), **stage_config(), **plane.changes) as switch:
         yield Stage(switch, plane)
-
-
-def keys_heard(call: Call) -> str:
-    """The digits that arrived as telephone events, one for each marker."""
-    events = [packet for packet in call.rtp.received if packet.payload_type == call.rtp.event_type]
-    return "".join(EVENTS[packet.payload[0]] for packet in events if packet.marker)
 
 
 async def heard_afresh(call: Call, hz: float) -> None:

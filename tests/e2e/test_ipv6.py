@@ -1,4 +1,5 @@
-"""IPv4 and IPv6 at once: SIPp on one family talks to a phone on the other, and each hears itself from there."""
+"""IPv4 and IPv6 at once: SIPp on one family talks to a phone on the other, and each hears itself from there; phones
+that are both on IPv6 talk to each other."""
 
 from __future__ import annotations
 
@@ -11,20 +12,21 @@ from pathlib import Path
 import pytest
 from aioice import stun
 
-from bench.phone import Answer, Phone
+from bench.phone import Answer, Call, Phone
 from bench.sipp import find_sipp
 from tests.support.patience import PATIENCE
+from tests.support.planes import Plane, on_both
 from tests.support.ports import MEDIA_RANGE, free_port
 from tests.support.sipp import need_sipp, next_media_port
-from tests.support.stage import together
+from tests.support.stage import hear_each_other, keys_heard, together
 from tests.support.switch import RunningSwitch, running_switch
 
-TO_FOUR, TO_SIX, BY_TCP = "4001", "4002", "4003"
-FOUR_AGENT, TCP_AGENT, SIX_AGENT, SIX = (free_port() for _ in range(4))
+TO_FOUR, TO_SIX, BY_TCP, AMONG_SIX = "4001", "4002", "4003", "4004"
+FOUR_AGENT, TCP_AGENT, SIX_AGENT, SIX_PHONE, SIX = (free_port() for _ in range(5))
 
 
 @pytest.fixture(scope="module")
-def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
+def switch(tmp_path_factory: pytest.TempPathFactory, plane: Plane) -> Iterator[RunningSwitch]:
     """A switch on both families."""
     need_sipp()
     sip_port = free_port()
@@ -33,12 +35,13 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
     with running_switch(
         tmp_path_factory.mktemp("switch"),
         sip={"listen": listen},
-        media={"ports": MEDIA_RANGE},
+        **{"media": {"ports": MEDIA_RANGE}, **plane.changes},
         trunks=[{"name": "four", "from": ["127.0.0.0/8"]}, {"name": "six", "from": ["::1"]}],
         numbers=[
             {"number": TO_FOUR, "target": f"sip:agent@127.0.0.1:{FOUR_AGENT}"},
             {"number": BY_TCP, "target": f"sip:agent@127.0.0.1:{TCP_AGENT}"},
             {"number": TO_SIX, "target": f"sip:agent@[::1]:{SIX_AGENT}"},
+            {"number": AMONG_SIX, "target": f"sip:agent@[::1]:{SIX_PHONE}"},
         ],
         masks=[],
     ) as running:
@@ -101,6 +104,33 @@ async def four_calls_six(switch: RunningSwitch, directory: Path) -> None:
         assert caller.complaints == []
 
 
+async def six_calls_six(switch: RunningSwitch) -> None:
+    """Two phones on IPv6: each hears the other, and keys pass."""
+    six = ("::1", SIX)
+    async with (
+        await Phone.open("agent", target=six, host="::1", port=SIX_PHONE, t1=0.1) as agent,
+        await Phone.open("13800000002", target=six, host="::1", t1=0.1) as caller,
+    ):
+        agent.behaviour = Answer()
+        call = await caller.dial(AMONG_SIX)
+        far = await agent.next_call()
+        await call.answered()
+        await far.confirmed()
+        await hear_each_other(call, far)
+        await call.rtp.key("1*")
+        await until_keyed(far, "1*")
+        await call.hang_up()
+        await far.ended()
+        assert caller.complaints == agent.complaints == []
+
+
+async def until_keyed(call: Call, digits: str) -> None:
+    """These keys have come, and no others."""
+    async with asyncio.timeout(5 * PATIENCE):
+        while keys_heard(call) != digits:
+            await asyncio.sleep(0.02)
+
+
 def seen_as(host: str, port: int) -> tuple[str, int]:
     """What a STUN client learns of itself on the port of SIP."""
     request = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
@@ -121,11 +151,14 @@ async def test_keep_alives_are_answered_on_both_families(switch: RunningSwitch) 
         assert (await asyncio.to_thread(seen_as, host, port))[0] == host
 
 
+@on_both
 async def test_each_family_talks_to_the_other(switch: RunningSwitch, tmp_path: Path) -> None:
     """Both ways at once; every leg is spoken to in its own family."""
     await together(
         six_calls_four(switch, tmp_path, TO_FOUR, FOUR_AGENT, "u1"),
         six_calls_four(switch, tmp_path, BY_TCP, TCP_AGENT, "t1"),
         four_calls_six(switch, tmp_path),
+        six_calls_six(switch),
     )
     await switch.nothing_left()
+    assert "Traceback" not in switch.log()

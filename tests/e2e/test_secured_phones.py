@@ -15,6 +15,7 @@ from bench.rtp import ALAW, share
 from media.rtp.rtcp import parse_compound
 from tests.support.certificates import Authority
 from tests.support.pjsua import Softphone, need_pjsua, softphone
+from tests.support.planes import Plane, on_both
 from tests.support.ports import MEDIA_FIRST, MEDIA_LAST, free_port
 from tests.support.sipp import Caller, carry, listening, need_sipp
 from tests.support.sounds import Sound, read_wav
@@ -80,9 +81,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 
 @pytest.fixture(scope="module")
-def switch(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
+def switch(place: Place, plane: Plane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
     """The switch there."""
-    with running_switch(tmp_path_factory.mktemp("switch"), **place.settings()) as running:
+    with running_switch(tmp_path_factory.mktemp("switch"), **place.settings(), **plane.changes) as running:
         yield running
 
 
@@ -117,6 +118,7 @@ async def anna_talks(anna: Softphone) -> None:
     assert ended["reports"] >= 1, "our SRTCP told it something"
 
 
+@on_both
 async def test_a_carrier_in_clear_and_a_phone_that_is_secured(
     place: Place, switch: RunningSwitch, tmp_path: Path
 ) -> None:
@@ -230,6 +232,7 @@ async def one_passes_over_the_keys(place: Place, dora: Softphone, carl: Phone) -
     await dora.event("ended")
 
 
+@on_both
 async def test_phones_by_their_policies(place: Place, switch: RunningSwitch, tmp_path: Path) -> None:
     """Required meets optional, optional meets a phone without SRTP, and required refuses that phone."""
     target = ("127.0.0.1", place.udp)

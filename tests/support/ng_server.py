@@ -26,6 +26,8 @@ class NgServer(asyncio.DatagramProtocol):
         self.copies = 1
         """Of each answer."""
         self.delay = 0.0
+        self.six = True
+        """Whether it has an interface on IPv6; if not, it gives ports on IPv4 instead."""
         self.listed: list[str] = []
         """Calls that it has, those of others included."""
         self._seen: dict[bytes, bytes] = {}
@@ -94,7 +96,7 @@ class NgServer(asyncio.DatagramProtocol):
                 tag = command.get("to-tag", "") if name == "offer" else command["from-tag"]
                 port = self._places.setdefault((call, tag or "b"), 0) or next(self._ports)
                 self._places[call, tag or "b"] = port
-                return {"result": "ok", "sdp": _description(port)}
+                return {"result": "ok", "sdp": _description(port, six=self.six and command["address family"] == "IP6")}
             case "delete" | "query" if call not in self.listed:
                 return UNKNOWN
             case "delete":
@@ -104,5 +106,6 @@ class NgServer(asyncio.DatagramProtocol):
         return OK
 
 
-def _description(port: int) -> str:
-    return f"v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio {port} RTP/AVP 8\r\n"
+def _description(port: int, *, six: bool) -> str:
+    place = "IN IP6 2001:db8::9" if six else "IN IP4 192.0.2.9"
+    return f"v=0\r\no=- 1 1 {place}\r\ns=-\r\nc={place}\r\nt=0 0\r\nm=audio {port} RTP/AVP 8\r\n"

@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from tests.support.ports import MEDIA_HALVES, free_port
 
 PROJECT = Path(__file__).parents[2]
 START_SECONDS = 30.0
+BOTH = ("127.0.0.1", "::1")
+"""Where it receives, the first of each family."""
 
 
 def missing() -> str:
@@ -58,7 +60,7 @@ class Rtpengine:
         self.process.wait(10)
 
 
-def start(directory: Path, port: int = 0, keys: int = 0) -> Rtpengine:
+def start(directory: Path, port: int = 0, keys: int = 0, addresses: Sequence[str] = BOTH) -> Rtpengine:
     """Start one and wait until it answers; `directory` gets its log."""
     found = Rtpengine(subprocess.Popen(["true"]), port or free_port(), keys or free_port())
     found.process.wait()
@@ -66,6 +68,7 @@ def start(directory: Path, port: int = 0, keys: int = 0) -> Rtpengine:
     command = ["rtpengine", "--foreground", "--log-stderr", f"--config-file={PROJECT / 'config' / 'rtpengine.conf'}"]
     command += [f"--listen-ng=127.0.0.1:{found.port}", f"--dtmf-log-dest=127.0.0.1:{found.keys}"]
     command += [f"--port-min={first}", f"--port-max={last}", "--num-threads=2", f"--pidfile={directory}/rtpengine.pid"]
+    command += [f"--interface={address}" for address in addresses]
     with (directory / "rtpengine.log").open("ab") as log:
         found.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=directory)
     until = time.monotonic() + START_SECONDS
@@ -80,9 +83,9 @@ def start(directory: Path, port: int = 0, keys: int = 0) -> Rtpengine:
 
 
 @contextlib.contextmanager
-def running_rtpengine(directory: Path) -> Iterator[Rtpengine]:
+def running_rtpengine(directory: Path, addresses: Sequence[str] = BOTH) -> Iterator[Rtpengine]:
     """One for the time of a test."""
-    found = start(directory)
+    found = start(directory, addresses=addresses)
     try:
         yield found
     finally:

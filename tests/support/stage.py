@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.phone import Answer, Call, Dialled, Phone
 from bench.phone import Behaviour as Behaviour
+from bench.rtp import EVENTS
 from tests.support.patience import PATIENCE
 from tests.support.planes import Plane
 from tests.support.ports import free_port
@@ -149,6 +150,12 @@ async def hear_each_other(call: Call, far: Call) -> None:
     far.rtp.play(880)
     await far.hears(440)
     await call.hears(880)
+
+
+def keys_heard(call: Call) -> str:
+    """The digits that arrived as telephone events, one for each marker."""
+    events = [packet for packet in call.rtp.received if packet.payload_type == call.rtp.event_type]
+    return "".join(EVENTS[packet.payload[0]] for packet in events if packet.marker)
 
 
 async def hear_something(call: Call, seconds: float = 0.5) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from config.media_schema import Media
 from media.null_plane import WORKER, NullPlane
 from media.plane import WorkerPlane
@@ -29,6 +31,20 @@ def test_so_many_legs_are_carried_as_are_configured() -> None:
     assert isinstance(plane, SharedPlane)
     assert isinstance(plane._null, NullPlane)
     assert plane._limit == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "address6", "families"),
+    [("192.0.2.7", "", ("IP4",)), ("192.0.2.7", "2001:db8::7", ("IP4", "IP6")), ("2001:db8::7", "", ("IP6",))],
+)
+def test_rtpengine_is_asked_for_the_families_of_our_addresses(
+    address: str, address6: str, families: tuple[str, ...]
+) -> None:
+    """The usual one comes first."""
+    media = Media(plane="rtpengine", address=address, address6=address6)
+    plane = open_plane(media, {0: "media-0.sock"}, lambda events: None)
+    assert isinstance(plane, RtpenginePlane)
+    assert plane._engine._settings.families == families
 
 
 def test_rtpengine_stands_before_the_workers() -> None:

@@ -232,13 +232,6 @@ def test_broken_yaml_is_one_line(tmp_path: Path, text: str, expected: str) -> No
         ),
         ("media: {carried: 5}", "media.carried is for load tests: all audio is carried; leave it out, or plane: none"),
         ("media: {carried: 5, plane: rtpengine}", "media.carried is for load tests"),
-        ("media: {plane: rtpengine, srtp: optional}", "SRTP needs media.plane: workers; set it to off"),
-        (
-            "media: {plane: rtpengine}\naccounts: [{user: a, password: secret-a, srtp: required}]",
-            "2:48: SRTP needs media.plane: workers",
-        ),
-        ("media: {plane: rtpengine}\ntrunks: [{name: t, from: [10.0.0.1], srtp: required}]", "SRTP needs media.plane"),
-        ("media: {plane: rtpengine, address6: '::1'}", "IPv6 needs media.plane: workers; leave it out"),
         ("media: {plane: rtpengine}\nwebrtc: {enabled: true}", "browsers' audio needs media.plane: workers"),
         ("media: {plane: rtpengine, rtpengine: {address: 'media.example:2223'}}", "is not an IP address and a port"),
         ("media: {plane: rtpengine, rtpengine: {timeout: 0}}", "media.rtpengine.timeout must be above zero"),

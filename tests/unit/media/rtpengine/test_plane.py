@@ -8,19 +8,24 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from media.control import Bridge, Command, Conceal, Digit, KeyTaken, Open, PlayDone, Released, SendDigits, StreamStats
 from media.interface import Lease, MediaEvent, WorkerLost
 from media.prompts import PromptStore
 from media.rtpengine import legs, plane
+from media.rtpengine.commands import Family
 from media.rtpengine.engine import _LISTED
 from media.rtpengine.leg import Leg
+from media.rtpengine.pair import Pair
 from media.rtpengine.plane import RtpenginePlane
 from media.rtpengine.settings import Settings
 from media.rtpengine.sounds import Sounds
+from media.sdes import Keys
 from tests.support.ng_server import REFUSED, UNKNOWN, NgServer
 from tests.support.patience import PATIENCE
 from tests.support.ports import free_port
+from tests.support.srtp import new_keys
 from tests.unit.media.test_plane import StandIn
 
 TIMEOUT = 1.0
@@ -36,35 +41,41 @@ async def until(condition: Callable[[], bool]) -> None:
 class Setup:
     """A plane, one worker, one rtpengine."""
 
-    def __init__(self, directory: Path, server: NgServer) -> None:
+    def __init__(self, directory: Path, server: NgServer, families: tuple[Family, ...] = ("IP4",)) -> None:
         self.server = server
         self.worker = StandIn(directory / "0", [10, 12, 14, 16])
         self.keys = ("127.0.0.1", free_port())
         self.events: list[MediaEvent] = []
-        settings = Settings("127.0.0.1", server.port, *self.keys, timeout=TIMEOUT, ping=0.05, spare=2)
+        settings = Settings(
+            "127.0.0.1", server.port, *self.keys, timeout=TIMEOUT, ping=0.05, spare=2, families=families
+        )
         sounds = Sounds(directory / "sounds", PromptStore([]))
         self.plane = RtpenginePlane(settings, {0: self.worker.path}, sounds, self._take)
 
     def _take(self, events: Sequence[MediaEvent]) -> None:
         self.events.extend(events)
 
-    def lease(self, near: Lease | None = None) -> Lease:
+    def lease(self, near: Lease | None = None, *, six: bool = False) -> Lease:
         """A lease there must be."""
-        lease = self.plane.lease(near)
+        lease = self.plane.lease(near, six=six)
         assert lease is not None
         return lease
 
-    def open(self, lease: Lease, port: int = 4000, *, codec: str = "PCMA", digits: bool = True) -> None:
+    def open(
+        self, lease: Lease, port: int = 4000, *, codec: str = "PCMA", digits: bool = True, secured: Keys | None = None
+    ) -> None:
         """Says who the party is."""
+        address = "2001:db8::1" if ":" in lease.address else "192.0.2.1"
         self.plane.open(
             lease,
-            remote_ip="192.0.2.1",
+            remote_ip=address,
             remote_port=port,
-            latch_ip="192.0.2.1",
+            latch_ip=address,
             audio_pt=8 if codec == "PCMA" else 0,
             codec=codec,
             event_pt=101,
             digits=digits,
+            secured=secured,
         )
 
     def talking(self) -> tuple[Lease, Lease]:
@@ -87,9 +98,9 @@ class Setup:
 
 
 @contextlib.asynccontextmanager
-async def started(directory: Path, server: NgServer) -> AsyncIterator[Setup]:
+async def started(directory: Path, server: NgServer, families: tuple[Family, ...] = ("IP4",)) -> AsyncIterator[Setup]:
     """All of it."""
-    setup = Setup(directory, server)
+    setup = Setup(directory, server, families)
     await setup.worker.start()
     try:
         await setup.plane.start()
@@ -242,6 +253,112 @@ async def test_calls_left_behind_are_ended_without_a_storm(
         await until(lambda: server.names().count("delete") == expected)
         await until(lambda: server.names().count("list") == lists)
         assert "somebody-1" in server.listed
+
+
+# --- legs that are secured ---
+
+
+def relays(pair: Pair) -> bool:
+    """Whether rtpengine has been told all of two who hear each other."""
+    return not pair.busy and all(side.told is not None and not side.blocked for side in pair.sides)
+
+
+async def test_who_is_secured_is_handed_to_a_worker_with_the_other_one(one: Setup) -> None:
+    """The worker has the keys, also after they have changed; rtpengine is told of none."""
+    first = one.lease()
+    second = one.lease(first)
+    keys = new_keys()
+    one.open(first, secured=keys)
+    one.open(second, 4002)
+    one.plane.bridge(first, second)
+    opened = await one.worker.heard(Open)
+    assert opened.secured == keys
+    await until_bridged(one, leg_of(one, second))
+    again = new_keys()
+    one.open(first, secured=again)
+    # Beside, the worker is told where rtpengine is.
+    async with asyncio.timeout(10 * PATIENCE):
+        while (await one.worker.heard(Open)).secured != again:
+            pass
+    await until(lambda: not leg_of(one, first).side.pair.busy)
+    told = str(one.server.told)
+    assert "wa" in told
+    assert "crypto" not in told
+
+
+async def test_who_is_secured_in_a_talk_leaves_it_until_a_worker_has_both(one: Setup) -> None:
+    """What rtpengine relayed in clear it blocks before it is told anything else."""
+    first, second = one.talking()
+    leg = leg_of(one, first)
+    await until(lambda: relays(leg.side.pair))
+    one.server.told.clear()
+    one.open(first, secured=new_keys())
+    await until_bridged(one, leg_of(one, second))
+    await until(lambda: one.server.names().count("answer") == 2 and not leg.side.pair.busy)
+    assert not leg.side.pair.bridged
+    assert {each["to-tag"] for each in one.server.told if each["command"] == "offer"} == {"wa", "wb"}
+
+
+async def test_without_a_worker_who_is_secured_hears_nobody(one: Setup) -> None:
+    """Nothing goes to it in clear, and its packets, which nobody understands, to nobody."""
+    first, second = one.talking()
+    leg = leg_of(one, first)
+    await until(lambda: relays(leg.side.pair))
+    await one.worker.stop()
+    await until(lambda: not one.plane.real.counts()["workers"])
+    one.open(first, secured=new_keys())
+    await until(lambda: all(side.blocked for side in leg.side.pair.sides))
+    one.plane.bridge(first, second)
+    one.plane.play(first, 1, ["tone:busy"])
+    await until(lambda: not leg.side.pair.busy)
+    assert all(side.blocked for side in leg.side.pair.sides)
+    assert "play media" not in one.server.names()
+
+
+# --- IPv6 ---
+
+
+async def test_each_party_gets_a_port_of_its_family(tmp_path: Path) -> None:
+    """Two of one family those of one call, on either; two of both families those of two calls, by a worker."""
+    async with started(tmp_path, await NgServer().start(), ("IP4", "IP6")) as setup:
+        await until(lambda: setup.plane.counts()["free"] == 8)
+        six = setup.lease(six=True)
+        also_six = setup.lease(six, six=True)
+        four = setup.lease(six)
+        assert [":" in lease.address for lease in (six, also_six, four)] == [True, True, False]
+        assert leg_of(setup, six).side.pair is leg_of(setup, also_six).side.pair
+        assert leg_of(setup, six).side.pair is not leg_of(setup, four).side.pair
+        for lease in (six, also_six, four):
+            setup.open(lease)
+        setup.plane.bridge(six, also_six)
+        assert leg_of(setup, six).helper is None
+        setup.plane.bridge(four, six)
+        await until_bridged(setup, leg_of(setup, six))
+        leg = leg_of(setup, six)
+        await until(lambda: leg.reached is not None)
+        assert leg.reached is not None
+        assert leg.reached.address == "192.0.2.9", "the worker is on IPv4"
+        call = leg.side.pair.call
+        await until(lambda: not leg.side.pair.busy)
+        of_leg = [each for each in setup.server.told if (each.get("call-id"), each.get("to-tag")) == (call, "wa")]
+        families = {(each["command"], each["address family"]) for each in of_leg}
+        assert families == {("offer", "IP4"), ("answer", "IP6")}
+
+
+async def test_an_rtpengine_without_ipv6_is_told_of_once(tmp_path: Path) -> None:
+    """There are ports on IPv4 only."""
+    server = await NgServer().start()
+    server.six = False
+    with capture_logs() as logs:
+        async with started(tmp_path, server, ("IP4", "IP6")) as setup:
+            await until(lambda: setup.plane.counts()["free"] == 4)
+            await until(lambda: any(entry["event"] == "rtpengine.no_interface" for entry in logs))
+            assert setup.plane.lease(six=True) is None
+            assert setup.plane.lease() is not None
+            setup.plane._engine.tick(asyncio.get_running_loop().time())
+            await until(lambda: server.names().count("delete") >= 3)
+    found = [entry["family"] for entry in logs if entry["event"] == "rtpengine.no_interface"]
+    assert found == ["IP6"]
 
 
 # --- keys that are for nobody else ---
