@@ -12,6 +12,7 @@ from media.sdp import SdpError
 from routing.masks.target import Target
 from switchboard.calls.answering import answer_caller
 from switchboard.calls.call import Call, Phase
+from switchboard.calls.calling_out import call_leg, find_port
 from switchboard.calls.carriers.credentials import ack_of
 from switchboard.calls.causes import (
     CONGESTION,
@@ -30,20 +31,19 @@ from switchboard.calls.connecting import (
     limit_talk,
     plan_of,
     refuse_late_answer,
-    send_invite,
     take_dialog,
 )
 from switchboard.calls.ending import agent_began, agent_over, come_back, end_leg, forget_lease, leg_over
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState, Purpose
 from switchboard.calls.masked import note_put_through
-from switchboard.calls.negotiation import lease_media, make_offer, release_media, take_answer
+from switchboard.calls.negotiation import lease_media, release_media, take_answer
 from switchboard.calls.news import CallNews
-from switchboard.calls.plan import Plan
 from switchboard.calls.recording import talk_begins
 from switchboard.calls.wiring import settle, unwire
 from switchboard.sip.message import Response
 from switchboard.sip.transaction.client import ClientTransaction
+from switchboard.store.records import EndedBy
 
 Answered = Callable[[Exchange, Call, Leg, float], "Cause | None"]
 """The party talks, the ACK is still to be sent; a cause when nothing comes of it: the leg is hung up, and failed."""
@@ -86,31 +86,15 @@ def invite_leg(
         return plan
     leg = leg_to(x, call, plan, now, agent_id)
     leg.purpose, leg.group = purpose, group
-    if not lease_media(x, leg, call.caller):
+    if not find_port(x, call, leg, call.caller):
         return CONGESTION
     call.others.append(leg)
     if purpose not in ("offer", "callback"):
         agent_began(x, leg, now)
-    _begin(x, call, leg, plan, ring_timeout, headers, now)
-    return leg
-
-
-def _begin(
-    x: Exchange,
-    call: Call,
-    leg: Leg,
-    plan: Plan,
-    ring_timeout: float,
-    headers: tuple[str, ...],
-    now: float,
-) -> None:
-    leg.ring_due = now + ring_timeout
     call.attempts += 1
     add_leg(call, leg.record)
-    offer = make_offer(x, leg, call.caller)
-    if not call.journalled:
-        write_snapshot(x, call)
-    send_invite(x, call, leg, plan, offer, now, headers)
+    call_leg(x, call, leg, plan, ring_timeout, now, headers)
+    return leg
 
 
 def abandon_leg(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> None:
@@ -208,8 +192,13 @@ def leg_unreached(x: Exchange, leg: Leg, now: float, *, unreachable: bool) -> No
 
 
 def leg_rang_out(x: Exchange, call: Call, leg: Leg, now: float) -> None:
-    """Nobody has answered in time."""
-    _give_up(x, call, leg, NO_ANSWER, now)
+    """Nobody has answered in time, or not even a port was found."""
+    _give_up(x, call, leg, NO_ANSWER if leg.lease is not None else CONGESTION, now)
+
+
+def who_ended(leg: Leg) -> EndedBy:
+    """Who has ended an attempt that failed: whoever was called, or the switch."""
+    return leg.role if leg.state is LegState.ENDED and leg.record.sip_status is not None else "switch"
 
 
 def _rings(x: Exchange, call: Call, leg: Leg, response: Response, now: float) -> None:

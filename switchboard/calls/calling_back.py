@@ -12,18 +12,18 @@ from routing.acd.actions import CallbackOver, CallbackTaken, Offer, Withdraw
 from routing.acd.events import CallbackEnded, CallerGone, OfferAccepted, OfferFailed
 from routing.masks.secret import Sealed
 from routing.masks.target import NumberTarget
-from switchboard.calls.attempts import Attempt, abandon_leg, invite_leg
+from switchboard.calls.attempts import Attempt, abandon_leg, invite_leg, who_ended
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.callback_request import keep_request
+from switchboard.calls.calling_out import call_leg, find_port
 from switchboard.calls.causes import CANCELLED, CONGESTION, Cause
 from switchboard.calls.cdr import open_segment, write_snapshot
-from switchboard.calls.connecting import send_invite
 from switchboard.calls.control.dial import both_talk, call_other, new_call
 from switchboard.calls.control.places import Party
 from switchboard.calls.ending import end_call, note_hold
 from switchboard.calls.exchange import Exchange
-from switchboard.calls.leg import Leg, LegState
-from switchboard.calls.negotiation import lease_media, make_offer, open_media
+from switchboard.calls.leg import Leg
+from switchboard.calls.negotiation import open_media
 from switchboard.calls.queue_sounds import begin_music
 from switchboard.calls.serving import offer_failure, phone_target, ring_agent, taken_back, withdraw
 from switchboard.calls.wait import Wait
@@ -140,15 +140,12 @@ def _ring_agent(x: Exchange, call: Call, action: Offer, now: float) -> Cause | N
 def _call_caller(x: Exchange, call: Call, action: Offer, now: float) -> Cause | None:
     caller, control = call.caller, call.control
     assert control is not None
-    if not lease_media(x, caller):
+    if not find_port(x, call, caller):
         return CONGESTION
     caller.purpose = "callback"
-    caller.ring_due = now + x.settings.ring_timeout
     call.kept_agent = (action.agent, action.group)
     open_segment(call, "ring", x.utc_us(now), "callback", group=action.group)
-    offer = make_offer(x, caller, None)
-    write_snapshot(x, call)
-    send_invite(x, call, caller, control.plan, offer, now)
+    call_leg(x, call, caller, control.plan, x.settings.ring_timeout, now)
     return None
 
 
@@ -204,7 +201,7 @@ def _failed(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> None
         return
     if leg is call.caller:
         call.record.sip_status = leg.record.sip_status
-    by = leg.role if leg.state is LegState.ENDED else "switch"
+    by = who_ended(leg)
     # Told first that the caller was not reached, the engine knows why the agent is hung up.
     call.kept_agent = None
     _tell_failure(x, call.entry_id, leg.agent_id, cause, now, caller=leg is call.caller)

@@ -13,10 +13,12 @@ from media.plane import MediaEvent, WorkerLost
 from routing.acd.events import TimeDue
 from switchboard.calls.after import after_due
 from switchboard.calls.answering import ALLOW, SUPPORTED
+from switchboard.calls.anteroom import ToCall
 from switchboard.calls.attempts import leg_rang_out, leg_response, leg_unreached
 from switchboard.calls.branches import Branch, Failure, branch_response, branch_unreached, branches_due
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.calling_back import CALLBACK
+from switchboard.calls.calling_out import still_waits, turn_came
 from switchboard.calls.capture import message_ended
 from switchboard.calls.carriers.challenges import CHALLENGES, challenge_answered
 from switchboard.calls.carriers.live import Enrolment, Probe
@@ -327,7 +329,7 @@ class CallEngine:
             play_done(x, call, event.play_id, now)
 
     def ports_short(self, short: bool) -> None:
-        """Ports are on their way, so that new calls may have to wait for them; some have come, or all that will."""
+        """Ports are on their way, so that who needs one may have to wait; some have come, or all that will."""
         room = self.exchange.anteroom
         room.open = short
         for _ in range(len(room)):
@@ -339,8 +341,23 @@ class CallEngine:
     def _admit_next(self, now: float) -> None:
         x = self.exchange
         one = x.anteroom.next(x.ports_owed)
-        if one is not None:
+        if isinstance(one, ToCall):
+            self._call_next(one, now)
+        elif one is not None:
             admit(x, one.tx, one.request, one.context, one.account, now)
+
+    def _call_next(self, one: ToCall, now: float) -> None:
+        x, call = self.exchange, self.exchange.call_of(one.leg)
+        if call is None or not still_waits(call, one.leg):
+            return
+        try:
+            if not turn_came(x, call, one, now):
+                leg_rang_out(x, call, one.leg, now)
+        except Exception:
+            # As in on_event: better ended than stuck.
+            end_call(x, call, FAILED, "switch", now)
+            raise
+        self._rearm(call)
 
     # --- what others were asked ---
 

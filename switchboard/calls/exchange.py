@@ -240,8 +240,8 @@ class Exchange:
 
     @property
     def ports_owed(self) -> int:
-        """As many ports as the calls there are may still need for their two parties."""
-        return max(0, 2 * len(self.calls) - len(self.media_legs))
+        """As many ports as the calls there are may still need for their two parties, but those that wait to begin."""
+        return max(0, 2 * (len(self.calls) - self.anteroom.beginning) - len(self.media_legs))
 
     def counts(self) -> dict[str, int]:
         """Sizes of everything that calls hold; all zero when no call is up."""

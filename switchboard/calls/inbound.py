@@ -116,7 +116,8 @@ def new_invite(x: Exchange, tx: ServerTransaction, request: Request, now: float)
         _replace(x, tx, request, account, now)
         return
     room = x.anteroom
-    if room.open and not x.draining and room.must_wait(tx, x.ports_owed) and room.enter(tx, request, context, account):
+    short = room.open and not x.draining and room.must_wait(":" in tx.source[0], x.ports_owed)
+    if short and room.enter(tx, request, context, account):
         return
     admit(x, tx, request, context, account, now)
 

@@ -18,6 +18,8 @@ from switchboard.store.statements import insert_statement
 # Columns that are called otherwise than their fields, and those that are made of several fields.
 _GROUP: Final = "skill_group"
 _MADE: Final = ("path", "talk_us")
+# One text for any number of ids: the driver keeps each text that it has prepared.
+_KNOWN: Final = "SELECT id FROM calls WHERE id IN (SELECT value FROM json_each(?))"
 _call_values: Final = attrgetter(
     *("group" if column.name == _GROUP else column.name for column in calls.columns if column.name not in _MADE)
 )
@@ -95,9 +97,7 @@ class CallRepository:
         new: dict[str, CallRecord] = {}
         for record in records:
             new.setdefault(record.id, record)
-        slots = ",".join("?" * len(new))
-        query = f"SELECT id FROM calls WHERE id IN ({slots})"  # noqa: S608 - only question marks are put in
-        for (known,) in connection.exec_driver_sql(query, tuple(new)):
+        for (known,) in connection.exec_driver_sql(_KNOWN, (msgspec.json.encode(list(new)).decode(),)):
             del new[known]
         if not new:
             return 0

@@ -7,19 +7,20 @@ from typing import Final
 from routing.dialplan import NoRoute
 from routing.masks.shown import allowed
 from routing.masks.target import NumberTarget
-from switchboard.calls.attempts import Attempt, begin_talk, take_place
+from switchboard.calls.attempts import Attempt, begin_talk, take_place, who_ended
 from switchboard.calls.call import Call, Control, Phase
+from switchboard.calls.calling_out import call_leg, find_port
 from switchboard.calls.causes import CANCELLED, CONGESTION, Cause
 from switchboard.calls.cdr import leg_record, open_segment, record_caller, write_snapshot
 from switchboard.calls.commands import Actor, CommandError, Dial, Done
-from switchboard.calls.connecting import plan_of, send_invite
+from switchboard.calls.connecting import plan_of
 from switchboard.calls.control.parties import over_all, tell
 from switchboard.calls.control.places import Party, call_party, find_party, find_place, refusal_of
 from switchboard.calls.ending import agent_began, end_call
 from switchboard.calls.exchange import PHONES, Exchange
 from switchboard.calls.identity import Caller
-from switchboard.calls.leg import Leg, LegState
-from switchboard.calls.negotiation import lease_media, make_offer, open_media
+from switchboard.calls.leg import Leg
+from switchboard.calls.negotiation import open_media
 from switchboard.calls.plan import Plan
 from switchboard.calls.wiring import rewire
 from switchboard.store.records import CallRecord
@@ -119,14 +120,11 @@ def call_other(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
     """The agent's phone has answered: now the other party is called."""
     caller, control = call.caller, call.control
     assert control is not None
-    if not lease_media(x, caller, leg):
+    if not find_port(x, call, caller, leg):
         return CONGESTION
     take_place(x, call, leg, now)
-    caller.ring_due = now + x.settings.ring_timeout
     open_segment(call, "ring", x.utc_us(now), "dial", agent=leg.agent_id)
-    offer = make_offer(x, caller, leg)
-    write_snapshot(x, call)
-    send_invite(x, call, caller, control.plan, offer, now)
+    call_leg(x, call, caller, control.plan, x.settings.ring_timeout, now)
     rewire(x, call)
     return None
 
@@ -153,7 +151,7 @@ def _rings(x: Exchange, call: Call, leg: Leg, now: float) -> None:
 def _failed(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> None:
     if leg is call.caller:
         call.record.sip_status = leg.record.sip_status
-    end_call(x, call, cause, leg.role if leg.state is LegState.ENDED else "switch", now)
+    end_call(x, call, cause, who_ended(leg), now)
 
 
 ORIGINATE: Final = Attempt(_answered, _failed, _rings)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
@@ -297,3 +297,14 @@ def test_kill_9_while_loading(tmp_path: Path) -> None:
     assert CallRepository(database).get(call_record(1).id) == call_record(1)
     journal.close()
     database.close()
+
+
+def test_batches_of_any_size_are_asked_for_by_one_text(database: Database) -> None:
+    """The driver keeps what it has prepared for each text: one for each size would take megabytes, bit by bit."""
+    repository, texts = CallRepository(database), set()
+    event.listen(database.engine, "before_cursor_execute", lambda *given: texts.add(given[2]))
+    for first, count in ((1, 1), (2, 5), (4, 9)):
+        with database.writing() as connection:
+            stored_now = repository.insert(connection, [call_record(first + n) for n in range(count)])
+        assert stored_now == count - (3 if first == 4 else 0)
+    assert sum("FROM calls" in text for text in texts) == 1
