@@ -21,7 +21,8 @@ from switchboard.calls.calling_back import CALLBACK
 from switchboard.calls.calling_out import still_waits, turn_came
 from switchboard.calls.capture import message_ended
 from switchboard.calls.carriers.challenges import CHALLENGES, challenge_answered
-from switchboard.calls.carriers.live import Enrolment, Probe
+from switchboard.calls.carriers.enrolment import Enrolment
+from switchboard.calls.carriers.probing import Probe
 from switchboard.calls.causes import FAILED, NO_ANSWER, SHUTDOWN, TOO_LONG, Cause
 from switchboard.calls.connecting import agent_response, agent_timeout, announce_end
 from switchboard.calls.control import ATTEMPTS

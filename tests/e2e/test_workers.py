@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
+from bench.sipp import SCENARIOS, Sipp
+from tests.support.call_bar import add_users, at_the_bar
 from tests.support.command import command
-from tests.support.ports import MEDIA_FIRST
+from tests.support.patience import PATIENCE
+from tests.support.ports import MEDIA_FIRST, free_port
+from tests.support.sipp import need_sipp, next_media_port
 from tests.support.stage import Stage, direct, hear_each_other, stage_config
 from tests.support.switch import RunningSwitch, running_switch
 
@@ -77,3 +82,28 @@ async def test_ports_that_are_used_up_refuse_calls_and_harm_none(tmp_path: Path)
             again = await two.caller.dial(direct(two.desk.user))
             await (await two.desk.next_call()).confirmed()
             await again.hang_up()
+
+
+async def test_a_burst_of_click_to_calls_finds_ports(tmp_path: Path) -> None:
+    """More than an idle switch has open for both parties of each: they are bound meanwhile, and everybody talks."""
+    need_sipp()
+    burst, port = 140, free_port()
+    there = f"127.0.0.1:{port}"
+    changes = {
+        "trunks": [{"name": "carrier", "from": ["127.0.0.0/8"], "to": there}],
+        "outbound": {"trunk": "carrier", "shown": "01088880000"},
+        "agents": [{"id": name, "phone": f"sip:{name}@{there}", "always": True} for name in ("anna", "dora")],
+        "limits": {"ring_timeout": "30s", "drain": "0s"},
+    }
+    agent = Sipp(SCENARIOS / "agent.xml", tmp_path, port, next_media_port())
+    with agent, running_switch(tmp_path, timers={"t1": 0.5}, **changes) as switch:
+        add_users(switch, {"dora": "supervisor"})
+        async with at_the_bar(switch, "dora") as bar:
+            await asyncio.gather(*(bar.calls.dial(f"number:139{n:08d}", agent="anna") for n in range(burst)))
+            async with asyncio.timeout(15 * PATIENCE):
+                while len((await bar.calls.list(phase="talking", limit=200)).items) < burst:
+                    await asyncio.sleep(0.1)
+        assert switch.metrics()["media_ports_leased"] == 2 * burst
+        assert switch.stop() == 0
+        calls = switch.rows("select cause, answered_us is not null as answered from calls")
+        assert calls == [{"cause": "shutdown", "answered": 1}] * burst

@@ -49,6 +49,13 @@ class Site(msgspec.Struct, frozen=True):
         """Whether it is known by a name, which may lead elsewhere tomorrow."""
         return not _is_literal(self.to)
 
+    @property
+    def host(self) -> str:
+        """Its name or address, as it stands in a URI."""
+        if self.to.startswith("["):
+            return self.to.partition("]")[0] + "]"
+        return self.to.partition(":")[0] if self.to.count(":") == 1 else self.to
+
 
 @lru_cache(maxsize=4096)
 def _is_literal(to: str) -> bool:
@@ -115,6 +122,10 @@ class Trunk(msgspec.Struct, frozen=True):
         if self.sites or self.to is None:
             return self.sites
         return (Site(Gateway(name=ONLY_GATEWAY), host_port(self.to), transport_of(self.to)),)
+
+    def domain_at(self, site: Site) -> str:
+        """The host of requests to one of its places that are about nobody's number."""
+        return self.domain or site.host
 
     @property
     def plain(self) -> bool:

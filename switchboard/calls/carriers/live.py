@@ -1,7 +1,7 @@
-"""The carriers of a running switch: channels and health of their gateways, our registrations and accounts there.
+"""The carriers of a running switch: channels of their gateways, where these are, our accounts there.
 
-Implements `calls.neighbours.Gateways`. Requests of its own (REGISTER, OPTIONS) go out in transactions whose context is
-an `Enrolment` or a `Probe`; one deadline, `due`, stands for all its timers. Nothing here ever fails a call.
+Implements `calls.neighbours.Gateways`. Whether they are there and we are registered is found out by `probing` and
+`enrolment`; one deadline, `due`, stands for all timers. Nothing here ever fails a call.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from routing.trunks.health import PACE
 from routing.trunks.model import SEPARATOR, key_of
 from routing.trunks.table import Difference, LiveGateway, TrunkTable
 from switchboard.calls.carriers.description import Login, Site, Trunk
+from switchboard.calls.carriers.enrolment import Enrolment, Enrolments
+from switchboard.calls.carriers.probing import Probe, Prober
 from switchboard.sip.digest_client import DigestClient
-from switchboard.sip.outbound_registration import Account, OutboundRegistration, State, Target
+from switchboard.sip.outbound_registration import OutboundRegistration
 from switchboard.sip.outgoing import Address, OutgoingRequest
 
 if TYPE_CHECKING:
@@ -31,29 +30,6 @@ SILENT_PAUSE: Final = 30.0
 """A gateway that did not answer an INVITE at all is tried last for so long."""
 OF_THE_CALLED: Final = frozenset({404, 410, 480, 484, 485, 486, 487, 600, 603, 604, 606})
 """Answers of who was called: no failure of the gateway that brings them."""
-
-
-class Probe(msgspec.Struct, frozen=True, eq=False):
-    """The context of an OPTIONS to a gateway."""
-
-    gateway: str
-
-
-class Enrolment(msgspec.Struct, frozen=True, eq=False):
-    """The context of a REGISTER of ours."""
-
-    held: Held
-    sent: OutgoingRequest
-
-
-class Held(msgspec.Struct, eq=False):
-    """A registration of a trunk, at its gateways in turn or at one; `told` is what the log knows of it."""
-
-    trunk: str
-    registration: OutboundRegistration
-    wish: tuple[object, ...]
-    told: bool | None = None
-    told_reason: str = ""
 
 
 class Carriers:
@@ -78,19 +54,19 @@ class Carriers:
         """When `handle_timer` is wanted."""
         self.learn: Callable[[Mapping[Address, str]], None] = lambda addresses: None
         """Told the addresses from which trunks without sources of their own send; port 0 for any."""
-        self._core = core
         self._locator = locator
         self._token = token
         self._random = random
         self._log = log
         self._running = False
         self._clients: dict[str, tuple[Login, DigestClient]] = {}
-        self._held: dict[tuple[str, str], Held] = {}
-        self._leaving: list[Held] = []
+        self._enrolments = Enrolments(
+            core=core, table=self.table, places=self.places, token=token, random=random, log=log
+        )
+        self._prober = Prober(core=core, table=self.table, whom=self._whom, token=token, log=log)
         self._gateways_at: dict[tuple[str, str, int], str] = {}
         self._owners: dict[Address, tuple[str, ...]] = {}
         self._fresh_until: float | None = None
-        self._next_probe = 0.0
 
     # --- what calls tell (Gateways) ---
 
@@ -136,11 +112,7 @@ class Carriers:
 
     def routes(self, gateway: LiveGateway) -> tuple[str, ...]:
         """The way that the registrar there wants requests to go (Service-Route, RFC 3608)."""
-        for held in self._held_by(gateway.trunk):
-            place = held.registration.bound_at
-            if place is not None and place.gateway == gateway.key:
-                return held.registration.routes
-        return ()
+        return self._enrolments.routes(gateway)
 
     # --- calls that come ---
 
@@ -166,8 +138,9 @@ class Carriers:
         before, self.trunks = self.trunks, dict(trunks)
         self.table.change([trunk.carrier for trunk in trunks.values()], now)
         self._clients = dict(self._accounts())
+        self._enrolments.know(self.trunks, self._clients)
         self._find(now)
-        self._enrol(now)
+        self._enrolments.settle(now, wanted=self._running)
         self._rearm()
         return Difference(
             added=tuple(sorted(trunks.keys() - before.keys())),
@@ -181,20 +154,20 @@ class Carriers:
         for gateway in self.table:
             gateway.health.spread(now, self._random())
         self._find(now)
-        self._enrol(now)
+        self._enrolments.settle(now, wanted=self._running)
         self._rearm()
 
     def stop(self, now: float) -> None:
         """Take back what is registered, and ask no more."""
         self._running = False
-        self._enrol(now)
+        self._enrolments.settle(now, wanted=self._running)
         self._rearm()
 
     def switch(self, name: str, now: float, *, on: bool) -> bool:
         """Switch a trunk, or a gateway as `TRUNK/GATEWAY`, on or off for new calls; calls that are up go on."""
         if not self.table.switch(name, on=on):
             return False
-        self._enrol(now)
+        self._enrolments.settle(now, wanted=self._running)
         self._rearm()
         self._log("trunk.enabled" if on else "trunk.disabled", trunk=name)
         return True
@@ -207,10 +180,9 @@ class Carriers:
             return
         if self._fresh_until is not None and self._fresh_until <= now:
             self._find(now)
-        for held in (*self._held.values(), *self._leaving):
-            held.registration.handle_timer(now)
-            self._settle(held, now)
-        self._probe(now)
+        self._enrolments.handle_timer(now)
+        if self._running:
+            self._prober.handle_timer(now)
         self._rearm()
 
     def answered(self, context: Probe | Enrolment, response: Response, now: float) -> None:
@@ -218,26 +190,24 @@ class Carriers:
         if response.status < 200:
             return
         if isinstance(context, Probe):
-            self._outcome(context.gateway, response.status, now)
+            self._prober.outcome(context.gateway, response.status, now)
         else:
-            context.held.registration.answered(context.sent, response, now)
-            self._settle(context.held, now)
+            self._enrolments.answered(context, response, now)
         self._rearm()
 
     def unanswered(self, context: Probe | Enrolment, now: float, *, unreachable: bool) -> None:
         """Nobody answered it in time, or the transport failed."""
         if isinstance(context, Probe):
-            self._outcome(context.gateway, 503 if unreachable else 408, now)
+            self._prober.outcome(context.gateway, 503 if unreachable else 408, now)
         else:
-            context.held.registration.unanswered(context.sent, now, unreachable=unreachable)
-            self._settle(context.held, now)
+            self._enrolments.unanswered(context, now, unreachable=unreachable)
         self._rearm()
 
     # --- looking ---
 
     def registrations(self, trunk: str) -> list[OutboundRegistration]:
         """The registrations that are held, or sought, at a trunk."""
-        return [held.registration for held in self._held_by(trunk)]
+        return self._enrolments.of(trunk)
 
     def places(self, site: Site, now: float) -> tuple[Address, ...]:
         """Where a gateway is, the first to be tried first."""
@@ -251,7 +221,7 @@ class Carriers:
 
     def counts(self) -> dict[str, int]:
         """What is held beside channels."""
-        return {"trunks_leaving": self.table.leaving, "trunk_registrations": len(self._held) + len(self._leaving)}
+        return {"trunks_leaving": self.table.leaving, "trunk_registrations": len(self._enrolments)}
 
     # --- accounts and places ---
 
@@ -289,163 +259,21 @@ class Carriers:
         self._fresh_until = now + FRESH if named else None
         self.learn({source: names[0] for source, names in owners.items()})
 
-    # --- registrations ---
-
-    def _enrol(self, now: float) -> None:
-        """Hold the registrations that are wanted, and end the others."""
-        wanted = dict(self._wanted()) if self._running else {}
-        for key, held in list(self._held.items()):
-            if wanted.get(key) != held.wish:
-                del self._held[key]
-                held.registration.stop(now)
-                self._leaving.append(held)
-                self._settle(held, now)
-        for key, wish in wanted.items():
-            if key not in self._held:
-                held = self._held[key] = Held(key[0], self._registration(key), wish)
-                held.registration.start(now)
-                self._settle(held, now)
-
-    def _wanted(self) -> Iterator[tuple[tuple[str, str], tuple[object, ...]]]:
-        """By trunk, and gateway where it registers at each, what its registration depends on."""
-        for name, live in self.table.trunks.items():
-            trunk = self.trunks[name]
-            if trunk.registering is None or live.disabled:
-                continue
-            sites = [site for site in trunk.places if not live.gateways[site.gateway.name].disabled]
-            wish = (trunk.registering, trunk.domain)
-            if not trunk.registering.each:
-                if sites:
-                    yield (name, ""), (*wish, *((site.to, site.transport, site.login) for site in sites))
-                continue
-            for site in sites:
-                yield (name, key_of(name, site.gateway.name)), (*wish, site.to, site.transport, site.login)
-
-    def _registration(self, key: tuple[str, str]) -> OutboundRegistration:
-        trunk = self.trunks[key[0]]
-        registering = trunk.registering
-        assert registering is not None
-        sites = [site for site in trunk.places if key[1] in ("", key_of(trunk.name, site.gateway.name))]
-        domain = trunk.domain or _host(sites[0].to)
-        client = next((self._clients[one] for site in sites if (one := key_of(trunk.name, site.gateway.name)) in
-                       self._clients), None)  # fmt: skip
-
-        def targets(now: float) -> list[Target]:
-            """Gateways that are up first; of each all its addresses."""
-            live = self.table.trunks.get(trunk.name)
-            able = [site for site in sites if live is None or not _is_off(live.gateways.get(site.gateway.name))]
-            able.sort(key=lambda site: site.gateway.order)
-            return [
-                Target(key_of(trunk.name, site.gateway.name), address, f"sip:{trunk.domain or _host(site.to)}")
-                for site in able
-                for address in self.places(site, now)
-            ]
-
-        return OutboundRegistration(
-            Account(f"sip:{registering.user}@{domain}", registering.expires, registering.retry),
-            targets,
-            lambda address: self._core.contact_at(address, registering.contact),
-            client[1] if client is not None else None,
-            self._token,
-            self._random,
-        )
-
-    def _settle(self, held: Held, now: float) -> None:
-        """Send what a registration wants sent, and note what has become of it."""
-        registration = held.registration
-        for request in registration.take():
-            self._core.request(request, now, context=Enrolment(held, request))
-        if registration.state is State.OFF and held in self._leaving:
-            self._leaving.remove(held)
-        self._mark(held.trunk, now)
-        holds = registration.holds(now) and held not in self._leaving
-        if holds != held.told and (holds or held.told or registration.reason):
-            place = registration.bound_at
-            if holds and place is not None:
-                self._log("trunk.registered", trunk=held.trunk, gateway=place.gateway)
-            elif held.told:
-                self._log("trunk.registration_lost", trunk=held.trunk, reason=registration.reason or "ended")
-            held.told = holds
-        if registration.reason and registration.reason != held.told_reason:
-            self._log("trunk.registration_failed", trunk=held.trunk, reason=registration.reason)
-        held.told_reason = registration.reason
-
-    def _mark(self, trunk: str, now: float) -> None:
-        """At which of its gateways a trunk is registered."""
-        live = self.table.trunks.get(trunk)
-        if live is None or not live.carrier.registers:
-            return
-        held = [one.registration for one in self._held_by(trunk) if one.registration.holds(now)]
-        at = {one.bound_at.gateway for one in held if one.bound_at is not None}
-        for gateway in live.gateways.values():
-            gateway.registered = gateway.key in at
-
-    def _held_by(self, trunk: str) -> list[Held]:
-        return [held for (name, _), held in self._held.items() if name == trunk]
-
-    # --- OPTIONS ---
-
-    def _probe(self, now: float) -> None:
-        """Send the OPTIONS that is due longest; one at a time, and none while one is under way to the same gateway."""
-        if not self._running or now < self._next_probe:
-            return
-        waiting = [one for one in self.table if one.health.due is not None and one.health.due <= now]
-        if not waiting:
-            return
-        gateway = min(waiting, key=lambda one: one.health.due or 0.0)
-        self._next_probe = now + PACE
+    def _whom(self, gateway: LiveGateway, now: float) -> tuple[str, Address] | None:
+        """By which URI and at which address a gateway is asked."""
         site = self.site(gateway)
         addresses = self.places(site, now) if site is not None else ()
-        gateway.health.sent()
         if site is None or not addresses:
-            self._outcome(gateway.key, 503, now)
-            return
-        trunk = self.trunks[gateway.trunk]
-        uri = f"sip:{trunk.domain or _host(site.to)}"
-        request = OutgoingRequest(
-            "OPTIONS",
-            uri,
-            addresses[0],
-            from_=f"<{self._core.contact_at(addresses[0], '')}>;tag={self._token()}",
-            to=f"<{uri}>",
-            call_id=self._token(),
-            cseq=1,
-            headers=("Accept: application/sdp",),
-        )
-        self._core.request(request, now, context=Probe(gateway.key))
-
-    def _outcome(self, key: str, status: int, now: float) -> None:
-        gateway = self.table.gateway(key)
-        if gateway is not None and gateway.health.outcome(status, now):
-            self._log(f"trunk.gateway_{gateway.health.state.value}", gateway=key, status=status)
+            return None
+        return f"sip:{self.trunks[gateway.trunk].domain_at(site)}", addresses[0]
 
     # --- the one timer ---
 
     def _rearm(self) -> None:
-        dues = [one.registration.due for one in (*self._held.values(), *self._leaving)]
-        # What was granted may end while something else is waited for.
-        dues += [
-            one.registration.bound_until
-            for one in self._held.values()
-            if one.told and one.registration.state is not State.HELD
-        ]
-        dues.append(self._fresh_until if self._running else None)
+        dues = [*self._enrolments.dues()]
         if self._running:
-            probes = [one.health.due for one in self.table if one.health.due is not None]
-            if probes:
-                dues.append(max(min(probes), self._next_probe))
+            dues += [self._fresh_until, self._prober.due()]
         self.due = min((due for due in dues if due is not None), default=None)
-
-
-def _is_off(gateway: LiveGateway | None) -> bool:
-    return gateway is not None and gateway.disabled
-
-
-def _host(to: str) -> str:
-    """The host of a place, as it stands in a URI."""
-    if to.startswith("["):
-        return to.partition("]")[0] + "]"
-    return to.partition(":")[0] if to.count(":") == 1 else to
 
 
 def _retry_after(response: Response) -> float:

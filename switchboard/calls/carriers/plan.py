@@ -119,7 +119,7 @@ def _headers(
     values = {
         "shown": shown,
         "called": called,
-        "domain": trunk.domain or site.to.rpartition(":")[0] or site.to,
+        "domain": trunk.domain_at(site),
         "trunk": trunk.name,
         "gateway": gateway.gateway.name,
         "account": site.login.user if site.login is not None else "",
