@@ -465,9 +465,19 @@ class Heard(_Message, tag=13):
     gen: int
 
 
+class KeyHeld(_Message, tag=14):
+    """A key told of by Digit is held for long, and then that it is `over`; nothing of it is told of a short one."""
+
+    port: int
+    gen: int
+    digit: str
+    at: float
+    over: bool
+
+
 Event: TypeAlias = (
     Hello | PortsAdded | Digit | PlayDone | Released | Silence | Pong | WorkerStats | Recorded | MessageDone
-    | Unauthentic | KeyForOther | Heard
+    | Unauthentic | KeyForOther | Heard | KeyHeld
 )  # fmt: skip
 
 

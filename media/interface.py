@@ -11,6 +11,7 @@ from media.control import (
     Digit,
     Heard,
     KeyForOther,
+    KeyHeld,
     MessageDone,
     PlayDone,
     Recorded,
@@ -43,7 +44,17 @@ class WorkerLost(msgspec.Struct, frozen=True):
 
 
 MediaEvent: TypeAlias = (
-    Digit | PlayDone | Released | Silence | WorkerLost | Recorded | MessageDone | Unauthentic | KeyForOther | Heard
+    Digit
+    | PlayDone
+    | Released
+    | Silence
+    | WorkerLost
+    | Recorded
+    | MessageDone
+    | Unauthentic
+    | KeyForOther
+    | Heard
+    | KeyHeld
 )
 
 

@@ -17,6 +17,7 @@ from media.control import (
     Hello,
     Join,
     KeyForOther,
+    KeyHeld,
     KeyTaken,
     Leave,
     Message,
@@ -480,7 +481,10 @@ class WorkerPlane:
                 self._look_if_short()
         elif isinstance(event, WorkerStats):
             worker.stats = event
-        elif isinstance(event, Digit | PlayDone | Silence | Recorded | MessageDone | Unauthentic | KeyForOther | Heard):
+        elif isinstance(
+            event,
+            Digit | PlayDone | Silence | Recorded | MessageDone | Unauthentic | KeyForOther | Heard | KeyHeld,
+        ):
             lease = worker.leased.get(event.port)
             if lease is not None and lease.gen == event.gen:
                 self._told.append(event)

@@ -11,6 +11,9 @@ KEYS: Final = "0123456789*#ABCD"
 RESTART: Final = 0.1
 """Seconds after which a start at a timestamp seen before is another press, as replayed captures send it."""
 
+HELD: Final = 0.2
+"""A key is held for long beyond so many seconds."""
+
 _END: Final = 0x80
 _REMEMBERED: Final = 8
 _LONGEST: Final = 0xFFFF
@@ -21,7 +24,7 @@ _HELD: Final = 5
 class _Press:
     """One press as far as it was seen; also what a single packet tells of one."""
 
-    __slots__ = ("at", "duration", "ended", "event", "seq", "ssrc", "ts")
+    __slots__ = ("at", "duration", "ended", "event", "held", "seq", "ssrc", "ts")
 
     def __init__(self, at: float, seq: int, ts: int, ssrc: int, payload: bytes) -> None:
         self.at = at
@@ -31,6 +34,8 @@ class _Press:
         self.event = payload[0]
         self.ended = bool(payload[1] & _END)
         self.duration = int.from_bytes(payload[2:4], "big")
+        # What was told of its being held: False while it is, True of its end.
+        self.held: bool | None = None
 
     def add(self, packet: _Press) -> None:
         """Notes a further packet."""
@@ -70,6 +75,16 @@ class DigitReceiver:
             return KEYS[packet.event]
         press.add(packet)
         return None
+
+    def held(self) -> tuple[str, bool] | None:
+        """The latest key, if it is newly known to be held for long, or to be no more: its end is the True."""
+        if not self._presses:
+            return None
+        press = self._presses[-1]
+        if press.held or press.held is press.ended or press.duration <= HELD * self.clock:
+            return None
+        press.held = press.ended
+        return KEYS[press.event], press.ended
 
     def goes_on(self, now: float, seq: int, ts: int, ssrc: int, marker: bool, payload: bytes) -> bool:
         """Whether this packet is of a key that was told before; it begins none."""

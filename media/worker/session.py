@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from media.codecs import KNOWN
-from media.control import SECRET_REST, USUAL, Heard, KeyForOther, Open, Silence, StreamStats, Unauthentic, Wire
+from media.control import SECRET_REST, USUAL, Heard, KeyForOther, KeyHeld, Open, Silence, StreamStats, Unauthentic, Wire
 from media.rtp.dtmf import DigitReceiver
 from media.rtp.inband import ToneReader
 from media.rtp.packet import HEADER, MARKER, PLAIN, Packet, is_rtcp, parse
@@ -382,6 +382,8 @@ class Session(Bridged):
             if digit is not None and self._receives:
                 self.digits += 1
                 self.host.pressed(self, digit, now, now)
+            elif digit is None and self._receives and (held := self._receiver.held()) is not None:
+                self.host.emit(KeyHeld(self.port.number, self.gen, held[0], now, held[1]))
             return
         # The rest of a key that was taken here, such as a secret's last one, is not the other side's.
         if self._receiver.goes_on(*told):

@@ -7,7 +7,18 @@ from typing import Final
 
 from ivr_flows.events import Digit as KeyPressed
 from ivr_flows.events import Event as FlowEvent
-from media.control import Digit, Heard, KeyForOther, MessageDone, PlayDone, Recorded, Released, Silence, Unauthentic
+from media.control import (
+    Digit,
+    Heard,
+    KeyForOther,
+    KeyHeld,
+    MessageDone,
+    PlayDone,
+    Recorded,
+    Released,
+    Silence,
+    Unauthentic,
+)
 from media.edge_plane import PeerEvent
 from media.plane import MediaEvent, WorkerLost
 from routing.acd.events import TimeDue
@@ -37,7 +48,7 @@ from switchboard.calls.flow import attempt_failed, flow_event, outcome_came, pla
 from switchboard.calls.in_dialog import ack_missing, ack_received, cancelled, request_in_dialog
 from switchboard.calls.inbound import admit, new_invite, refuse, screen_any
 from switchboard.calls.keep_alive import Ping, keep_alives_due, ping_answered, ping_unanswered
-from switchboard.calls.keys import KeysToSend, is_echo, keys_answered, keys_go_on, send_keys
+from switchboard.calls.keys import KeysToSend, is_echo, key_held, keys_answered, keys_go_on, send_keys
 from switchboard.calls.leg import Leg
 from switchboard.calls.prack import prack_missing, provisional_received
 from switchboard.calls.queue_sounds import announced
@@ -71,7 +82,7 @@ from switchboard.sip.transaction.client import ClientTransaction
 from switchboard.sip.transaction.server import ServerTransaction
 from switchboard.store.records import EndedBy
 
-CallMedia = Digit | PlayDone | Silence | Recorded | MessageDone | Unauthentic | KeyForOther | Heard
+CallMedia = Digit | PlayDone | Silence | Recorded | MessageDone | Unauthentic | KeyForOther | Heard | KeyHeld
 _KNOWN_METHODS: Final = frozenset(
     {"BYE", "INFO", "UPDATE", "PRACK", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH", "ACK", "CANCEL"}
 )
@@ -298,6 +309,8 @@ class CallEngine:
             fell_silent(x, call, leg, event.alive, now)
         elif isinstance(event, Heard):
             heard_again(x, call, leg)
+        elif isinstance(event, KeyHeld):
+            key_held(leg, event.digit, now, over=event.over)
         elif isinstance(event, KeyForOther):
             for other in hearers_of(call, leg):
                 send_keys(x, other, event.digit, now)

@@ -21,8 +21,11 @@ MOST: Final = 64
 """Keys that wait for a peer; more are lost."""
 DURATION: Final = 160
 """Milliseconds that a key is said to have been held."""
-ECHO: Final = 0.25
-"""Seconds in which the same key in another form is the same press: some phones send events and INFO."""
+ECHO: Final = 0.4
+"""Seconds in which the same key in another form is the same press: some phones send events and INFO.
+
+More than the media plane takes for a short one: the end of a longer key is told of, and they begin with it.
+"""
 LONGEST: Final = 10.0
 """Seconds that a key is believed to have been held: its INFO may come only when it is let go."""
 
@@ -111,3 +114,16 @@ def is_echo(leg: Leg, key: str, form: Form, now: float, held: float = 0.0) -> bo
     heard.single = [one for one in heard.single[1 - MOST :] if now - one[2] <= LONGEST]
     heard.single.append((key, form, now))
     return False
+
+
+def key_held(leg: Leg, key: str, now: float, *, over: bool) -> None:
+    """A key that the media plane has told of is held for long, or is let go: its INFO may come only then."""
+    heard = leg.keys_heard
+    if heard is None:
+        return
+    for place in range(len(heard.single) - 1, -1, -1):
+        known, form, _ = heard.single[place]
+        if known == key and form == "media":
+            # Until its end is known it may come at any time.
+            heard.single[place] = known, form, now if over else now + LONGEST
+            return

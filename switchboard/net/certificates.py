@@ -4,10 +4,40 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import Final
+
+MOST_HEARD: Final = 4
+"""Reads from a peer that has been told why its handshake failed; what it had sent before is among them."""
 
 
 class CertificateError(ValueError):
     """Files that give no certificate; one line that says which."""
+
+
+class ToldSSLObject(ssl.SSLObject):
+    """A handshake that fails only once the peer may have heard why: its alert (RFC 8446 §6.2, RFC 5246 §7.2.2).
+
+    An event loop sends what a handshake has written that waits for the peer, and drops what one has that failed. So
+    this one waits, for the end of the connection that an alert brings; a peer that goes on talking is heard no more.
+    """
+
+    _fault: ssl.SSLError | None = None
+    _heard = 0
+
+    def do_handshake(self) -> None:
+        """As any other; raises SSLWantReadError where it has failed, and what was wrong a few reads later."""
+        if self._fault is not None:
+            self._heard += 1
+            if self._heard > MOST_HEARD:
+                raise self._fault
+            raise ssl.SSLWantReadError
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            self._fault = error
+            raise ssl.SSLWantReadError from None
 
 
 class Certificates:
@@ -29,6 +59,7 @@ class Certificates:
         """Read the files; raises CertificateError."""
         self._certificate, self._key = certificate, key
         self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.server.sslobject_class = ToldSSLObject
         self.client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         for context in (self.server, self.client):
             context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -20,11 +21,17 @@ from tests.support.stage import (
 )
 from tests.support.switch import running_switch
 
+UNHURRIED = "4008001237"
+"""Asks for an extension as well, and waits longer for each key."""
+
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A switch with a desk for every scenario."""
-    with running_switch(tmp_path_factory.mktemp("stage"), **stage_config()) as switch:
+    config = stage_config()
+    config["numbers"].append({"number": UNHURRIED, "flow": "extension"})
+    config["masks"].append({**config["masks"][0], "number": UNHURRIED})
+    with running_switch(tmp_path_factory.mktemp("stage"), **config) as switch:
         yield Stage(switch)
 
 
@@ -89,6 +96,25 @@ async def keys_by_info(stage: Stage) -> None:
         assert record["extension"] == pair.extension
 
 
+async def a_long_key_in_both_forms(stage: Stage) -> None:
+    """The INFO of a key that is held comes long after its first event, and does not say how long it was held."""
+    async with stage.pair() as pair:
+        call = await pair.caller.dial(UNHURRIED)
+        await call.answered()
+        first, rest = pair.extension[0], pair.extension[1:]
+        pressed = asyncio.create_task(call.rtp.key(first, on=2.0))
+        await asyncio.sleep(1.0)
+        told = await call.send("INFO", [("Content-Type", "application/dtmf-relay")], f"Signal={first}\r\n".encode())
+        assert told.status == 200
+        await pressed
+        await call.rtp.key(rest)
+        far = await pair.desk.next_call()
+        await far.confirmed()
+        await call.hang_up()
+        record = await stage.ended(pair, "caller", "normal")
+        assert record["extension"] == pair.extension
+
+
 async def keys_that_lose_packets(stage: Stage) -> None:
     """The first three packets and two of the three ends of every digit are lost."""
     async with stage.pair() as pair:
@@ -140,6 +166,7 @@ async def test_keys_are_understood_whatever_the_caller_does(stage: Stage) -> Non
         wrong_three_times(stage),
         no_key_at_all(stage),
         keys_by_info(stage),
+        a_long_key_in_both_forms(stage),
         keys_that_lose_packets(stage),
         the_extension_is_dialled_with_the_number(stage),
         keys_again_after_early_media(stage),

@@ -87,14 +87,15 @@ def asked_over_tls(place: Place, pair: Pair | None) -> str:
 
 
 async def test_openssl_shows_its_certificate(place: Place) -> None:
-    """With one of the right authority it is answered; without one, or with another's, it is not."""
+    """With one of the right authority it is answered; without one, or with another's, it is told why not."""
     if shutil.which("openssl") is None:
         pytest.skip("OpenSSL's client is not installed: apt-get install openssl")
     assert "SIP/2.0 200 OK" in await asyncio.to_thread(asked_over_tls, place, place.known)
-    for pair in (None, place.unknown):
+    for pair, alert in ((None, "certificate required"), (place.unknown, "unknown ca")):
         said = await asyncio.to_thread(asked_over_tls, place, pair)
         assert "CN = switch" in said
         assert "SIP/2.0" not in said
+        assert f"alert {alert}" in said
 
 
 async def test_a_softphone_shows_its_certificate(place: Place, tmp_path: Path) -> None:

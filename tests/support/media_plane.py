@@ -12,6 +12,7 @@ from media.control import (
     Digit,
     Heard,
     KeyForOther,
+    KeyHeld,
     MessageDone,
     PlayDone,
     Recorded,
@@ -227,6 +228,11 @@ class FakePlane(MediaPlane):
         """A key pressed by the peer of `lease` (or of its port)."""
         lease = self._find(lease)
         self._tell(Digit(lease.port, lease.gen, digit, at))
+
+    def key_held(self, lease: Lease | int, digit: str, *, over: bool, at: float = 0.0) -> None:
+        """A key pressed by the peer of `lease` is held for long, or is `over`."""
+        lease = self._find(lease)
+        self._tell(KeyHeld(lease.port, lease.gen, digit, at, over))
 
     def play_done(self, lease: Lease | int, reason: str = "done") -> None:
         """What plays to `lease` ends."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from media.control import SECRET_REST
+from media.rtp.dtmf import HELD
 from switchboard.calls.call import Call, Phase
-from switchboard.calls.keys import MOST, is_echo
-from switchboard.calls.leg import Leg
+from switchboard.calls.keys import ECHO, LONGEST, MOST, is_echo, key_held
+from switchboard.calls.leg import Leg, LegState
 from tests.support.exchange import NUMBER, World
 from tests.unit.calls.test_direct_call import connected
 from tests.unit.calls.test_flow_services import dialled, world_of
+from tests.unit.calls.test_tables import leg as leg_in
 
 
 def talk(**forms: str) -> tuple[World, Call, object]:
@@ -125,6 +131,15 @@ PRESSES = (
     ("m0 i.1 m1 m1", 3),
     ("m0 i.1 i1 i1", 3),
     ("m0 m.1 i.1 i.1", 2),
+    # h: the media plane says that it is held for long; u: that it is let go.
+    ("m0 h.2 i.8", 1),
+    ("m0 h.2 u.8 i.1", 1),
+    ("m0 h.2 i.8 u.1", 1),
+    ("m0 h.2 u.8 i1", 2),
+    ("m0 h.2 u.8 m.5 h.2 i.8", 2),
+    ("m0 h.2 i11", 2),
+    ("m0 u.3 i.2", 1),
+    ("h0 u.3 i.2", 1),
 )
 
 
@@ -134,8 +149,87 @@ def test_who_sends_both_forms_sends_both_of_each(comes: str, presses: int) -> No
     leg, now, taken = a_leg(), 100.0, 0
     for each in comes.split():
         now += float(each[1:])
-        taken += not is_echo(leg, "5", "media" if each[0] == "m" else "info", now)
+        if each[0] in "hu":
+            key_held(leg, "5", now, over=each[0] == "u")
+        else:
+            taken += not is_echo(leg, "5", "media" if each[0] == "m" else "info", now)
     assert taken == presses
+
+
+class Press(NamedTuple):
+    """One press: the seconds of rest before it, which key, how long it is held, how late its INFO is."""
+
+    rest: float
+    key: str
+    held: float
+    late: float
+
+
+presses = st.builds(
+    Press,
+    rest=st.floats(0.2, 12.0),
+    key=st.sampled_from("58"),
+    held=st.floats(0.05, LONGEST - 0.5),
+    late=st.floats(0.0, 0.15),
+)
+
+
+@given(
+    st.sampled_from(["media", "info", "both at once", "both when let go"]), st.lists(presses, min_size=1, max_size=8)
+)
+def test_each_press_counts_once(party: str, each: list[Press]) -> None:
+    """However long it is held, whichever forms the party has, and however soon the same key is pressed again."""
+    happens: list[tuple[float, str, str]] = []
+    at = 100.0
+    for press in each:
+        at += press.rest
+        let_go = at + press.held
+        if party != "info":
+            happens.append((at, "media", press.key))
+            if press.held > HELD:
+                happens += [(at + HELD, "held", press.key), (let_go, "over", press.key)]
+        if party != "media":
+            happens.append(((let_go if "let go" in party else at) + press.late, "info", press.key))
+        at = let_go
+    leg, taken = leg_in(LegState.CONFIRMED), 0
+    for when, what, key in sorted(happens):
+        if what in ("held", "over"):
+            key_held(leg, key, when, over=what == "over")
+        else:
+            taken += not is_echo(leg, key, "media" if what == "media" else "info", when)
+    assert taken == len(each)
+
+
+@given(presses, st.floats(2 * ECHO, 5.0))
+def test_another_press_in_another_form_is_no_echo(press: Press, rest: float) -> None:
+    """Its INFO comes too long after the end of the one before to be told of that."""
+    leg = leg_in(LegState.CONFIRMED)
+    assert not is_echo(leg, press.key, "media", 0.0)
+    if press.held > HELD:
+        key_held(leg, press.key, HELD, over=False)
+        key_held(leg, press.key, press.held, over=True)
+    assert not is_echo(leg, press.key, "info", press.held + rest)
+
+
+def test_a_key_that_the_media_plane_says_is_held_is_one_press() -> None:
+    """Its INFO says nothing of how long it was, and comes before it is known to be over, or after."""
+    for over in (False, True):
+        world = World()
+        out, _ = world.dial(NUMBER)
+        world.within(world.carrier, out, "ACK", 1)
+        world.keys("8")
+        lease = next(iter(world.plane.leased.values()))
+        world.advance(0.2)
+        world.plane.key_held(lease, "8", over=False)
+        world.run()
+        world.advance(1.0)
+        if over:
+            world.plane.key_held(lease, "8", over=True)
+            world.run()
+        world.within(world.carrier, out, "INFO", 2, body=b"Signal=8\r\n", content_type="application/dtmf-relay")
+        world.keys("99999")
+        (call,) = world.exchange.calls.values()
+        assert call.record.extension == "899999"
 
 
 def test_keys_are_paired_in_their_order() -> None:

@@ -116,6 +116,36 @@ class TestReceiver:
     """DigitReceiver."""
 
     @pytest.mark.parametrize(
+        ("packets", "told"),
+        [
+            pytest.param([event(0, 1, 0, "5", 160, marker=True)], [], id="just pressed"),
+            pytest.param([event(20 * n, n, 0, "5", 160 * n, end=n == 10) for n in range(1, 11)], [], id="for 200 ms"),
+            pytest.param(
+                [event(20 * n, n, 0, "5", 160 * n, end=n > 30) for n in range(1, 34)],
+                [(11, "5", False), (31, "5", True)],
+                id="held, and let go, each told once",
+            ),
+            pytest.param(
+                [event(20 * n, n, 0, "5", 160 * n) for n in range(1, 13)]
+                + [event(900, 60, 7200, "5", 160, marker=True)]
+                + [event(20 * n, 100 + n, 16000, "6", 160 * n, end=n == 12) for n in range(50, 63)],
+                [(11, "5", False), (14, "6", False)],
+                id="another key, the end of the one before was lost",
+            ),
+            pytest.param([event(500, 9, 0, "5", 4000, end=True)] * 3, [(1, "5", True)], id="only ends arrive"),
+        ],
+    )
+    def test_a_key_that_is_held_is_told_of(self, packets: list[Sent], told: list[tuple[int, str, bool]]) -> None:
+        """Beyond 200 ms, and its end: at which packet, which key, whether it is over."""
+        receiver, found = DigitReceiver(), []
+        assert receiver.held() is None
+        for number, p in enumerate(packets, 1):
+            receiver.feed(p.at, p.seq, p.ts, p.ssrc, p.marker, p.payload)
+            if (held := receiver.held()) is not None:
+                found.append((number, *held))
+        assert found == told
+
+    @pytest.mark.parametrize(
         ("packets", "keys"),
         [
             pytest.param([event(0, 1, 0, "9", 160, marker=True)], "9", id="told at the first packet"),

@@ -18,6 +18,7 @@ from media.control import (
     Event,
     Heard,
     Join,
+    KeyHeld,
     Play,
     PlayDone,
     Release,
@@ -731,6 +732,21 @@ class TestDigits:
         assert len(found) == 2
         assert heard(bench.bob) == []
         assert bench.sessions.stats(0.0).digits == 2
+
+    def test_a_key_that_is_held_is_told_of_until_it_is_over(self, bench: Bench) -> None:
+        """Its INFO may come then, which some phones send as well."""
+        bench.do(opened(bench.a, 1, bench.alice, digits=True))
+        start = bench.alice.ts
+        for n in range(1, 21):
+            bench.alice.ts = start
+            payload = bytes((5, 0x8A if n > 17 else 0x0A)) + (160 * min(n, 18)).to_bytes(2, "big")
+            bench.talk(bench.alice, bench.a, payload_type=101, payload=payload, marker=n == 1)
+        pressed, held, over = bench.events()
+        assert isinstance(pressed, Digit)
+        assert isinstance(held, KeyHeld)
+        assert isinstance(over, KeyHeld)
+        assert [(event.port, event.gen, event.digit) for event in (held, over)] == [(bench.a, 1, "5")] * 2
+        assert [held.over, over.over] == [False, True]
 
     def test_a_key_is_told_with_the_arrival_of_its_first_packet(self, bench: Bench) -> None:
         """`at` is the clock's time then."""

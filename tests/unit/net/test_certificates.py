@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from pathlib import Path
 
 import pytest
 
-from switchboard.net.certificates import CertificateError, Certificates
+from switchboard.net.certificates import MOST_HEARD, CertificateError, Certificates
 from tests.support.certificates import Authority
 
 
@@ -53,3 +54,30 @@ def test_a_reload_that_fails_changes_nothing(tmp_path: Path) -> None:
         it.reload()
     pair.certificate.write_bytes(other.certificate.read_bytes())
     it.reload()
+
+
+def refused(context: ssl.SSLContext, authority: Path) -> ssl.SSLObject:
+    """A handshake with a client that shows nothing, as far as it waits; the client has heard the alert."""
+    client_in, client_out, server_in, server_out = (ssl.MemoryBIO() for _ in range(4))
+    client = ssl.create_default_context(cafile=authority).wrap_bio(client_in, client_out, server_hostname="127.0.0.1")
+    server = context.wrap_bio(server_in, server_out, server_side=True)
+    for _ in range(2):
+        for one, out, other in ((client, client_out, server_in), (server, server_out, client_in)):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                one.do_handshake()
+            other.write(out.read())
+    with pytest.raises(ssl.SSLError, match="alert"):
+        client.read()
+    return server
+
+
+def test_who_is_refused_is_told_why_and_then_heard_no_more(tmp_path: Path) -> None:
+    """An alert goes out; what was already on its way is read past, and then the handshake has failed."""
+    authority = Authority(tmp_path)
+    pair = authority.sign("switch")
+    server = refused(Certificates(pair.certificate, pair.key, authority.file).server, authority.file)
+    for _ in range(MOST_HEARD):
+        with pytest.raises(ssl.SSLWantReadError):
+            server.do_handshake()
+    with pytest.raises(ssl.SSLError, match="did not return a certificate"):
+        server.do_handshake()
