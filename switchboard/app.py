@@ -47,7 +47,7 @@ from switchboard.ops.loop_lag import PERIOD, LoopLag
 from switchboard.ops.metrics import Metrics
 from switchboard.ops.overload import Overload
 from switchboard.planes import open_plane
-from switchboard.queues import open_desk, staff
+from switchboard.queues import VIOLATED, open_desk, staff
 from switchboard.region_file import RegionFileError
 from switchboard.regions import Regions
 from switchboard.registration_control import registration_commands
@@ -84,7 +84,7 @@ FINISHED: Final = "finished"
 TOGETHER: Final = 0.1
 """Seconds between the moments at which transactions that only linger end."""
 
-FAULTS: Final = frozenset({"recording.failed", "voicemail.failed"})
+FAULTS: Final = frozenset({"queue.failed", VIOLATED, "recording.failed", "voicemail.failed"})
 """What a call tells of itself that is an error, and logged whatever the level."""
 
 

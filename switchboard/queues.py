@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Final
 
 from config.queues import agents_of, groups_of
 from config.schema import Config
@@ -14,11 +15,15 @@ from switchboard.calls.desk import Desk
 from switchboard.calls.exchange import Exchange
 from switchboard.store.store import Store
 
+VIOLATED: Final = "queue.violated"
+"""An invariant of the queue engine does not hold: a fault of ours."""
+
 
 def open_desk(config: Config, exchange: Exchange, clock: LocalClock) -> Desk:
-    """The desk of a switch; nobody is there yet."""
-    watch = config.log.level == "debug"
-    return Desk(exchange, Engine(random.SystemRandom().random, clock, watch=watch))
+    """The desk of a switch; nobody is there yet. With log level debug the engine checks itself after every event."""
+    engine = Engine(random.SystemRandom().random, clock, watch=config.log.level == "debug")
+    engine.report = lambda found: exchange.log(VIOLATED, found=found)
+    return Desk(exchange, engine)
 
 
 def staff(desk: Desk, config: Config, store: Store, now: float) -> None:

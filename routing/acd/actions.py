@@ -71,7 +71,10 @@ class AgentChanged(msgspec.Struct, frozen=True):
 
 
 class CallbackTaken(msgspec.Struct, frozen=True):
-    """The place is kept; `replaced` is an older callback of the same number that this one stands for now."""
+    """The place is kept; `replaced` is an older callback of the same number that this one stands for now.
+
+    `since` is when the place was taken, by the older one where that was there before.
+    """
 
     entry: str
     callback: str
@@ -79,6 +82,7 @@ class CallbackTaken(msgspec.Struct, frozen=True):
     accepted: bool
     replaced: str = ""
     reason: str = ""
+    since: float = 0.0
 
 
 class CallbackOver(msgspec.Struct, frozen=True):

@@ -74,6 +74,10 @@ HANDLERS: Final[Mapping[type[Event], Callable[[Floor, Any, float], None]]] = {
 }
 
 
+def _report_nothing(found: tuple[str, ...]) -> None:
+    """Nobody is interested."""
+
+
 class AgentShown(msgspec.Struct, frozen=True):
     """An agent at one moment, in plain data."""
 
@@ -119,7 +123,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 class Engine:
     """Queues of all groups, and their agents. `random` gives numbers in [0, 1), `clock` turns instants into local time.
 
-    With `watch` the invariants are checked after every event, and what does not hold is counted and kept.
+    With `watch` the invariants are checked after every event; what does not hold is counted, kept and reported.
     """
 
     def __init__(self, random: Callable[[], float], clock: LocalClock, *, watch: bool = False) -> None:
@@ -128,6 +132,8 @@ class Engine:
         self.violations = 0
         """How often an invariant did not hold."""
         self.last_violations: tuple[str, ...] = ()
+        self.report: Callable[[tuple[str, ...]], None] = _report_nothing
+        """Told what does not hold; the first twenty sentences."""
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """What follows from the event; what has come due before it follows first."""
@@ -144,6 +150,7 @@ class Engine:
         if self._watch and (found := self.check(now)):
             self.violations += len(found)
             self.last_violations = tuple(found[:20])
+            self.report(self.last_violations)
         return done
 
     def next_due(self) -> float | None:

@@ -40,7 +40,7 @@ def keep_request(x: Exchange, call: Call, action: CallbackTaken, now: float) -> 
         x.callbacks.mark(action.replaced, "cancelled", x.utc_us(now), reason="asked again")
     number = x.secrets.open(Sealed(record.caller_sealed))
     request = callback_record(x, call, action.callback, number, action.group, now)
-    request.since_us = wait.since_us if wait is not None else request.asked_us
+    request.since_us = x.utc_us(action.since)
     if wait is not None:
         request.priority, request.vip, request.requirement = wait.priority, wait.vip, wait.requirement
     if x.callbacks.add(request) == "new":

@@ -74,7 +74,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(switch, port)
         asyncio.run(switch.nothing_left())
         assert switch.stop() == 0, switch.log()
-        for sign in ("queue.failed", "Traceback"):
+        for sign in ("queue.failed", "queue.violated", "Traceback"):
             assert sign not in switch.log(), switch.log()[-4000:]
     finally:
         switch.kill()

@@ -45,6 +45,21 @@ def test_the_wish_is_kept_before_the_caller_hears_so() -> None:
     stage.ends_clean()
 
 
+def test_who_asks_again_keeps_the_first_place() -> None:
+    """Also in what is stored, from which a restart takes the places."""
+    stage, caller = asked()
+    first = round(stage.world.now * 1e6)
+    caller.hangs_up()
+    stage.world.advance(30.0)
+    again = stage.caller("4100", CUSTOMER)
+    again.presses("1")
+    again.hangs_up()
+    (request,) = stage.world.callbacks.requests[1:]
+    assert request.since_us == first
+    assert list(stage.world.queues.entries) == [request.id]
+    stage.ends_clean()
+
+
 def test_the_wish_may_come_by_the_signalling() -> None:
     """A key that a phone or carrier sends by INFO is one like any other, also to the queue."""
     stage = QueueStage("anna", group=rules(callbacks=AGENT_FIRST, announcements=Announcements(callback_offer=30.0)))

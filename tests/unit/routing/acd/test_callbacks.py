@@ -46,7 +46,12 @@ def test_who_asks_to_be_called_back_leaves_the_line() -> None:
     room = _room()
     room.busy("ann")
     room.joins("c1")
-    assert room.asks_back("c1", "b1") == [CallbackTaken("c1", "b1", "sales", True), Leave("c1", "callback")]
+    since = room.now
+    room.after(3)
+    assert room.asks_back("c1", "b1") == [
+        CallbackTaken("c1", "b1", "sales", True, since=since),
+        Leave("c1", "callback"),
+    ]
     assert room.gives_up("c1") == []
     assert [entry.id for entry in room.engine.callbacks("sales")] == ["b1"]
 
@@ -195,13 +200,15 @@ def test_a_number_has_one_callback_in_a_group() -> None:
     room = Room(group("sales"), group("help"))
     room.agent("ann", groups={"sales": 1, "help": 1})
     room.busy("ann")
+    since = room.now
     for name, into in ("c1", "sales"), ("c2", "sales"), ("c3", "sales"), ("c4", "help"):
         room.joins(name, into)
+        room.after(1)
     room.asks_back("c1", "b1")
     room.asks_back("c4", "b4")
     assert room.asks_back("c3", "b3") == [
         CallbackOver("b1", "withdrawn"),
-        CallbackTaken("c3", "b3", "sales", True, replaced="b1"),
+        CallbackTaken("c3", "b3", "sales", True, replaced="b1", since=since),
         Leave("c3", "callback"),
     ]
     room.after(CALLBACK_REST)

@@ -299,12 +299,14 @@ def test_the_engine_says_what_does_not_hold(damage: Callable[[Engine], None], sa
 def test_a_watched_engine_counts_what_does_not_hold() -> None:
     """After every event; an unwatched one does not look."""
     for watch in (True, False):
-        engine = _engine(watch=watch)
+        engine, told = _engine(watch=watch), []
+        engine.report = told.append
         assert engine.violations == 0
         engine.groups["sales"].callers += 1
         engine.handle(CallerGone("c2"), 0.0)
         assert (engine.violations > 0) == watch
         assert bool(engine.last_violations) == watch
+        assert told == ([engine.last_violations] if watch else [])
 
 
 def test_the_views_of_the_engine() -> None:
