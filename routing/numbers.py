@@ -96,6 +96,11 @@ def canonical_number(text: str) -> str:
     return number.dialled
 
 
+def is_mobile(number: str) -> bool:
+    """True for a Chinese mobile number in its one form."""
+    return _MOBILE.match(number) is not None
+
+
 def is_service(number: str) -> bool:
     """True for a 400, 800, 95… or 96… number in its one form: it takes calls, and no call may come from it."""
     return _INBOUND_ONLY(number) is not None

@@ -62,7 +62,7 @@ from switchboard.store.records import new_id
 from switchboard.store.store import Store
 from switchboard.streams import Streams, six_places, sort_sockets, stream_places
 from switchboard.switch_metrics import check_switch, measure_switch
-from switchboard.tokens import TokenPool
+from switchboard.tokens import token_pool
 from switchboard.trunk_config import sources_of, trunks_of
 from switchboard.trunk_control import TrunkControl
 from switchboard.voice import CachedVoice
@@ -117,7 +117,7 @@ class Switch:
         utc_us = utc_clock()
         self.log = get_logger()
         self.metrics = Metrics()
-        token = TokenPool()
+        token = token_pool()
         sockets = sort_sockets(config, (sock, *streams))
         host, port = sockets.udp.getsockname()[:2]
         base = config.sip.timers

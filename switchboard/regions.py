@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from routing.numbers import Number, normalise
+from routing.numbers import Number, is_mobile, normalise
 from switchboard.mobile_blocks import BLOCK_DIGITS, MobileBlocks, packaged_file
 from switchboard.region_file import Override, read_overrides
 from switchboard.region_tables import Country, Tables, TablesError, read_tables
@@ -55,6 +55,8 @@ class Regions:
         self._remembered = functools.lru_cache(cached)(self._find)
         self._overrides: Mapping[str, Override] = {}
         self._lengths: tuple[int, ...] = ()
+        # Nothing behind the block, or behind the longest prefix that the operator names, tells a place apart.
+        self._telling = BLOCK_DIGITS
         self._blocks: MobileBlocks | None = None
         self._areas: Mapping[str, Region] = {}
         self._carriers: Mapping[str, str] = {}
@@ -74,15 +76,17 @@ class Regions:
                 self._load_kept()
             self._overrides = overrides
             self._lengths = tuple(sorted({len(prefix) for prefix in overrides}, reverse=True))
+            self._telling = max(BLOCK_DIGITS, *self._lengths, 0)
             self._remembered.cache_clear()
 
     def lookup(self, number: str) -> Region:
         """The region of a number in clear, however it is written."""
-        found = normalise(number)
-        if found.kind == "e164" and not found.number.startswith("+"):
-            # Nothing behind the block, or behind the longest prefix that the operator names, tells a place apart.
-            return self._remembered(found.number[: max(BLOCK_DIGITS, *self._lengths, 0)])
-        return self._overridden(found.number, _abroad(found, self._countries))
+        if not is_mobile(number):
+            found = normalise(number)
+            if found.kind != "e164" or found.number.startswith("+"):
+                return self._overridden(found.number, _abroad(found, self._countries))
+            number = found.number
+        return self._remembered(number[: self._telling])
 
     def place(self, number: str) -> tuple[str, str]:
         """Province and city of a number in clear."""

@@ -132,14 +132,15 @@ class Journal:
 
     def gather(self) -> None:
         """Let the records that follow wait for `flush`: for a batch of events of which no peer is told before."""
-        with self._lock:
-            self._gathering = True
+        self._gathering = True
 
     def flush(self) -> None:
         """Write what was gathered; later records are written at once again."""
-        with self._lock:
-            self._gathering = False
-            self._flush()
+        self._gathering = False
+        # A record is among the frames before its thread looks whether it is to wait.
+        if self._frames:
+            with self._lock:
+                self._flush()
 
     def sync(self) -> None:
         """Bring everything appended so far to the disk, now; for shutdown and tests."""

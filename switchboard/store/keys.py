@@ -21,7 +21,7 @@ from switchboard.store.database import Database
 from switchboard.store.records import utc_us
 from switchboard.store.schema import key_checks
 from switchboard.store.segments import sync_directory
-from switchboard.tokens import OctetPool
+from switchboard.tokens import octet_pool
 
 FINGERPRINT_NAME: Final = "fingerprint.key"
 _ENCRYPTION: Final = re.compile(r"encryption-([1-9][0-9]{0,4})\.key\Z")
@@ -52,7 +52,7 @@ def load_vault(store: Path, database: Database) -> Vault:
             written = f"that {database.path} was written with"
             raise KeyFileError(f"{directory / name}: {state} {written}; restore it from the backup")
     _remember(database, {owner: key for owner, key in present.items() if owner not in known})
-    return Vault(encryption, fingerprint, OctetPool())
+    return Vault(encryption, fingerprint, octet_pool())
 
 
 def read_keys(directory: Path) -> tuple[dict[int, bytes], bytes]:

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from switchboard.tokens import TokenPool
+from switchboard.tokens import token_pool
 
 VERSION: Final = 4
 """1: the call, its legs and segments; 2: what happened in the flow, recordings, mask binding; 3: agents and groups;
@@ -244,7 +244,7 @@ class Snapshot(msgspec.Struct, array_like=True):
     state: bytes = b""
 
 
-_random: Final = TokenPool()
+_random: Final = token_pool()
 # The digit with the two bits that RFC 9562 asks for, by a random digit.
 _VARIANTS: Final = {digit: "89ab"[place & 3] for place, digit in enumerate("0123456789abcdef")}
 _ENCODER: Final = msgspec.msgpack.Encoder()
