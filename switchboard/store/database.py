@@ -142,7 +142,8 @@ def stored_version(path: Path) -> str | None:
 
 
 def _engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
+    # The connection used last is used next: what it has read and prepared would fill each of five, one after another.
+    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False}, pool_use_lifo=True)
 
     @event.listens_for(engine, "connect")
     def _connected(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:

@@ -208,6 +208,17 @@ def test_a_failed_write_changes_nothing(database: Database) -> None:
         assert connection.execute(select(key_checks)).all() == []
 
 
+def test_the_connection_used_last_is_used_next(database: Database) -> None:
+    """What it has read and prepared serves on; another one, which two at once have needed, stays as it is."""
+    with database.reading(), database.reading():
+        pass
+    used = set()
+    for _ in range(6):
+        with database.reading() as connection:
+            used.add(id(connection.connection.dbapi_connection))
+    assert len(used) == 1
+
+
 def test_writers_wait_for_each_other(database: Database) -> None:
     """Two threads that read and then write never lose each other's rows."""
 
