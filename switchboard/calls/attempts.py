@@ -42,6 +42,7 @@ from switchboard.calls.news import CallNews
 from switchboard.calls.recording import talk_begins
 from switchboard.calls.wiring import settle, unwire
 from switchboard.sip.message import Response
+from switchboard.sip.parts import SDP, take_description
 from switchboard.sip.transaction.client import ClientTransaction
 from switchboard.store.records import EndedBy
 
@@ -208,7 +209,7 @@ def _rings(x: Exchange, call: Call, leg: Leg, response: Response, now: float) ->
     first = leg.record.ringing_us is None
     if first:
         leg.record.ringing_us = x.utc_us(now)
-    if response.body and response.content_type == "application/sdp" and not leg.media_open:
+    if response.body and not leg.media_open and (response.content_type == SDP or take_description(response)):
         try:
             take_answer(leg, response.body)
         except SdpError:

@@ -46,6 +46,7 @@ from switchboard.sip.errors import SipError
 from switchboard.sip.flow import on_transport
 from switchboard.sip.message import Response
 from switchboard.sip.outgoing import OutgoingRequest
+from switchboard.sip.parts import SDP, take_description
 from switchboard.sip.transaction.client import ClientTransaction
 from switchboard.sip.uri import Uri, parse_uri
 
@@ -245,7 +246,7 @@ def refuse_late_answer(x: Exchange, leg: Leg, tx: ClientTransaction, response: R
 def _agent_rings(x: Exchange, call: Call, leg: Leg, response: Response, now: float) -> None:
     if leg.record.ringing_us is None:
         leg.record.ringing_us = x.utc_us(now)
-    described = bool(response.body) and response.content_type == "application/sdp"
+    described = bool(response.body) and (response.content_type == SDP or take_description(response))
     if described and not leg.media_open:
         try:
             take_answer(leg, response.body)
@@ -333,6 +334,7 @@ def answer_in(leg: Leg, response: Response) -> bytes:
     """
     early = leg.early.get(response.to_tag or "")
     if early is None or not early.answer:
+        take_description(response)
         return response.body
     # What was taken may have changed since, by UPDATE.
     return b"" if early.taken else early.answer

@@ -29,6 +29,7 @@ from switchboard.calls.session_timers import accept_session, too_brief
 from switchboard.calls.subscribe import notified, subscribe_again
 from switchboard.calls.wiring import control_of, rewire
 from switchboard.sip.message import Request
+from switchboard.sip.parts import SDP, take_description
 from switchboard.sip.transaction.server import ServerTransaction
 
 _SIGNAL: Final = re.compile(rb"(?im)^\s*Signal\s*=\s*([0-9A-D*#])\s*$")
@@ -60,6 +61,7 @@ def ack_received(x: Exchange, request: Request, tx: ServerTransaction | None, no
 def _late_answer(x: Exchange, call: Call, leg: Leg, request: Request, now: float) -> None:
     leg.offer_pending = False
     held = leg.holds
+    take_description(request)
     try:
         take_answer(leg, request.body)
     except SdpError:
@@ -186,7 +188,7 @@ def _offer_in_dialog(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, r
         headers = (x.contact, ALLOW, SUPPORTED, *accept_session(x, leg, request, now))
         x.core.respond(tx, 200, "OK", headers=headers, body=body, now=now)
         return
-    if request.content_type != "application/sdp":
+    if request.content_type != SDP and not take_description(request):
         refuse(x, tx, 415, now, "Accept: application/sdp")
         return
     if leg.agreement is None or (leg.reliable is not None and leg.reliable.pending and leg.reliable.described):

@@ -44,6 +44,7 @@ from switchboard.calls.webrtc import WebMedia
 from switchboard.sip.errors import SipError
 from switchboard.sip.flow import WebAddress
 from switchboard.sip.message import Request
+from switchboard.sip.parts import SDP, take_description
 from switchboard.sip.transaction.server import ServerTransaction
 from switchboard.store.records import CallRecord
 
@@ -88,7 +89,7 @@ def screen(request: Request) -> Owed | None:
     if request.max_forwards == 0:
         return 483, ()
     if request.body:
-        if request.content_type not in (None, "application/sdp"):
+        if request.content_type not in (None, SDP) and not take_description(request):
             return 415, ("Accept: application/sdp",)
         if (request.headers.first.get("content-encoding") or "identity").lower() != "identity":
             return 415, ("Accept-Encoding: identity",)

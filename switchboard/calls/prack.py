@@ -18,6 +18,7 @@ from switchboard.sip.dialog import Dialog
 from switchboard.sip.errors import ParseError
 from switchboard.sip.message import Request, Response
 from switchboard.sip.outgoing import Address
+from switchboard.sip.parts import SDP, take_description
 from switchboard.sip.reliable import RAck, parse_rack, parse_rseq
 from switchboard.sip.session_timer import lists
 from switchboard.sip.transaction.client import ClientTransaction
@@ -42,6 +43,7 @@ def prack_received(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, req
         if request.body:
             if leg.agreement is None:
                 raise SdpError("our answer is still to come", status=488)
+            take_description(request)
             body = renegotiate(x, leg, request.body)
     except SdpError:
         refuse(x, tx, 488, now)
@@ -84,7 +86,7 @@ def provisional_received(x: Exchange, leg: Leg, tx: ClientTransaction, response:
     else:
         early.rseq = rseq
         early.dialog.refresh(response, _source(leg, tx)[0])
-    if response.body and response.content_type == "application/sdp":
+    if response.body and (response.content_type == SDP or take_description(response)):
         early.answer = early.answer or response.body
         early.taken = early.taken or leg.agreement is None
     if leg.dialog is None:

@@ -17,6 +17,7 @@ from switchboard.calls.leg import Leg, LegState
 from switchboard.calls.negotiation import lease_media, make_offer, open_media, passes_only, release_media, take_answer
 from switchboard.calls.session_timers import lengthen, refresh_lines, session_answered
 from switchboard.sip.message import Response
+from switchboard.sip.parts import take_description
 from switchboard.sip.transaction.client import ClientTransaction
 from switchboard.sip.transaction.table import Input
 
@@ -151,6 +152,7 @@ def reinvite_answered(x: Exchange, asked: Reinvite, tx: ClientTransaction, respo
         if leg.talking and new.lease is not leg.lease:
             restore_media(x, leg, now)
         return
+    take_description(response)
     try:
         take_answer(new, response.body)
     except SdpError:

@@ -526,6 +526,7 @@ class World:
         *,
         peer: Peer | None = None,
         body: bytes | None = None,
+        content_type: str = "application/sdp",
         headers: tuple[str, ...] = (),
         caller: str = "13900009999",
         max_forwards: int = 70,
@@ -542,6 +543,7 @@ class World:
             cseq=1,
             headers=(f"Contact: <sip:{caller}@{peer.address[0]}:{peer.address[1]}>", *headers),
             body=peer.sdp() if body is None else body,
+            content_type=content_type,
             max_forwards=max_forwards,
         )
         tx = peer.core.request(out, self.now)
@@ -573,12 +575,19 @@ class World:
         return tx
 
     def reply(
-        self, peer: Peer, status: int, *, body: bytes = b"", index: int = -1, headers: tuple[str, ...] = ()
+        self,
+        peer: Peer,
+        status: int,
+        *,
+        body: bytes = b"",
+        content_type: str = "application/sdp",
+        index: int = -1,
+        headers: tuple[str, ...] = (),
     ) -> None:
         """A response of a peer to the latest request it has."""
         tx, _ = peer.requests[index]
         contact = (f"Contact: <sip:{peer.name}@{peer.address[0]}:{peer.address[1]}>",)
-        peer.core.respond(tx, status, headers=(*contact, *headers), body=body, now=self.now)
+        peer.core.respond(tx, status, headers=(*contact, *headers), body=body, content_type=content_type, now=self.now)
         self.run()
 
     def agent_answers(self, peer: Peer | None = None) -> None:
