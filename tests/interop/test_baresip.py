@@ -13,6 +13,7 @@ from bench.rtp import share
 from tests.support.baresip import TONE, Baresip, baresip, need_baresip
 from tests.support.baresip import Place as Gateway
 from tests.support.certificates import Authority
+from tests.support.planes import Plane, on_both
 from tests.support.ports import free_port
 from tests.support.sounds import read_wav
 from tests.support.switch import RunningSwitch, running_switch
@@ -74,12 +75,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 
 @pytest.fixture(scope="module")
-def switch(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
+def switch(place: Place, plane: Plane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
     """The switch there."""
-    with running_switch(tmp_path_factory.mktemp("switch"), **place.settings()) as running:
+    with running_switch(tmp_path_factory.mktemp("switch"), **place.settings(), **plane.changes) as running:
         yield running
 
 
+@on_both
 async def test_called_and_calling(place: Place, switch: RunningSwitch, tmp_path: Path) -> None:
     """Two calls, one each way, each with a tone each way; the records tell which leg was secured."""
     target = ("127.0.0.1", place.udp)

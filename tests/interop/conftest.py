@@ -1,0 +1,5 @@
+"""Fixtures of the tests with foreign peers."""
+
+from __future__ import annotations
+
+from tests.e2e.conftest import plane as plane
