@@ -26,6 +26,7 @@ LONG: Final = {
     "tests/e2e/test_operations.py": 45,
     "tests/e2e/test_connections.py": 40,
     "tests/e2e/test_leaks.py": 40,
+    "tests/e2e/test_leaks_rtpengine.py": 30,
     "tests/e2e/test_recorder_finishing.py": 40,
     "tests/e2e/test_api_hotline.py": 35,
     "tests/e2e/test_bench_load.py": 35,
