@@ -15,6 +15,7 @@ import pytest
 
 from bench.phone import Answer, Call, Phone
 from tests.support.command import shown_call
+from tests.support.patience import PATIENCE
 from tests.support.planes import Plane, on_both
 from tests.support.ports import MEDIA_HALVES
 from tests.support.sipp import Caller, Heard, carry, listening, need_sipp
@@ -130,6 +131,16 @@ def sides(recording: dict[str, Any]) -> tuple[Sound, Sound]:
     return sound[:, 0], sound[:, 1]
 
 
+def sounds_for(sound: Sound, key: str, window: float = 0.025) -> float:
+    """The longest stretch, in seconds, in which a key is to be heard."""
+    row, column = (strength(sound, hz, window) for hz in KEYS[key])
+    longest = lasts = 0
+    for loud in np.minimum(row, column) >= 900:
+        lasts = lasts + 1 if loud else 0
+        longest = max(longest, lasts)
+    return longest * window
+
+
 def silent(sound: Sound, span: dict[str, Any], edge: float = EDGE) -> bool:
     """Whether there is nothing at all in a stretch of the file; packets that passed just then may reach into it."""
     begin, end = span["at"] + edge, span["at"] + span["seconds"] - edge
@@ -144,7 +155,7 @@ async def a_talk(switch: RunningSwitch, directory: Path, caller: Caller, *, begi
     left, right = sides(recording)
     (talked,) = [one for one in call["segments"] if one["kind"] == "talk"]
     lasted = np.datetime64(talked["ended"][:26]) - np.datetime64(talked["started"][:26])
-    assert recording["seconds"] == pytest.approx(lasted / np.timedelta64(1, "s"), abs=1.0)
+    assert recording["seconds"] == pytest.approx(lasted / np.timedelta64(1, "s"), abs=0.5 * PATIENCE)
     assert seconds_of(left, CALLER_HZ) == pytest.approx(4.0, abs=max(0.6, begins_within))
     assert seconds_of(right, AGENT_HZ) == pytest.approx(min(spoke, recording["seconds"]), abs=begins_within)
     # A tone's edge is heard at every frequency for one window; the other's tone would be in all of them.
@@ -194,15 +205,18 @@ async def secrets(switch: RunningSwitch, directory: Path, number: str, *, events
     assert 0.1 <= sum(key["seconds"] for key in keys_out) < 0.6
     assert all(silent(left, key) for key in keys_out)
     assert hidden["why"] == "concealed"
-    assert silent(left, hidden, DRIFT)
-    assert silent(right, hidden, DRIFT)
+    # What a machine that stood still brings in one lump is put down by its timestamps, as far as it goes.
+    edge = max(DRIFT, hidden["seconds"] / 3)
+    assert silent(left, hidden, edge)
+    assert silent(right, hidden, edge)
     # From the last open key to a moment after the last secret one: 0.6 s of speech, four keys, and the rest.
     assert 1.1 < hidden["seconds"] < 4.0
-    for key in OPEN_KEYS + SECRET_KEYS:
-        for side in (left, right):
-            row, column = (strength(side, hz, 0.025) for hz in KEYS[key])
-            assert np.minimum(row, column).max() < 900, key
-    assert 1.5 + 0.6 < seconds_of(left, CALLER_HZ) < 1.5 + 1.5 + 0.1
+    for side in (left, right):
+        assert [key for key in SECRET_KEYS if sounds_for(side, key)] == []
+        # Where a tone is torn, what is left of it may be shorter than any key is (ITU-T Q.24: 40 ms).
+        assert [key for key in OPEN_KEYS if sounds_for(side, key) > 0.025] == []
+    # Where audio is led on to a worker first, some of the beginning is not in it.
+    assert 1.6 < seconds_of(left, CALLER_HZ) < 1.5 + 1.5 + 0.1
     assert seconds_of(right, 500) > 0.4
     assert seconds_of(right, 300) < 0.2
     assert seconds_of(right, 2500) > 1.0
@@ -214,8 +228,8 @@ async def test_what_is_in_a_recording_and_what_is_not(switch: RunningSwitch, tmp
     caller = talker(tmp_path, "13911113000", 4.0)
     with listening() as captured:
         await together(
-            # rtpengine leads audio that is recorded on to a worker, which takes a few commands.
-            a_talk(switch, tmp_path, caller, begins_within=0.4 if plane.counts_all else 1.0),
+            # rtpengine leads audio that is recorded on to a worker, which takes a few commands, one after the other.
+            a_talk(switch, tmp_path, caller, begins_within=0.4 if plane.counts_all else 0.5 * PATIENCE),
             pauses(switch, tmp_path),
             secrets(switch, tmp_path, SECRETS, events=False),
             secrets(switch, tmp_path, SECRET_EVENTS, events=True),
