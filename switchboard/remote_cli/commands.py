@@ -17,10 +17,13 @@ from switchboard.remote_cli.connection import SHORTEST, ConfigOption, UrlOption,
 from switchboard.remote_cli.words import ago, place
 
 CallArgument = Annotated[
-    str, typer.Argument(metavar="[CALL]", help="The id of a live call, a part of it, or your own call without it.")
+    str, typer.Argument(metavar="[CALL]", help="The id of a live call, its beginning or end; your own call without it.")
 ]
 ToArgument = Annotated[
-    str, typer.Argument(metavar="TO", help="agent:ID, group:NAME, flow:NAME, number:DIGITS, extension:NUMBER,EXT.")
+    str,
+    typer.Argument(
+        metavar="TO", help="agent:ID, group:NAME, flow:NAME, number:DIGITS, extension:NUMBER,EXT or aor:USER."
+    ),
 ]
 
 _LIVE_HELP: Final = """List calls that are up, the oldest first; numbers are masked.
@@ -47,6 +50,9 @@ Examples:
 def add_to(app: typer.Typer) -> None:
     """Put the commands of live calls beside those of ended ones."""
     app.command(name="live", help=_LIVE_HELP)(live)
+    app.command(name="transfer", help=TRANSFER_HELP.replace("switchboard transfer", "switchboard calls transfer"))(
+        transfer
+    )
     for name, (command, text) in _SIMPLE.items():
         _add_simple(app, name, command, text)
     app.command(name="consult", help=_help("Ask somebody while the caller hears music.", "consult agent:zhao"))(consult)
@@ -114,7 +120,7 @@ def live(
 
 
 def transfer(
-    call: Annotated[str, typer.Argument(metavar="CALL", help="The id of a live call, a part of it, or mine.")],
+    call: Annotated[str, typer.Argument(metavar="CALL", help="The id of a live call, its beginning or end, or mine.")],
     to: ToArgument,
     blind: Annotated[bool, typer.Option("--blind", help="Leave at once, whether the target answers or not.")] = False,
     url: UrlOption = None,

@@ -25,7 +25,7 @@ class Referring(RuleBasedStateMachine):
         self.world = Office(workers=2)
         self.lines: list[Line] = []
         self.customers: list[OutgoingRequest] = []
-        self.tags: dict[int, str] = {}
+        self.asking: list[Line] = []
 
     # --- what is open ---
 
@@ -68,6 +68,34 @@ class Referring(RuleBasedStateMachine):
         if self.pending(self.world.agent, "INVITE"):
             Phone(self.world, self.world.agent, "agent").answered()
             self.lines.append(self.world.alice.confirmed(line))
+
+    @rule()
+    def alice_asks(self) -> None:
+        """Somebody whose phone rings, and who may answer by and by."""
+        for index, _, _ in self.pending(self.world.agent, "INVITE"):
+            self.world.reply(self.world.agent, 486, index=index)
+        line = self.world.alice.dialled("4001")
+        if self.pending(self.world.agent, "INVITE"):
+            self.answer(self.world.agent, "INVITE", 180)
+            told = [one for one in self.world.phone.responses if one.call_id == line.call_id and one.to_tag]
+            line.remote = told[-1].headers.get("to") or ""
+            self.asking = [line]
+
+    @precondition(lambda self: bool(self.asking))
+    @rule(at=st.integers(0, 2))
+    def alice_joins_whom_she_asks(self, at: int) -> None:
+        """Who rings, has answered or is gone by now."""
+        if at < len(self.lines):
+            self.lines[at].attend(self.asking[0])
+
+    @precondition(lambda self: bool(self.asking))
+    @rule()
+    def alice_takes_the_answer(self) -> None:
+        """If there is one: it is a line like the others now."""
+        (line,) = self.asking
+        if any(one.call_id == line.call_id and one.status == 200 for one in self.world.phone.responses):
+            self.lines.append(self.world.alice.confirmed(line))
+            self.asking = []
 
     @rule(at=st.integers(0, 2), place=st.sampled_from(TARGETS))
     def alice_refers(self, at: int, place: str) -> None:

@@ -15,7 +15,7 @@ from switchboard.calls.cdr import leg_record, open_segment, record_caller, write
 from switchboard.calls.commands import Actor, CommandError, Dial, Done
 from switchboard.calls.connecting import plan_of
 from switchboard.calls.control.parties import over_all, tell
-from switchboard.calls.control.places import Party, call_party, find_party, find_place, refusal_of
+from switchboard.calls.control.places import Party, call_party, find_party, own_phone, refusal_of
 from switchboard.calls.ending import agent_began, end_call
 from switchboard.calls.exchange import PHONES, Exchange
 from switchboard.calls.identity import Caller
@@ -33,8 +33,7 @@ def dial(x: Exchange, cmd: Dial, actor: Actor, now: float) -> Done:
         raise CommandError("forbidden", "only supervisors may dial for others")
     if x.draining or len(x.calls) >= x.settings.max_calls:
         raise CommandError("congestion", "no more calls are taken just now")
-    phone = find_place(x, None, f"agent:{agent}", now)
-    assert isinstance(phone, Party)
+    phone = own_phone(x, None, agent, now)
     party = find_party(x, None, cmd.to, now)
     if party.agent == agent:
         raise CommandError("wrong_state", "nobody calls themselves")

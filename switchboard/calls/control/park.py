@@ -8,7 +8,7 @@ from switchboard.calls.cdr import open_segment
 from switchboard.calls.commands import Actor, CommandError, Done, Park, Unpark
 from switchboard.calls.control.leaving import drop_others, hang_up_agent
 from switchboard.calls.control.parties import leading_leg, live_call, tell, undisturbed
-from switchboard.calls.control.places import Party, call_party, find_place
+from switchboard.calls.control.places import call_party, own_phone
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.wiring import control_of, rewire
 
@@ -47,17 +47,13 @@ def unpark(x: Exchange, cmd: Unpark, actor: Actor, now: float) -> Done:
     """Ring the actor's phone; who answers there talks to the caller. The call is named by its id or its slot."""
     if not cmd.call and cmd.slot not in x.slots:
         raise CommandError("no_call", "nobody is parked in that slot")
-    if not actor.agent:
-        raise CommandError("invalid", "this account works as no agent, so no phone is known that could take the call")
     call = live_call(x, cmd.call or x.slots[cmd.slot])
     control = control_of(call)
     if call.phase is not Phase.PARKED or not control.slot:
         raise CommandError("wrong_state", "the call is not parked")
     if control.target:
         raise CommandError("wrong_state", "somebody is taking the call already")
-    place = find_place(x, call, f"agent:{actor.agent}", now)
-    assert isinstance(place, Party)
-    leg = call_party(x, call, place, "transfer", now, auto_answer=True)
+    leg = call_party(x, call, own_phone(x, call, actor.agent, now), "transfer", now, auto_answer=True)
     control.target, control.recall, control.park_due = leg.id, False, None
     open_segment(call, "ring", x.utc_us(now), "unpark", agent=leg.agent_id)
     rewire(x, call)

@@ -6,6 +6,7 @@ from routing.acd.events import Picked
 from switchboard.calls.call import Phase
 from switchboard.calls.commands import Actor, CommandError, Done, Pick
 from switchboard.calls.control.parties import live_call, over_all
+from switchboard.calls.control.places import own_phone
 from switchboard.calls.exchange import Exchange
 
 
@@ -17,8 +18,7 @@ def pick(x: Exchange, cmd: Pick, actor: Actor, now: float) -> Done:
     call = live_call(x, cmd.call)
     if call.phase is not Phase.QUEUED or any(leg.purpose == "offer" for leg in call.others):
         raise CommandError("wrong_state", "the caller does not wait, or is being offered already")
-    if x.desk.phone_of(agent) is None:
-        raise CommandError("no_target", "no such agent, or no phone of theirs is known")
+    own_phone(x, call, agent, now)
     x.desk.tell(Picked(call.id, agent, actor.id), now)
     leg = call.leg_of(agent)
     if leg is None:

@@ -60,6 +60,13 @@ def find_party(x: Exchange, call: Call | None, text: str, now: float) -> Party:
     return place
 
 
+def own_phone(x: Exchange, call: Call | None, agent: str, now: float) -> Party:
+    """The phone of whoever commands, which is to be called; `invalid` for one who works as no agent."""
+    if not agent:
+        raise CommandError("invalid", "this account works as no agent, so it has no phone that could be called")
+    return _agent(x, call, agent, now)
+
+
 def call_party(
     x: Exchange,
     call: Call,

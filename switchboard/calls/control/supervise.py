@@ -10,7 +10,7 @@ from switchboard.calls.causes import CANCELLED, NORMAL, Cause
 from switchboard.calls.commands import Actor, CommandError, Done, StopSupervising, Supervise
 from switchboard.calls.control.leaving import other_left
 from switchboard.calls.control.parties import in_talk, live_call, over_all, room_for_one, tell
-from switchboard.calls.control.places import Party, call_party, find_place
+from switchboard.calls.control.places import call_party, own_phone
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
 from switchboard.calls.negotiation import open_media
@@ -32,9 +32,7 @@ def supervise(x: Exchange, cmd: Supervise, actor: Actor, now: float) -> Done:
             tell(x, call, "supervised", now, leg, cmd.mode)
         return Done(call.id, leg.id)
     room_for_one(call)
-    place = find_place(x, call, f"agent:{supervisor}", now)
-    assert isinstance(place, Party)
-    leg = call_party(x, call, place, "supervise", now, auto_answer=True)
+    leg = call_party(x, call, own_phone(x, call, supervisor, now), "supervise", now, auto_answer=True)
     leg.mode = cmd.mode
     return Done(call.id, leg.id)
 

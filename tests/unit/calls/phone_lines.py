@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from switchboard.sip.digest import answer
 from switchboard.sip.headers import Headers
@@ -10,7 +11,7 @@ from switchboard.sip.message import Request
 from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.sip.sipfrag import read_status
 from switchboard.sip.uri import escape_user
-from tests.support.exchange import SWITCH, Peer, World
+from tests.support.exchange import SWITCH, Peer, Team, World
 
 DOMAIN = "switchboard.local"
 BOB = ("127.0.0.5", 5080)
@@ -164,8 +165,8 @@ class Phone:
 class Office(World):
     """A world with the phones of alice and bob, and one more that alice may use as well."""
 
-    def __init__(self, *, workers: int = 1, ring_timeout: float = 20.0) -> None:
-        super().__init__(workers=workers, ring_timeout=ring_timeout)
+    def __init__(self, *, workers: int = 1, ring_timeout: float = 20.0, teams: Sequence[Team] = ()) -> None:
+        super().__init__(workers=workers, ring_timeout=ring_timeout, teams=teams)
         self.alice = Phone(self, self.phone, "alice").register()
         self.bob = Phone(self, Peer(BOB, self.token, "bob"), "bob").register()
         self.second = Phone(self, Peer(DESK, self.token, "desk"), "alice")

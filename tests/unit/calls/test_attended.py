@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from routing.dialplan import DialPlan, Entry
+from routing.trunks import Trunks
 from switchboard.calls.reinvite import MAX_GLARES
+from switchboard.directory import Directory
 from switchboard.sip.outgoing import OutgoingRequest
-from tests.support.exchange import World
-from tests.unit.calls.phone_lines import Line, Office, Phone, escape
+from tests.support.exchange import Team, World
+from tests.unit.calls.phone_lines import BOB, Line, Office, Phone, escape
 
 MUSIC = ("music/hold",)
 
@@ -388,6 +391,26 @@ def test_who_waits_in_a_flow_is_replaced_there(on_first: bool) -> None:
     assert world.alice.told() == ([100, 200] if on_first else [100, 491])
     assert (first.over, second.over) == (on_first, on_first)
     assert world.hears(world.carrier) == (MUSIC if on_first else world.phone.address[0])
+
+
+def test_who_waits_in_a_queue_is_replaced_there() -> None:
+    """The member who rings already is rung for the customer."""
+    world = Office(teams=[Team("shop", (f"sip:bob@{BOB[0]}:{BOB[1]}",))])
+    plan = DialPlan([Entry(number="4003", group="shop"), Entry(number="4007", target="aor:alice")])
+    world.exchange.routing = Directory(plan, Trunks({"bench": ["127.0.0.2"]}), world.masks)
+    out, first = world.talk()
+    second = world.alice.confirmed(world.alice.dialled("4003"))
+    assert first.attend(second) == 202
+    assert world.alice.told() == [100, 200]
+    assert (first.over, second.over) == (True, True)
+    assert len(world.bob.peer.received("INVITE")) == 2
+    world.bob.answered()
+    assert world.hears(world.carrier) == world.bob.peer.address[0]
+    world.within(world.carrier, out, "BYE", 2)
+    let_go(world)
+    waited, call = world.journal.records
+    assert (waited.cause, waited.ended_by, waited.group) == ("cancelled", "caller", "shop")
+    assert [segment.kind for segment in call.segments] == ["ring", "talk", "queue", "ring", "talk"]
 
 
 @pytest.mark.parametrize(("kind", "told"), [("tag", 481), ("foreign", 403), ("inwards", 481), ("answered", 486)])

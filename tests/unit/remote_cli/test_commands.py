@@ -111,6 +111,7 @@ def test_a_parked_call_is_taken_by_its_slot(switch: ApiSwitch, run: Run, login: 
     assert run("calls", "unpark", "1").output == f"unpark: call {call.id}, slot 1\n"
     assert len(switch.phones["anna"].received("INVITE")) == 2
     assert "unpark 1" in run("calls", "unpark", "--help").output
+    assert "switchboard calls transfer mine agent:zhao" in run("calls", "transfer", "--help").output
 
 
 def test_click_to_call(switch: ApiSwitch, run: Run, login: Login) -> None:

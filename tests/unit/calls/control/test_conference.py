@@ -18,7 +18,7 @@ from switchboard.calls.commands import (
     Transfer,
 )
 from tests.support.exchange import REAL
-from tests.unit.calls.control.stage import BOSS, Stage, told
+from tests.unit.calls.control.stage import BOSS, SYSTEM, Stage, told
 
 
 def three() -> tuple[Stage, str]:
@@ -218,6 +218,7 @@ def test_who_may_not_supervise() -> None:
     assert stage.fault(StopSupervising(call=call.id), "ben") == "forbidden"
     assert stage.fault(StopSupervising(call=call.id), BOSS) == "wrong_state"
     assert stage.fault(Supervise(call=call.id, supervisor="nobody"), BOSS) == "no_target"
+    assert stage.fault(Supervise(call=call.id), SYSTEM) == "invalid"
     stage.finish()
 
 
