@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from media.control import WorkerStats
 from media.interface import Lease
 from media.port_stock import PortStock
@@ -45,6 +47,17 @@ class KnownWorker:
     def waits(self) -> bool:
         """Whether new calls may come to it and ports are on their way."""
         return self.takes_calls and (self.ports.wished > 0 or self.ports_six.wished > 0)
+
+    def add_ports(self, ports: Sequence[int], six: Sequence[int]) -> None:
+        """It has these, of which it may have told before; `six` are on IPv6."""
+        known = {*self.ports.free, *self.ports_six.free, *self.leased, *self.foreign}
+        self.six.update(six)
+        new = [port for port in ports if port not in known]
+        for port in new:
+            self.give_back(port)
+        beside = len(self.six.intersection(new))
+        self.ports_six.add(beside)
+        self.ports.add(len(new) - beside)
 
     def give_back(self, port: int) -> None:
         """A port may be leased again."""

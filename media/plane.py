@@ -1,4 +1,4 @@
-"""The plane made of our own media workers: ports to lease, commands that cost nothing, events."""
+"""The plane made of our own media workers: who they are, ports to lease, events."""
 
 from __future__ import annotations
 
@@ -9,51 +9,31 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from media.control import (
-    Bridge,
-    Command,
-    Conceal,
     Digit,
     Heard,
     Hello,
-    Join,
     KeyForOther,
     KeyHeld,
-    KeyTaken,
-    Leave,
-    Message,
     MessageDone,
-    Mute,
-    Open,
-    PauseRecord,
-    Play,
     PlayDone,
     PortsAdded,
-    Record,
     Recorded,
     Release,
     Released,
-    Role,
-    SendDigits,
     Silence,
-    StopPlay,
-    StopRecord,
     Unauthentic,
-    Unbridge,
-    Wire,
     Wish,
     WorkerStats,
 )
 from media.interface import Lease, MediaEvent, MediaPlane, WorkerLost
 from media.known_worker import KnownWorker
+from media.lease_commands import LeaseCommands
 from media.port_stock import PortStock
-from media.rooms import Rooms
-from media.sdes import Keys
 from media.worker_link import AnyEvent, WorkerLink
 
 __all__ = ["Lease", "MediaEvent", "MediaPlane", "WorkerLost", "WorkerPlane", "WorkerState"]
 
 _TICK = 1.0
-_NEVER = (0, 0)
 
 
 class WorkerState(NamedTuple):
@@ -74,13 +54,14 @@ def _nobody_calls(short: bool) -> None:
     """Until somebody does."""
 
 
-class WorkerPlane:
+class WorkerPlane(LeaseCommands):
     """The plane made of our own media workers, reached by their Unix sockets."""
 
     def __init__(
         self, sockets: Sequence[str] | Mapping[int, str], on_events: Callable[[Sequence[MediaEvent]], None]
     ) -> None:
         """`sockets` by the workers' numbers; `on_events` is told together what was read together."""
+        super().__init__()
         self._on_events = on_events
         self._told: list[MediaEvent] = []
         self.on_empty: Callable[[int], None] = _nobody_waits
@@ -94,12 +75,10 @@ class WorkerPlane:
         self._short = False
         self._client = secrets.token_hex(8)
         paths = sockets if isinstance(sockets, Mapping) else dict(enumerate(sockets))
-        self._workers: dict[int, KnownWorker] = {}
         self._numbers: dict[WorkerLink, int] = {}
         for number, path in paths.items():
             self._know(number, path)
         self._gen = 0
-        self._rooms = Rooms()
         self._links: dict[int, asyncio.Task[None]] = {}
         self._ticking: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
@@ -185,16 +164,6 @@ class WorkerPlane:
         # It may be the one that the start has waited for.
         self._look_if_ready()
 
-    def gather(self) -> None:
-        """Lets the commands that follow wait for `flush`."""
-        for worker in self._workers.values():
-            worker.link.gather()
-
-    def flush(self) -> None:
-        """Sends the commands that wait, now."""
-        for worker in self._workers.values():
-            worker.link.flush()
-
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK)
@@ -256,14 +225,6 @@ class WorkerPlane:
         """Free ports of one family, of the workers that take calls."""
         return sum(len(worker.stock(six).free) for worker in self._workers.values() if worker.takes_calls)
 
-    def release(self, lease: Lease) -> None:
-        """Ends the session; the port is free again once the worker has said Released."""
-        worker = self._worker_of(lease)
-        if worker is not None:
-            worker.releasing.add(lease.port)
-            self._rooms.leave(lease)
-            worker.link.send(Release(lease.port, lease.gen), stays=True)
-
     def counts(self) -> dict[str, int]:
         """Ports `free` and `leased` over all workers, `workers` connected."""
         return {
@@ -276,155 +237,6 @@ class WorkerPlane:
         """Each worker's own counters, at most two seconds old."""
         return {n: worker.stats for n, worker in self._workers.items() if worker.stats is not None}
 
-    # --- commands ---
-
-    def _send(self, lease: Lease, command: Command, *, stays: bool = False) -> None:
-        # A void or released lease is no error: the worker's death crosses with the call's commands.
-        worker = self._worker_of(lease)
-        if worker is not None:
-            worker.link.send(command, stays=stays)
-
-    def _worker_of(self, lease: Lease) -> KnownWorker | None:
-        """The worker of a lease that is neither void nor released."""
-        worker = self._workers.get(lease.worker)
-        if worker is None or lease.port in worker.releasing:
-            return None
-        leased = worker.leased.get(lease.port)
-        return worker if leased is lease or leased == lease else None
-
-    def open(
-        self,
-        lease: Lease,
-        *,
-        remote_ip: str,
-        remote_port: int,
-        latch_ip: str,
-        audio_pt: int,
-        codec: str,
-        event_pt: int | None,
-        send: bool = True,
-        receive: bool = True,
-        digits: bool = False,
-        receive_pt: int | None = None,
-        receive_event_pt: int | None = None,
-        rtcp_port: int = 0,
-        rtcp_mux: bool = False,
-        secured: Keys | None = None,
-        wire: Wire | None = None,
-    ) -> None:
-        """Starts or updates the session of `lease`."""
-        worker = self._worker_of(lease)
-        if worker is None:
-            return
-        stays = False
-        if worker.opened.get(lease.port, _NEVER)[0] != lease.gen:
-            worker.opened[lease.port] = (lease.gen, worker.link.writings)
-            # A worker keeps what comes to a port before its session; but not sealed audio, nor while there is one.
-            stays = secured is None
-        worker.link.send(
-            Open(
-                lease.port,
-                lease.gen,
-                remote_ip,
-                remote_port,
-                latch_ip,
-                audio_pt,
-                codec,
-                event_pt,
-                send,
-                receive,
-                digits,
-                receive_pt=receive_pt,
-                receive_event_pt=receive_event_pt,
-                rtcp_port=rtcp_port,
-                rtcp_mux=rtcp_mux,
-                secured=secured,
-                wire=wire,
-            ),
-            stays=stays,
-        )
-
-    def bridge(self, a: Lease, b: Lease) -> None:
-        """Relays both ways; raises ValueError when `b` was not leased near `a`."""
-        if a.worker != b.worker:
-            raise ValueError(f"ports {a.port} and {b.port} are of different workers")
-        self._rooms.leave(a)
-        self._rooms.leave(b)
-        worker = self._worker_of(a)
-        if worker is not None:
-            opened, writings = worker.opened, worker.link.writings
-            # With the first Opens of both, that stay: what comes meanwhile is kept, and relayed then.
-            stays = opened.get(a.port) == (a.gen, writings) and opened.get(b.port) == (b.gen, writings)
-            worker.link.send(Bridge(a.port, a.gen, b.port, b.gen), stays=stays)
-
-    def unbridge(self, lease: Lease) -> None:
-        """Ends relaying from and to `lease`."""
-        self._send(lease, Unbridge(lease.port, lease.gen))
-
-    def play(self, lease: Lease, play_id: int, prompts: Sequence[str], loop: bool = False) -> None:
-        """Plays `prompts` to the peer in place of whatever plays; PlayDone with `play_id` follows."""
-        self._send(lease, Play(lease.port, lease.gen, play_id, list(prompts), loop))
-
-    def stop_play(self, lease: Lease) -> None:
-        """Stops what plays."""
-        self._send(lease, StopPlay(lease.port, lease.gen))
-
-    def send_digits(self, lease: Lease, digits: str) -> None:
-        """Sends telephone events to the peer."""
-        self._send(lease, SendDigits(lease.port, lease.gen, digits))
-
-    def record(self, lease: Lease, recording_id: str, path: str, peer: Lease | None = None) -> None:
-        """Records into the wav file `path`: left what comes from `lease`, right what it hears."""
-        other = (peer.port, peer.gen) if peer is not None and peer.worker == lease.worker else (0, 0)
-        self._send(lease, Record(lease.port, lease.gen, recording_id, path, *other))
-
-    def stop_record(self, lease: Lease) -> None:
-        """Ends the recording or message of `lease`."""
-        self._send(lease, StopRecord(lease.port, lease.gen))
-
-    def pause_record(self, lease: Lease, paused: bool) -> None:
-        """Records silence, or audio again."""
-        self._send(lease, PauseRecord(lease.port, lease.gen, paused))
-
-    def conceal(self, lease: Lease, on: bool) -> None:
-        """While secret keys are pressed recordings hold silence."""
-        self._send(lease, Conceal(lease.port, lease.gen, on))
-
-    def key_taken(self, lease: Lease) -> None:
-        """A key came by signalling and was taken: its tone is for nobody else."""
-        self._send(lease, KeyTaken(lease.port, lease.gen))
-
-    def message(
-        self,
-        lease: Lease,
-        message_id: int,
-        path: str,
-        max_seconds: float,
-        silence_seconds: float = 0.0,
-        terminators: str = "",
-    ) -> None:
-        """Records what the caller says, in mono; MessageDone with `message_id` follows its end."""
-        self._send(
-            lease,
-            Message(lease.port, lease.gen, message_id, path, max_seconds, silence_seconds, terminators),
-        )
-
-    def join(self, lease: Lease, room: int, role: Role = "party", coached: Lease | None = None) -> None:
-        """Puts `lease` into a room, or changes its role; raises ValueError."""
-        if self._worker_of(lease) is not None:
-            self._rooms.join(lease, room, role, coached)
-            port, gen = (0, 0) if coached is None else (coached.port, coached.gen)
-            self._send(lease, Join(lease.port, lease.gen, room, role, port, gen))
-
-    def leave(self, lease: Lease) -> None:
-        """Takes `lease` out of its room."""
-        self._rooms.leave(lease)
-        self._send(lease, Leave(lease.port, lease.gen))
-
-    def mute(self, lease: Lease, on: bool) -> None:
-        """What comes from `lease` is silence, or audio again."""
-        self._send(lease, Mute(lease.port, lease.gen, on))
-
     # --- what a link tells (LinkOwner) ---
 
     def worker_up(self, link: WorkerLink, hello: Hello) -> None:
@@ -434,7 +246,7 @@ class WorkerPlane:
         self._gen = max(self._gen, hello.last_gen)
         worker.foreign = {port: gen for port, gen in hello.open if port not in worker.leased}
         worker.ports.wished = worker.ports_six.wished = 0
-        self._add_ports(worker, hello.ports, hello.six)
+        worker.add_ports(hello.ports, hello.six)
         for port, gen in worker.foreign.items():
             link.send(Release(port, gen))
         for port in worker.releasing:
@@ -475,7 +287,7 @@ class WorkerPlane:
             if not event.ports:
                 worker.ports.none_left()
                 worker.ports_six.none_left()
-            self._add_ports(worker, event.ports, event.six)
+            worker.add_ports(event.ports, event.six)
             self._look_if_ready()
             if self._short:
                 self._look_if_short()
@@ -502,17 +314,6 @@ class WorkerPlane:
         # A worker may be there before its first ports: a call would find none.
         if not self._ready.is_set() and all(worker.link.boot and worker.has_ports for worker in self._workers.values()):
             self._ready.set()
-
-    @staticmethod
-    def _add_ports(worker: KnownWorker, ports: Sequence[int], six: Sequence[int]) -> None:
-        known = {*worker.ports.free, *worker.ports_six.free, *worker.leased, *worker.foreign}
-        worker.six.update(six)
-        new = [port for port in ports if port not in known]
-        for port in new:
-            worker.give_back(port)
-        beside = len(worker.six.intersection(new))
-        worker.ports_six.add(beside)
-        worker.ports.add(len(new) - beside)
 
     def _released(self, worker: KnownWorker, event: Released) -> None:
         lease = worker.leased.get(event.port)
