@@ -121,6 +121,9 @@ record           led, or one of a  -                -                -          
 
 By a command nothing is said by SIP to a party whose call goes on: audio is anchored here, and only its way changes. A
 media worker that dies ends all calls it carries. Nobody is ever sent another party's number, address or Call-ID.
+
+Where no port is free but some are on their way, whoever is to be called is called when they have come; where none does
+within two seconds it is as if they had refused, by `congestion`.
 """
 
 from __future__ import annotations
