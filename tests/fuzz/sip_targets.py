@@ -14,6 +14,7 @@ from switchboard.sip.errors import LocalError, ParseError, ProtocolError, SipErr
 from switchboard.sip.events import RequestReceived
 from switchboard.sip.headers import Headers, parse_parameters, quote, split_commas, unfold, unquote
 from switchboard.sip.message import MAX_BODY, MAX_HEAD, Message, Request, parse_datagram
+from switchboard.sip.parts import SDP, take_description
 from switchboard.sip.refer import parse_refer_to, refer_to_of, referred_by_of, wants_subscription
 from switchboard.sip.reliable import parse_rack, parse_rseq
 from switchboard.sip.replaces import parse_replaces
@@ -91,6 +92,21 @@ def _framed(chunks: list[bytes]) -> tuple[list[bytes], ParseError | None]:
             assert framer.failure is not None
     framer.close()
     return found, framer.failure
+
+
+def parts(data: bytes) -> None:
+    """A Content-Type, and a body in the next lines: what is taken for the description is a part of it."""
+    kind, _, body = data.partition(b"\n")
+    head = b"SIP/2.0 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (kind.replace(b"\r", b""), len(body))
+    try:
+        read = parse_datagram(head + body)
+    except ParseError:
+        return
+    taken = take_description(read)
+    assert read.body == body or (taken and read.body in body)
+    if taken:
+        assert read.content_type == SDP
+        assert not take_description(read)
 
 
 def uris(data: bytes) -> None:

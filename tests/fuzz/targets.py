@@ -52,6 +52,13 @@ OFFER: Final = (
     b"m=audio 4000 RTP/AVP 8 0 18 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
     b"a=fmtp:101 0-15\r\na=ptime:20\r\na=rtcp:4001\r\na=rtcp-mux\r\na=sendonly\r\n"
 )
+MIXED: Final = (
+    b"multipart/mixed;boundary=b1\n--b1\r\nContent-Type: application/sdp\r\n\r\n" + OFFER + b"\r\n--b1--\r\n",
+    b'Multipart/Mixed; boundary="b 1"\nx\r\n--b 1 \r\nContent-Type: application/isup\r\n'
+    b"Content-Disposition: signal;handling=optional\r\n\r\n\1\0\r\n--b 1\r\n"
+    b"content-type: Application/SDP;x=y\r\nContent-Transfer-Encoding: binary\r\n\r\nv=0\r\n--b 1--",
+    b"multipart/mixed;boundary=b\n--b\r\nContent-Disposition: x;handling=required\r\n\r\n--b\r\n\r\n--b--",
+)
 TWO: Final = OFFER + b"m=video 4002 RTP/SAVPF 96\r\nc=IN IP6 2001:db8::1\r\na=inactive\r\nm=image 9 udptl t38\r\n"
 DIGEST: Final = (
     b'Digest realm="x", nonce="NONCE", algorithm=SHA-256, qop="auth"',
@@ -185,6 +192,20 @@ TARGETS: Final[dict[str, Target]] = {
             (b"\x00\xffGET / HTTP/1.1\r\n", b"a: b\r\n"),
             (b"\x00\xffGET / HTTP/1.1\r\nSec-WebSocket-Protocol: ", b"a,"),
             (b"\x00\x07", b"\r\n"),
+        ),
+    ),
+    "parts": Target(
+        sip_targets.parts,
+        MIXED,
+        (
+            (b"multipart/x;boundary=a\n", b"--a\r\n\r\n"),
+            (b"multipart/x;boundary=a\n", b"--a"),
+            (b"multipart/x;boundary=a\n--a\r\n", b"b: c\r\n"),
+            (b"multipart/x;boundary=a\n--a\r\nb: c", b"\r\n d"),
+            (b"multipart/x;boundary=a\n--a", b" "),
+            (b"multipart/x;boundary=a\n", b"\r\n"),
+            (b"multipart/x", b";a=b"),
+            (b'multipart/x;boundary="', b'\\"'),
         ),
     ),
     "uris": Target(
