@@ -108,13 +108,29 @@ def _begin(x: Exchange, call: Call, leg: Leg, owed: ReferTo, now: float) -> None
     _lead(x, call, leg, now)
     place = place_of(x, call, owed.uri, now) if asked is None else _place_asked(x, call, asked, now)
     check_open(x, call, place, now)
-    if asked is not None:
-        # First, so that a phone with one line is free when it is called again.
-        end_call(x, asked, CANCELLED, "caller", now)
+    kept = _give_up(x, call, asked, place, now) if asked is not None else ""
     if not isinstance(place, Party):
         # Who waits in a queue or talks to a flow is answered; the phone's own call is over with that.
         tell_referrer(x, call, 200, now)
-    hand_on(x, call, place, now, stays=True)
+    try:
+        hand_on(x, call, place, now, stays=True)
+    except CommandError:
+        if kept:
+            x.desk.call_over(kept, call.id, now)
+        raise
+
+
+def _give_up(x: Exchange, call: Call, asked: Call, place: Place, now: float) -> str:
+    """End the phone's call to who has not answered; the agent who is kept from other calls until called again, or "".
+
+    Before they are: a phone with one line is free by then.
+    """
+    agent = place.agent if isinstance(place, Party) and call.leg_of(place.agent) is None else ""
+    if agent:
+        # In between a queue would ring them for somebody else.
+        x.desk.call_began(agent, call.id, now)
+    end_call(x, asked, CANCELLED, "caller", now)
+    return agent
 
 
 def _not_taken(x: Exchange, replaces: Replaces) -> Call | None:

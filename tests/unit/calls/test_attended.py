@@ -9,7 +9,7 @@ from routing.trunks import Trunks
 from switchboard.calls.reinvite import MAX_GLARES
 from switchboard.directory import Directory
 from switchboard.sip.outgoing import OutgoingRequest
-from tests.support.exchange import Team, World
+from tests.support.exchange import Peer, Team, World
 from tests.unit.calls.phone_lines import BOB, Line, Office, Phone, escape
 
 MUSIC = ("music/hold",)
@@ -320,10 +320,10 @@ def test_a_dialog_that_is_not_to_be_replaced(kind: str, told: int) -> None:
 # --- while the party still rings, or waits ---
 
 
-def ringing(world: Office) -> Line:
+def ringing(world: Office, number: str = "4001", whose: Peer | None = None) -> Line:
     """Alice calls somebody whose phone rings, and has been told so."""
-    line = world.alice.dialled("4001")
-    world.reply(world.agent, 180)
+    line = world.alice.dialled(number)
+    world.reply(whose or world.agent, 180)
     response = next(r for r in reversed(world.phone.responses) if r.call_id == line.call_id and r.status == 180)
     line.remote = response.headers.get("to") or ""
     return line
@@ -391,6 +391,55 @@ def test_who_waits_in_a_flow_is_replaced_there(on_first: bool) -> None:
     assert world.alice.told() == ([100, 200] if on_first else [100, 491])
     assert (first.over, second.over) == (on_first, on_first)
     assert world.hears(world.carrier) == (MUSIC if on_first else world.phone.address[0])
+
+
+def staffed() -> tuple[Office, Line]:
+    """Bob is an agent, and alice talks to a customer."""
+    world = Office(teams=[Team("shop", ("aor:bob",))])
+    world.desk.phones_changed(world.now)
+    plan = DialPlan(
+        [
+            Entry(number="4003", group="shop"),
+            Entry(number="4007", target="aor:alice"),
+            Entry(number="4008", target="aor:bob"),
+        ]
+    )
+    world.exchange.routing = Directory(plan, Trunks({"bench": ["127.0.0.2"]}), world.masks)
+    return world, world.talk()[1]
+
+
+def agent_state(world: Office) -> tuple[str, list[str]]:
+    """Bob's state, and the calls he is in."""
+    bob = world.queues.agents["bob"]
+    return bob.state, sorted(bob.calls)
+
+
+def test_an_agent_who_is_called_anew_is_not_rung_for_another_in_between() -> None:
+    """A customer waits in the queue: bob's phone rings for the one handed on, and after the refusal for this one."""
+    world, first = staffed()
+    second = ringing(world, "4008", world.bob.peer)
+    world.dial("4003")
+    first.attend(second)
+    (call,) = (one for one in world.exchange.calls.values() if one.control is not None)
+    assert agent_state(world) == ("talking", [call.id])
+    assert len(world.bob.peer.received("INVITE")) == 2
+    world.reply(world.bob.peer, 486)
+    assert world.alice.told() == [100, 486]
+    assert agent_state(world) == ("ringing", [])
+    assert len(world.bob.peer.received("INVITE")) == 3
+    assert world.queues.violations == 0
+
+
+def test_an_agent_who_cannot_be_called_anew_is_free() -> None:
+    """No port is left: the phone is told, and keeps the customer."""
+    world, first = staffed()
+    second = ringing(world, "4008", world.bob.peer)
+    while world.plane.lease() is not None:
+        pass
+    first.attend(second)
+    assert world.alice.told() == [100, 503]
+    assert agent_state(world) == ("idle", [])
+    assert not first.over
 
 
 def test_who_waits_in_a_queue_is_replaced_there() -> None:
