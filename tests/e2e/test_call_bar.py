@@ -67,13 +67,13 @@ def settings(members_port: int) -> dict[str, object]:
     }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def members_port() -> int:
     """Where SIPp takes the calls to the members of the room."""
     return free_port()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def switch(tmp_path_factory: pytest.TempPathFactory, members_port: int) -> Iterator[RunningSwitch]:
     """A switch with users of its API."""
     need_pjsua()

@@ -95,8 +95,9 @@ def strength(sound: Sound, hz: float, window: float = 0.05) -> Sound:
 
 
 def tones_in(sound: Sound, hertz: Iterable[int], least: float = 500.0) -> set[int]:
-    """Those of the tones that are in most of it with at least this amplitude."""
-    return {each for each in hertz if len(sound) and float(np.median(strength(sound, each, 0.1))) > least}
+    """Those of the tones that are in most of it with at least this amplitude; none in what is shorter than a window."""
+    heard = {each: strength(sound, each, 0.1) for each in hertz}
+    return {each for each, found in heard.items() if len(found) and float(np.median(found)) > least}
 
 
 def seconds_of(sound: Sound, hz: float, window: float = 0.05) -> float:
