@@ -37,6 +37,15 @@ _VERSIONS: Final = (
 )
 
 
+def _as_it_is(value: bytes | None) -> bytes | None:
+    return value
+
+
+# Of what is neither number nor text the driver asks how to adapt it, and an exception says each time that nothing does.
+sqlite3.register_adapter(bytes, _as_it_is)
+sqlite3.register_adapter(type(None), _as_it_is)
+
+
 class DatabaseError(Exception):
     """The database cannot be used; one line that says why and what to do."""
 
