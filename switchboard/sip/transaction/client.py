@@ -11,7 +11,7 @@ from switchboard.sip.own import LARGEST_DATAGRAM
 from switchboard.sip.render import render_hop, render_request
 from switchboard.sip.transaction import client_invite, client_non_invite
 from switchboard.sip.transaction.large import LargeRequests
-from switchboard.sip.transaction.table import Action, Input, State, Table
+from switchboard.sip.transaction.table import Action, Input, State, performed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ class ClientTransaction:
         """True for a CANCEL: nothing of it goes to the TU, the fate of its INVITE does."""
         self.context = context
         self.state = State.CALLING if invite else State.TRYING
-        self.table: Table = client_invite.TRANSITIONS if invite else client_non_invite.TRANSITIONS
+        self.table = _INVITE if invite else _NON_INVITE
         self.timer = 0
         self.timers = timers
         """Those of the transport it goes by."""
@@ -85,7 +85,7 @@ class ClientTransaction:
 class ClientTransactions:
     """All client transactions of a core."""
 
-    __slots__ = ("_actions", "_agent", "_box", "_heap", "_own", "_strays", "_timers", "accepted", "live", "waiting")
+    __slots__ = ("_agent", "_box", "_heap", "_own", "_strays", "_timers", "accepted", "live", "waiting")
 
     def __init__(
         self,
@@ -105,27 +105,6 @@ class ClientTransactions:
         """INVITEs with a 2xx by Call-ID, CSeq number and our tag: an ACK of the TU names no branch."""
         self.waiting: dict[Address, set[ClientTransaction]] = {}
         """Transactions that a transport error would end, by destination."""
-        self._actions: Final[dict[Action, Callable[[ClientTransaction, Response | None, float], None]]] = {
-            Action.SEND: self._send,
-            Action.SEND_ACK: self._send_ack,
-            Action.SEND_CANCEL: self._send_cancel,
-            Action.DELIVER: self._deliver,
-            Action.DELIVER_2XX: self._deliver_2xx,
-            Action.REPORT_TIMEOUT: self._report_timeout,
-            Action.REPORT_FAILURE: self._report_failure,
-            Action.SETTLE: self._settle,
-            Action.LINGER: self._linger,
-            Action.STOP_TIMER: self._stop_timer,
-            Action.ARM_A: self._arm_a,
-            Action.REARM_A: self._rearm_a,
-            Action.ARM_D: self._arm_d,
-            Action.ARM_E: self._arm_e,
-            Action.REARM_E: self._rearm_e,
-            Action.SLOW_E: self._slow_e,
-            Action.ARM_K: self._arm_k,
-            Action.ARM_M: self._arm_m,
-            Action.FORGET: self._forget,
-        }
 
     def start(self, out: OutgoingRequest, branch: str, context: object, now: float) -> ClientTransaction:
         """Send a request in a new transaction."""
@@ -144,9 +123,8 @@ class ClientTransactions:
         if row is None:
             return False
         tx.state, actions = row
-        perform = self._actions
-        for action in actions:
-            perform[action](tx, response, now)
+        for perform in actions:
+            perform(self, tx, response, now)
         return True
 
     def remember_ack(self, out: OutgoingRequest, acks: Acks) -> None:
@@ -218,7 +196,7 @@ class ClientTransactions:
         cancel.key = f"{tx.branch};cancel"
         cancel.quiet = True
         cancel.state = State.TRYING
-        cancel.table = client_non_invite.TRANSITIONS
+        cancel.table = _NON_INVITE
         self._enter(cancel, now)
         self._heap.schedule(now + self._timers.b, tx, Input.TIMER_CANCEL)
 
@@ -272,9 +250,7 @@ class ClientTransactions:
     def _linger(self, tx: ClientTransaction, _response: Response | None, _now: float) -> None:
         self._box.spent.append(tx)
 
-    def _forget(self, tx: ClientTransaction, response: Response | None, now: float) -> None:
-        self._heap.cancel(tx)
-        self._settle(tx, response, now)
+    def _forget(self, tx: ClientTransaction, _response: Response | None, _now: float) -> None:
         self.live.pop(tx.key, None)
         if tx.acks is not None:
             out = tx.request
@@ -324,3 +300,28 @@ class ClientTransactions:
 
     def _arm_m(self, tx: ClientTransaction, _response: Response | None, now: float) -> None:
         self._heap.linger(self._timers.end(now + self._timers.m), tx, Input.TIMER_M)
+
+
+_ACTIONS: Final[dict[Action, Callable[[ClientTransactions, ClientTransaction, Response | None, float], None]]] = {
+    Action.SEND: ClientTransactions._send,
+    Action.SEND_ACK: ClientTransactions._send_ack,
+    Action.SEND_CANCEL: ClientTransactions._send_cancel,
+    Action.DELIVER: ClientTransactions._deliver,
+    Action.DELIVER_2XX: ClientTransactions._deliver_2xx,
+    Action.REPORT_TIMEOUT: ClientTransactions._report_timeout,
+    Action.REPORT_FAILURE: ClientTransactions._report_failure,
+    Action.SETTLE: ClientTransactions._settle,
+    Action.LINGER: ClientTransactions._linger,
+    Action.STOP_TIMER: ClientTransactions._stop_timer,
+    Action.ARM_A: ClientTransactions._arm_a,
+    Action.REARM_A: ClientTransactions._rearm_a,
+    Action.ARM_D: ClientTransactions._arm_d,
+    Action.ARM_E: ClientTransactions._arm_e,
+    Action.REARM_E: ClientTransactions._rearm_e,
+    Action.SLOW_E: ClientTransactions._slow_e,
+    Action.ARM_K: ClientTransactions._arm_k,
+    Action.ARM_M: ClientTransactions._arm_m,
+    Action.FORGET: ClientTransactions._forget,
+}
+_INVITE: Final = performed(client_invite.TRANSITIONS, _ACTIONS)
+_NON_INVITE: Final = performed(client_non_invite.TRANSITIONS, _ACTIONS)

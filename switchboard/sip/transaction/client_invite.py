@@ -16,8 +16,11 @@ from switchboard.sip.transaction.table import Input, State, Table
 TRANSITIONS: Final[Table] = {
     (State.CALLING, Input.START): (State.CALLING, (Do.SEND, Do.ARM_A)),
     (State.CALLING, Input.TIMER_A): (State.CALLING, (Do.SEND, Do.REARM_A)),
-    (State.CALLING, Input.TIMER_B): (State.TERMINATED, (Do.FORGET, Do.REPORT_TIMEOUT)),
-    (State.CALLING, Input.TRANSPORT_ERROR): (State.TERMINATED, (Do.FORGET, Do.REPORT_FAILURE)),
+    (State.CALLING, Input.TIMER_B): (State.TERMINATED, (Do.SETTLE, Do.FORGET, Do.REPORT_TIMEOUT)),
+    (State.CALLING, Input.TRANSPORT_ERROR): (
+        State.TERMINATED,
+        (Do.STOP_TIMER, Do.SETTLE, Do.FORGET, Do.REPORT_FAILURE),
+    ),
     (State.CALLING, Input.CANCEL): (State.CALLING, ()),
     (State.CALLING, Input.RECEIVE_1XX): (
         State.PROCEEDING,
@@ -29,11 +32,14 @@ TRANSITIONS: Final[Table] = {
         (Do.SETTLE, Do.SEND_ACK, Do.ARM_D, Do.DELIVER, Do.LINGER),
     ),
     (State.PROCEEDING, Input.CANCEL): (State.PROCEEDING, (Do.SEND_CANCEL,)),
-    (State.PROCEEDING, Input.TIMER_CANCEL): (State.TERMINATED, (Do.FORGET, Do.REPORT_TIMEOUT)),
-    (State.PROCEEDING, Input.FLOW_LOST): (State.TERMINATED, (Do.FORGET, Do.REPORT_FAILURE)),
+    (State.PROCEEDING, Input.TIMER_CANCEL): (State.TERMINATED, (Do.SETTLE, Do.FORGET, Do.REPORT_TIMEOUT)),
+    (State.PROCEEDING, Input.FLOW_LOST): (State.TERMINATED, (Do.STOP_TIMER, Do.SETTLE, Do.FORGET, Do.REPORT_FAILURE)),
     (State.PROCEEDING, Input.RECEIVE_1XX): (State.PROCEEDING, (Do.DELIVER,)),
-    (State.PROCEEDING, Input.RECEIVE_2XX): (State.ACCEPTED, (Do.ARM_M, Do.DELIVER_2XX)),
-    (State.PROCEEDING, Input.RECEIVE_FINAL): (State.COMPLETED, (Do.SEND_ACK, Do.ARM_D, Do.DELIVER, Do.LINGER)),
+    (State.PROCEEDING, Input.RECEIVE_2XX): (State.ACCEPTED, (Do.SETTLE, Do.ARM_M, Do.DELIVER_2XX)),
+    (State.PROCEEDING, Input.RECEIVE_FINAL): (
+        State.COMPLETED,
+        (Do.SETTLE, Do.SEND_ACK, Do.ARM_D, Do.DELIVER, Do.LINGER),
+    ),
     (State.COMPLETED, Input.RECEIVE_FINAL): (State.COMPLETED, (Do.SEND,)),
     (State.COMPLETED, Input.TIMER_D): (State.TERMINATED, (Do.FORGET,)),
     (State.ACCEPTED, Input.RECEIVE_2XX): (State.ACCEPTED, (Do.DELIVER_2XX,)),

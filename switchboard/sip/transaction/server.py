@@ -8,7 +8,7 @@ from switchboard.sip import events
 from switchboard.sip.errors import LocalError
 from switchboard.sip.render import answer_parts, render_response
 from switchboard.sip.transaction import server_invite, server_non_invite
-from switchboard.sip.transaction.table import Action, Input, State, Table
+from switchboard.sip.transaction.table import Action, Input, State, performed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ class ServerTransaction:
         """Where responses go (RFC 3261 §18.2.2, RFC 3581 §4)."""
         self.context: object = None
         self.state = State.PROCEEDING if invite else State.TRYING
-        self.table: Table = server_invite.TRANSITIONS if invite else server_non_invite.TRANSITIONS
+        self.table = _INVITE if invite else _NON_INVITE
         self.timer = 0
         self.timers = timers
         """Those of the transport it came by."""
@@ -97,7 +97,7 @@ class ServerTransaction:
 class ServerTransactions:
     """All server transactions of a core."""
 
-    __slots__ = ("_actions", "_agent", "_box", "_heap", "_timers", "acks", "live", "merges", "octets")
+    __slots__ = ("_agent", "_box", "_heap", "_timers", "acks", "live", "merges", "octets")
 
     def __init__(
         self,
@@ -115,30 +115,6 @@ class ServerTransactions:
         self.merges: dict[MergeKey, ServerTransaction] = {}
         self.octets = 0
         """How large the requests of all live transactions were together."""
-        self._actions: Final[dict[Action, Callable[[ServerTransaction, Request | None, float], None]]] = {
-            Action.SEND: self._send,
-            Action.SEND_TRYING: self._send_trying,
-            Action.DELIVER: self._deliver,
-            Action.REPORT_CANCEL: self._report_cancel,
-            Action.REPORT_ACK: self._report_ack,
-            Action.REPORT_ACK_MISSING: self._report_ack_missing,
-            Action.LINGER: self._linger,
-            Action.RELEASE: self._release,
-            Action.STOP_TIMER: self._stop_timer,
-            Action.ARM_TRYING: self._arm_trying,
-            Action.ARM_G: self._arm_g,
-            Action.REARM_G: self._rearm_g,
-            Action.ARM_I: self._arm_i,
-            Action.ARM_J: self._arm_j,
-            Action.ARM_LAPSE: self._arm_lapse,
-            Action.REPORT_PRACK_MISSING: self._report_prack_missing,
-            Action.ARM_RELIABLE: self._arm_reliable,
-            Action.REARM_RELIABLE: self._rearm_reliable,
-            Action.ARM_2XX: self._arm_2xx,
-            Action.REARM_2XX: self._rearm_2xx,
-            Action.WAIT_L: self._wait_l,
-            Action.FORGET: self._forget,
-        }
 
     def start(self, tx: ServerTransaction, via: str, now: float) -> None:
         """Take a new request in and hand it to the TU; `via` is its top Via line as stamped."""
@@ -158,9 +134,8 @@ class ServerTransactions:
         if row is None:
             return False
         tx.state, actions = row
-        perform = self._actions
-        for action in actions:
-            perform[action](tx, request, now)
+        for perform in actions:
+            perform(self, tx, request, now)
         return True
 
     def is_merged(self, request: Request) -> bool:
@@ -272,3 +247,31 @@ class ServerTransactions:
 
     def _arm_lapse(self, tx: ServerTransaction, _request: Request | None, now: float) -> None:
         self._heap.schedule(self._timers.end(now + self._timers.j), tx, Input.TIMER_J)
+
+
+_ACTIONS: Final[dict[Action, Callable[[ServerTransactions, ServerTransaction, Request | None, float], None]]] = {
+    Action.SEND: ServerTransactions._send,
+    Action.SEND_TRYING: ServerTransactions._send_trying,
+    Action.DELIVER: ServerTransactions._deliver,
+    Action.REPORT_CANCEL: ServerTransactions._report_cancel,
+    Action.REPORT_ACK: ServerTransactions._report_ack,
+    Action.REPORT_ACK_MISSING: ServerTransactions._report_ack_missing,
+    Action.LINGER: ServerTransactions._linger,
+    Action.RELEASE: ServerTransactions._release,
+    Action.STOP_TIMER: ServerTransactions._stop_timer,
+    Action.ARM_TRYING: ServerTransactions._arm_trying,
+    Action.ARM_G: ServerTransactions._arm_g,
+    Action.REARM_G: ServerTransactions._rearm_g,
+    Action.ARM_I: ServerTransactions._arm_i,
+    Action.ARM_J: ServerTransactions._arm_j,
+    Action.ARM_LAPSE: ServerTransactions._arm_lapse,
+    Action.REPORT_PRACK_MISSING: ServerTransactions._report_prack_missing,
+    Action.ARM_RELIABLE: ServerTransactions._arm_reliable,
+    Action.REARM_RELIABLE: ServerTransactions._rearm_reliable,
+    Action.ARM_2XX: ServerTransactions._arm_2xx,
+    Action.REARM_2XX: ServerTransactions._rearm_2xx,
+    Action.WAIT_L: ServerTransactions._wait_l,
+    Action.FORGET: ServerTransactions._forget,
+}
+_INVITE: Final = performed(server_invite.TRANSITIONS, _ACTIONS)
+_NON_INVITE: Final = performed(server_non_invite.TRANSITIONS, _ACTIONS)

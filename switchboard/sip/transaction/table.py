@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum, auto
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 
 class State(IntEnum):
@@ -140,3 +140,10 @@ class Action(IntEnum):
 
 Table: TypeAlias = Mapping[tuple[State, Input], tuple[State, tuple[Action, ...]]]
 """One machine."""
+
+Deed = TypeVar("Deed")
+
+
+def performed(table: Table, deeds: Mapping[Action, Deed]) -> dict[tuple[State, Input], tuple[State, tuple[Deed, ...]]]:
+    """The machine with what performs an action in the place of its name."""
+    return {pair: (state, tuple([deeds[action] for action in actions])) for pair, (state, actions) in table.items()}
