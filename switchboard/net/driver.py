@@ -150,9 +150,9 @@ class Driver:
         batch: Batch = [(message.raw, source) for message in messages]
         if self.screen is not None and self.screen([(b"", source)]) == []:
             return
-        self.messages.received(batch)
+        octets = self.messages.received(batch)
         if self._ring is not None:
-            self._ring.keep(self._clock(), False, batch)
+            self._ring.keep(self._clock(), False, batch, octets)
         steps: list[Callable[[float], None]] = [partial(core.receive_message, message, source) for message in messages]
         if fault is not None:
             steps.append(lambda now: core.receive_fault(fault, source))
@@ -181,9 +181,9 @@ class Driver:
         now = self._clock()
         if self.screen is not None:
             batch = self.screen(batch)
+        octets = self.messages.received(batch)
         if self._ring is not None:
-            self._ring.keep(now, False, batch)
-        self.messages.received(batch)
+            self._ring.keep(now, False, batch, octets)
         if len(batch) == BATCH or self.aside:
             self._crowded = len(batch) == BATCH
             batch = self._put_aside(batch)
@@ -230,9 +230,9 @@ class Driver:
             ledger.flush()
         send, otherwise = self.transport.send, self._send_otherwise
         while datagrams := self._core.take_datagrams():
-            self.messages.sent(datagrams)
+            octets = self.messages.sent(datagrams)
             if self._ring is not None:
-                self._ring.keep(now, True, datagrams)
+                self._ring.keep(now, True, datagrams, octets)
             for data, destination in datagrams:
                 error = send(data, destination) if type(destination) is tuple else otherwise(data, destination)
                 if error is not None:

@@ -29,13 +29,13 @@ class MessageCounts:
         self._received: dict[bytes, int] = {}
         self._sent: dict[bytes, int] = {}
 
-    def received(self, datagrams: Datagrams) -> None:
-        """Count what came."""
-        _count(self._received, datagrams)
+    def received(self, datagrams: Datagrams) -> int:
+        """Count what came; returns how many octets it has."""
+        return _count(self._received, datagrams)
 
-    def sent(self, datagrams: Datagrams) -> None:
-        """Count what goes."""
-        _count(self._sent, datagrams)
+    def sent(self, datagrams: Datagrams) -> int:
+        """Count what goes; returns how many octets it has."""
+        return _count(self._sent, datagrams)
 
     def read(self) -> Mapping[tuple[str, ...], float]:
         """The totals by direction ("in", "out") and kind ("INVITE", "2xx", "other")."""
@@ -47,14 +47,17 @@ class MessageCounts:
         return totals
 
 
-def _count(tally: dict[bytes, int], datagrams: Datagrams) -> None:
+def _count(tally: dict[bytes, int], datagrams: Datagrams) -> int:
+    octets = 0
     for data, _ in datagrams:
+        octets += len(data)
         key = data[:_KEY]
         if key in tally:
             tally[key] += 1
         else:
             key = key if len(tally) < _MOST_KEYS else b""
             tally[key] = tally.get(key, 0) + 1
+    return octets
 
 
 def _kind(key: bytes) -> str:

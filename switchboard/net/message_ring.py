@@ -8,7 +8,6 @@ they could belong to is known no more: what nobody can ask for takes no memory.
 from __future__ import annotations
 
 from collections import deque
-from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
 
 Address: TypeAlias = tuple[str, int]
@@ -16,8 +15,6 @@ Datagrams: TypeAlias = list[tuple[bytes, Address]]
 
 EACH: Final = 300
 """Octets that a message takes beside its own: the objects that hold it."""
-
-_OCTETS: Final = itemgetter(0)
 
 
 class Kept(NamedTuple):
@@ -53,12 +50,12 @@ class MessageRing:
         self._latest: deque[str] = deque()
         self._now = 0.0
 
-    def keep(self, at: float, outgoing: bool, messages: Datagrams) -> None:
-        """Keep what came or goes; the list and what is in it must not change any more."""
+    def keep(self, at: float, outgoing: bool, messages: Datagrams, octets: int) -> None:
+        """Keep what came or goes, so many octets; the list and what is in it must not change any more."""
         if not messages:
             return
         self._now = at
-        size = EACH * len(messages) + sum(map(len, map(_OCTETS, messages)))
+        size = EACH * len(messages) + octets
         batches = self._batches
         batches.append((at, outgoing, messages, size))
         self.size += size

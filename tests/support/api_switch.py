@@ -157,9 +157,9 @@ class ApiSwitch:
 
     def _keep(self, source: Address, destination: Address, data: bytes) -> None:
         if destination == SWITCH:
-            self.ring.keep(self.world.now, False, [(data, source)])
+            self.ring.keep(self.world.now, False, [(data, source)], len(data))
         elif source == SWITCH:
-            self.ring.keep(self.world.now, True, [(data, destination)])
+            self.ring.keep(self.world.now, True, [(data, destination)], len(data))
 
     async def _look_up(self, config: Config) -> None:
         """There are only addresses."""

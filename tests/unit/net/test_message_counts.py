@@ -24,6 +24,14 @@ def test_messages_are_counted_by_method_and_class() -> None:
     }
 
 
+def test_octets_are_told() -> None:
+    """Those of all messages that were counted together, either way."""
+    counts = MessageCounts()
+    assert counts.received([(b"INVITE sip:a", PEER), (b"BYE sip:b", PEER)]) == 21
+    assert counts.sent([(b"SIP/2.0 200 OK", PEER)]) == 14
+    assert counts.sent([]) == 0
+
+
 def test_garbage_takes_bounded_memory() -> None:
     """Ten thousand different beginnings are one entry in the end, and none is lost."""
     counts = MessageCounts()

@@ -87,7 +87,7 @@ def test_what_had_to_make_room_is_not_found(switch: ApiSwitch, boss: Client) -> 
     call, out = switch.talk()
     switch.hang_up(out)
     for _ in range(20):
-        switch.ring.keep(switch.world.now, False, [(b"x" * 60_000, CARRIER)])
+        switch.ring.keep(switch.world.now, False, [(b"x" * 60_000, CARRIER)], 60_000)
     assert "make room" in boss("GET", f"/records/{call.id}/trace", 404)["detail"]
 
 
