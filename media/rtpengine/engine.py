@@ -17,6 +17,8 @@ from media.rtpengine.settings import Settings
 from media.rtpengine.stock import Stock
 from media.rtpengine.transactions import Reply
 
+TRIES: Final = 3
+"""Commands about a call that stay unanswered in a row although rtpengine is there; then the call is lost."""
 _LISTED: Final = 500
 """Calls that are asked for at a time: more do not fit into a datagram."""
 
@@ -52,6 +54,8 @@ class Engine:
             family: Stock(settings.spare, partial(self._new, family), self._drop) for family in settings.families
         }
         self._lacking: set[Family] = set()
+        self._refused = ""
+        self._unanswered: dict[Pair, None] = {}
         self._link = RtpengineLink(
             settings.host, settings.port, timeout=settings.timeout, ping=settings.ping, on_change=self._changed
         )
@@ -99,6 +103,13 @@ class Engine:
             for stock in self._stocks.values():
                 stock.discard_stale(now)
                 stock.fill()
+            self._tell_again()
+
+    def _tell_again(self) -> None:
+        """What stayed unanswered, once rtpengine is there."""
+        unanswered, self._unanswered = self._unanswered, {}
+        for pair in unanswered:
+            self.touch(pair)
 
     def _clear(self) -> None:
         for stock in self._stocks.values():
@@ -144,10 +155,14 @@ class Engine:
         if pair.lacks is not None and pair.lacks not in self._lacking:
             self._lacking.add(pair.lacks)
             _log.error("rtpengine.no_interface", family=pair.lacks, hint="it needs an --interface of it")
+        elif not pair.ready and pair.lacks is None and self.up and pair.why not in ("", self._refused):
+            self._refused = pair.why
+            _log.error("rtpengine.refused", reason=pair.why)
         self._link.ask({**about("delete", pair.call, TAGS[0]), "delete-delay": 0}, _passed_over)
 
     def made(self, pair: Pair) -> None:
         """One more is ready."""
+        self._refused = ""
         stock = self._stocks[pair.family]
         stock.made(pair, asyncio.get_running_loop().time())
         stock.fill()
@@ -165,6 +180,12 @@ class Engine:
             return
 
         def answered(reply: Reply | None) -> None:
+            if reply is None and pair.ready and not pair.over and pair.unanswered < TRIES:
+                # While rtpengine is away its calls wait for it.
+                pair.unanswered += self.up
+                pair.leave_unanswered()
+                self._unanswered[pair] = None
+                return
             pair.answered(reply)
             self._work(pair)
 
@@ -199,7 +220,7 @@ class Engine:
             return
         self._link.ask({"command": "list", "limit": _LISTED}, self._left_behind)
         for pair in self.pairs():
-            # Those that it does not know any more are lost.
+            # Those that it does not know any more are lost, the others are told what they have missed.
             pair.wants_count = True
             self.touch(pair)
         for stock in self._stocks.values():

@@ -223,10 +223,18 @@ class Legs:
         """The leases of a call are void."""
         self._engine.give_up(pair)
         legs = self._legs_of(pair)
+        if not pair.over and legs:
+            _log.warning("rtpengine.call_lost", call=pair.call, reason=pair.why)
         for leg in legs:
             if leg.releasing and leg.helper is None:
                 self._over(leg, StreamStats())
         self._void([leg for leg in legs if not leg.releasing])
+
+    def pair_unanswered(self, pair: Pair) -> None:
+        """Who waits for its counters gets none; the others stay."""
+        for leg in self._legs_of(pair):
+            if leg.releasing and leg.helper is None:
+                self._over(leg, StreamStats())
 
     def pair_counted(self, pair: Pair, reply: Mapping[str, Value]) -> None:
         """Ends what waited for its counters, and looks who is silent."""

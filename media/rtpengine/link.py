@@ -45,11 +45,14 @@ class RtpengineLink(asyncio.DatagramProtocol):
         if self._transport is not None:
             self._transport.close()
 
-    def ask(self, command: Command, then: Then) -> None:
-        """Sends a command; `then` is told the answer later, or None. Nothing happens once the link is closed."""
+    def ask(self, command: Command, then: Then, *, first: bool = False) -> None:
+        """Sends a command, `first` before those that wait; `then` is told the answer later, or None.
+
+        Nothing happens once the link is closed.
+        """
         if self._closed or self._transport is None:
             return
-        self._transactions.ask(command, then, asyncio.get_running_loop().time())
+        self._transactions.ask(command, then, asyncio.get_running_loop().time(), first=first)
         self._go_on()
 
     # --- DatagramProtocol ---
@@ -83,7 +86,7 @@ class RtpengineLink(asyncio.DatagramProtocol):
         self._go_on()
 
     def _send_ping(self) -> None:
-        self.ask({"command": "ping"}, self._ponged)
+        self.ask({"command": "ping"}, self._ponged, first=True)
 
     def _ponged(self, reply: Reply | None) -> None:
         if self._closed:

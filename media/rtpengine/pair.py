@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, Protocol, TypeAlias
 
 from media.rtpengine.bencode import Value
@@ -45,6 +46,10 @@ class Playback:
         self.file = ""
 
 
+_SOMETHING: Final = Playback(0, loop=False)
+"""Where it is not known what plays, if anything."""
+
+
 class PairOwner(Protocol):
     """Who is told what comes of the commands."""
 
@@ -52,7 +57,10 @@ class PairOwner(Protocol):
         """Both ports are known."""
 
     def pair_failed(self, pair: Pair) -> None:
-        """rtpengine does not answer, or does not know the call: it is over."""
+        """rtpengine does not do what it is told, or does not know the call: it is over."""
+
+    def pair_unanswered(self, pair: Pair) -> None:
+        """rtpengine has not answered in time; it will be told again."""
 
     def pair_counted(self, pair: Pair, reply: Mapping[str, Value]) -> None:
         """What was counted is known; with `pair.over` the call is over."""
@@ -74,8 +82,8 @@ class Side:
     """One port of a pair and its party: first what is wanted of it, then what rtpengine has been told."""
 
     __slots__ = (
-        "blocked", "closed_to_keys", "digits", "hushed", "keys", "muted", "pair", "party", "place", "playback",
-        "played", "receive", "send", "tag", "told", "worker", "worker_told",
+        "blocked", "closed_to_keys", "digits", "doubtful", "hushed", "keys", "muted", "pair", "party", "place",
+        "playback", "played", "receive", "send", "tag", "told", "worker", "worker_told",
     )  # fmt: skip
 
     def __init__(self, pair: Pair, tag: str) -> None:
@@ -89,7 +97,10 @@ class Side:
         self.playback: Playback | None = None
         self.worker: Party | None = None
         self.told: tuple[str, Party, bool] | None = None
-        self.blocked = self.closed_to_keys = False
+        self.doubtful = False
+        """Whether it has been told anything else than `told` since."""
+        self.blocked: bool | None = False
+        self.closed_to_keys: bool | None = False
         self.played: Playback | None = None
         self.worker_told: Party | None = None
 
@@ -150,11 +161,17 @@ class Pair:
         self.over = False
         """It is to be deleted."""
         self.ready = self.busy = self.done = False
+        self.why = ""
+        """Why it failed."""
+        self.unanswered = 0
+        """Times in a row that a command had no answer although rtpengine was there."""
         self.lacks: Family | None = None
         """It failed as rtpengine has no interface of this family."""
         self._owner = owner
         self._created = 0
         self._then: _Then | None = None
+        self._doubt: Callable[[], None] | None = None
+        """What is not known any more where the command under way is not answered."""
 
     def side(self, tag: str) -> Side | None:
         """The side of a tag."""
@@ -164,6 +181,7 @@ class Pair:
         """What is to be told next; None while an answer is awaited, and when all is as wanted."""
         if self.busy or self.done:
             return None
+        self._doubt = None
         for step in _STEPS:
             command = step(self)
             if command is not None:
@@ -174,12 +192,22 @@ class Pair:
     def answered(self, reply: Reply | None) -> None:
         """Takes the answer to the last command, None where none came in time."""
         self.busy = False
+        self.unanswered = 0
         then, self._then = self._then, None
         if reply is not None and then is not None and then(reply):
             return
+        self.why = "no answer" if reply is None else str(reply.get("error-reason", "another port than before"))[:100]
         if not self.done:
             self.done = True
             self._owner.pair_failed(self)
+
+    def leave_unanswered(self) -> None:
+        """No answer has come: it may have been done or not, or will be, so that it or its contrary is told again."""
+        self.busy = False
+        self._then = None
+        if self._doubt is not None:
+            self._doubt()
+        self._owner.pair_unanswered(self)
 
     # --- steps: each gives a command, and notes what its answer means ---
 
@@ -251,12 +279,13 @@ class Pair:
             return _is_ok(reply)
 
         self._then = done
+        self._doubt = partial(setattr, side, name, None)
         return about(command, self.call, side.tag)
 
     def _describe(self) -> Command | None:
         for side in self.sides:
             wanted = side.description
-            if wanted is not None and wanted != side.told:
+            if wanted is not None and (wanted != side.told or side.doubtful):
                 return self._described(side, *wanted)
             if side.worker is not None and side.worker != side.worker_told:
                 return self._connected(side, side.worker)
@@ -269,6 +298,7 @@ class Pair:
         def done(reply: Reply) -> bool:
             place = place_in(reply)
             side.told = (to, party, injects)
+            side.doubtful = False
             if to == side.other.tag:
                 # An offer about a call that rtpengine has given up begins another one, on other ports.
                 return place == side.other.place
@@ -280,6 +310,7 @@ class Pair:
             return False
 
         self._then = done
+        self._doubt = partial(setattr, side, "doubtful", True)
         return offer(self.call, side.tag, to, party, family=family, injects=injects)
 
     def _connected(self, side: Side, worker: Party) -> Command:
@@ -288,6 +319,7 @@ class Pair:
             return place_in(reply) == side.place
 
         self._then = done
+        self._doubt = partial(setattr, side, "doubtful", True)
         return answer(self.call, side.tag, side.to, worker, family=self.family)
 
     def _play(self) -> Command | None:
@@ -298,6 +330,7 @@ class Pair:
             if wanted is None:
                 side.played = None
                 self._then = _is_ok_or_over
+                self._doubt = partial(setattr, side, "played", _SOMETHING)
                 return about("stop media", self.call, side.tag)
             if wanted.file and side.told is not None:
                 return self._played(side, wanted)
@@ -314,6 +347,7 @@ class Pair:
             return True
 
         self._then = done
+        self._doubt = partial(setattr, side, "played", _SOMETHING)
         command = about("play media", self.call, side.tag) | {"file": playback.file}
         return command | {"repeat-times": FOREVER} if playback.loop else command
 

@@ -13,7 +13,9 @@ on either family has one port of each, of two calls of rtpengine.
 
 Ports are those of calls opened ahead (see `stock`), one call for the two legs of a usual call. Unlike with workers keys
 are told when they are over, what is sent is not counted, and neither jitter nor loss is known, except of handed legs.
-A call is void, as with a worker lost, when rtpengine does not know it any more or leaves a command about it unanswered.
+A call is void, as with a worker lost, when rtpengine does not know it any more, refuses what it is told about it, or is
+there and leaves it unanswered again and again. While it is away calls wait for it, and are told on its return what they
+have missed.
 """
 
 from __future__ import annotations

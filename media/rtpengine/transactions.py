@@ -51,15 +51,15 @@ class Transactions:
     def __len__(self) -> int:
         return len(self._under_way) + len(self._queue)
 
-    def ask(self, command: Command, then: Then, now: float) -> None:
-        """Sends a command, now or when others are answered."""
-        if len(self) >= MOST:
+    def ask(self, command: Command, then: Then, now: float, *, first: bool = False) -> None:
+        """Sends a command, now or when others are answered; `first`: now in any case."""
+        if len(self) >= MOST and not first:
             then(None)
             return
         self._serial += 1
         cookie = f"{self._client}_{self._serial}".encode()
         waiting = _Waiting(cookie + b" " + encode(command), then)
-        if len(self._under_way) < WINDOW:
+        if first or len(self._under_way) < WINDOW:
             self._send(cookie, waiting, now)
         else:
             self._queue.append((cookie, waiting))

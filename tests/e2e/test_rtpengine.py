@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,41 @@ async def test_rtpengine_may_be_killed_and_started_again(tmp_path: Path) -> None
         assert '"rtpengine.unreachable"' in switch.log()
         assert "Traceback" not in switch.log()
         (switch.directory / "switch.log").unlink()  # that is an error, which a switch at its end must not have logged
+
+
+async def test_a_call_outlasts_an_rtpengine_that_stands_still(tmp_path: Path) -> None:
+    """Both hear each other when it goes on; a call that it has lost by a restart ends as lost."""
+    if why := missing():
+        pytest.skip(why)
+    changes = {"numbers": [{"number": NUMBER, "target": "aor:alice"}], "masks": []}
+    with running_rtpengine(tmp_path) as engine, running_switch(tmp_path, media=engine.media, **changes) as switch:
+        target, domain = switch.target, "switchboard.local"
+        async with (
+            await Phone.open("alice", target=target, password="alice-secret", domain=domain) as desk,
+            await Phone.open("13800138000", target=target) as caller,
+        ):
+            desk.behaviour = Answer()
+            await desk.register()
+            call, far = await talk(caller, desk)
+            engine.process.send_signal(signal.SIGSTOP)
+            await switch.eventually(lambda: states(switch, rtpengine=False), within=15)
+            engine.process.send_signal(signal.SIGCONT)
+            await switch.eventually(lambda: states(switch, rtpengine=True), within=15)
+            for one in (call, far):
+                one.rtp.received.clear()
+            await hear_each_other(call, far)
+            engine.process.kill()
+            engine.process.wait()
+            engine.process = start(tmp_path, engine.port, engine.keys).process
+            await call.ended(within=15)
+            await far.ended()
+            await switch.nothing_left()
+            await switch.eventually(lambda: len(switch.rows("select id from calls")) == 1)
+        (record,) = switch.rows("select cause from calls")
+        assert record["cause"] == "media_lost"
+        assert '"rtpengine.call_lost"' in switch.log()
+        assert "Traceback" not in switch.log()
+        (switch.directory / "switch.log").unlink()  # as above
 
 
 async def test_what_an_earlier_process_has_left_is_ended(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ class NgServer(asyncio.DatagramProtocol):
         self.answers: dict[str, Mapping[str, Plain]] = {}
         """By command, what it is answered instead of the usual."""
         self.silent = False
+        self.passes_over: set[str] = set()
+        """Commands that it never answers."""
         self.copies = 1
         """Of each answer."""
         self.delay = 0.0
@@ -71,6 +73,8 @@ class NgServer(asyncio.DatagramProtocol):
         if cookie not in self._seen:
             command = decode(body)
             assert isinstance(command, dict)
+            if command["command"] in self.passes_over:
+                return
             self._seen[cookie] = cookie + b" " + encode(dict(self._answer(command)))
         for copy in range(self.copies):
             asyncio.get_running_loop().call_later(self.delay * (copy + 1), self._say, self._seen[cookie], addr)

@@ -165,24 +165,84 @@ async def test_a_refusal_voids_the_leases_of_that_call(one: Setup, command: str)
     await until(lambda: Released(other.port, other.gen, StreamStats()) in one.events)
 
 
-@pytest.mark.parametrize("releases", [False, True])
-async def test_silence_ends_leases_and_new_ones_come_when_it_is_back(one: Setup, *, releases: bool) -> None:
-    """Without an answer within the time-out there are no ports: who has one is lost, who gives it back is told so."""
+@pytest.mark.parametrize("releases", [0, 1, 2])
+async def test_who_has_a_port_when_it_falls_silent_has_it_still_when_it_is_back(one: Setup, releases: int) -> None:
+    """Without an answer within the time-out there are no new ports; who gives one back is told so, the others wait and
+    are told on its return what they have missed."""
     leases = one.talking()
+    pair = leg_of(one, leases[1]).side.pair
     one.server.silent = True
-    for lease in leases if releases else ():
+    for lease in leases[:releases]:
         one.plane.release(lease)
     await until(lambda: one.plane.counts()["rtpengine"] == 0)
     assert one.plane.lease() is None
-    if releases:
-        await until(lambda: len(one.of(Released)) == 2)
-        assert one.of(WorkerLost) == []
-    else:
-        await until(lambda: one.of(WorkerLost) == [WorkerLost(0, leases)])
+    await until(lambda: len(one.of(Released)) == releases)
+    if releases < 2:
+        one.plane.mute(leases[1], True)
+        await until(lambda: not pair.busy)
     one.server.silent = False
     await until(lambda: one.plane.counts()["rtpengine"] == 1)
     await until(lambda: one.plane.counts()["free"] > 0)
     assert one.plane.lease() is not None
+    assert one.of(WorkerLost) == []
+    if releases < 2:
+        await until(lambda: pair.sides[1].blocked and not pair.busy)
+        one.plane.release(leases[1])
+        await until(lambda: leases[1].gen in [event.gen for event in one.events if isinstance(event, Released)])
+
+
+async def test_what_was_not_answered_is_told_again_or_taken_back(one: Setup) -> None:
+    """Of what is not wanted any more it is not known whether rtpengine has done it, or will yet."""
+    first, second = one.talking()
+    leg = leg_of(one, first)
+    await until(lambda: relays(leg.side.pair))
+    one.server.silent = True
+    one.plane.play(second, 1, ["tone:busy"])
+    one.plane.mute(first, True)
+    await until(lambda: leg.side.pair.busy)
+    await until(lambda: not leg.side.pair.busy)
+    one.plane.mute(first, False)
+    one.plane.stop_play(second)
+    one.server.told.clear()
+    one.server.silent = False
+    await until(lambda: "unblock media" in one.server.names(leg.side.tag) and relays(leg.side.pair))
+    assert one.of(WorkerLost) == []
+
+
+async def test_who_is_never_answered_although_it_is_there_is_lost(one: Setup) -> None:
+    """The log tells why; the calls of others go on."""
+    one.server.passes_over = {"block media"}
+    with capture_logs() as logs:
+        first, second = one.talking()
+        other = one.lease()
+        one.plane.unbridge(first)
+        one.plane.mute(first, True)
+        await until(lambda: bool(one.of(WorkerLost)))
+    assert one.of(WorkerLost) == [WorkerLost(0, (first, second))]
+    (lost,) = [entry for entry in logs if entry["event"] == "rtpengine.call_lost"]
+    assert lost["reason"] == "no answer"
+    assert one.plane.counts()["rtpengine"] == 1
+    one.plane.release(other)
+    await until(lambda: len(one.of(Released)) == 1)
+
+
+async def test_that_no_call_can_be_opened_is_told_with_the_reason(tmp_path: Path) -> None:
+    """Once, however often it is tried."""
+    server = await NgServer().start()
+    server.answers["offer"] = {"result": "error", "error-reason": "Ran out of ports"}
+    with capture_logs() as logs:
+        setup = Setup(tmp_path, server)
+        await setup.worker.start()
+        await setup.plane.start(TIMEOUT)
+        try:
+            tried = server.names().count("offer")
+            await until(lambda: server.names().count("offer") > tried)
+            assert setup.plane.lease() is None
+        finally:
+            await setup.plane.close()
+            await setup.worker.stop()
+            server.close()
+    assert [entry["reason"] for entry in logs if entry["event"] == "rtpengine.refused"] == ["Ran out of ports"]
 
 
 @pytest.mark.parametrize(("answer", "told"), [(None, ["2"]), (REFUSED, ["1", "2"])])
