@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from ivr_flows.events import Outcome
+from media.control import KeyForm
 from media.sdp import SdpError
 from routing.masks.shown import allowed
 from routing.masks.target import AorTarget, SipTarget, Target
@@ -189,6 +190,11 @@ def _shown(found: Destination, host: str) -> str:
     return f"<sip:{found.shown}@{host}>" if found.shown else '"Anonymous" <sip:anonymous@anonymous.invalid>'
 
 
+def keys_of(x: Exchange, found: Destination) -> KeyForm:
+    """The form in which a destination sends and takes keys: its account's, else its trunk's."""
+    return x.settings.keys.get(found.peer.partition("@")[0], found.keys) if x.settings.keys else found.keys
+
+
 def leg_to(x: Exchange, call: Call, plan: Plan, now: float, agent_id: str = "") -> Leg:
     """A leg towards the first destination of a plan, not invited yet."""
     found = plan[0].destinations[0]
@@ -205,7 +211,7 @@ def leg_to(x: Exchange, call: Call, plan: Plan, now: float, agent_id: str = "") 
         agent_id=agent_id,
         codecs=found.codecs,
         srtp=found.srtp or x.settings.srtp,
-        keys=x.settings.keys.get(found.peer.partition("@")[0], found.keys) if x.settings.keys else found.keys,
+        keys=keys_of(x, found),
         web=media_for(plan) if x.edge is not None else None,
     )
 

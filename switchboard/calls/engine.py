@@ -470,9 +470,13 @@ class CallEngine:
         self.ports_short(False)
 
     def end_all(self, now: float) -> None:
-        """Hang up everything."""
+        """Hang up everything, and let nobody wait."""
         for call in list(self.exchange.calls.values()):
             end_call(self.exchange, call, SHUTDOWN, "switch", now)
+        room = self.exchange.anteroom
+        for _ in range(len(room)):
+            room.open = False
+            self._admit_next(now)
 
 
 def _options(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> None:

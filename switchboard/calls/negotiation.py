@@ -38,7 +38,7 @@ from switchboard.calls.webrtc import (
     lease_endpoint,
     placed,
     read_web_offer,
-    release_endpoint,
+    return_endpoint,
     take_web_answer,
     within,
 )
@@ -62,7 +62,7 @@ def lease_media(x: Exchange, leg: Leg, near: Leg | None = None) -> bool:
         leg.lease = x.media.lease(near.lease if near is not None else None, six=":" in there)
         if leg.lease is None:
             if leg.web is not None and not leg.media_open and leg.dialog is None:
-                release_endpoint(x, leg)
+                return_endpoint(x, leg)
             return False
         x.media_legs[leg.lease.port, leg.lease.gen] = leg
         leg.crypto = ()

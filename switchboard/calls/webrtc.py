@@ -106,6 +106,15 @@ def release_endpoint(x: Exchange, leg: Leg) -> None:
             x.edge.release(endpoint)
 
 
+def return_endpoint(x: Exchange, leg: Leg) -> None:
+    """No port was found for the leg; its peer is a browser still, if one is found later."""
+    web = leg.web
+    release_endpoint(x, leg)
+    if web is not None:
+        web.endpoint = web.own = None
+        leg.web = web
+
+
 # --- descriptions ---
 
 

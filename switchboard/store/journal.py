@@ -137,8 +137,8 @@ class Journal:
     def flush(self) -> None:
         """Write what was gathered; later records are written at once again."""
         self._gathering = False
-        # A record is among the frames before its thread looks whether it is to wait.
-        if self._frames:
+        # A record is among the frames before its thread looks whether it is to wait; another may be writing them now.
+        if self._frames or self._lock.locked():
             with self._lock:
                 self._flush()
 

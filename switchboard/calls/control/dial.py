@@ -13,7 +13,7 @@ from switchboard.calls.calling_out import call_leg, find_port
 from switchboard.calls.causes import CANCELLED, CONGESTION, Cause
 from switchboard.calls.cdr import leg_record, open_segment, record_caller, write_snapshot
 from switchboard.calls.commands import Actor, CommandError, Dial, Done
-from switchboard.calls.connecting import plan_of
+from switchboard.calls.connecting import keys_of, plan_of
 from switchboard.calls.control.parties import over_all, tell
 from switchboard.calls.control.places import Party, call_party, find_party, own_phone, refusal_of
 from switchboard.calls.ending import agent_began, end_call
@@ -22,6 +22,7 @@ from switchboard.calls.identity import Caller
 from switchboard.calls.leg import Leg
 from switchboard.calls.negotiation import open_media
 from switchboard.calls.plan import Plan
+from switchboard.calls.webrtc import media_for
 from switchboard.calls.wiring import rewire
 from switchboard.store.records import CallRecord
 
@@ -105,7 +106,9 @@ def _address(x: Exchange, call: Call, plan: Plan) -> None:
     assert call.control is not None
     call.control.plan, found = plan, plan[0].destinations[0]
     call.caller.source, call.caller.nat, call.caller.record.peer = found.address, found.nat, found.peer
+    call.caller.codecs, call.caller.keys = found.codecs, keys_of(x, found)
     call.caller.srtp = found.srtp or x.settings.srtp
+    call.caller.web = media_for(plan) if x.edge is not None else None
 
 
 def _answered(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:

@@ -115,3 +115,15 @@ def test_where_the_first_has_to_wait_on_nobody_else_is_looked_at(monkeypatch: py
     assert looks == []
     short(world, False)
     assert world.exchange.counts()["anteroom"] == 0
+
+
+def test_who_waits_when_the_switch_ends_is_told() -> None:
+    """With everybody who is in a call."""
+    world = World()
+    short(world, True)
+    world.dial(NUMBER)
+    world.exchange.draining = True
+    world.engine.end_all(world.now)
+    world.run()
+    assert [status for status in world.carrier.statuses if status >= 200] == [503]
+    assert world.exchange.counts()["anteroom"] == 0

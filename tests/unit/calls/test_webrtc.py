@@ -14,12 +14,16 @@ from media.ice_dtls import Candidate, Fingerprint, OwnTransport, PeerTransport, 
 from media.remote import read_remote
 from media.web_offer_answer import build_web_answer, build_web_offer
 from switchboard.calls.call import Call
+from switchboard.calls.commands import Consult, Dial
 from switchboard.calls.leg import Leg
 from switchboard.calls.playing import play_to, stop_playing
+from switchboard.sip.binding import Binding
 from switchboard.sip.flow import WsAddress
 from switchboard.sip.outgoing import OutgoingRequest
 from tests.support.exchange import NUMBER, PHONE, World
+from tests.unit.calls.control.stage import Registered, Stage
 from tests.unit.calls.phone_lines import Office
+from tests.unit.calls.test_calling_out import Ports
 from tests.unit.calls.test_registration import register
 
 PRINT = Fingerprint("sha-256", ":".join(["0F"] * 32))
@@ -435,3 +439,57 @@ def test_a_browser_is_handed_to_another_call(workers: int) -> None:
     tell(world, Failed(1, "consent"))
     assert not world.exchange.calls or moved not in call.legs
     assert not edge.taken
+
+
+class Browsers(Registered):
+    """One of the agents has a browser."""
+
+    def __init__(self, stage: Stage, name: str) -> None:
+        super().__init__(stage)
+        peer = stage.phones[name]
+        self.name, self.flow = name, WsAddress(peer.address)
+        del stage.world.peers[peer.address]
+        peer.address = self.flow
+        stage.world.peers[self.flow] = peer
+
+    def lookup(self, aor: str, now: float) -> list[Binding]:
+        """Theirs is on a WebSocket."""
+        found = super().lookup(aor, now)
+        if aor.partition("@")[0] == self.name:
+            return [msgspec.structs.replace(one, source=self.flow) for one in found]
+        return found
+
+
+def a_stage() -> Stage:
+    """Ben's phone is a browser."""
+    stage = Stage()
+    stage.x.edge = FakeEdge()  # type: ignore[assignment]
+    stage.x.registrar = Browsers(stage, "ben")
+    return stage
+
+
+def test_a_browser_that_waits_for_a_port_is_offered_webrtc_then() -> None:
+    """Its endpoint is given back meanwhile."""
+    stage = a_stage()
+    call = stage.talk()
+    ports = Ports(stage.world)
+    stage.do(Consult(call=call.id, to="aor:ben"))
+    assert (ports.waiting, stage.x.edge.counts()["taken"]) == (1, 0)  # type: ignore[union-attr]
+    ports.come(1, more=True)
+    (invite,) = stage.peer("ben").received("INVITE")
+    assert read_remote(invite.body).web is not None
+    ports.give_back()
+    stage.finish()
+    assert stage.x.edge.counts()["taken"] == 0  # type: ignore[union-attr]
+
+
+def test_a_browser_that_is_dialled_is_offered_webrtc() -> None:
+    """Though the call began with the phone of another."""
+    stage = a_stage()
+    stage.do(Dial(to="aor:ben"))
+    stage.answers("anna")
+    (invite,) = stage.peer("ben").received("INVITE")
+    assert read_remote(invite.body).web is not None
+    stage.hangs_up("anna")
+    stage.world.reply(stage.peer("ben"), 487)
+    assert stage.x.edge.counts()["taken"] == 0  # type: ignore[union-attr]

@@ -126,6 +126,33 @@ class TestAppend:
             assert payloads(tmp_path, Kind.ENDED) == [b"b"]
             assert open_calls(tmp_path) == []
 
+    def test_a_flush_waits_for_another_thread_that_writes(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was gathered may be among what that one has taken; who flushes is about to tell peers of it."""
+        begun, may_go, write = threading.Event(), threading.Event(), os.write
+
+        def slow(fd: int, data: bytes) -> int:
+            begun.set()
+            may_go.wait(20)
+            return write(fd, data)
+
+        with opened(tmp_path) as journal:
+            journal.gather()
+            journal.append(Kind.ENDED, "call", b"a")
+            monkeypatch.setattr(journal_module.os, "write", slow)
+            threads = [threading.Thread(target=journal.flush) for _ in range(2)]
+            threads[0].start()
+            begun.wait(20)
+            threads[1].start()
+            threads[1].join(0.1)
+            waits = threads[1].is_alive()
+            may_go.set()
+            for thread in threads:
+                thread.join()
+            assert waits
+            assert payloads(tmp_path, Kind.ENDED) == [b"a"]
+
     def test_a_change_of_a_closed_call_is_not_written(self, tmp_path: Path) -> None:
         """A late CHANGED would open the call again, so it is counted as stray."""
         with opened(tmp_path) as journal:

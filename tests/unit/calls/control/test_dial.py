@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from switchboard.calls.commands import Dial, Hold, Transfer
+from media.remote import read_remote
+from switchboard.calls.commands import Dial, Hold, SendDigits, Transfer
 from tests.support.exchange import REAL
 from tests.unit.calls.control.stage import BOSS, Stage, told
 
@@ -155,3 +156,21 @@ def test_a_number_of_ours_may_be_shown() -> None:
     (invite,) = stage.world.agent.received("INVITE")
     assert "02188880000" in (invite.headers.get("from") or "")
     assert stage.finish().called == "02188880000"
+
+
+def test_the_other_party_is_as_its_trunk_is() -> None:
+    """It is offered the trunk's codecs, and gets keys in the trunk's form."""
+    stage = Stage()
+    carriers = stage.x.carriers
+    trunk = msgspec.structs.replace(carriers.trunks["bench"], codecs=("PCMU",), keys="info")
+    carriers.change({"bench": trunk}, stage.world.now)
+    done = stage.do(Dial(to=f"number:{REAL}"))
+    stage.answers("anna")
+    (invite,) = stage.world.agent.received("INVITE")
+    assert [codec.name for codec in read_remote(invite.body).audio] == ["PCMU"]
+    stage.answers("number")
+    stage.do(SendDigits(call=done.call, digits="7"))
+    (info,) = stage.world.agent.received("INFO")
+    assert b"Signal=7" in info.body
+    stage.hangs_up("anna")
+    stage.over()
