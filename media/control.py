@@ -465,6 +465,14 @@ class Heard(_Message, tag=13):
     gen: int
 
 
+class KeyPassed(_Message, tag=15):
+    """A key that a peer pressed in a talk has gone on to the other side; some phones tell of it by INFO as well."""
+
+    port: int
+    gen: int
+    digit: str
+
+
 class KeyHeld(_Message, tag=14):
     """A key told of by Digit is held for long, and then that it is `over`; nothing of it is told of a short one."""
 
@@ -477,7 +485,7 @@ class KeyHeld(_Message, tag=14):
 
 Event: TypeAlias = (
     Hello | PortsAdded | Digit | PlayDone | Released | Silence | Pong | WorkerStats | Recorded | MessageDone
-    | Unauthentic | KeyForOther | Heard | KeyHeld
+    | Unauthentic | KeyForOther | Heard | KeyHeld | KeyPassed
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from media.control import (
     Heard,
     KeyForOther,
     KeyHeld,
+    KeyPassed,
     MessageDone,
     PlayDone,
     Recorded,
@@ -55,6 +56,7 @@ MediaEvent: TypeAlias = (
     | KeyForOther
     | Heard
     | KeyHeld
+    | KeyPassed
 )
 
 

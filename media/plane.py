@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from media.control import (
     Digit,
@@ -14,6 +14,7 @@ from media.control import (
     Hello,
     KeyForOther,
     KeyHeld,
+    KeyPassed,
     MessageDone,
     PlayDone,
     PortsAdded,
@@ -34,6 +35,18 @@ from media.worker_link import AnyEvent, WorkerLink
 __all__ = ["Lease", "MediaEvent", "MediaPlane", "WorkerLost", "WorkerPlane", "WorkerState"]
 
 _TICK = 1.0
+_OF_A_SESSION: Final = (
+    Digit,
+    KeyHeld,
+    KeyPassed,
+    KeyForOther,
+    PlayDone,
+    Silence,
+    Heard,
+    Recorded,
+    MessageDone,
+    Unauthentic,
+)
 
 
 class WorkerState(NamedTuple):
@@ -293,10 +306,7 @@ class WorkerPlane(LeaseCommands):
                 self._look_if_short()
         elif isinstance(event, WorkerStats):
             worker.stats = event
-        elif isinstance(
-            event,
-            Digit | PlayDone | Silence | Recorded | MessageDone | Unauthentic | KeyForOther | Heard | KeyHeld,
-        ):
+        elif isinstance(event, _OF_A_SESSION):
             lease = worker.leased.get(event.port)
             if lease is not None and lease.gen == event.gen:
                 self._told.append(event)

@@ -7,8 +7,20 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from media.codecs import KNOWN
-from media.control import SECRET_REST, USUAL, Heard, KeyForOther, KeyHeld, Open, Silence, StreamStats, Unauthentic, Wire
-from media.rtp.dtmf import DigitReceiver
+from media.control import (
+    SECRET_REST,
+    USUAL,
+    Heard,
+    KeyForOther,
+    KeyHeld,
+    KeyPassed,
+    Open,
+    Silence,
+    StreamStats,
+    Unauthentic,
+    Wire,
+)
+from media.rtp.dtmf import KEYS, RESTART, DigitReceiver
 from media.rtp.inband import ToneReader
 from media.rtp.packet import HEADER, MARKER, PLAIN, Packet, is_rtcp, parse
 from media.rtp.parcels import OCTETS_A_MS
@@ -36,9 +48,9 @@ _unpack = HEADER.unpack_from
 class Session(Bridged):
     """One generation of a port, from Open to Release."""
 
-    __slots__ = ("_handed_at", "_in_event_pt", "_listens", "_octets", "_passed_ts", "_receiver", "_reception",
-                 "_reported_at", "_secret_until", "_seen", "_silence_told", "_waits_since", "_wire", "digits",
-                 "hidden_until", "reporting", "tape", "tells_tones", "tones")  # fmt: skip
+    __slots__ = ("_handed_at", "_in_event_pt", "_listens", "_octets", "_passed_at", "_passed_ts", "_receiver",
+                 "_reception", "_reported_at", "_secret_until", "_seen", "_silence_told", "_waits_since", "_wire",
+                 "digits", "hidden_until", "reporting", "tape", "tells_tones", "tones")  # fmt: skip
 
     def __init__(self, port: Port, gen: int, host: Host, now: float, previous: Address | None = None) -> None:
         super().__init__(port, gen, host, now, previous)
@@ -62,6 +74,7 @@ class Session(Bridged):
         # Since when keys are the other side's, until when those that begin are of a secret; the last event passed on.
         self._handed_at = self._secret_until = _NEVER
         self._passed_ts = -1
+        self._passed_at = _NEVER
 
     # --- commands ---
 
@@ -390,7 +403,8 @@ class Session(Bridged):
             if self._hushed:
                 self._hush(now)
             return
-        if packet.ts != self._passed_ts and self.withholds(self._begun(packet, now), now):
+        new = packet.ts != self._passed_ts
+        if new and self.withholds(self._begun(packet, now), now):
             self._receiver.feed(*told)
             return
         self._passed_ts = packet.ts
@@ -398,8 +412,17 @@ class Session(Bridged):
             self._end_hush()
         if not self._translates:
             self._relay(packet, now)
+            if new and self._forward is not None:
+                self._tell_passed(packet, now)
         elif (digit := self._receiver.feed(*told)) is not None and self._receives:
             self.pass_on(digit, now)
+
+    def _tell_passed(self, packet: Packet, now: float) -> None:
+        """A key has gone on as it came; timestamps that run on are no keys."""
+        event = packet.payload[0] if packet.payload else len(KEYS)
+        if now - self._passed_at >= RESTART and event < len(KEYS):
+            self._passed_at = now
+            self.host.emit(KeyPassed(self.port.number, self.gen, KEYS[event]))
 
     def _begun(self, packet: Packet, now: float) -> float:
         """When the key of a telephone-event was pressed, whose first packets may be lost."""
@@ -415,6 +438,7 @@ class Session(Bridged):
             self.host.emit(KeyForOther(self.port.number, self.gen, digit))
         else:
             peer.send_digits(digit, now)
+            self.host.emit(KeyPassed(self.port.number, self.gen, digit))
 
     def accept_report(self, data: bytes, source: Address, now: float) -> None:
         """Takes what came from the peer's host to the port of the reports."""

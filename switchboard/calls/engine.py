@@ -12,6 +12,7 @@ from media.control import (
     Heard,
     KeyForOther,
     KeyHeld,
+    KeyPassed,
     MessageDone,
     PlayDone,
     Recorded,
@@ -82,7 +83,9 @@ from switchboard.sip.transaction.client import ClientTransaction
 from switchboard.sip.transaction.server import ServerTransaction
 from switchboard.store.records import EndedBy
 
-CallMedia = Digit | PlayDone | Silence | Recorded | MessageDone | Unauthentic | KeyForOther | Heard | KeyHeld
+CallMedia = (
+    Digit | PlayDone | Silence | Recorded | MessageDone | Unauthentic | KeyForOther | Heard | KeyHeld | KeyPassed
+)
 _KNOWN_METHODS: Final = frozenset(
     {"BYE", "INFO", "UPDATE", "PRACK", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH", "ACK", "CANCEL"}
 )
@@ -311,8 +314,11 @@ class CallEngine:
             heard_again(x, call, leg)
         elif isinstance(event, KeyHeld):
             key_held(leg, event.digit, now, over=event.over)
+        elif isinstance(event, KeyPassed):
+            is_echo(leg, event.digit, "media", now)
         elif isinstance(event, KeyForOther):
-            for other in hearers_of(call, leg):
+            others = [] if is_echo(leg, event.digit, "media", now) else hearers_of(call, leg)
+            for other in others:
                 send_keys(x, other, event.digit, now)
         elif isinstance(event, Recorded):
             recorded(x, call, leg, event)

@@ -19,7 +19,7 @@ from switchboard.calls.ending import end_call, leg_over, note_hold, part_from_ag
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow import agent_left, begin_flow, flow_event
 from switchboard.calls.inbound import refuse
-from switchboard.calls.keys import is_echo, is_ours, key_taken, keys_go_on, send_keys
+from switchboard.calls.keys import comes_by_media, is_echo, is_ours, key_taken, keys_go_on, send_keys
 from switchboard.calls.leg import Leg, LegInput
 from switchboard.calls.negotiation import open_media, renegotiate, reoffer, take_answer
 from switchboard.calls.prack import prack_received
@@ -247,7 +247,7 @@ def _info(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Req
             flow_event(x, call, Digit(digit), now)
     elif is_ours(leg, now, held):
         key_taken(x, leg)
-    elif call.phase is Phase.TALKING:
+    elif call.phase is Phase.TALKING and not (comes_by_media(leg) and call.control is None):
         for other in hearers_of(call, leg):
             send_keys(x, other, digit, now)
 

@@ -127,3 +127,9 @@ def key_held(leg: Leg, key: str, now: float, *, over: bool) -> None:
             # Until its end is known it may come at any time.
             heard.single[place] = known, form, now if over else now + LONGEST
             return
+
+
+def comes_by_media(leg: Leg) -> bool:
+    """Whether a key of a party that comes by INFO in a talk of two is one that the media plane passes on as well."""
+    heard, agreed = leg.keys_heard, leg.agreement
+    return heard is not None and heard.both and agreed is not None and agreed.receive_event_pt is not None

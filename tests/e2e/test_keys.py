@@ -102,8 +102,8 @@ async def a_long_key_in_both_forms(stage: Stage) -> None:
         call = await pair.caller.dial(UNHURRIED)
         await call.answered()
         first, rest = pair.extension[0], pair.extension[1:]
-        pressed = asyncio.create_task(call.rtp.key(first, on=2.0))
-        await asyncio.sleep(1.0)
+        pressed = asyncio.create_task(call.rtp.key(first, on=1.2))
+        await asyncio.sleep(0.7)
         told = await call.send("INFO", [("Content-Type", "application/dtmf-relay")], f"Signal={first}\r\n".encode())
         assert told.status == 200
         await pressed

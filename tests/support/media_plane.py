@@ -13,6 +13,7 @@ from media.control import (
     Heard,
     KeyForOther,
     KeyHeld,
+    KeyPassed,
     MessageDone,
     PlayDone,
     Recorded,
@@ -262,6 +263,11 @@ class FakePlane(MediaPlane):
         """It sends again."""
         lease = self._find(lease)
         self._tell(Heard(lease.port, lease.gen))
+
+    def key_passed(self, lease: Lease | int, digit: str) -> None:
+        """A key of the peer of `lease` has gone on to the other side."""
+        lease = self._find(lease)
+        self._tell(KeyPassed(lease.port, lease.gen, digit))
 
     def key_for_other(self, lease: Lease | int, digit: str) -> None:
         """The peer of `lease` has pressed a key that signalling is to send on."""

@@ -232,6 +232,35 @@ def test_a_key_that_the_media_plane_says_is_held_is_one_press() -> None:
         assert call.record.extension == "899999"
 
 
+TALKED = (
+    # What comes, seconds after the one before: m the media plane passes a key on, i by INFO; how many INFO go on.
+    ("m0 i.1", 0),
+    ("m0 i.1 i1", 0),
+    ("i0 m.1", 1),
+    ("i0 m.1 i2 m.1 i2 m.1", 1),
+    ("m0 i.1 m2 i.1", 0),
+    ("i0 i1 i1", 3),
+    ("m0 m1", 0),
+    ("m0 i2", 1),
+)
+
+
+@pytest.mark.parametrize(("comes", "sent_on"), TALKED)
+def test_in_a_talk_a_key_goes_on_once(comes: str, sent_on: int) -> None:
+    """The media plane passes on what comes as events; an INFO of the same key adds nothing."""
+    world, call, out = talk()
+    assert call.caller.lease is not None
+    for number, each in enumerate(comes.split(), 2):
+        world.advance(float(each[1:]))
+        if each[0] == "m":
+            world.plane.key_passed(call.caller.lease, "5")
+            world.run()
+        else:
+            body = b"Signal=5\r\nDuration=100\r\n"
+            world.within(world.carrier, out, "INFO", number, body=body, content_type="application/dtmf-relay")
+    assert sent(world) == ["5"] * sent_on
+
+
 def test_keys_are_paired_in_their_order() -> None:
     """One whose other form never came is not waited for; another key is never an echo."""
     leg = a_leg()

@@ -19,6 +19,7 @@ from media.control import (
     Heard,
     Join,
     KeyHeld,
+    KeyPassed,
     Play,
     PlayDone,
     Release,
@@ -814,6 +815,18 @@ class TestDigits:
         audio, event = heard(bench.bob)
         assert event == Packet(97, sent.seq, sent.ts, sent.ssrc, sent.payload, True)
         assert audio.payload_type == 8
+        assert bench.events() == [KeyPassed(bench.a, 1, "#")]
+
+    def test_that_a_key_was_passed_on_is_told_once(self, bench: Bench) -> None:
+        """Not of each packet, even where the timestamp runs on; nor of what is no key, or goes to nobody."""
+        bench.bridged()
+        for n in range(1, 6):
+            bench.talk(bench.alice, bench.a, payload_type=101, payload=b"\x05\x0a\x00\xa0", marker=n == 1)
+        bench.talk(bench.alice, bench.a, payload_type=101, payload=b"\x40\x0a\x00\xa0")
+        assert bench.events() == [KeyPassed(bench.a, 1, "5")]
+        bench.do(Unbridge(bench.a, 1))
+        bench.turn(0.2)
+        bench.talk(bench.alice, bench.a, payload_type=101, payload=b"\x05\x0a\x00\xa0", marker=True)
         assert bench.events() == []
 
     def test_the_rest_of_a_key_that_was_taken_is_not_relayed(self, bench: Bench) -> None:
