@@ -54,7 +54,7 @@ class ToCall(msgspec.Struct, eq=False):
 
 
 class Anteroom:
-    """First come, first served."""
+    """First come, first served; but parties of calls that have begun go before those of calls that have not."""
 
     def __init__(self) -> None:
         self.open = False
@@ -87,6 +87,15 @@ class Anteroom:
 
     def call_later(self, one: ToCall) -> None:
         """Keep a party that is to be called; if it is wanted no more when its turn comes, nobody is called."""
+        place = len(self._waiting)
+        if not one.first:
+            # After those of its kind.
+            place = next((at for at, other in enumerate(self._waiting) if not _has_begun(other)), place)
+        self._waiting.insert(place, one)
+        self.beginning += one.first
+
+    def call_again(self, one: ToCall) -> None:
+        """Its turn came in vain: let the others have theirs."""
         self._waiting.append(one)
         self.beginning += one.first
 
@@ -103,7 +112,7 @@ class Anteroom:
         if not self._waiting:
             return True
         one = self._waiting[0]
-        if isinstance(one, ToCall) and not one.first:
+        if _has_begun(one):
             return self.open and self.spare(one.six) < 1
         return self.must_wait(one.six, owed)
 
@@ -117,6 +126,10 @@ class Anteroom:
         else:
             one.tx.context = None
         return one
+
+
+def _has_begun(one: Waiting | ToCall) -> bool:
+    return isinstance(one, ToCall) and not one.first
 
 
 def _plenty(six: bool) -> int:

@@ -58,7 +58,7 @@ def turn_came(x: Exchange, call: Call, one: ToCall, now: float) -> bool:
         call_leg(x, call, one.leg, one.plan, one.ring_timeout, now, one.headers)
     elif x.anteroom.open:
         # Those that came are another worker's.
-        x.anteroom.call_later(one)
+        x.anteroom.call_again(one)
     else:
         return False
     return True

@@ -8,7 +8,7 @@ from media.plane import Lease
 from switchboard.calls import anteroom
 from switchboard.calls.anteroom import RESERVE
 from switchboard.calls.calling_out import PATIENCE
-from switchboard.calls.commands import Consult, Dial, HangUp
+from switchboard.calls.commands import Add, Consult, Dial, HangUp
 from tests.support.exchange import REAL, World
 from tests.unit.calls.control.stage import SYSTEM, Stage, told
 from tests.unit.calls.test_calling_back import AGENT_FIRST, CALLER_FIRST, asked, free, states
@@ -162,6 +162,28 @@ def test_one_who_is_asked_waits_while_the_talk_is_held() -> None:
     assert "consult_ended" in stage.feed.steps
     ports.give_back()
     stage.finish()
+
+
+def test_a_party_of_a_talk_goes_before_calls_that_have_not_begun() -> None:
+    """Ports are left to calls there are, so nobody else could have had it; those parties keep their own order."""
+    stage = Stage()
+    call = stage.talk()
+    ports = Ports(stage.world)
+    stage.world.dial("4003")
+    stage.do(Dial(to=f"number:{REAL}"), "dora")
+    for agent in ("ben", "carl"):
+        stage.do(Add(call=call.id, to=f"agent:{agent}"))
+    assert ports.waiting == 4
+    taken = len(stage.world.plane.leased)
+    stage.x.anteroom.spare = lambda six: taken - len(stage.world.plane.leased)
+    ports.come(1, more=True)
+    assert (ports.waiting, rung(stage, "ben"), rung(stage, "carl"), rung(stage, "dora")) == (3, 1, 0, 0)
+    ports.come(1, more=True)
+    assert (ports.waiting, rung(stage, "carl"), len(stage.x.calls)) == (2, 1, 2)
+    stage.world.exchange.draining = True
+    stage.world.engine.end_all(stage.world.now)
+    ports.give_back()
+    assert ports.waiting == 0
 
 
 def test_calls_of_ours_leave_ports_to_those_there_are() -> None:
