@@ -142,6 +142,9 @@ def _not_taken(x: Exchange, replaces: Replaces) -> Call | None:
     call = x.call_of(leg)
     if call is None or leg is not call.caller or leg.dialog is None or leg.dialog.remote_tag != replaces.from_tag:
         return None
+    if leg.state is not LegState.CONFIRMED and leg.id not in x.invites_in:
+        # It rings at the phone, for a call of ours.
+        return None
     # With early-only one that is answered is refused as any (RFC 3891 §3).
     return call if call.phase in _NOT_TAKEN and not (replaces.early_only and leg.talking) else None
 
