@@ -80,8 +80,8 @@ def _webrtc(config: Config) -> Iterator[Finding]:
             yield f"webrtc.{name}", f"webrtc.{name} must be above zero", None
     if not webrtc.wanted(config.sip.listen):
         return
-    if media.plane != "workers":
-        yield "webrtc.enabled", "browsers' audio needs media.plane: workers", "set webrtc.enabled to false"
+    if media.plane == "none":
+        yield "webrtc.enabled", "browsers' audio is not carried with media.plane: none", "set webrtc.enabled to false"
     if webrtc.ports.first <= media.ports.last and media.ports.first <= webrtc.ports.last:
         message = f"webrtc.ports {webrtc.ports} and media.ports {media.ports} overlap"
         yield "webrtc.ports", message, "keep them apart"

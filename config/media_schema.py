@@ -17,10 +17,11 @@ Srtp = Literal["off", "optional", "required"]
 
 class Rtpengine(Section, frozen=True):
     """rtpengine as the plane of audio, where ``media.plane`` says so. It is started by others, with these options among
-    its own: ``--dtmf-log-dest`` as ``keys``, ``--port-min`` and ``--port-max`` beside ``media.ports``, ``--interface``
-    with an address of each family that calls are of, ``--endpoint-learning=heuristic``, a ``--timeout`` of ten minutes,
-    as a call may ring or wait for so long before anybody speaks, and a ``--log-level`` below 7, at which it writes down
-    what is said to it; ``config/rtpengine.conf`` has them."""
+    its own: ``--dtmf-log-dest`` as ``keys``, ``--port-min`` and ``--port-max`` beside ``media.ports`` and
+    ``webrtc.ports``, ``--interface`` with an address of each family that calls are of,
+    ``--endpoint-learning=heuristic``, a ``--timeout`` of ten minutes, as a call may ring or wait for so long before
+    anybody speaks, and a ``--log-level`` below 7, at which it writes down what is said to it;
+    ``config/rtpengine.conf`` has them."""
 
     address: str = "127.0.0.1:2223"
     """Its control port, ``--listen-ng``."""
@@ -62,8 +63,8 @@ class Media(Section, frozen=True):
     know them (RFC 8643). ``off``: who offers SRTP alone gets 488. The keys travel in SIP, which should go by TLS."""
     plane: Literal["workers", "rtpengine", "none"] = "workers"
     """Who carries audio. ``rtpengine``: it relays, plays and takes keys; legs that are recorded, mixed, secured by
-    SRTP, bridged after a transfer or with one on the other family, or that need tones are led on to our workers by it;
-    without browsers. ``none`` is for load tests only: calls are made as ever, but nobody hears anything."""
+    SRTP, bridged after a transfer or with one on the other family, or that need tones are led on to our workers by it.
+    ``none`` is for load tests only: calls are made as ever, but nobody hears anything."""
     carried: Annotated[int, Meta(ge=0)] = 0
     """With ``plane: none``, so many legs at a time are carried all the same, those that come first."""
     rtpengine: Rtpengine = Rtpengine()

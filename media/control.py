@@ -1,4 +1,4 @@
-"""The protocol between signalling and a media worker: commands one way, events the other.
+"""The protocol between signalling and a media worker: commands one way, the events of `media.events` the other.
 
 Both travel over a Unix stream socket as frames: a big-endian length of four bytes, then a msgpack list of
 messages. A message is an array whose first element is its tag; fields are only ever added at its end, so that
@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from media.events import Event
 from media.framing import MAX_FRAME as MAX_FRAME
 from media.framing import UNREADABLE
 from media.framing import ControlError as ControlError
@@ -32,15 +33,14 @@ MAX_IN_ROOM: Final = 32
 """Parties, listeners and coaches of one room together."""
 
 
-class _Message(msgspec.Struct, array_like=True, gc=False):
+class _Command(msgspec.Struct, array_like=True, gc=False):
     pass
 
 
-# --- commands: signalling -> worker ---
 # `seq` counts the commands of one client: those lost with a connection are sent again and none runs twice.
 
 
-class Attach(_Message, tag=1):
+class Attach(_Command, tag=1):
     """Names the client; first on each connection."""
 
     client: str
@@ -69,7 +69,7 @@ class Wire(msgspec.Struct, array_like=True, frozen=True, gc=False):
 USUAL: Final = Wire()
 
 
-class Open(_Message, tag=2):
+class Open(_Command, tag=2):
     """Starts the session of a leased port, or updates the running one (a new remote address unlatches it).
 
     `latch_ip` is the only address whose packets may latch; `send` and `receive` are seen from our side.
@@ -100,7 +100,7 @@ class Open(_Message, tag=2):
     wire: Wire | None = None
 
 
-class Bridge(_Message, tag=3):
+class Bridge(_Command, tag=3):
     """Relays both ways between two sessions; each leaves the bridge it was in."""
 
     port_a: int
@@ -110,7 +110,7 @@ class Bridge(_Message, tag=3):
     seq: int = 0
 
 
-class Unbridge(_Message, tag=4):
+class Unbridge(_Command, tag=4):
     """Ends the relaying from and to a session."""
 
     port: int
@@ -118,7 +118,7 @@ class Unbridge(_Message, tag=4):
     seq: int = 0
 
 
-class Play(_Message, tag=5):
+class Play(_Command, tag=5):
     """Plays prompts in a row towards the peer, in place of whatever plays; relaying to it waits."""
 
     port: int
@@ -129,7 +129,7 @@ class Play(_Message, tag=5):
     seq: int = 0
 
 
-class StopPlay(_Message, tag=6):
+class StopPlay(_Command, tag=6):
     """Stops what plays; answered by PlayDone "stopped" if something did."""
 
     port: int
@@ -137,7 +137,7 @@ class StopPlay(_Message, tag=6):
     seq: int = 0
 
 
-class SendDigits(_Message, tag=7):
+class SendDigits(_Command, tag=7):
     """Sends digits to the peer as telephone events (RFC 4733)."""
 
     port: int
@@ -146,7 +146,7 @@ class SendDigits(_Message, tag=7):
     seq: int = 0
 
 
-class Release(_Message, tag=8):
+class Release(_Command, tag=8):
     """Ends a session; always answered by Released."""
 
     port: int
@@ -154,19 +154,19 @@ class Release(_Message, tag=8):
     seq: int = 0
 
 
-class Ping(_Message, tag=9):
+class Ping(_Command, tag=9):
     """Asks for a Pong."""
 
     seq: int = 0
 
 
-class Stats(_Message, tag=10):
+class Stats(_Command, tag=10):
     """Asks for WorkerStats."""
 
     seq: int = 0
 
 
-class Wish(_Message, tag=19):
+class Wish(_Command, tag=19):
     """Asks for more ports, of the second family where there are two; PortsAdded follows, of none if none is left."""
 
     count: int
@@ -174,7 +174,7 @@ class Wish(_Message, tag=19):
     seq: int = 0
 
 
-class Record(_Message, tag=11):
+class Record(_Command, tag=11):
     """Records a session in stereo into the wav file `path`: left what its peer says, right what its peer hears.
 
     `concealed_port` and `concealed_gen`, where not 0, name another session whose Conceal silences it as well.
@@ -190,7 +190,7 @@ class Record(_Message, tag=11):
     seq: int = 0
 
 
-class StopRecord(_Message, tag=12):
+class StopRecord(_Command, tag=12):
     """Ends the recording or the message of a session; answered by Recorded or MessageDone if there was one."""
 
     port: int
@@ -198,7 +198,7 @@ class StopRecord(_Message, tag=12):
     seq: int = 0
 
 
-class PauseRecord(_Message, tag=13):
+class PauseRecord(_Command, tag=13):
     """Writes silence, or audio again, into the recording of a session; its time goes on."""
 
     port: int
@@ -207,7 +207,7 @@ class PauseRecord(_Message, tag=13):
     seq: int = 0
 
 
-class Conceal(_Message, tag=14):
+class Conceal(_Command, tag=14):
     """Secret keys are pressed, or no more: what is recorded of the session is silence, now and later.
 
     Until SECRET_REST has passed without a key the peer is heard by nobody else, who gets no key of it either.
@@ -219,7 +219,7 @@ class Conceal(_Message, tag=14):
     seq: int = 0
 
 
-class Message(_Message, tag=15):
+class Message(_Command, tag=15):
     """Records what the peer says, and that alone, into the wav file `path`; ended by MessageDone.
 
     It ends with a digit of `terminators` (which is then told by MessageDone alone), after `silence_seconds`
@@ -236,7 +236,7 @@ class Message(_Message, tag=15):
     seq: int = 0
 
 
-class Join(_Message, tag=16):
+class Join(_Command, tag=16):
     """Puts a session into a room, out of its bridge or other room; again: changes its role.
 
     A "party" hears all other parties and the coaches that coach it; a "listener" and a "coach" hear all parties;
@@ -252,7 +252,7 @@ class Join(_Message, tag=16):
     seq: int = 0
 
 
-class Leave(_Message, tag=17):
+class Leave(_Command, tag=17):
     """Takes a session out of its room; a room that is empty is no more."""
 
     port: int
@@ -260,7 +260,7 @@ class Leave(_Message, tag=17):
     seq: int = 0
 
 
-class Mute(_Message, tag=18):
+class Mute(_Command, tag=18):
     """What comes from a session is silence, or audio again, to whoever hears or records it; keys are still told."""
 
     port: int
@@ -269,7 +269,7 @@ class Mute(_Message, tag=18):
     seq: int = 0
 
 
-class KeyTaken(_Message, tag=20):
+class KeyTaken(_Command, tag=20):
     """A key of the peer came by signalling and was taken: where its tone is in the audio as well nobody hears that."""
 
     port: int
@@ -280,212 +280,6 @@ class KeyTaken(_Message, tag=20):
 Command: TypeAlias = (
     Attach | Open | Bridge | Unbridge | Play | StopPlay | SendDigits | Release | Ping | Stats
     | Record | StopRecord | PauseRecord | Conceal | Message | Join | Leave | Mute | KeyTaken | Wish
-)  # fmt: skip
-
-
-# --- events: worker -> signalling ---
-
-
-class StreamStats(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What one session counted from Open to Release; times are monotonic, None when nothing came.
-
-    `concealed` and `skipped` are frames of 20 ms that rooms had to make up, or left out, of what it said.
-    `rtcp_refused` of the RTCP that came was none. What the peer told of the stream it got: `peer_lost` packets, in a
-    relay also those that never reached us, and `peer_jitter_ms`. The MOS of each direction is that of ITU-T G.107:
-    `mos_in` of what the peer said, `mos_out` of what it heard. `unauthentic` came from its address to a secured
-    session, and was refused.
-    """
-
-    received: int = 0
-    received_octets: int = 0
-    sent: int = 0
-    sent_octets: int = 0
-    lost: int = 0
-    jitter_ms: float = 0.0
-    jitter_max_ms: float = 0.0
-    strangers: int = 0
-    dropped: int = 0
-    rtcp: int = 0
-    send_errors: int = 0
-    first_at: float | None = None
-    last_at: float | None = None
-    concealed: int = 0
-    skipped: int = 0
-    rtcp_sent: int = 0
-    rtcp_refused: int = 0
-    round_trip_ms: float | None = None
-    peer_lost: int | None = None
-    peer_jitter_ms: float | None = None
-    mos_in: float | None = None
-    mos_out: float | None = None
-    unauthentic: int = 0
-
-
-class Hello(_Message, tag=1):
-    """Opens each connection: who the worker is, all its ports, its open sessions.
-
-    `six` are those of its ports that are on IPv6, at `address6`, where others are on IPv4.
-    `boot` differs after a restart; `client`, `last_seq` tell which commands it has had; no generation above
-    `last_gen` was ever used.
-    """
-
-    worker_id: int
-    address: str
-    ports: list[int]
-    open: list[tuple[int, int]]
-    boot: str = ""
-    client: str = ""
-    last_seq: int = 0
-    last_gen: int = 0
-    address6: str = ""
-    six: list[int] = []
-
-
-class PortsAdded(_Message, tag=2):
-    """The worker was given more ports; of these `six` are on IPv6 where others are on IPv4. None: no more are left."""
-
-    ports: list[int]
-    six: list[int] = []
-
-
-class Digit(_Message, tag=3):
-    """A key was pressed: told at the first packet of the event, `at` is that packet's arrival."""
-
-    port: int
-    gen: int
-    digit: str
-    at: float
-
-
-class PlayDone(_Message, tag=4):
-    """A Play ended: "done", "stopped" (also when replaced), or "missing:NAME" and nothing was played."""
-
-    port: int
-    gen: int
-    play_id: int
-    reason: str
-
-
-class Released(_Message, tag=5):
-    """The session is over and its port may be leased again."""
-
-    port: int
-    gen: int
-    stats: StreamStats
-
-
-class Silence(_Message, tag=6):
-    """No audio was received from the peer for the configured time; told once until Heard.
-
-    `alive`: but RTCP was; told again should that end.
-    """
-
-    port: int
-    gen: int
-    alive: bool = False
-
-
-class Pong(_Message, tag=7):
-    """Answers a Ping with the last command carried out."""
-
-    last_seq: int
-
-
-class WorkerStats(_Message, tag=8):
-    """What the worker counted since it started."""
-
-    ports: int
-    open: int
-    playing: int
-    relayed: int
-    played: int
-    digits: int
-    strangers: int
-    dropped: int
-    stray: int
-    rtcp: int
-    ignored: int
-    late_max_ms: float
-    cpu_seconds: float
-    mixed: int = 0
-    rooms: int = 0
-    unauthentic: int = 0
-
-
-class Recorded(_Message, tag=9):
-    """A recording is complete; always before the Released of its session, if that ended it.
-
-    `gaps` counts the places at which audio was lost; NAME.json beside the file tells where. A `reason` tells why
-    it ended early; with `seconds` 0 there is no file.
-    """
-
-    port: int
-    gen: int
-    recording_id: str
-    path: str
-    seconds: float
-    octets: int
-    gaps: int
-    reason: str = ""
-
-
-class MessageDone(_Message, tag=10):
-    """A Message ended and its file is complete; always before the Released of its session, if that ended it.
-
-    `reason` is "digit", "silence", "limit", "stopped", "hangup" or "failed". `seconds` is without the silence
-    at the end; with 0 nothing was said and there is no file.
-    """
-
-    port: int
-    gen: int
-    message_id: int
-    seconds: float
-    reason: str
-
-
-class Unauthentic(_Message, tag=11):
-    """Of what comes from the peer's address to a secured session nothing authenticates: told once for a key."""
-
-    port: int
-    gen: int
-
-
-class KeyForOther(_Message, tag=12):
-    """A key that a peer pressed in a talk, for signalling to send to the other side, which takes keys by INFO."""
-
-    port: int
-    gen: int
-    digit: str
-
-
-class Heard(_Message, tag=13):
-    """A Silence is over: audio comes again, or is not awaited any more."""
-
-    port: int
-    gen: int
-
-
-class KeyPassed(_Message, tag=15):
-    """A key that a peer pressed in a talk has gone on to the other side; some phones tell of it by INFO as well."""
-
-    port: int
-    gen: int
-    digit: str
-
-
-class KeyHeld(_Message, tag=14):
-    """A key told of by Digit is held for long, and then that it is `over`; nothing of it is told of a short one."""
-
-    port: int
-    gen: int
-    digit: str
-    at: float
-    over: bool
-
-
-Event: TypeAlias = (
-    Hello | PortsAdded | Digit | PlayDone | Released | Silence | Pong | WorkerStats | Recorded | MessageDone
-    | Unauthentic | KeyForOther | Heard | KeyHeld | KeyPassed
 )  # fmt: skip
 
 

@@ -9,7 +9,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from media.control import Attach, ControlError, Hello, Ping, Pong, Stats
+from media.control import Attach, ControlError, Ping, Stats
+from media.events import Hello, Pong
 from media.framing import UNREADABLE
 from media.ice_dtls import OwnTransport, PeerTransport, Role
 

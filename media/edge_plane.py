@@ -11,7 +11,6 @@ from typing import TypeAlias
 
 import msgspec
 
-from media.control import Hello
 from media.edge_control import (
     Aim,
     Connect,
@@ -26,6 +25,7 @@ from media.edge_control import (
     Take,
     decode_edge_events,
 )
+from media.events import Hello
 from media.ice_dtls import PeerTransport, Role
 from media.worker_link import AnyEvent, WorkerLink
 

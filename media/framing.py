@@ -24,22 +24,28 @@ class FrameReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """The bodies completed by `data`; raises ControlError for a length beyond MAX_FRAME."""
+    def feed(self, data: bytes | memoryview) -> list[bytes]:
+        """The bodies completed by `data`, which may change afterwards; raises ControlError for one beyond MAX_FRAME."""
         buffer = self._buffer
         if not buffer and len(data) - 4 == int.from_bytes(data[:4], "big") <= MAX_FRAME:
             # One whole frame, as nearly always.
-            return [data[4:]]
-        buffer += data
+            return [bytes(data[4:])]
+        source: bytes | bytearray | memoryview = data
+        if buffer:
+            buffer += data
+            source = buffer
         bodies = []
         at = 0
-        while len(buffer) - at >= 4:
-            length = int.from_bytes(buffer[at : at + 4], "big")
+        while len(source) - at >= 4:
+            length = int.from_bytes(source[at : at + 4], "big")
             if length > MAX_FRAME:
                 raise ControlError(f"frame of {length} octets, more than {MAX_FRAME}")
-            if len(buffer) - at - 4 < length:
+            if len(source) - at - 4 < length:
                 break
-            bodies.append(bytes(buffer[at + 4 : at + 4 + length]))
+            bodies.append(bytes(source[at + 4 : at + 4 + length]))
             at += 4 + length
-        del buffer[:at]
+        if source is buffer:
+            del buffer[:at]
+        else:
+            buffer += data[at:]
         return bodies

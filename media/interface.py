@@ -7,7 +7,9 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from media.control import (
+from media.control import Role, Wire
+from media.edge_control import Endpoint
+from media.events import (
     Digit,
     Heard,
     KeyForOther,
@@ -17,12 +19,9 @@ from media.control import (
     PlayDone,
     Recorded,
     Released,
-    Role,
     Silence,
     Unauthentic,
-    Wire,
 )
-from media.edge_control import Endpoint
 from media.ice_dtls import PeerTransport
 from media.ice_dtls import Role as DtlsRole
 from media.sdes import Keys

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from media.control import WorkerStats
+from media.events import WorkerStats
 from media.interface import Lease
 from media.port_stock import PortStock
 from media.worker_link import WorkerLink

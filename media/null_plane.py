@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from media.control import MessageDone, PlayDone, Recorded, Released, Role, StreamStats, Wire, WorkerStats
+from media.control import Role, Wire
+from media.events import MessageDone, PlayDone, Recorded, Released, StreamStats, WorkerStats
 from media.interface import Lease, MediaEvent
 from media.rooms import Rooms
 from media.sdes import Keys

@@ -8,7 +8,8 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from media.control import (
+from media.control import Release, Wish
+from media.events import (
     Digit,
     Heard,
     Hello,
@@ -19,11 +20,9 @@ from media.control import (
     PlayDone,
     PortsAdded,
     Recorded,
-    Release,
     Released,
     Silence,
     Unauthentic,
-    Wish,
     WorkerStats,
 )
 from media.interface import Lease, MediaEvent, MediaPlane, WorkerLost

@@ -165,7 +165,7 @@ class SealedFile:
         """How long it is by now."""
         return self.octets // self._block
 
-    def write(self, position: int, pcm: bytes) -> None:
+    def write(self, position: int, pcm: bytes | memoryview) -> None:
         """Puts interleaved samples at `position`, behind what is there; what is skipped is silence."""
         at = position * self._block
         if at + len(pcm) > _MAX_OCTETS:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from media.control import Role, Wire, WorkerStats
+from media.control import Role, Wire
+from media.events import WorkerStats
 from media.interface import Lease
 from media.null_plane import WORKER, NullPlane
 from media.plane import WorkerPlane

@@ -10,20 +10,9 @@ from typing import Final, Protocol, TypeAlias, cast
 
 import structlog
 
-from media.control import (
-    Attach,
-    Command,
-    ControlError,
-    Event,
-    FrameReader,
-    Hello,
-    Ping,
-    Pong,
-    Stats,
-    decode_events,
-    encode_frame,
-)
+from media.control import Attach, Command, ControlError, FrameReader, Ping, Stats, decode_events, encode_frame
 from media.edge_control import EdgeCommand, EdgeEvent
+from media.events import Event, Hello, Pong
 
 HELLO_TIMEOUT: Final = 5.0
 MAX_UNANSWERED: Final = 5

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Final
 
-from media.control import WorkerStats
+from media.events import WorkerStats
 from media.plane import WorkerPlane
 from switchboard.ops.control import Command, CommandError
 from switchboard.ops.metrics import Metrics

@@ -8,9 +8,10 @@ import secrets
 import traceback
 from typing import Final, cast
 
-from media.control import Attach, ControlError, FrameReader, Hello, Ping, Pong, Stats, encode_frame
+from media.control import Attach, ControlError, FrameReader, Ping, Stats, encode_frame
 from media.edge.endpoints import Endpoints
 from media.edge_control import EdgeCommand, EdgeEvent, Ready, decode_edge_commands
+from media.events import Hello, Pong
 from media.worker.listener import listen
 from media.worker.log import complain
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
-from media.recorder.wav import WavFile, part_of, repair, unfinished
+from media.recorder.wav import Pcm, WavFile, part_of, repair, unfinished
 from media.recording_files import SEALED
 from media.recording_keys import KeyRing
 from media.sealed_audio import HEAD, SealedFile, Slots
@@ -25,7 +25,7 @@ class AudioFile(Protocol):
     def samples(self) -> int:
         """How long it is by now."""
 
-    def write(self, position: int, pcm: bytes) -> None:
+    def write(self, position: int, pcm: Pcm) -> None:
         """Puts samples at `position`."""
 
     def finish(self, samples: int) -> None:

@@ -83,13 +83,19 @@ class KeyTones:
         elif on:
             spans.append([at - MAX_DRIFT, float("inf")])
 
+    def heeded(self, base: int) -> bool:
+        """Whether keys are to be looked for in what begins at `base`; if not, it is no context of what follows."""
+        spans = self._spans = [span for span in self._spans if span[1] > base - CONTEXT]
+        if spans or self._goes_on:
+            return True
+        self._before = self._before[:0]
+        return False
+
     def take_out(self, base: int, samples: Pcm, count: int) -> list[Run]:
         """Silences keys in the first `count` of `samples`, which belong at `base`; where that was."""
-        spans = self._spans = [span for span in self._spans if span[1] > base - CONTEXT]
-        if not spans and not self._goes_on:
-            self._before = samples[:0]
+        if not self.heeded(base):
             return []
-        before = self._before
+        spans, before = self._spans, self._before
         heard = np.concatenate([before, samples[: count + CONTEXT]])
         self._before = heard[: len(before) + count][-CONTEXT:]
         taken: list[Run] = []

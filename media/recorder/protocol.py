@@ -6,7 +6,7 @@ Times are of the machine's monotonic clock, which both processes share.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -16,6 +16,8 @@ from media.framing import UNREADABLE
 
 PACKET: Final = struct.Struct("=dH")
 """Precedes each packet of an Audio: when it passed, and its octets."""
+
+_NO_LENGTH: Final = bytes(4)
 
 LEFT: Final = 0
 RIGHT: Final = 1
@@ -105,6 +107,14 @@ def encode(messages: Iterable[ToRecorder] | Iterable[Done]) -> bytes:
     """One frame with all of `messages`."""
     body = _encoder.encode(list(messages))
     return len(body).to_bytes(4, "big") + body
+
+
+def append_frame(buffer: bytearray, messages: Sequence[ToRecorder]) -> None:
+    """Puts one frame with all of `messages` at the end of `buffer`."""
+    at = len(buffer)
+    buffer += _NO_LENGTH
+    _encoder.encode_into(messages, buffer, -1)
+    buffer[at : at + 4] = (len(buffer) - at - 4).to_bytes(4, "big")
 
 
 def decode_for_recorder(body: bytes) -> list[ToRecorder]:

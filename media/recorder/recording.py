@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,7 @@ UNIT: Final = RATE
 """Samples that are written at a time."""
 PLAIN: Final = Files()
 _WINDOW: Final = HOLD + 2 * UNIT
+"""Samples in memory: a ring, in which a position has the same place whenever it comes."""
 CONCEALED: Final = "concealed"
 """Why nothing is told while secrets are keyed."""
 EDGE: Final = RATE * 60 // 1000
@@ -82,7 +84,7 @@ class Recording:
             packets = self._coded_of(message.side, message.codec).as_alaw(packets, message.payload_type)
         values = _VALUES.get(message.codec, _VALUES["PCMA"])
         for position, codes in track.place(packets, message.payload_type, message.dropped):
-            pcm = values[codes]
+            pcm = values.take(codes)
             if self._edge and message.side == LEFT:
                 pcm[: self._edge] = 0
                 self._edge = max(0, self._edge - len(pcm))
@@ -103,8 +105,8 @@ class Recording:
             self._spans[-1].end = at
             self._edge = EDGE if self._spans[-1].why == CONCEALED else 0
         if message.why == CONCEALED:
-            end = max(0, self._tracks[LEFT].end - self._base)
-            self._window[max(0, end - EDGE) : end, LEFT] = 0
+            end = self._tracks[LEFT].end
+            self._silence(max(self._base, end - EDGE), end)
         if message.why and len(self._spans) < MAX_SPANS:
             self._spans.append(Span(at, None, message.why))
         for track in self._tracks:
@@ -143,40 +145,56 @@ class Recording:
             end = position + len(piece)
             if end > self._base + _WINDOW:
                 self._settle(end - HOLD)
-            self._window[position - self._base : end - self._base, side] = piece
+            first = position % _WINDOW
+            before = _WINDOW - first
+            if len(piece) <= before:
+                self._window[first : first + len(piece), side] = piece
+            else:
+                self._window[first:, side] = piece[:before]
+                self._window[: len(piece) - before, side] = piece[before:]
             self._filled = max(self._filled, end)
             samples = samples[UNIT:]
             position = end
 
     def _settle(self, upto: int) -> None:
-        """Writes what lies before `upto`, where nothing more is to come."""
-        window = self._window
-        self._write(min(upto, self._filled) - self._base)
-        shift = upto - self._base
-        rest = self._filled - upto
-        if rest > 0:
-            window[:rest] = window[shift : shift + rest].copy()
-        window[max(rest, 0) :] = 0
+        """Writes what lies before `upto`, where nothing more is to come, in whole units: they do not wrap."""
+        upto -= upto % UNIT
+        end = min(upto, self._filled)
+        self._write(end)
+        for place in _places(self._base, end):
+            self._window[place] = 0
         self._base = upto
         self._note()
 
-    def _write(self, count: int) -> None:
-        """Writes the first `count` samples of the window, without the keys among them."""
-        if count <= 0:
-            return
-        heard = self._window[: self._filled - self._base, LEFT]
-        for start, end in self._keys.take_out(self._base, heard, count):
-            if self._taken_out and start <= (self._taken_out[-1].end or 0):
-                self._taken_out[-1].end = end
+    def _write(self, end: int) -> None:
+        """Writes the samples before `end`, without the keys among them."""
+        if end > self._base and self._keys.heeded(self._base):
+            self._take_out(end)
+        position = self._base
+        for place in _places(position, end):
+            self._file.write(position, self._window[place].data.cast("B"))
+            position += place.stop - place.start
+
+    def _take_out(self, end: int) -> None:
+        """Silences the keys before `end`."""
+        heard = np.concatenate([self._window[place, LEFT] for place in _places(self._base, self._filled)])
+        for first, last in self._keys.take_out(self._base, heard, end - self._base):
+            self._silence(first, last)
+            if self._taken_out and first <= (self._taken_out[-1].end or 0):
+                self._taken_out[-1].end = last
             elif len(self._taken_out) < MAX_SPANS:
-                self._taken_out.append(Span(start, end, "keys"))
-        self._file.write(self._base, self._window[:count].tobytes())
+                self._taken_out.append(Span(first, last, "keys"))
+
+    def _silence(self, start: int, end: int) -> None:
+        """Of the left side."""
+        for place in _places(start, end):
+            self._window[place, LEFT] = 0
 
     def _finish(self, length: int, *, complete: bool, reason: str = "") -> Done:
         if self._spans and self._spans[-1].end is None:
             self._spans[-1].end = length
         try:
-            self._write(min(length, self._filled) - self._base)
+            self._write(min(length, self._filled))
         except OSError as error:
             reason = reason or describe(error)
             length = self._file.samples
@@ -228,6 +246,15 @@ class Recording:
 def describe(error: OSError) -> str:
     """What happened, without the path."""
     return (error.strerror or str(error)).lower()
+
+
+def _places(start: int, end: int) -> Iterator[slice]:
+    """Where positions lie in the window, in order."""
+    while start < end:
+        first = start % _WINDOW
+        last = min(first + end - start, _WINDOW)
+        yield slice(first, last)
+        start += last - first
 
 
 def _times(one: Gap | Span) -> dict[str, object]:

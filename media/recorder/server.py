@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,8 @@ from media.recorder.recording import PLAIN, Recording, describe
 from media.worker.listener import listen
 from media.worker.log import complain
 
-_READ: Final = 1 << 18
+_INTO: Final = memoryview(bytearray(1 << 18))
+"""What workers sent last."""
 _BUFFER: Final = 4 << 20
 
 Reader = Callable[[], None]
@@ -94,16 +96,16 @@ class Connection:
     def read(self) -> None:
         """Takes what has come."""
         try:
-            data = self.sock.recv(_READ)
+            size = self.sock.recv_into(_INTO)
         except BlockingIOError:
             return
         except OSError:
-            data = b""
-        if not data:
+            size = 0
+        if not size:
             self.drop()
             return
         try:
-            for body in self._frames.feed(data):
+            for body in self._frames.feed(_INTO[:size]):
                 for message in decode_for_recorder(body):
                     self._take(message)
         except ControlError as error:
@@ -139,6 +141,10 @@ class Connection:
                 self._end(recording, message)
         except OSError as error:
             self._fail(recording, describe(error))
+        except Exception as error:  # noqa: BLE001 - boundary: what others have said in the same read goes on
+            complain(f"recorder: {traceback.format_exc()}")
+            if isinstance(message, End):
+                self._fail(recording, type(error).__name__)
 
     def _begin(self, message: Begin) -> None:
         if message.key in self.recordings:

@@ -11,6 +11,7 @@ from typing import Final
 RATE: Final = 8000
 WIDTH: Final = 2
 HEADER: Final = 44
+Pcm = bytes | memoryview
 _PART: Final = ".part.wav"
 _MAX_OCTETS: Final = 0xFFFFFFFF - HEADER
 """The lengths in a header have 32 bits: 37 hours of stereo."""
@@ -58,7 +59,7 @@ class WavFile:
         """How long it is by now."""
         return self.octets // self._block
 
-    def write(self, position: int, pcm: bytes) -> None:
+    def write(self, position: int, pcm: Pcm) -> None:
         """Puts interleaved samples at `position`."""
         at = position * self._block
         end = at + len(pcm)
@@ -84,7 +85,7 @@ class WavFile:
         os.close(self._fd)
         self._part.unlink()
 
-    def _write(self, at: int, data: bytes) -> None:
+    def _write(self, at: int, data: Pcm) -> None:
         while data:
             written = os.pwrite(self._fd, data, at)
             at += written

@@ -25,6 +25,8 @@ JUMP: Final = 2000
 MAX_GAP: Final = 200
 """Milliseconds of loss that are filled; over more the stream jumps."""
 FADED_MS: Final = FADED // 8
+LEAST_FILL: Final = 5
+"""Milliseconds that are made up at a time at least: packets may be as short as a sample."""
 MAX_PACKET: Final = 1500
 MAX_SKIPPED: Final = 64
 _QUIET: Final = 300
@@ -142,7 +144,9 @@ class CodedBuffer:
         if missing > MAX_GAP * self._clock:
             self._next, missing = at, 0
         if missing > 0:
-            self._fill(min(missing, self._span), payload, missing, lost=self._lost_before(seq))
+            self._fill(
+                min(missing, max(self._span, LEAST_FILL * self._clock)), payload, missing, lost=self._lost_before(seq)
+            )
             return
         del self._waiting[0]
         samples = self._decoder.decode(payload)

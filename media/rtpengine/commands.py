@@ -8,8 +8,9 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
-from media.control import USUAL, StreamStats, Wire
+from media.control import USUAL, Wire
 from media.description import build_offer
+from media.events import StreamStats
 from media.formats import OPUS, Codec
 from media.rtpengine.bencode import Value
 from media.rtpengine.transactions import Command

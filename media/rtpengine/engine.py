@@ -41,11 +41,21 @@ class _KeyLog(asyncio.DatagramProtocol):
 class Engine:
     """One rtpengine; every method but `start` returns at once."""
 
-    def __init__(self, settings: Settings, owner: PairOwner, on_key: Callable[[Pair, Key], None]) -> None:
-        """`owner` is told of the calls that were taken, `on_key` the keys pressed in them."""
+    def __init__(
+        self,
+        settings: Settings,
+        owner: PairOwner,
+        on_key: Callable[[Pair, Key], None],
+        on_return: Callable[[], None],
+    ) -> None:
+        """`owner` is told of the calls that were taken, `on_key` the keys pressed in them, `on_return` that rtpengine
+        answers, again or for the first time."""
         self._settings = settings
         self._owner = owner
         self._on_key = on_key
+        self._on_return = on_return
+        self.away_since = 0.0
+        """Since when rtpengine does not answer, where it does not."""
         self._ours = f"{settings.name}-"
         self._begin = f"{self._ours}{secrets.token_hex(4)}-"
         self._serial = 0
@@ -211,6 +221,7 @@ class Engine:
 
     def _changed(self, up: bool) -> None:
         if not up:
+            self.away_since = asyncio.get_running_loop().time()
             # What it still has of these is found at its return.
             for pair in self.pairs():
                 if not pair.ready:
@@ -218,6 +229,7 @@ class Engine:
             self._clear()
             self._lacking.clear()
             return
+        self._on_return()
         self._link.ask({"command": "list", "limit": _LISTED}, self._left_behind)
         for pair in self.pairs():
             # Those that it does not know any more are lost, the others are told what they have missed.

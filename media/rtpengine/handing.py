@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 from msgspec.structs import replace
 
-from media.control import Released
+from media.events import Released
 from media.interface import Lease, MediaEvent, WorkerLost
 from media.plane import WorkerPlane
 from media.rtpengine.commands import NOBODY, Place, family_of

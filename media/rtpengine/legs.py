@@ -8,7 +8,8 @@ from typing import Final
 
 import structlog
 
-from media.control import SECRET_REST, Digit, PlayDone, Released, StreamStats
+from media.control import SECRET_REST
+from media.events import Digit, PlayDone, Released, StreamStats
 from media.interface import Lease, MediaEvent, WorkerLost
 from media.plane import WorkerPlane
 from media.rtpengine.bencode import Value
@@ -40,7 +41,7 @@ class Legs:
     ) -> None:
         """`workers` by their numbers are those to which legs are handed over."""
         self._on_events = on_events
-        self._engine = Engine(settings, self, self._pressed)
+        self._engine = Engine(settings, self, self._pressed, self._returned)
         self._handing = Handing(workers, on_events, self._worker_released, self._worker_lost)
         self._listening = Listening(settings.silence)
         self._legs: dict[tuple[int, int], Leg] = {}
@@ -275,6 +276,22 @@ class Legs:
             self._hand_over(leg)
 
     # --- what is told ---
+
+    def _listen(self, now: float) -> None:
+        """Once a second: asks who has gone silent, or knows that nobody can be heard."""
+        if self._engine.up:
+            for pair in self._listening.due(self._legs.values(), now):
+                pair.wants_count = True
+                self._engine.touch(pair)
+            return
+        silent = self._listening.unheard(self._legs.values(), self._engine.away_since, now)
+        if silent:
+            _log.warning("rtpengine.unheard", legs=len(silent), away=round(now - self._engine.away_since, 1))
+        for event in silent:
+            self._tell(event)
+
+    def _returned(self) -> None:
+        self._listening.begin_anew(self._legs.values(), asyncio.get_running_loop().time())
 
     def _pressed(self, pair: Pair, key: Key) -> None:
         side = pair.side(key.tag)

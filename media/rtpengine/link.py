@@ -15,7 +15,8 @@ _log = structlog.get_logger("media.rtpengine")
 
 
 class RtpengineLink(asyncio.DatagramProtocol):
-    """One rtpengine: up once it has answered a ping, down when one stayed unanswered for the whole time-out."""
+    """One rtpengine: up once it has answered a ping, down when one stayed unanswered for the whole time-out, or
+    nobody listens there: one that is started again at once has forgotten its calls."""
 
     def __init__(self, host: str, port: int, *, timeout: float, ping: float, on_change: Callable[[bool], None]) -> None:
         """`ping` is the time in seconds between two of them; `on_change` is told `up`."""
@@ -67,6 +68,8 @@ class RtpengineLink(asyncio.DatagramProtocol):
 
     def error_received(self, exc: Exception) -> None:
         """Nobody listens there: what is sent again later may find somebody."""
+        if self.up and isinstance(exc, ConnectionRefusedError):
+            self._change(False)
 
     # --- time ---
 
@@ -93,11 +96,14 @@ class RtpengineLink(asyncio.DatagramProtocol):
             return
         up = reply is not None
         if up != self.up or (not up and not self._told_down):
-            self.up = up
-            self._told_down = not up
-            if up:
-                _log.info("rtpengine.up", address=f"{self._place[0]}:{self._place[1]}")
-            else:
-                _log.error("rtpengine.unreachable", address=f"{self._place[0]}:{self._place[1]}")
-            self._on_change(up)
+            self._change(up)
         self._pinging = asyncio.get_running_loop().call_later(self._ping, self._send_ping)
+
+    def _change(self, up: bool) -> None:
+        self.up = up
+        self._told_down = not up
+        if up:
+            _log.info("rtpengine.up", address=f"{self._place[0]}:{self._place[1]}")
+        else:
+            _log.error("rtpengine.unreachable", address=f"{self._place[0]}:{self._place[1]}")
+        self._on_change(up)

@@ -4,8 +4,8 @@ rtpengine relays, plays prompts and music, tells of telephone-events and sends t
 stereo that pause, no messages that end by silence, no keys as tones, and this interface does not ask it to transcode.
 A leg that needs any of these is handed over: rtpengine sends what the party says to a port of a worker and brings back
 what the worker says, over loopback or the network between them, and the leg stays there until its end. So is a bridge
-of legs that are not of one call of rtpengine, as after a transfer. Nothing is refused but what a configuration with
-this plane may not ask for: browsers.
+of legs that are not of one call of rtpengine, as after a transfer. A browser is a party like others: it is the edge
+before it that speaks plain RTP with rtpengine, as it does with a worker, with RTCP on the same port.
 
 A leg that is secured is handed over as well: rtpengine passes its packets on as they are, and the keys of SRTP (RFC
 4568), which signalling has given, stay on this machine rather than travel to rtpengine in the clear. A call with a leg
@@ -14,8 +14,22 @@ on either family has one port of each, of two calls of rtpengine.
 Ports are those of calls opened ahead (see `stock`), one call for the two legs of a usual call. Unlike with workers keys
 are told when they are over, what is sent is not counted, and neither jitter nor loss is known, except of handed legs.
 A call is void, as with a worker lost, when rtpengine does not know it any more, refuses what it is told about it, or is
-there and leaves it unanswered again and again. While it is away calls wait for it, and are told on its return what they
-have missed.
+there and leaves it unanswered again and again. While it is away calls wait for it, and rtpengine is told on its return
+what it has missed; a party is silent, and so a talk over by the rule for dead media, once that has lasted too long.
+
+What is shown by the same tests with rtpengine as with workers alone, and what is not tried with it:
+
+============================================  ===============================================================
+shown                                         not tried, though nothing refuses it
+============================================  ===============================================================
+keys, prompts, music, early media, strangers  flows with queue, callbacks and voice mail; carriers and SIPp
+hold, moving, late offers, two codecs         Opus and G.722 of phones, loss and jitter, ratings of quality
+consultation, handing over, conference        blind transfer, whispering and barging in, REFER between phones
+secret keys, with a recording by a worker     pausing a recording, its being mended after a crash
+SRTP (RFC 4568) with softphones, IPv6         workers added, drained and killed behind it
+browsers, JsSIP among them                    a browser with secret keys, a browser that is recorded and moved
+its death, a stop and a start, dead media     a kernel module, another machine, another version than 10.5
+============================================  ===============================================================
 """
 
 from __future__ import annotations
@@ -27,7 +41,8 @@ from typing import Final
 
 import structlog
 
-from media.control import SECRET_REST, USUAL, MessageDone, Recorded, Role, Wire, WorkerStats
+from media.control import SECRET_REST, USUAL, Role, Wire
+from media.events import MessageDone, Recorded, WorkerStats
 from media.interface import Lease, MediaEvent
 from media.rtpengine.commands import Party
 from media.rtpengine.legs import HELD, Legs
@@ -105,9 +120,7 @@ class RtpenginePlane(Legs):
             await asyncio.sleep(_TICK)
             now = asyncio.get_running_loop().time()
             self._engine.tick(now)
-            for pair in self._listening.due(self._legs.values(), now):
-                pair.wants_count = True
-                self._engine.touch(pair)
+            self._listen(now)
 
     # --- commands ---
 

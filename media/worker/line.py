@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
-from media.control import Event
+from media.events import Event
 from media.sdes import Keys
 from media.worker.crypto_context import AuthenticationError, CryptoContext
 from media.worker.player import Cadence

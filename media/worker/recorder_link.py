@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from media.control import ControlError, FrameReader
-from media.recorder.protocol import Done, ToRecorder, decode_for_worker, encode
+from media.recorder.protocol import Done, ToRecorder, append_frame, decode_for_worker
 from media.worker.line import Reader
 from media.worker.log import complain
 
@@ -79,7 +79,7 @@ class RecorderLink:
         """Takes messages; False, and none is taken, when the recorder is too far behind."""
         if not self.connected or (not force and len(self._unsent) > MAX_UNSENT):
             return False
-        self._unsent += encode(messages)
+        append_frame(self._unsent, messages)
         if len(self._unsent) > ENOUGH:
             self.flush()
         return True

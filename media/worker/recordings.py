@@ -8,8 +8,9 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Final
 
-from media.control import Event, Message, Record, Recorded, Released
-from media.control import MessageDone as Told
+from media.control import Message, Record
+from media.events import Event, Recorded, Released
+from media.events import MessageDone as Told
 from media.recorder.protocol import Done, ToRecorder
 from media.worker.recorder_link import RETRY, Outlet
 from media.worker.session import Session

@@ -7,19 +7,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from media.codecs import KNOWN
-from media.control import (
-    SECRET_REST,
-    USUAL,
-    Heard,
-    KeyForOther,
-    KeyHeld,
-    KeyPassed,
-    Open,
-    Silence,
-    StreamStats,
-    Unauthentic,
-    Wire,
-)
+from media.control import SECRET_REST, USUAL, Open, Wire
+from media.events import Heard, KeyForOther, KeyHeld, KeyPassed, Silence, StreamStats, Unauthentic
 from media.rtp.dtmf import KEYS, RESTART, DigitReceiver
 from media.rtp.inband import ToneReader
 from media.rtp.packet import HEADER, MARKER, PLAIN, Packet, is_rtcp, parse
@@ -270,7 +259,17 @@ class Session(Bridged):
             self._write_header(second & MARKER | self._peer_pt, seq, ts)
             if self._table is not None:
                 BUFFER[12:size] = BUFFER[12:size].translate(self._table)
-        peer.transmit(VIEWS[size])
+        if not peer._latched:
+            peer.transmit(VIEWS[size])
+            return
+        send = peer._send
+        try:
+            send(VIEWS[size])
+        except OSError:
+            peer.transmit_again(VIEWS[size])
+            return
+        peer.sent += 1
+        peer.sent_octets += size
 
     def _latched_reader(self) -> Reader:
         usual = self._put is None and self._muffled is None and not self._hushed

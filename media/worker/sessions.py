@@ -12,8 +12,6 @@ from media.control import (
     Bridge,
     Command,
     Conceal,
-    Digit,
-    Event,
     Join,
     KeyTaken,
     Leave,
@@ -22,17 +20,14 @@ from media.control import (
     Open,
     PauseRecord,
     Play,
-    PlayDone,
     Record,
     Release,
-    Released,
     SendDigits,
     StopPlay,
     StopRecord,
-    StreamStats,
     Unbridge,
-    WorkerStats,
 )
+from media.events import Digit, Event, PlayDone, Released, StreamStats, WorkerStats
 from media.prompts import PromptError, PromptStore
 from media.rtp import inband
 from media.worker.line import Reader

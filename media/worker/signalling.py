@@ -11,22 +11,8 @@ import traceback
 from collections.abc import Callable
 from typing import Final
 
-from media.control import (
-    Attach,
-    Command,
-    ControlError,
-    Event,
-    FrameReader,
-    Hello,
-    Ping,
-    Pong,
-    PortsAdded,
-    Released,
-    Stats,
-    Wish,
-    decode_commands,
-    encode_frame,
-)
+from media.control import Attach, Command, ControlError, FrameReader, Ping, Stats, Wish, decode_commands, encode_frame
+from media.events import Event, Hello, Pong, PortsAdded, Released
 from media.worker.line import Reader
 from media.worker.listener import listen
 from media.worker.log import complain

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from media.codecs import KNOWN, Encoder, encoder
-from media.control import KeyForm, PlayDone
+from media.control import KeyForm
+from media.events import PlayDone
 from media.prompts import Prompt
 from media.rtp.dtmf import DigitSender
 from media.rtp.outgoing import FRAME, Outgoing

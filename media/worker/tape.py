@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from media.codecs import CODED, KNOWN
-from media.control import Event, MessageDone, Recorded
+from media.events import Event, MessageDone, Recorded
 from media.g711 import SILENCE, CodecName, decode
 from media.recorder.coded import CodedTrack
 from media.recorder.protocol import LEFT, PACKET, RIGHT, Audio, Begin, Done, End, KeysForUs, Mark, ToRecorder

@@ -15,27 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from media.control import (
-    Attach,
-    Bridge,
-    Digit,
-    Event,
-    Hello,
-    KeyHeld,
-    Ping,
-    Play,
-    PlayDone,
-    Pong,
-    PortsAdded,
-    Release,
-    Released,
-    SendDigits,
-    Silence,
-    Stats,
-    Wish,
-    WorkerStats,
-    encode_frame,
-)
+from media.control import Attach, Bridge, Ping, Play, Release, SendDigits, Stats, Wish, encode_frame
+from media.events import Digit, Event, Hello, KeyHeld, PlayDone, Pong, PortsAdded, Released, Silence, WorkerStats
 from media.plane import MediaEvent, WorkerLost, WorkerPlane
 from media.rtp.dtmf import DigitSender
 from media.rtp.packet import Packet

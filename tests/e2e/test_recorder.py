@@ -13,20 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from media.control import (
-    Bridge,
-    Conceal,
-    Message,
-    MessageDone,
-    Ping,
-    Play,
-    Pong,
-    Record,
-    Recorded,
-    Release,
-    Released,
-    StopRecord,
-)
+from media.control import Bridge, Conceal, Message, Ping, Play, Record, Release, StopRecord
+from media.events import MessageDone, Pong, Recorded, Released
 from media.g711 import decode
 from tests.support.media_worker import Control, Phone, WorkerProcess, opened, worker
 from tests.support.recorder import RecorderProcess, recorder

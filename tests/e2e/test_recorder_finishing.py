@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from media.control import Ping, Pong, Record, Recorded, Release
+from media.control import Ping, Record, Release
+from media.events import Pong, Recorded
 from media.recorder.finishing import Finished, collect
 from media.recording_files import AudioReader
 from media.recording_keys import KeyRing

@@ -12,21 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from media.control import (
-    Join,
-    Leave,
-    Mute,
-    Ping,
-    Play,
-    PlayDone,
-    Pong,
-    Record,
-    Recorded,
-    Stats,
-    StopPlay,
-    StopRecord,
-    WorkerStats,
-)
+from media.control import Join, Leave, Mute, Ping, Play, Record, Stats, StopPlay, StopRecord
+from media.events import PlayDone, Pong, Recorded, WorkerStats
 from media.g711 import CodecName, encode
 from media.rtp.packet import Packet, parse
 from tests.support.media_worker import Control, Phone, WorkerProcess, opened, worker

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import urllib.error
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,12 +36,35 @@ def states(switch: RunningSwitch, rtpengine: bool) -> bool:
     return metrics["media_ports_rtpengine"] == rtpengine and (metrics["media_ports_free"] > 0) == rtpengine
 
 
+def settings(engine: Rtpengine, **media: str) -> dict[str, Any]:
+    """A switch that notices soon that rtpengine is away."""
+    there = engine.media
+    hasty = {**there["rtpengine"], "timeout": "1s", "ping": "200ms"}
+    return {
+        "numbers": [{"number": NUMBER, "target": "aor:alice"}],
+        "masks": [],
+        "media": {**there, "rtpengine": hasty, **media},
+    }
+
+
+def reasons(switch: RunningSwitch) -> list[str]:
+    """What its health says is wrong."""
+    try:
+        report = switch.get("/health")
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            report = refusal.read()
+    return list(json.loads(report)["reasons"])
+
+
 async def test_rtpengine_may_be_killed_and_started_again(tmp_path: Path) -> None:
-    """New calls get 503 meanwhile, running ones end as ever; then all is as before."""
+    """New calls get 503 meanwhile, and a talk that stays dead ends by the rule; then all is as before."""
     if why := missing():
         pytest.skip(why)
-    changes = {"numbers": [{"number": NUMBER, "target": "aor:alice"}], "masks": []}
-    with running_rtpengine(tmp_path) as engine, running_switch(tmp_path, media=engine.media, **changes) as switch:
+    with (
+        running_rtpengine(tmp_path) as engine,
+        running_switch(tmp_path, **settings(engine, silence="3s")) as switch,
+    ):
         target, domain = switch.target, "switchboard.local"
         async with (
             await Phone.open("alice", target=target, password="alice-secret", domain=domain) as desk,
@@ -52,9 +78,9 @@ async def test_rtpengine_may_be_killed_and_started_again(tmp_path: Path) -> None
             await switch.eventually(lambda: states(switch, rtpengine=False), within=15)
             with pytest.raises(RefusedError, match="503"):
                 await (await caller.dial(NUMBER)).answered()
-            await call.hang_up()
+            assert reasons(switch) == ["media: rtpengine does not answer"]
+            await call.ended(within=15)
             await far.ended()
-            await switch.nothing_left(within=15)
             again = start(tmp_path, engine.port, engine.keys)
             engine.process = again.process
             await switch.eventually(lambda: states(switch, rtpengine=True), within=15)
@@ -62,17 +88,21 @@ async def test_rtpengine_may_be_killed_and_started_again(tmp_path: Path) -> None
             await call.hang_up()
             await far.ended()
             await switch.nothing_left()
-        assert '"rtpengine.unreachable"' in switch.log()
+        answered = "select cause from calls where answered_us is not null"
+        await switch.eventually(lambda: len(switch.rows(answered)) == 2)
+        assert sorted(record["cause"] for record in switch.rows(answered)) == ["media_silent", "normal"]
+        for event in ("rtpengine.unreachable", "rtpengine.unheard", "call.one_way"):
+            assert f'"{event}"' in switch.log()
         assert "Traceback" not in switch.log()
         (switch.directory / "switch.log").unlink()  # that is an error, which a switch at its end must not have logged
 
 
-async def test_a_call_outlasts_an_rtpengine_that_stands_still(tmp_path: Path) -> None:
-    """Both hear each other when it goes on; a call that it has lost by a restart ends as lost."""
+async def test_calls_outlast_an_rtpengine_that_stands_still(tmp_path: Path) -> None:
+    """Who was held and taken back meanwhile is heard when it goes on, who hung up is gone; calls that it has lost by a
+    restart end as lost."""
     if why := missing():
         pytest.skip(why)
-    changes = {"numbers": [{"number": NUMBER, "target": "aor:alice"}], "masks": []}
-    with running_rtpengine(tmp_path) as engine, running_switch(tmp_path, media=engine.media, **changes) as switch:
+    with running_rtpengine(tmp_path) as engine, running_switch(tmp_path, **settings(engine)) as switch:
         target, domain = switch.target, "switchboard.local"
         async with (
             await Phone.open("alice", target=target, password="alice-secret", domain=domain) as desk,
@@ -80,23 +110,28 @@ async def test_a_call_outlasts_an_rtpengine_that_stands_still(tmp_path: Path) ->
         ):
             desk.behaviour = Answer()
             await desk.register()
+            short, its_far = await talk(caller, desk)
             call, far = await talk(caller, desk)
             engine.process.send_signal(signal.SIGSTOP)
             await switch.eventually(lambda: states(switch, rtpengine=False), within=15)
+            await short.hang_up()
+            await its_far.ended()
+            await call.reinvite("sendonly")
+            await call.reinvite()
             engine.process.send_signal(signal.SIGCONT)
             await switch.eventually(lambda: states(switch, rtpengine=True), within=15)
             for one in (call, far):
                 one.rtp.received.clear()
             await hear_each_other(call, far)
+            await switch.eventually(lambda: len(switch.rows("select id from calls")) == 1, within=15)
             engine.process.kill()
             engine.process.wait()
             engine.process = start(tmp_path, engine.port, engine.keys).process
             await call.ended(within=15)
             await far.ended()
             await switch.nothing_left()
-            await switch.eventually(lambda: len(switch.rows("select id from calls")) == 1)
-        (record,) = switch.rows("select cause from calls")
-        assert record["cause"] == "media_lost"
+            await switch.eventually(lambda: len(switch.rows("select id from calls")) == 2)
+        assert sorted(record["cause"] for record in switch.rows("select cause from calls")) == ["media_lost", "normal"]
         assert '"rtpengine.call_lost"' in switch.log()
         assert "Traceback" not in switch.log()
         (switch.directory / "switch.log").unlink()  # as above

@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from media.control import (
+from media.control import Role
+from media.events import (
     Digit,
     Heard,
     KeyForOther,
@@ -18,7 +19,6 @@ from media.control import (
     PlayDone,
     Recorded,
     Released,
-    Role,
     Silence,
     StreamStats,
 )

@@ -15,7 +15,8 @@ from typing import TypeVar
 
 import msgspec
 
-from media.control import Attach, Command, Event, FrameReader, Hello, Open, decode_events, encode_frame
+from media.control import Attach, Command, FrameReader, Open, decode_events, encode_frame
+from media.events import Event, Hello
 from media.rtp.packet import Packet, parse
 
 EventT = TypeVar("EventT")

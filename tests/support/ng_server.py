@@ -37,10 +37,10 @@ class NgServer(asyncio.DatagramProtocol):
         self._places: dict[tuple[str, str], int] = {}
         self._transport: asyncio.DatagramTransport | None = None
 
-    async def start(self) -> Self:
-        """Listens."""
+    async def start(self, port: int = 0) -> Self:
+        """Listens; at a port of the system's choice unless told."""
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", 0))
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", port))
         return self
 
     @property

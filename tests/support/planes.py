@@ -24,6 +24,10 @@ class Plane:
     changes: dict[str, Any] = field(default_factory=dict)
     engine: Rtpengine | None = None
 
+    def put_into(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """The sections of a configuration with this plane in its media, of which all else stays."""
+        return {**settings, "media": {**settings.get("media", {}), **self.changes.get("media", {})}}
+
     @property
     def counts_all(self) -> bool:
         """Whether it tells strangers, jitter and what it sends, and stops within a packet."""
@@ -44,3 +48,6 @@ def open_plane(name: str, directory: Path) -> Iterator[Plane]:
 
 on_both = pytest.mark.parametrize("plane", [WORKERS, RTPENGINE], indirect=True, scope="module")
 """A test that is played on both; others are played on the workers."""
+
+on_workers = pytest.mark.parametrize("plane", [WORKERS], indirect=True, scope="module")
+"""One that is played on the workers, in a switch that it shares with those that are played on both."""

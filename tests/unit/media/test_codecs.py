@@ -263,6 +263,16 @@ def test_opus_frames_share_a_packet() -> None:
     assert join_opus([long, long])[2:4] == bytes((252 + (300 & 3), (300 - 252 - (300 & 3)) >> 2))
 
 
+@pytest.mark.parametrize("size", [1, 2, 160])
+def test_what_is_lost_between_tiny_packets_costs_no_more(size: int) -> None:
+    """A packet may be as short as a sample; what is made up before it is not made sample by sample."""
+    buffer = CodedBuffer(decoder("G722"), 8000, RATE)
+    for n in range(100):
+        buffer.put(2 * n, 160 * n, 7, bytes(size))
+        buffer.take()
+    assert buffer.concealed <= 6 * 100
+
+
 @pytest.mark.parametrize(
     ("codec", "ptime", "most", "kind"),
     [("PCMA", 20, 0, None), ("PCMA", 30, 0, OctetParcel), ("PCMA", 60, 20, None), ("opus", 10, 0, None),

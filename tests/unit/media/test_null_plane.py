@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from media.control import MessageDone, PlayDone, Recorded, Released, StreamStats
+from media.events import MessageDone, PlayDone, Recorded, Released, StreamStats
 from media.interface import Lease, MediaEvent, MediaPlane
 from media.null_plane import FIRST_GEN, NOT_CARRIED, WORKER, NullPlane
 from media.plane import WorkerPlane

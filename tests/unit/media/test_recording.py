@@ -20,6 +20,7 @@ from media.recorder.sidecar import sidecar_of
 from media.recorder.track import MAX_DRIFT, Track
 from media.recorder.wav import WavFile, header, part_of, repair, unfinished
 from media.rtp.packet import Packet
+from media.rtp.rtcp import Block, Report, SenderInfo, build_report
 from tests.unit.media.test_codecs import tone
 
 ORIGIN = 500.0
@@ -466,3 +467,14 @@ class TestCoded:
         recording.audio(Audio(1, 0, "opus", 96, b"".join(parts), False))
         assert recording.end(End(1, ORIGIN + 0.8)).gaps == 0
         assert samples(path)[10 * FRAME : 19 * FRAME, 0].any() == np.False_
+
+    @pytest.mark.parametrize("codec", ["G722", "opus"])
+    def test_reports_alone_are_no_audio(self, tmp_path: Path, codec: str) -> None:
+        """While a party is on hold only its RTCP may come, on the port of the audio; what follows is recorded."""
+        path = tmp_path / "a.wav"
+        recording = Recording(begin(path))
+        report = build_report(Report(7, SenderInfo(1, 2, 3, 4), (Block(1, 0, 0, 0, 0, 0, 0),)))[:12]
+        recording.audio(heard(PACKET.pack(ORIGIN + 0.5, len(report)) + report, codec=codec))
+        recording.audio(heard(frame(50)))
+        recording.end(End(1, ORIGIN + 1.1))
+        assert frames_of(path)[50] == 50

@@ -17,21 +17,17 @@ from media.codecs import encoder
 from media.control import (
     Bridge,
     Conceal,
-    Digit,
-    Event,
     KeyTaken,
     Message,
-    MessageDone,
     PauseRecord,
     Play,
     Record,
-    Recorded,
     Release,
-    Released,
     StopPlay,
     StopRecord,
     Wire,
 )
+from media.events import Digit, Event, MessageDone, Recorded, Released
 from media.prompts import PromptStore
 from media.recorder.protocol import Audio, Begin, Done, End
 from media.recorder.recording import EDGE

@@ -18,7 +18,8 @@ from aiortc.rtp import (
     RtcpSrPacket,
 )
 
-from media.control import Bridge, Release, Released, StreamStats
+from media.control import Bridge, Release
+from media.events import Released, StreamStats
 from media.prompts import PromptStore
 from media.rtp.reports import EVERY
 from media.rtp.rtcp import Block, Report, build_report, parse_compound

@@ -13,23 +13,18 @@ import pytest
 from media.control import (
     MAX_IN_ROOM,
     Bridge,
-    Digit,
-    Event,
     Join,
     Leave,
     Mute,
     Play,
-    PlayDone,
     Record,
-    Recorded,
     Release,
-    Released,
     SendDigits,
-    Silence,
     StopPlay,
     StopRecord,
     Unbridge,
 )
+from media.events import Digit, Event, PlayDone, Recorded, Released, Silence
 from media.g711 import ALAW_TO_ULAW, SILENCE, CodecName, encode
 from media.prompts import PromptStore
 from media.rtp.dtmf import DigitSender

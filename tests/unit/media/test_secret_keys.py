@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from media.codecs import decoder
-from media.control import SECRET_REST, Bridge, Conceal, Digit, Join, KeyForOther, KeyTaken, Wire
+from media.control import SECRET_REST, Bridge, Conceal, Join, KeyTaken, Wire
+from media.events import Digit, KeyForOther
 from media.g711 import decode, encode
 from media.recorder.key_tones import runs_of_keys
 from media.rtp.tone_keys import sound

@@ -11,7 +11,8 @@ import msgspec
 import pylibsrtp
 import pytest
 
-from media.control import Bridge, Digit, Join, Play, SendDigits, Unauthentic, WorkerStats, decode_commands, encode_frame
+from media.control import Bridge, Join, Play, SendDigits, decode_commands, encode_frame
+from media.events import Digit, Unauthentic, WorkerStats
 from media.rtp.packet import HEADER, Packet, parse
 from media.rtp.rtcp import Report, SenderInfo, build_description, build_report, parse_compound
 from media.sdes import OFFERED, Keys

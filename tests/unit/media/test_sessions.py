@@ -12,24 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from media.control import (
-    Bridge,
-    Digit,
-    Event,
-    Heard,
-    Join,
-    KeyHeld,
-    KeyPassed,
-    Play,
-    PlayDone,
-    Release,
-    Released,
-    SendDigits,
-    Silence,
-    StopPlay,
-    StreamStats,
-    Unbridge,
-)
+from media.control import Bridge, Join, Play, Release, SendDigits, StopPlay, Unbridge
+from media.events import Digit, Event, Heard, KeyHeld, KeyPassed, PlayDone, Released, Silence, StreamStats
 from media.g711 import ALAW_TO_ULAW, decode, encode
 from media.prompts import PromptStore
 from media.recorder.key_tones import runs_of_keys

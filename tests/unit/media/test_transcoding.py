@@ -10,7 +10,8 @@ import pytest
 from bench.rtp import share
 from media import g711
 from media.codecs import decoder, encoder
-from media.control import Bridge, Digit, Join, KeyForOther, Mute, Play, Unbridge, Wire
+from media.control import Bridge, Join, Mute, Play, Unbridge, Wire
+from media.events import Digit, KeyForOther
 from media.rtp.dtmf import DigitReceiver
 from media.rtp.packet import Packet
 from media.rtp.tone_keys import ToneSender

@@ -11,19 +11,8 @@ import msgspec
 import pytest
 
 from media import port_stock
-from media.control import (
-    Digit,
-    Event,
-    Open,
-    Ping,
-    Pong,
-    PortsAdded,
-    Release,
-    Released,
-    Stats,
-    StreamStats,
-    WorkerStats,
-)
+from media.control import Open, Ping, Release, Stats
+from media.events import Digit, Event, Pong, PortsAdded, Released, StreamStats, WorkerStats
 from media.prompts import PromptStore
 from media.worker import listener, signalling
 from media.worker.log import complain

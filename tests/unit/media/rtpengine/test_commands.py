@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from media.control import StreamStats, Wire
+from media.control import Wire
+from media.events import StreamStats
 from media.rtpengine.bencode import Value
 from media.rtpengine.commands import Party, Place, answer, describe, offer, place_in, read_key, stream_stats
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from media.control import Heard, Silence
+from media.events import Heard, Silence
 from media.interface import Lease
 from media.rtpengine.bencode import Value
 from media.rtpengine.commands import Party
@@ -65,3 +65,29 @@ def test_a_call_is_asked_about_in_time_and_no_oftener() -> None:
     assert asked == [15, 30, 45]
     leg.helper = Lease(0, 10000, 1, "127.0.0.1")
     assert not any(listening.due([leg], float(now)) for now in range(60, 120))
+
+
+def test_nobody_is_heard_while_it_is_away() -> None:
+    """Told once, after as long as a silence counted from the later of both; its return gives everybody that time."""
+    listening, leg = Listening(60.0), a_leg()
+    leg.heard_at = 90.0
+    assert [now for now in range(100, 300, 10) if listening.unheard([leg], 100.0, float(now))] == [160]
+    assert listening.look(leg, reply(700), 300.0) == Heard(20000, 7)
+    listening.begin_anew([leg], 340.0)
+    assert listening.look(leg, reply(700), 399.0) is None
+    assert listening.look(leg, reply(700), 400.0) == Silence(20000, 7)
+
+
+def test_away_or_not_who_is_not_to_speak_is_not_silent() -> None:
+    """Nor is one whom a worker listens to, or a port without a party."""
+    listening, leg = Listening(60.0), a_leg()
+    leg.opened = {**leg.opened, "receive": False}
+    assert listening.unheard([leg], 0.0, 100.0) == []
+    leg.opened = {**leg.opened, "receive": True}
+    assert listening.unheard([leg], 0.0, 159.0) == []
+    leg.side.party, party = None, leg.side.party
+    assert listening.unheard([leg], 0.0, 160.0) == []
+    leg.side.party, leg.helper = party, Lease(0, 10000, 1, "127.0.0.1")
+    assert listening.unheard([leg], 0.0, 160.0) == []
+    leg.helper = None
+    assert listening.unheard([leg], 0.0, 160.0) == [Silence(20000, 7)]

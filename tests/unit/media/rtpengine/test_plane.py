@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from media.control import Bridge, Command, Conceal, Digit, KeyTaken, Open, PlayDone, Released, SendDigits, StreamStats
+from media.control import Bridge, Command, Conceal, KeyTaken, Open, SendDigits
+from media.events import Digit, PlayDone, Released, StreamStats
 from media.interface import Lease, MediaEvent, WorkerLost
 from media.prompts import PromptStore
 from media.rtpengine import legs, plane
