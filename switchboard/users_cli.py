@@ -143,7 +143,7 @@ class Desk(NamedTuple):
         if changed is None:
             _gone(user)
         self.note(action, user.name, detail)
-        self.tell(user)
+        self.tell(user, pardoned="locked_until_us" in changes)
         return changed
 
     def note(self, action: str, name: str, detail: str = "") -> None:
@@ -151,9 +151,13 @@ class Desk(NamedTuple):
         entry = AuditEntry(utc_us(), _who(), "system", "command line", action, name, detail=detail)
         AuditLog(self.store.database).append(entry)
 
-    def tell(self, user: UserRow) -> None:
-        """Have the running switch end what the account is signed in to; it needs no telling of anything else."""
-        if problem := told(self.store.directory, "users-changed", users=[user.id]):
+    def tell(self, user: UserRow, *, pardoned: bool = False) -> None:
+        """Have the running switch end what the account is signed in to, and forget wrong passwords of one let in again.
+
+        It needs no telling of anything else.
+        """
+        names = [user.name] if pardoned else []
+        if problem := told(self.store.directory, "users-changed", users=[user.id], pardoned=names):
             words = f"the running switch could not be told ({problem}); who is signed in stays so for some minutes"
             typer.echo(words, err=True)
 

@@ -1,6 +1,8 @@
 """Wrong passwords make the next try wait, longer each time: for an account, whoever tries, and for an address.
 
-Names that are nobody's are counted like others, so that waiting tells nothing of who has an account.
+From an address from which the account has been signed in to, only failures from there count: else whoever knows a name
+could keep its owner out for ever. Names that are nobody's are counted like others, so that waiting tells nothing of who
+has an account.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Final
 import msgspec
 
 MOST: Final = 20_000
-"""Names and addresses remembered; the one not heard of for longest is forgotten first."""
+"""Names and addresses remembered, and as many places of names; the one not heard of for longest is forgotten first."""
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -42,9 +44,11 @@ class Lockout:
         self, clock: Callable[[], float], account: Patience = ACCOUNT, address: Patience = ADDRESS, most: int = MOST
     ) -> None:
         self._clock = clock
-        self._patience = {"account": account, "address": address}
+        self._patience = {"account": account, "place": account, "address": address}
         self._most = most
         self._tries: OrderedDict[tuple[str, str], _Tries] = OrderedDict()
+        # Names, each with an address from which somebody has signed in by it.
+        self._places: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._tries)
@@ -52,13 +56,13 @@ class Lockout:
     def wait(self, name: str, address: str) -> float:
         """Seconds until a password for this name from this address is looked at; 0.0 for now."""
         now = self._clock()
-        found = (self._tries.get(key) for key in _keys(name, address))
+        found = (self._tries.get(key) for key in self._keys(name, address))
         return max((tries.until - now for tries in found if tries is not None), default=0.0)
 
     def failed(self, name: str, address: str) -> None:
         """A password or code was wrong."""
         now = self._clock()
-        for key in _keys(name, address):
+        for key in self._keys(name, address):
             patience = self._patience[key[0]]
             tries = self._tries.pop(key, None)
             if tries is None or now - tries.last > patience.forget:
@@ -73,10 +77,26 @@ class Lockout:
             if len(self._tries) > self._most:
                 self._tries.popitem(last=False)
 
-    def succeeded(self, name: str) -> None:
+    def succeeded(self, name: str, address: str) -> None:
         """Somebody has signed in; the address keeps its count, lest one good account open it to guessing."""
+        for key in (("account", name), ("place", f"{address} {name}")):
+            self._tries.pop(key, None)
+        self._places.pop((name, address), None)
+        self._places[name, address] = None
+        if len(self._places) > self._most:
+            self._places.popitem(last=False)
+
+    def knows(self, name: str, address: str) -> bool:
+        """Whether the account has been signed in to from there."""
+        return (name, address) in self._places
+
+    def pardon(self, name: str) -> None:
+        """An administrator lets an account in again: its failures are forgotten, wherever they were made."""
         self._tries.pop(("account", name), None)
+        for known, address in self._places:
+            if known == name:
+                self._tries.pop(("place", f"{address} {name}"), None)
 
-
-def _keys(name: str, address: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    return ("account", name), ("address", address)
+    def _keys(self, name: str, address: str) -> tuple[tuple[str, str], tuple[str, str]]:
+        own = ("place", f"{address} {name}") if self.knows(name, address) else ("account", name)
+        return own, ("address", address)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from routing.masks.secret import Vault
 from switchboard.api.access_tokens import AccessTokens
+from switchboard.api.lockout import Lockout
 from switchboard.api.pace import Pace, Rate
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ RATES: Final[dict[str, Rate]] = {
     "user": Rate(each_second=100.0, burst=500.0),
     "address": Rate(each_second=20.0, burst=200.0),
     "login": Rate(each_second=10.0, burst=200.0),
+    # Who sees masked numbers could else find each by trying the ten thousand that look like it.
+    "find": Rate(each_second=1 / 60, burst=60.0),
 }
 
 
@@ -63,6 +66,7 @@ class Services:
     clock: Callable[[], float] = time.monotonic
     utc: Callable[[], float] = time.time
     pace: Pace = field(default_factory=lambda: Pace(time.monotonic, RATES))
+    lockout: Lockout = field(default_factory=lambda: Lockout(time.monotonic))
     limits: Limits = Limits()
     answers: Counter[str] = field(default_factory=Counter)
     """Answers by status."""

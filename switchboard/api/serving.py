@@ -63,7 +63,7 @@ class SwitchApi:
         return {
             **self.stream.counts(),
             "paced_clients": len(self.parts.services.pace),
-            "lockout_entries": len(self.sign_in.lockout),
+            "lockout_entries": len(self.parts.services.lockout),
             "idempotency_keys": len(self.parts.once),
         }
 

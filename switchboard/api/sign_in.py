@@ -20,7 +20,6 @@ import pyotp
 
 from switchboard.api.audit_trail import AuditTrail
 from switchboard.api.housekeeping import Housekeeping
-from switchboard.api.lockout import Lockout
 from switchboard.api.principal import Principal
 from switchboard.api.problems import ApiError
 from switchboard.api.services import Services
@@ -60,7 +59,6 @@ class SignIn:
         self._services = services
         self._trail = trail
         self._wrong_seconds = wrong_seconds
-        self.lockout = Lockout(services.clock)
         self._housekeeping = Housekeeping(services)
         self._hashing = 0
         self._hasher = ThreadPoolExecutor(1, thread_name_prefix="argon2", initializer=_yield_to_calls)
@@ -79,7 +77,7 @@ class SignIn:
         right = await self._verify(user.password_hash if user else None, password)
         if user is None or not right:
             await self._refuse(wanted, user, address, "auth.login", "wrong password", began)
-        if not user.may_sign_in(self._utc_us()):
+        if not self._may_sign_in(user, address):
             await self._note(user, address, "auth.login", "locked")
             raise ApiError("forbidden", "The account is locked. An administrator can unlock it.")
         step = 0
@@ -93,7 +91,7 @@ class SignIn:
         taken = await asyncio.to_thread(note, user.id, now_us=self._utc_us(), totp_step=step, version=user.version)
         if not taken:  # the code has served already, or the password does no more
             await self._refuse(wanted, user, address, "auth.login", "code used again, or account changed", began)
-        self.lockout.succeeded(wanted)
+        self._services.lockout.succeeded(wanted, address)
         if needs_rehash(user.password_hash):
             newer = await self._hash(password)
             await asyncio.to_thread(self._services.users.rehash, user.id, user.password_hash, newer)
@@ -161,15 +159,15 @@ class SignIn:
 
     async def confirm_totp(self, principal: Principal, code: str, address: str) -> Granted:
         """The first code of a new secret: from now on one is asked for. Every session ends, a new one begins."""
-        secret, until = self._enrolling.get(principal.id, ("", 0.0))
-        if not secret or until <= self._services.clock():
-            raise ApiError("wrong-state", "No second factor is being set up; begin with POST /api/v1/auth/totp.")
+        secret = self._enrolling_secret(principal)
         user = await self.account(principal)
         self._refuse_while_locked(user.name, address)
         step = _matching_step(secret, code, self._services.utc())
         if not step:
             await self._refuse(user.name, user, address, "auth.totp", "wrong code", self._services.clock())
-        del self._enrolling[principal.id]
+        if self._enrolling_secret(principal) != secret:
+            raise ApiError("wrong-state", "Another second factor was begun meanwhile; confirm that one.")
+        del self._enrolling[principal.id]  # with no await since the look: of two at once, one confirms
         sealed = seal_totp(self._services.vault, secret)
         return await self._change(user, address, "auth.totp", totp_sealed=sealed, totp_step=step)
 
@@ -184,6 +182,12 @@ class SignIn:
         return await self._change(user, address, "auth.totp_disabled", totp_sealed=b"", totp_step=0)
 
     # --- the parts of these ---
+
+    def _enrolling_secret(self, principal: Principal) -> str:
+        secret, until = self._enrolling.get(principal.id, ("", 0.0))
+        if not secret or until <= self._services.clock():
+            raise ApiError("wrong-state", "No second factor is being set up; begin with POST /api/v1/auth/totp.")
+        return secret
 
     async def _prove(self, principal: Principal, password: str, address: str, action: str) -> UserRow:
         began = self._services.clock()
@@ -239,8 +243,13 @@ class SignIn:
         step = _matching_step(open_totp(self._services.vault, user), code, self._services.utc())
         return step if step > user.totp_step else 0
 
+    def _may_sign_in(self, user: UserRow, address: str) -> bool:
+        """What strangers have locked by wrong passwords is open from where the owner has signed in before."""
+        known = self._services.lockout.knows(user.name, address)
+        return not user.locked if known else user.may_sign_in(self._utc_us())
+
     def _refuse_while_locked(self, name: str, address: str) -> None:
-        wait = self.lockout.wait(name, address)
+        wait = self._services.lockout.wait(name, address)
         if wait > 0:
             seconds = str(int(wait + 0.999))
             raise ApiError("too-many-requests", f"Try again in {seconds} s.", headers={"Retry-After": seconds})
@@ -249,7 +258,7 @@ class SignIn:
         self, name: str, user: UserRow | None, address: str, action: str, outcome: str, began: float
     ) -> NoReturn:
         """Count a failure and raise; takes as long for an account that is not there."""
-        self.lockout.failed(name, address)
+        self._services.lockout.failed(name, address)
         if user is not None:
             note = self._services.users.note_failure
             await asyncio.to_thread(

@@ -179,7 +179,7 @@ class EventStream:
                 self._parties.popitem(last=False)
         if news.agent:
             parties.add(news.agent)
-        concerned = frozenset(parties)
+        concerned = frozenset((news.agent,) if news.aside else parties)
         if news.step in LEAVING:
             parties.discard(news.agent)
         elif news.step == "ended":

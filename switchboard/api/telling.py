@@ -27,7 +27,7 @@ Enrich: TypeAlias = Callable[[CallNews, Principal], Awaitable[object]]
 """What a principal may know of a ringing call, as plain data; None for nothing."""
 
 _ENCODER: Final = msgspec.json.Encoder()
-_HIDDEN: Final = frozenset({"at_us", "step"})
+_HIDDEN: Final = frozenset({"at_us", "step", "aside"})
 
 
 class Teller:

@@ -65,6 +65,13 @@ def moment(time_us: int | None) -> datetime | None:
     return None if time_us is None else datetime.fromtimestamp(time_us / 1e6, UTC)
 
 
+def microseconds(at: datetime | None) -> int | None:
+    """A moment that somebody has named as UTC microseconds; without an offset it is UTC, as all answers are."""
+    if at is None:
+        return None
+    return round((at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp() * 1e6)
+
+
 def when(time_us: int) -> datetime:
     """UTC microseconds that are there as a moment."""
     return datetime.fromtimestamp(time_us / 1e6, UTC)
@@ -80,12 +87,12 @@ def seconds(began_us: int, ended_us: int | None) -> float:
     return 0.0 if ended_us is None else max(ended_us - began_us, 0) / 1e6
 
 
-def call_view(call: Call, now_us: int) -> CallView:
-    """A call that is up."""
-    record = call.record
-    legs, control = call.legs, call.control or NO_CONTROL
-    here = {leg.id for leg in legs}
-    gone = [leg_record_view(leg) for leg in record.legs if leg.id not in here]
+def call_view(call: Call, now_us: int, viewer: str | None = None) -> CallView:
+    """A call that is up, as an agent sees it, or with None as those do who see all: who listens is not for agents."""
+    record, control = call.record, call.control or NO_CONTROL
+    here = {leg.id for leg in call.legs}
+    legs = [leg for leg in call.legs if leg.mode != "listen" or viewer in (None, leg.agent_id)]
+    gone = [leg_record_view(leg) for leg in _shown(record.legs, viewer) if leg.id not in here]
     return CallView(
         id=call.id,
         direction=record.direction,
@@ -116,13 +123,17 @@ def call_view(call: Call, now_us: int) -> CallView:
 
 
 def ring_view(call: Call, now_us: int, history: list[RecordRow], remarks: list[RemarkView]) -> RingView:
-    """A call whose agent's phone rings."""
+    """A call whose agent's phone rings; nothing is in it of other legs."""
     view = call_view(call, now_us)
     shared = {name: getattr(view, name) for name in CallSummary.__struct_fields__}
     waited = sum(
         (segment.ended_us or now_us) - segment.started_us for segment in call.record.segments if segment.kind in QUEUE
     )
     return RingView(**shared, trail=view.trail, waited=waited / 1e6, history=history, remarks=remarks)
+
+
+def _shown(legs: Iterable[LegRecord], viewer: str | None) -> list[LegRecord]:
+    return [leg for leg in legs if leg.mode != "listen" or viewer in (None, leg.agent)]
 
 
 def leg_view(leg: Leg) -> LegView:
@@ -158,6 +169,8 @@ def leg_record_view(leg: LegRecord) -> LegView:
         peer=leg.peer,
         agent=leg.agent,
         state="ended",
+        purpose="supervise" if leg.mode else "",
+        mode=leg.mode,
         invited=moment(leg.invited_us),
         ringing=moment(leg.ringing_us),
         answered=moment(leg.answered_us),
@@ -204,8 +217,11 @@ def record_row(record: CallRecord) -> RecordRow:
     )
 
 
-def record_view(record: CallRecord, recordings: Path | None = None) -> RecordView:
-    """All that is kept of a call; with the directory of `recordings` each tells whether its file is there."""
+def record_view(record: CallRecord, recordings: Path | None = None, viewer: str | None = None) -> RecordView:
+    """All that is kept of a call; with the directory of `recordings` each tells whether its file is there.
+
+    `viewer` is the agent who looks, to whom it is not told who has listened; None for those who see all.
+    """
     row = record_row(record)
     return RecordView(
         **{name: getattr(row, name) for name in row.__struct_fields__},
@@ -215,7 +231,7 @@ def record_view(record: CallRecord, recordings: Path | None = None) -> RecordVie
         consent=record.consent,
         post_dial_delay=_microseconds(record.post_dial_delay_us),
         transfer_latency=_microseconds(record.transfer_latency_us),
-        legs=[leg_record_view(leg) for leg in record.legs],
+        legs=[leg_record_view(leg) for leg in _shown(record.legs, viewer)],
         segments=segment_views(record.segments),
         trail=trail_views(record.trail),
         path=record.path,

@@ -26,6 +26,7 @@ from routing.masks.table import MaskTable
 from routing.trunks import Trunks
 from switchboard.api.access_tokens import AccessTokens
 from switchboard.api.audit_trail import AuditTrail
+from switchboard.api.lockout import Lockout
 from switchboard.api.pace import Pace, Rate
 from switchboard.api.principal import Principal
 from switchboard.api.resources import Parts
@@ -119,7 +120,8 @@ class ApiSwitch:
             tokens=AccessTokens(self.clock, b"k" * 32),
             clock=self.clock,
             utc=self.clock,
-            pace=Pace(self.clock, {name: Rate(1e6, 1e6) for name in ("user", "address", "login")}),
+            pace=Pace(self.clock, {name: Rate(1e6, 1e6) for name in ("user", "address", "login", "find")}),
+            lockout=Lockout(self.clock),
         )
         self.flows = {flow.name: flow for flow in x.flows.versions()}
         self.trunks = TrunkControl(

@@ -18,7 +18,7 @@ from switchboard.api.problems import ApiError
 from switchboard.api.resources.parts import Parts, Wired
 from switchboard.api.types import AuditView, NewUser, Page, Role, UserView
 from switchboard.api.versions import IfMatch, etag, expected_version
-from switchboard.api.views import moment, when
+from switchboard.api.views import microseconds, moment, when
 from switchboard.passwords import hash_password, new_password
 from switchboard.store.audit import AuditFilter
 from switchboard.store.users import Changes, LastAdminError, NameTakenError, UserRow, UserVersionError
@@ -93,6 +93,8 @@ async def change_user(
     if changed is None:
         raise ApiError("not-found", "There is no such account.")
     parts.services.tokens.withdraw(row.id)
+    if data.locked is False:
+        parts.services.lockout.pardon(row.name)
     told = ", ".join(f"{name} {value!r}" for name, value in changes.items() if name in ("role", "agent", "locked"))
     await parts.note(
         request, principal, "user.change", row.name, "ok", told + (", totp off" if data.totp is False else "")
@@ -127,6 +129,7 @@ async def renew_password(
         if changed is None:
             raise ApiError("not-found", "There is no such account.")
         parts.services.tokens.withdraw(row.id)
+        parts.services.lockout.pardon(row.name)
         await parts.note(request, principal, "user.password", row.name)
         return NewUser(user=user_view(changed, parts), password=password)
 
@@ -146,7 +149,7 @@ async def read_audit(
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[AuditView]:
     """Who did what, newest first; numbers in it are masked."""
-    wanted = AuditFilter(who, action, subject, outcome, _us(since), _us(until))
+    wanted = AuditFilter(who, action, subject, outcome, microseconds(since), microseconds(until))
     before = read_cursor(cursor, int)
     found = await asyncio.to_thread(lambda: parts.store.audit.page(wanted, before=before, limit=limit + 1))
     items = [
@@ -190,10 +193,6 @@ async def _change(work: Callable[[], T]) -> T:
 
 def _now_us(parts: Parts) -> int:
     return round(parts.services.utc() * 1e6)
-
-
-def _us(at: datetime | None) -> int | None:
-    return None if at is None else round(at.timestamp() * 1e6)
 
 
 accounts: Final = Router(

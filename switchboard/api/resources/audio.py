@@ -20,7 +20,7 @@ from switchboard.api.principal import ApiRequest, Caller, Principal
 from switchboard.api.problems import ApiError
 from switchboard.api.resources.parts import Parts, Wired
 from switchboard.api.types import MessageView, Page, RecordingView
-from switchboard.api.views import message_view, recording_view
+from switchboard.api.views import message_view, microseconds, recording_view
 from switchboard.archive.deleting import Deletion, erase_message, erase_recording
 from switchboard.store.recordings import Recording, RecordingFilter, RecordingRepository
 from switchboard.store.records import MessageState
@@ -41,8 +41,8 @@ async def list_recordings(
     """Recordings, newest first; `there` is false once the file was deleted."""
     wanted = RecordingFilter(
         call,
-        None if since is None else round(since.timestamp() * 1e6),
-        None if until is None else round(until.timestamp() * 1e6),
+        microseconds(since),
+        microseconds(until),
     )
     after = read_cursor(cursor, tuple[int, str])
 

@@ -8,6 +8,8 @@ import msgspec
 from litestar import Router, get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
+from routing.masks.secret import mask_number
+from routing.numbers import canonical_number
 from switchboard.api.cursor import DEFAULT_LIMIT, Cursor, Limit, read_cursor, write_cursor
 from switchboard.api.once import IdempotencyKey
 from switchboard.api.principal import ApiRequest, Caller, Principal
@@ -86,7 +88,7 @@ def list_calls(
                 if len(found) > limit:
                     break
         now_us = x.utc_us(now)
-        items = [call_view(call, now_us) for call in found[:limit]]
+        items = [call_view(call, now_us, viewer_of(principal)) for call in found[:limit]]
         return Page(items=items, next=write_cursor(items[-1].id) if len(found) > limit else None)
 
     return parts.services.in_calls(read)
@@ -103,7 +105,7 @@ def get_call(parts: Wired, principal: Caller, call: FromPath[str]) -> CallView:
             raise ApiError("no-call", "It has ended, or never was; ended calls are under /records.")
         if not may_see(parts, principal, found):
             raise ApiError("not-yours", "Agents see calls of their own, those parked, and those waiting for them.")
-        return call_view(found, x.utc_us(now))
+        return call_view(found, x.utc_us(now), viewer_of(principal))
 
     return parts.services.in_calls(read)
 
@@ -166,6 +168,11 @@ def agents_of(call: Call) -> set[str]:
     return {leg.agent_id for leg in call.legs if leg.agent_id}
 
 
+def viewer_of(principal: Principal) -> str | None:
+    """The agent as whom somebody looks at a call; None for those who see all of it."""
+    return principal.agent if principal.role == "agent" else None
+
+
 def may_see(parts: Parts, principal: Principal, call: Call) -> bool:
     """Supervisors see all calls; agents their own, parked ones, and those that wait for one of their groups."""
     if principal.role != "agent":
@@ -181,8 +188,11 @@ def may_see(parts: Parts, principal: Principal, call: Call) -> bool:
 
 
 def _told(command: Command) -> str:
-    """A command as it is logged: without keys sent, which may be a secret; numbers are masked by the log."""
+    """A command as it is logged: without keys sent, which may be a secret; a number is masked however it is written."""
     fields = msgspec.to_builtins(command)
+    kind, _, name = str(fields.get("to", "")).partition(":")
+    if kind == "number":
+        fields["to"] = f"number:{mask_number(canonical_number(name))}"
     for name in ("command", "call", "digits", "subject"):
         fields.pop(name, None)
     return ", ".join(f"{name} {value}" for name, value in fields.items() if value not in ("", False))

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from switchboard.api.desk_views import agent_view, entry_view, group_view
 from switchboard.api.principal import Principal
-from switchboard.api.resources.calls import may_see
+from switchboard.api.resources.calls import may_see, viewer_of
 from switchboard.api.resources.groups import record_of, sees_group
 from switchboard.api.resources.parts import Parts
 from switchboard.api.types import AgentView, CallView, GroupView, QueueEntryView, RingView, SnapshotView
@@ -84,7 +84,7 @@ class Live:
         found = parts.exchange.calls.get(call)
         if found is None or not may_see(parts, principal, found):
             return None
-        return call_view(found, round(parts.services.utc() * 1e6))
+        return call_view(found, round(parts.services.utc() * 1e6), viewer_of(principal))
 
     def _queue(self, group: str) -> list[QueueEntryView]:
         parts, now = self._parts, self._parts.services.clock()

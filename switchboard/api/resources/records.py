@@ -22,7 +22,7 @@ from switchboard.api.cursor import DEFAULT_LIMIT, MAX_LIMIT, Cursor, Limit, read
 from switchboard.api.once import IdempotencyKey
 from switchboard.api.principal import ApiRequest, Caller, Principal
 from switchboard.api.problems import ApiError
-from switchboard.api.resources.calls import may_see
+from switchboard.api.resources.calls import may_see, viewer_of
 from switchboard.api.resources.parts import Parts, Wired
 from switchboard.api.types import (
     ContactFound,
@@ -34,7 +34,7 @@ from switchboard.api.types import (
     RemarkView,
     Revealed,
 )
-from switchboard.api.views import contact_of, last_call_view, record_row, record_view, remark_view
+from switchboard.api.views import contact_of, last_call_view, microseconds, record_row, record_view, remark_view
 from switchboard.store.calls import CallFilter
 from switchboard.store.calls import Cursor as Place
 from switchboard.store.records import CallRecord, Direction
@@ -73,8 +73,8 @@ def wanted_calls(
             raise ApiError("not-yours", "Agents see the calls that they answered themselves.")
         agent = principal.agent
     return CallFilter(
-        since_us=_us(since),
-        until_us=_us(until),
+        since_us=microseconds(since),
+        until_us=microseconds(until),
         called=None if called is None else canonical_number(called),
         caller=None if contact is None else bytes.fromhex(contact),
         flow=flow,
@@ -119,7 +119,7 @@ async def get_record(parts: Wired, principal: Caller, call: FromPath[str]) -> Re
     """All that is kept of a call."""
 
     def read() -> RecordView:
-        return record_view(_record(parts, principal, call), parts.recordings)
+        return record_view(_record(parts, principal, call), parts.recordings, viewer_of(principal))
 
     return await asyncio.to_thread(read)
 
@@ -188,12 +188,19 @@ async def remove_remark(
 
 
 @post("/contacts/find", tags=["contacts"], status_code=200)
-async def find_contact(parts: Wired, data: JSONBody[NumberBody]) -> ContactFound:
-    """The `contact` of a telephone number, to look for its calls and bindings; whether there are any is not said."""
+async def find_contact(
+    request: ApiRequest, parts: Wired, principal: Caller, data: JSONBody[NumberBody]
+) -> ContactFound:  # fmt: skip
+    """The `contact` of a telephone number, to look for its calls and bindings; whether there are any is not said.
+
+    Each is logged, and many are slow, lest masked numbers be found by trying.
+    """
+    parts.services.pace.admit(f"find {principal.id}")
     try:
         number = RealNumber(parse_number(data.number))
     except (TargetError, ValueError):
         raise ApiError("invalid", "This is not a telephone number.") from None
+    await parts.note(request, principal, "contact.find", "", "ok", number.masked)
     return ContactFound(contact=contact_of(parts.store.vault.fingerprint(number)), number=number.masked)
 
 
@@ -335,10 +342,6 @@ def _lines(rows: Iterable[Sequence[str]]) -> str:
 
 def _behind(record: CallRecord) -> str:
     return write_cursor((record.started_us, record.id))
-
-
-def _us(moment: datetime | None) -> int | None:
-    return None if moment is None else round(moment.timestamp() * 1e6)
 
 
 assert EXPORT_PIECE > MAX_LIMIT

@@ -13,6 +13,7 @@ from switchboard.api.access_tokens import AccessTokens
 from switchboard.api.app import build_api
 from switchboard.api.audit_trail import AuditTrail
 from switchboard.api.auth import auth_router
+from switchboard.api.lockout import Lockout
 from switchboard.api.pace import Pace
 from switchboard.api.principal import Principal
 from switchboard.api.services import RATES, Services
@@ -62,6 +63,7 @@ def services(tmp_path: Path, clock: FakeClock) -> Iterator[Services]:
         clock=clock,
         utc=clock,
         pace=Pace(clock, RATES),
+        lockout=Lockout(clock),
     )
     database.close()
 

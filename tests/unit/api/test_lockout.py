@@ -41,7 +41,7 @@ def test_success_forgives_the_account_and_not_the_address(clock: FakeClock) -> N
     lockout = make(clock)
     for _ in range(5):
         lockout.failed("zhang", "10.0.0.1")
-    lockout.succeeded("zhang")
+    lockout.succeeded("zhang", "10.0.0.2")
     assert lockout.wait("zhang", "10.0.0.2") == 0.0
     assert lockout.wait("zhang", "10.0.0.1") == 10.0
 
@@ -65,3 +65,41 @@ def test_the_table_is_bounded(clock: FakeClock) -> None:
     for _ in range(3):
         lockout.failed("zhang", "10.9.9.9")
     assert lockout.wait("zhang", "x") == 10.0
+
+
+def test_strangers_do_not_keep_the_owner_out(clock: FakeClock) -> None:
+    """Where somebody has signed in before, only failures from there make the next try wait."""
+    lockout = make(clock)
+    lockout.succeeded("zhang", "10.0.0.2")
+    for index in range(20):
+        lockout.failed("zhang", f"10.0.1.{index}")
+    assert lockout.wait("zhang", "10.0.1.99") == 60.0
+    assert lockout.wait("zhang", "10.0.0.2") == 0.0
+    assert lockout.wait("li", "10.0.0.2") == 0.0
+    for _ in range(3):
+        lockout.failed("zhang", "10.0.0.2")
+    assert lockout.wait("zhang", "10.0.0.2") == 10.0
+    lockout.succeeded("zhang", "10.0.0.2")
+    assert lockout.wait("zhang", "10.0.0.2") == 0.0
+
+
+def test_a_pardon_lets_an_account_in_from_everywhere(clock: FakeClock) -> None:
+    """From known places and others; addresses and other accounts wait on."""
+    lockout = make(clock)
+    lockout.succeeded("zhang", "10.0.0.2")
+    for _ in range(5):
+        for address in ("10.0.0.1", "10.0.0.2"):
+            lockout.failed("zhang", address)
+        lockout.failed("li", "10.0.0.3")
+    lockout.pardon("zhang")
+    assert lockout.wait("zhang", "10.0.0.4") == 0.0
+    assert lockout.wait("zhang", "10.0.0.2") == lockout.wait("anybody", "10.0.0.2") == 10.0
+    assert lockout.wait("li", "10.0.0.4") == 40.0
+
+
+def test_places_are_bounded(clock: FakeClock) -> None:
+    """Accounts that sign in from ever new addresses take no more than their room."""
+    lockout = make(clock, most=10)
+    for index in range(100):
+        lockout.succeeded("zhang", f"10.0.0.{index}")
+    assert [lockout.knows("zhang", f"10.0.0.{index}") for index in (0, 89, 90, 99)] == [False, False, True, True]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from typing import Any
@@ -12,8 +13,9 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from switchboard import passwords
+from switchboard.api.problems import ApiError
 from switchboard.api.services import Services
-from switchboard.api.sign_in import SignIn
+from switchboard.api.sign_in import LONG_LOCK_FAILURES, SignIn
 from switchboard.store.users import Changes, UserRow
 from tests.unit.api.conftest import BEGIN, FakeClock
 
@@ -104,6 +106,49 @@ def test_after_five_failures_the_right_password_waits_too(
     assert login(client, PASSWORD, name).headers["retry-after"] == "30"
     clock.now += 30.0
     assert login(client, PASSWORD, name).status_code == (200 if name == "zhang" else 401)
+
+
+def test_strangers_with_wrong_passwords_do_not_keep_the_owner_out(
+    services: Services, sign_in: SignIn, clock: FakeClock, user: UserRow
+) -> None:
+    """Not at the place where the owner has signed in before, though the account is locked for all others."""
+
+    async def login(password: str, address: str) -> str:
+        try:
+            await sign_in.login("zhang", password, "", address)
+        except ApiError as error:
+            return error.kind
+        return "ok"
+
+    async def attack() -> None:
+        assert await login(PASSWORD, "10.0.0.2") == "ok"
+        for stranger in range(LONG_LOCK_FAILURES):
+            assert await login("wrong password", f"10.9.9.{stranger}") == "wrong-credentials"
+            clock.now += services.lockout.wait("zhang", "10.9.9.9")
+        assert await login("wrong password", "10.9.9.99") == "wrong-credentials"
+        assert await login(PASSWORD, "10.9.9.99") == "too-many-requests"
+        services.users.update(user.id, now_us=0, locked_until_us=int((clock.now + 2000) * 1e6))
+        clock.now += 1000
+        assert await login(PASSWORD, "10.9.9.99") == "forbidden"
+        assert await login(PASSWORD, "10.0.0.2") == "ok"
+        services.users.update(user.id, now_us=0, locked=True)
+        assert await login(PASSWORD, "10.0.0.2") == "forbidden", "a lock by hand holds everywhere"
+
+    asyncio.run(attack())
+
+
+def test_of_two_confirmations_at_once_one_counts(sign_in: SignIn, client: Client, user: UserRow) -> None:
+    """One of them counts; the other has come too late, and nothing fails in the switch."""
+    token = login(client).json()["access_token"]
+    totp = pyotp.TOTP(post(client, "totp", token, password=PASSWORD).json()["secret"])
+    code = totp.at(sign_in._services.utc())
+
+    async def both() -> list[object]:
+        principal = sign_in._services.tokens.check(token)
+        work = (sign_in.confirm_totp(principal, code, "10.0.0.2") for _ in range(2))
+        return list(await asyncio.gather(*work, return_exceptions=True))
+
+    assert sorted(type(one).__name__ for one in asyncio.run(both())) == ["ApiError", "Granted"]
 
 
 def test_an_account_locked_by_hand_is_told_only_to_who_knows_the_password(

@@ -230,14 +230,16 @@ class TestRunningSwitch:
     """The switch that runs on the store is told who changed."""
 
     def test_it_is_told(self, world: World, admin: UserRow, switch: Callable[[bytes], list[dict[str, object]]]) -> None:
-        """Which account, so that its sessions end."""
+        """Which account, so that its sessions end; one that is let in again need not wait for its wrong passwords."""
         add(world, "chen")
         user = stored(world, "chen")
         got = switch(b'{"ok": true, "result": {"users": 1}}\n')
         for command in (("lock", "chen"), ("unlock", "chen"), ("delete", "chen", "-y")):
             result = world.run(app, *command)
             assert (result.exit_code, "could not be told" in result.output) == (0, False)
-        assert got == [{"command": "users-changed", "users": [user.id]}] * 3
+        assert got == [
+            {"command": "users-changed", "users": [user.id], "pardoned": pardoned} for pardoned in ([], ["chen"], [])
+        ]
 
     def test_it_does_not_know_the_command(
         self, world: World, admin: UserRow, switch: Callable[[bytes], list[dict[str, object]]]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
 
 from switchboard.api.principal import Principal
 from switchboard.passwords import verify_password
@@ -107,3 +109,29 @@ def test_the_audit_log_is_read_in_pages(switch: ApiSwitch, admin: Client, audito
     assert auditor("GET", "/audit?action=call.*")["items"] == []
     assert len(auditor("GET", "/audit?subject=two")["items"]) == 1
     boss("GET", "/audit", 403)
+
+
+def test_who_is_let_in_again_need_not_wait(switch: ApiSwitch, admin: Client, http: TestClient[Litestar]) -> None:
+    """After too many wrong passwords an admin unlocks the account, or gives a new password: the next try counts."""
+    password = switch.account("mo", "agent", "anna")
+
+    def login(password: str) -> int:
+        return http.post("/api/v1/auth/login", json={"name": "mo", "password": password}).status_code
+
+    for _ in range(5):
+        assert login("wrong") == 401
+    assert login(password) == 429
+    admin("GET", "/users/mo")
+    admin("PATCH", "/users/mo", json={"locked": False}, headers={"If-Match": admin.answer.headers["etag"]})
+    assert login(password) == 200
+    for _ in range(5):
+        assert login("wrong") == 401
+    assert login(password) == 429
+    assert login(admin("POST", "/users/mo/password")["password"]) == 200
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+@pytest.mark.parametrize("path", ["/audit", "/records", "/records/export", "/recordings"])
+def test_every_moment_is_understood(admin: Client, path: str, at: str) -> None:
+    """The first and the last ones that can be written, with an offset or without."""
+    admin("GET", path, params={"since": at, "until": at})

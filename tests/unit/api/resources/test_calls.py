@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from switchboard.api.principal import Principal
 from switchboard.calls.call import Phase
+from switchboard.calls.news import CallNews
 from tests.support.api_switch import CALLER, ApiSwitch, Client
 
 
@@ -84,6 +92,70 @@ def test_supervision_is_for_supervisors(switch: ApiSwitch, anna: Client) -> None
     anna("POST", f"/calls/{call.id}/commands", 403, json={"command": "supervise"})
 
 
+@pytest.mark.parametrize("mode", ["listen", "whisper"])
+def test_who_listens_is_told_to_supervisors_alone(
+    switch: ApiSwitch, anna: Client, boss: Client, auditor: Client, mode: str
+) -> None:
+    """Not to the agent: by no event and in no answer, during the call or later. Who speaks is heard anyway."""
+    call, out = switch.talk()
+    ben = Principal(id="b", name="ben", role="supervisor", agent="ben", session="b")
+    watching, _ = switch.api.stream.subscribe(ben)
+    agents, _ = switch.api.stream.subscribe(Principal(id="a", name="anna", role="agent", agent="anna", session="a"))
+    boss("POST", f"/calls/{call.id}/commands", 202, json={"command": "supervise", "mode": mode, "supervisor": "ben"})
+    switch.world.agent_answers(switch.phones["ben"])
+    boss("POST", f"/calls/{call.id}/commands", 202, json={"command": "stop_supervising", "supervisor": "ben"})
+    boss("POST", f"/calls/{call.id}/commands", 202, json={"command": "supervise", "mode": mode, "supervisor": "ben"})
+    switch.world.agent_answers(switch.phones["ben"])
+
+    def agents_in(view: dict[str, Any]) -> list[str]:
+        return [leg["agent"] for leg in view["legs"]]
+
+    hidden = mode == "listen"
+    path = f"/calls/{call.id}"
+    assert agents_in(boss("GET", path)) == ["", "anna", "ben", "ben"]
+    assert agents_in(anna("GET", path)) == ["", "anna", *([] if hidden else ["ben", "ben"])]
+    assert anna("GET", "/calls")["items"][0]["agents"] == (["anna"] if hidden else ["anna", "ben"])
+    switch.hang_up(out)
+    steps = [entry.news.step for entry in watching._queue if isinstance(entry.news, CallNews)]
+    assert [step for step in steps if step.startswith("superv")] == [
+        "supervised", "supervision_ended", "supervised",
+    ]  # fmt: skip
+    assert steps[-1] == "ended"
+    told = [entry.news for entry in agents._queue if isinstance(entry.news, CallNews)]
+    assert any(news.agent == "ben" for news in told) is not hidden
+    assert told[-1].step == "ended"
+    path = f"/records/{call.id}"
+    assert agents_in(anna("GET", path)) == ["", "anna", *([] if hidden else ["ben", "ben"])]
+    assert [leg["mode"] for leg in auditor("GET", path)["legs"]] == ["", "", mode, mode]
+
+
+def test_a_call_is_told_from_its_begin_to_its_end(switch: ApiSwitch, anna: Client) -> None:
+    """Supervisors hear of all of it, the agent from the answer on; once the end is told the record is there."""
+    principal = Principal(id="b", name="boss", role="supervisor", agent="", session="b")
+    watching, _ = switch.api.stream.subscribe(principal)
+    own, _ = switch.api.stream.subscribe(Principal(id="a", name="anna", role="agent", agent="anna", session="a"))
+    call, out = switch.talk()
+    switch.hang_up(out)
+    told = [entry.news for entry in watching._queue if isinstance(entry.news, CallNews)]
+    assert [(news.step, news.call) for news in told] == [
+        (step, call.id) for step in ("opened", "answered", "ended")
+    ]  # fmt: skip
+    assert (told[0].detail, told[-1].detail) == ("bench", "normal")
+    assert [entry.news for entry in own._queue if isinstance(entry.news, CallNews)] == told[1:]
+    assert anna("GET", f"/records/{call.id}")["cause"] == "normal"
+    assert switch.api.stream.counts()["stream_calls"] == 0, "nothing is kept of a call that is over"
+
+
+def test_who_supervises_has_answered_nothing(switch: ApiSwitch, boss: Client) -> None:
+    """The call is none of the supervisor's own in figures and lists of agents."""
+    call, out = switch.talk()
+    boss("POST", f"/calls/{call.id}/commands", 202, json={"command": "supervise", "mode": "barge", "supervisor": "ben"})
+    switch.world.agent_answers(switch.phones["ben"])
+    switch.hang_up(out)
+    assert [one["id"] for one in boss("GET", "/records?agent=anna")["items"]] == [call.id]
+    assert boss("GET", "/records?agent=ben")["items"] == []
+
+
 def test_a_transfer_rings_the_target(switch: ApiSwitch, anna: Client) -> None:
     """The target's phone gets an INVITE that shows nothing of the caller's real number."""
     call, _ = switch.talk()
@@ -157,6 +229,38 @@ def test_click_to_call_rings_the_agent_first(switch: ApiSwitch, anna: Client) ->
     assert "01099990000" not in str(switch.store.audit.page())
 
 
+@pytest.mark.parametrize("number", [
+    "010-9999-0000", "0 1 0 9 9 9 9 0 0 0 0", "(010)99990000", "+86 10 9999 0000", "０１０９９９９００００", "not one",
+])  # fmt: skip
+def test_a_number_is_masked_in_the_log_however_it_is_written(switch: ApiSwitch, anna: Client, number: str) -> None:
+    """Blanks, hyphens and brackets take nothing of that."""
+    anna("POST", "/agents/anna/sign-in")
+    status = 422 if number == "not one" else 202
+    anna("POST", "/calls", status, json={"command": "dial", "to": f"number:{number}"})
+    entry = switch.store.audit.page()[0]
+    assert entry.action == "call.dial"
+    masked = {"not one": "n****e"}.get(number, "+86****0000" if "+" in number else "010****0000")
+    assert entry.detail.split(", ")[0] == f"to number:{masked}"
+
+
+def test_one_who_was_called_by_a_colleague_hangs_up(
+    switch: ApiSwitch, anna: Client, http: TestClient[Litestar]
+) -> None:
+    """The one who is the call's caller ends it for both: nobody is left talking to nobody."""
+    ben = Client(http, switch.headers("agent", "ben"))
+    for name, client in (("anna", anna), ("ben", ben)):
+        client("POST", f"/agents/{name}/sign-in")
+    call = anna("POST", "/calls", 202, json={"command": "dial", "to": "agent:ben"})["call"]
+    for name in ("anna", "ben"):
+        switch.world.agent_answers(switch.phones[name])
+    assert anna("GET", f"/calls/{call}")["phase"] == "talking"
+    ben("POST", f"/calls/{call}/commands", 202, json={"command": "hang_up"})
+    for name, client in (("anna", anna), ("ben", ben)):
+        assert len(switch.phones[name].received("BYE")) == 1
+        assert client("GET", f"/agents/{name}")["state"] == "idle"
+    assert call not in switch.x.calls
+
+
 def test_agents_call_from_their_own_phone(anna: Client) -> None:
     """Nobody makes a colleague's phone ring."""
     anna("POST", "/calls", 403, json={"command": "dial", "to": "agent:carl", "agent": "ben"})
@@ -170,5 +274,7 @@ def test_who_waits_is_seen_by_those_who_could_serve(switch: ApiSwitch, anna: Cli
     call = next(reversed(switch.x.calls))
     assert anna("GET", f"/calls/{call}")["phase"] == "queued"
     carl("GET", f"/calls/{call}", 403)
+    carl("POST", "/agents/carl/sign-in")
+    carl("POST", f"/calls/{call}/commands", 403, json={"command": "pick"})
     anna("POST", f"/calls/{call}/commands", 202, json={"command": "pick"})
     assert len(switch.phones["anna"].received("INVITE")) == 1

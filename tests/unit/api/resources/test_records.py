@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from switchboard.api.pace import Pace, Rate
+from switchboard.api.services import RATES
 from switchboard.store.records import CallRecord
 from tests.support.api_switch import CALLER, ApiSwitch, Client
 
@@ -139,6 +141,19 @@ def test_finding_a_contact_tells_no_more(boss: Client, anna: Client) -> None:
     anna("POST", "/contacts/find", 403, json={"number": CALLER})
     boss("POST", "/contacts/find", 422, json={"number": "not a number"})
     assert boss("POST", "/contacts/find", json={"number": CALLER})["number"] == "139****9999"
+
+
+def test_masked_numbers_are_not_found_by_trying(switch: ApiSwitch, boss: Client, admin: Client) -> None:
+    """Who tries all that look alike is slowed down after sixty, and each is in the log, masked; others are not."""
+    pace = Pace(switch.clock, {**RATES, "user": Rate(1e6, 1e6)})
+    object.__setattr__(switch.services, "pace", pace)
+    for last in range(60):
+        boss("POST", "/contacts/find", json={"number": f"13900{last:02}9999"})
+    boss("POST", "/contacts/find", 429, json={"number": CALLER})
+    admin("POST", "/contacts/find", json={"number": CALLER})
+    logged = switch.store.audit.page(limit=200)
+    assert len(logged) == 61
+    assert {(entry.action, entry.detail) for entry in logged} == {("contact.find", "139****9999")}
 
 
 def test_last_calls_come_up_as_others_are_hidden(switch: ApiSwitch, anna: Client, boss: Client) -> None:
