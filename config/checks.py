@@ -20,6 +20,7 @@ from config.trunk_checks import takes_calls, trunk_findings
 
 _PIN: Final = re.compile(r"[0-9]{4,8}")
 _EXTENSION: Final = re.compile(r"\d{1,6}")
+_FEATURE_CODE: Final = re.compile(r"[*#][0-9*#]{0,7}")
 _PATH: Final = re.compile(r"/[^\s?#]*")
 _ORIGIN: Final = re.compile(r"null|[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#]*")
 _DAY_SECONDS: Final = 86_400.0
@@ -40,6 +41,7 @@ def findings(config: Config) -> Iterator[Finding]:
     yield from _masks(config)
     if config.outbound is not None:
         yield from _outbound(config, config.outbound)
+    yield from _parking(config)
     yield from queue_findings(config)
     yield from _blocklist(config)
     if not 1 <= config.overload.retry_after <= 3600:
@@ -67,7 +69,7 @@ def _sip(config: Config) -> Iterator[Finding]:
     if timers.t2 < timers.t1:
         yield "sip.timers.t2", "t2 is the ceiling of retransmissions and must not be below t1", None
     if config.sip.collect > _MOST_COLLECTING:
-        yield "sip.collect", f"sip.collect is {_MOST_COLLECTING} seconds at most", "20ms suits most"
+        yield "sip.collect", f"sip.collect is {_MOST_COLLECTING} seconds at most", "40ms suits most"
     interval, least = config.sip.session_expires, config.sip.min_se
     if least < _LEAST_SESSION or least % 1:
         yield "sip.min_se", f"min_se is {_LEAST_SESSION} seconds or more, in whole seconds (RFC 4028 §4)", None
@@ -300,6 +302,15 @@ def _outbound(config: Config, outbound: Outbound) -> Iterator[Finding]:
         yield "outbound.trunk", "outbound needs a trunk, or several", "name one of trunks"
     for name in outbound.trunks:
         yield from _way_out(config, "outbound", name, outbound.shown)
+
+
+def _parking(config: Config) -> Iterator[Finding]:
+    prefix, path = config.parking.prefix, "parking.prefix"
+    if config.parking.timeout <= 0:
+        yield "parking.timeout", "timeout must be above zero", None
+    if prefix and not _FEATURE_CODE.fullmatch(prefix):
+        # No number under `numbers` begins so: none can be taken for a slot.
+        yield path, f"'{prefix}' is no feature code", "a * or #, then up to 7 of 0-9, * and #; e.g. *71"
 
 
 def _calendar(config: Config) -> Iterator[Finding]:

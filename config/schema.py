@@ -6,6 +6,7 @@ directory of the file that names them; ``store.directory`` and ``log.file`` from
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, field
@@ -149,6 +150,8 @@ class Number(Section, frozen=True):
     """In full, or the beginning of many: ``0108888*``. The longest that fits counts."""
     flow: str | None = None
     target: str | None = None
+    """``sip:…`` or ``aor:…``, an account. Who answers 3xx is followed to an account of ours that is no agent's, and
+    from a ``sip:`` address to others of the same host, unless that is a trunk's; never to a number."""
     mask: bool = False
     """The extension dialled with the number, or the binding of an X number, is looked up at once, without a flow."""
     group: str | None = None
@@ -190,6 +193,23 @@ class Outbound(Section, frozen=True):
     def trunks(self) -> tuple[str, ...]:
         """The trunks in their order."""
         return (self.trunk,) if isinstance(self.trunk, str) else self.trunk
+
+
+class Parking(Section, frozen=True):
+    """Slots in which calls wait with music until an agent takes them up."""
+
+    slots: Annotated[int, Meta(ge=1, le=1000)] = 20
+    """So many, from 1 on."""
+    timeout: Duration = Duration(120.0)
+    """Whoever has parked a call is rung again when nobody has taken it up in this time."""
+    prefix: str = "*71"
+    """Dialled by an agent's phone with the slot after it (``*715``), it takes up who is parked there; a phone that
+    transfers its call to it parks the call in that slot. Of nobody else it does anything. "": slots are not dialled."""
+
+    def dialled(self) -> Iterator[tuple[str, str]]:
+        """Each slot, and what is dialled for it."""
+        if self.prefix:
+            yield from ((str(slot), f"{self.prefix}{slot}") for slot in range(1, self.slots + 1))
 
 
 class Calendar(Section, frozen=True):
@@ -321,6 +341,7 @@ class Config(Section, frozen=True):
     masks: tuple[Mask, ...] = ()
     outbound: Outbound | None = None
     """Without it flows dial no public numbers."""
+    parking: Parking = Parking()
     groups: tuple[Group, ...] = ()
     agents: tuple[Agent, ...] = ()
     calendar: Calendar = Calendar()

@@ -367,11 +367,15 @@ class Switch:
         self.streams.name_certificates(config)
 
     def _change_users(self, request: Mapping[str, object]) -> dict[str, int]:
-        """Accounts were changed or removed: their tokens are good no more."""
+        """Accounts were changed or removed: their tokens are void; the wrong passwords of some are forgotten."""
         users = msgspec.convert(request.get("users", []), list[str])
+        pardoned = msgspec.convert(request.get("pardoned", []), list[str])
         if self.api is not None:
+            services = self.api.parts.services
             for user in users:
-                self.api.parts.services.tokens.withdraw(user)
+                services.tokens.withdraw(user)
+            for name in pardoned:
+                services.lockout.pardon(name)
         return {"users": len(users)}
 
     async def _change_keys(self, request: Mapping[str, object]) -> dict[str, int]:

@@ -44,6 +44,9 @@ def call_settings(config: Config, local: Address, plan: DialPlan) -> Settings:
         recordings=str(recordings_of(config)),
         services=Services(config, plan),
         outbound=way_out(config),
+        park_slots=config.parking.slots,
+        park_timeout=config.parking.timeout,
+        slots_dialled={code: slot for slot, code in config.parking.dialled()},
     )
 
 

@@ -132,7 +132,7 @@ def _leg(record: CallRecord, leg: LegRecord) -> tuple[str, ...]:
     if leg.media is not None:
         media = _media(leg.media)
     return (
-        leg.role,
+        leg.mode or leg.role,
         leg.peer or "-",
         f"invited {_since(record, leg.invited_us)}",
         f"answered {_since(record, leg.answered_us)}" if leg.answered_us is not None else "not answered",

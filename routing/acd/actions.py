@@ -89,7 +89,7 @@ class CallbackOver(msgspec.Struct, frozen=True):
     """A callback has come to its one end."""
 
     callback: str
-    outcome: Literal["reached", "attempts", "expired", "withdrawn", "failed"]
+    outcome: Literal["reached", "attempts", "expired", "withdrawn", "replaced", "failed"]
 
 
 class Alert(msgspec.Struct, frozen=True):

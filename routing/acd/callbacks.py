@@ -45,7 +45,7 @@ def take(x: Floor, entry: Entry, group: GroupStatus, callback: str, caller: byte
     since, place = entry.since, entry.place
     if older is not None:
         since, place = min(since, older.since), min(place, older.place)
-        over(x, older, "withdrawn", now)
+        over(x, older, "replaced", now)
     withdraw(x, entry, now)
     end(x, entry, "callback")
     kept = Entry(

@@ -78,7 +78,7 @@ def set_agent(x: Floor, event: AgentSet, now: float) -> None:
         agent = x.agents[event.agent.id] = AgentStatus(event.agent, x.numbers, since=now)
     else:
         _stand_up(x, agent)
-    newly_always = event.agent.always and not agent.agent.always
+    newly_always = event.agent.always and (agent.removed or not agent.agent.always)
     agent.agent, agent.removed = event.agent, False
     _sit_down(x, agent, now)
     if newly_always and agent.phone_up:

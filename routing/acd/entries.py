@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Place = tuple[float, int, str]
 """The key of the score, the number of arrival, and the id: smaller is served first."""
 
-CallbackOutcome = Literal["reached", "attempts", "expired", "withdrawn", "failed"]
+CallbackOutcome = Literal["reached", "attempts", "expired", "withdrawn", "replaced", "failed"]
 Outcome = Literal["answered", "gone"] | LeaveReason | CallbackOutcome
 """How waiting ends, once for everybody."""
 

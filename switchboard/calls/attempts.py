@@ -218,7 +218,12 @@ def _rings(x: Exchange, call: Call, leg: Leg, response: Response, now: float) ->
     if rings is not None:
         rings(x, call, leg, now)
     if first and x.feed.listening:
-        x.feed.publish(CallNews(step="ringing", call=call.id, at_us=x.utc_us(now), agent=leg.agent_id, detail=leg.id))
+        x.feed.publish(
+            CallNews(
+                step="ringing", call=call.id, at_us=x.utc_us(now), agent=leg.agent_id, detail=leg.id,
+                aside=leg.mode == "listen",
+            )
+        )  # fmt: skip
 
 
 def _answered(x: Exchange, call: Call, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> None:
@@ -253,6 +258,9 @@ def _give_up(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> Non
     abandon_leg(x, call, leg, cause, now)
     if x.feed.listening:
         x.feed.publish(
-            CallNews(step="ring_ended", call=call.id, at_us=x.utc_us(now), agent=leg.agent_id, detail=cause.word)
-        )
+            CallNews(
+                step="ring_ended", call=call.id, at_us=x.utc_us(now), agent=leg.agent_id, detail=cause.word,
+                aside=leg.mode == "listen",
+            )
+        )  # fmt: skip
     x.attempts[leg.purpose].failed(x, call, leg, cause, now)

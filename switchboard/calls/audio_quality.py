@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from media.control import StreamStats
+from media.events import StreamStats
 from switchboard.calls.exchange import PHONES, Exchange
 from switchboard.calls.leg import Leg
 from switchboard.store.records import CallRecord, MediaRecord

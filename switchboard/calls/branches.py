@@ -62,7 +62,8 @@ class Branches(msgspec.Struct, eq=False):
     """All INVITEs of a leg, made after `template`: those of `group` now, of which `live` have no final response yet.
 
     `rest` are the groups still to be called; `shown` tells that somebody has the keys of the template. `timer` belongs
-    to the deadline heap; it ends the silence, or the ringing, of the group that was called at `since`.
+    to the deadline heap; it ends the silence, or the ringing, of the group that was called at `since`. `asked` are the
+    URIs that were called, or are to be, where one of them has led to the next.
     """
 
     leg: Leg
@@ -74,12 +75,24 @@ class Branches(msgspec.Struct, eq=False):
     shown: bool = False
     best: Failure | None = None
     timer: int = 0
+    asked: frozenset[str] = frozenset()
 
 
 def begin(x: Exchange, leg: Leg, plan: Plan, template: OutgoingRequest, now: float) -> None:
     """Call the first group; `template` is the INVITE but for what a destination brings."""
     fan = x.branches[leg.id] = Branches(leg, template, plan[0], plan[1:], now)
     _call_group(x, fan, template.call_id, now)
+
+
+def begin_elsewhere(
+    x: Exchange, leg: Leg, plan: Plan, sent: OutgoingRequest, asked: frozenset[str], now: float
+) -> None:
+    """Nobody has taken what was `sent`, or what went before it: call others with the same."""
+    forget_branches(x, leg)
+    template = sent.again(sent.headers)
+    fan = Branches(leg, template, plan[0], plan, now, shown=bool(leg.crypto), asked=asked)
+    x.branches[leg.id] = fan
+    _next_group(x, fan, now)
 
 
 def cancel_invites(x: Exchange, leg: Leg, now: float) -> None:

@@ -36,8 +36,6 @@ def request_callback(x: Exchange, call: Call, number: str, group: str, now: floa
 def keep_request(x: Exchange, call: Call, action: CallbackTaken, now: float) -> bool:
     """Make a place that the engine keeps durable; False when there is no room, and the place is given up."""
     record, wait = call.record, call.wait
-    if action.replaced:
-        x.callbacks.mark(action.replaced, "cancelled", x.utc_us(now), reason="asked again")
     number = x.secrets.open(Sealed(record.caller_sealed))
     request = callback_record(x, call, action.callback, number, action.group, now)
     request.since_us = x.utc_us(action.since)

@@ -24,6 +24,7 @@ from switchboard.calls.ending import end_call, note_hold
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
 from switchboard.calls.negotiation import open_media
+from switchboard.calls.news import CallNews
 from switchboard.calls.queue_sounds import begin_music
 from switchboard.calls.serving import offer_failure, phone_target, ring_agent, taken_back, withdraw
 from switchboard.calls.wait import Wait
@@ -93,6 +94,8 @@ def call_back(x: Exchange, action: Offer, now: float) -> None:
     attempts = request.attempts + 1
     x.callbacks.mark(action.entry, "calling", x.utc_us(now), by=action.agent, attempts=attempts, call_id=call.id)
     x.log("call.opened", call_id=call.id, trunk=call.record.trunk, called=call.record.called)
+    if x.feed.listening:
+        x.feed.publish(CallNews(step="opened", call=call.id, at_us=x.utc_us(now), detail="callback"))
     failure = _call_caller(x, call, action, now) if action.caller_first else _ring_agent(x, call, action, now)
     if failure is not None:
         _tell_failure(x, action.entry, action.agent, failure, now, caller=action.caller_first)

@@ -1,6 +1,6 @@
 """Calling a party: its INVITE leaves at once, or as soon as one of the ports has come that are on their way.
 
-While it waits the party is a leg like any that rings, and may be given up like one; nobody was told of it yet.
+While it waits the party is a leg like any that rings, and may be given up like one; its peer was not told of it yet.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ def call_leg(
     """Call a party that `find_port` has let through; `headers` are lines for its INVITE."""
     if leg.lease is None:
         leg.ring_due = now + PATIENCE
+        if not call.journalled:
+            # Whoever has asked for the call is told its id before its INVITE leaves.
+            write_snapshot(x, call)
         x.anteroom.call_later(ToCall(leg, plan, ring_timeout, headers, _begins(call, leg)))
         return
     leg.ring_due = now + ring_timeout

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from ivr_flows.actions import Message
 from ivr_flows.events import Event
 from ivr_flows.events import MessageDone as Captured
-from media.control import MessageDone
+from media.events import MessageDone
 from switchboard.calls.call import Call, Capture
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.mailbox import message_path

@@ -42,6 +42,7 @@ INCOMPLETE: Final = Cause("incomplete", 484, 28)
 NOT_ACCEPTABLE: Final = Cause("not_acceptable", 488, 65)
 CONGESTION: Final = Cause("congestion", 503, 34)
 FAILED: Final = Cause("failed", 500, 41)
+EXPIRED: Final = Cause("expired", 487, 102)
 TIMEOUT: Final = Cause("timeout", 480, 102)
 LOOP: Final = Cause("loop", 483, 25)
 LOOPED: Final = Cause("loop", 482, 25)
@@ -74,6 +75,7 @@ CAUSES: Final[dict[str, Cause]] = {
         NOT_ACCEPTABLE,
         CONGESTION,
         FAILED,
+        EXPIRED,
         TIMEOUT,
         LOOP,
         MEDIA_LOST,
@@ -97,8 +99,10 @@ STATUS_OF_Q850: Final[dict[int, int]] = {
     58: 503, 65: 488, 70: 488, 79: 501, 87: 403, 88: 503, 102: 504, 111: 500, 127: 500,
 }  # fmt: skip
 
-# What a caller is told when the far side refuses; what is not listed becomes FAILED.
+# What a caller is told when the far side refuses; what is not listed becomes FAILED. A 3xx that is not followed leads
+# nowhere: its Contact may be somebody's number, and is shown to nobody.
 _CAUSE_OF_STATUS: Final[dict[int, Cause]] = {
+    300: UNREACHABLE, 301: UNREACHABLE, 302: UNREACHABLE, 305: UNREACHABLE, 380: UNREACHABLE,
     404: UNKNOWN, 406: NOT_ACCEPTABLE, 408: NO_ANSWER, 410: GONE, 415: NOT_ACCEPTABLE, 480: NO_ANSWER,
     482: LOOPED, 483: LOOP, 484: INCOMPLETE, 485: UNKNOWN, 486: BUSY, 487: CANCELLED, 488: NOT_ACCEPTABLE,
     503: CONGESTION, 504: TIMEOUT, 600: BUSY, 603: DECLINED, 604: UNKNOWN, 606: NOT_ACCEPTABLE,

@@ -131,12 +131,19 @@ def _literal(host: str) -> str:
         return ""
 
 
+def agent_of(x: Exchange, target: Target) -> str:
+    """The one agent whose phone a target is, registered or at a fixed address, or ""."""
+    if isinstance(target, SipTarget):
+        return x.desk.agent_at(target.uri)
+    return x.desk.agent_at(f"aor:{target.aor}") if isinstance(target, AorTarget) else ""
+
+
 def invite_agent(x: Exchange, call: Call, target: Target, ring_timeout: float, now: float) -> Cause | None:
     """Send the INVITE of the agent's leg; a cause when that is not possible."""
     plan = plan_of(x, call, target, now)
     if isinstance(plan, Cause):
         return plan
-    agent_id = x.desk.agent_at(f"aor:{target.aor}") if isinstance(target, AorTarget) else ""
+    agent_id = agent_of(x, target)
     agent = leg_to(x, call, plan, now, agent_id)
     if not lease_media(x, agent, call.caller):
         return CONGESTION

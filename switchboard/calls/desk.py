@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, cast
 
+import msgspec
+
 from routing.acd.actions import Action, AgentChanged, Alert, CallbackOver, CallbackTaken, Leave, Moved, Offer, Withdraw
 from routing.acd.engine import Engine
 from routing.acd.events import (
@@ -38,6 +40,8 @@ from switchboard.calls.ending import end_call
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.news import AgentNews, AlertNews, QueueNews, QueueStep
 from switchboard.calls.serving import PERFORM
+from switchboard.sip.errors import SipError
+from switchboard.sip.uri import parse_uri
 
 MOST_EVENTS: Final = 100_000
 """Events handled one after the other before the engine is taken to run in circles."""
@@ -59,7 +63,7 @@ class Desk:
         self.agents: dict[str, Agent] = {}
         self.groups: dict[str, Group] = {}
         self._at: dict[str, set[str]] = {}
-        """Agents by the address-of-record of their phones."""
+        """Agents by the address-of-record of their phones, or by the URI of fixed ones."""
         self._events: deque[Event] = deque()
         self._busy = False
         exchange.desk = self
@@ -199,8 +203,8 @@ class Desk:
         self._forget_phone(agent.id)
         self.agents[agent.id] = agent
         aor = self._aor(agent.phone)
-        if aor is not None:
-            self._at.setdefault(aor, set()).add(agent.id)
+        for line in _spellings(agent.phone) if aor is None else (aor,):
+            self._at.setdefault(line, set()).add(agent.id)
         self.tell(AgentSet(agent), now)
         self.tell(PhoneChanged(agent.id, aor is None or bool(self.exchange.registrar.lookup(aor, now))), now)
 
@@ -212,11 +216,14 @@ class Desk:
 
     def _forget_phone(self, agent: str) -> None:
         known = self.agents.get(agent)
-        aor = self._aor(known.phone) if known is not None else None
-        if aor is not None and aor in self._at:
-            self._at[aor].discard(agent)
-            if not self._at[aor]:
-                del self._at[aor]
+        if known is None:
+            return
+        aor = self._aor(known.phone)
+        for line in _spellings(known.phone) if aor is None else (aor,):
+            agents = self._at.get(line, set())
+            agents.discard(agent)
+            if not agents:
+                self._at.pop(line, None)
 
     def _aor(self, phone: str) -> str | None:
         """The address-of-record that a phone registers, None for one at a fixed address."""
@@ -235,6 +242,11 @@ class Desk:
     def free_agent(self, group: str, now: float) -> str:
         """The agent of the group whose turn it is; "" when nobody is free."""
         return self.engine.next_idle(group)
+
+    def serves(self, agent: str, group: str) -> bool:
+        """Whether an agent belongs to a group."""
+        known = self.agents.get(agent)
+        return known is not None and group in known.groups
 
     def refuses(self, group: str, now: float) -> str:
         """Why nobody may join a group now; "" when they may."""
@@ -255,7 +267,8 @@ class Desk:
 
     def agent_at(self, phone: str) -> str:
         """The one agent whose phone this target is; "" for nobody's, and for one that several share."""
-        agents = self._at.get(self._aor(phone) or "", ())
+        fixed = phone.startswith("sip")
+        agents = self._at.get(phone if fixed else self._aor(phone) or "", ())
         return next(iter(agents)) if len(agents) == 1 else ""
 
     def phones_changed(self, now: float) -> None:
@@ -303,3 +316,16 @@ class Desk:
     def talk_ended(self, entry: str, agent: str, now: float) -> None:
         """The agent's part in the talk with one from a queue is over."""
         self.tell(TalkEnded(entry, agent), now)
+
+
+def _spellings(phone: str) -> frozenset[str]:
+    """A fixed SIP URI with its usual port written and not; nothing for what is none."""
+    try:
+        uri = parse_uri(phone)
+    except SipError:
+        return frozenset()
+    secured = uri.scheme == "sips" or (uri.params.get("transport") or "").lower() == "tls"
+    usual = 5061 if secured else 5060
+    if not uri.is_sip or uri.port not in (None, usual):
+        return frozenset({phone})
+    return frozenset({phone, *(str(msgspec.structs.replace(uri, port=port)) for port in (None, usual))})

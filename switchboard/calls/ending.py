@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from media.control import StreamStats
+from media.events import StreamStats
 from routing.acd.events import CallbackEnded, OfferFailed
 from switchboard.calls.after import caller_gone
 from switchboard.calls.audio_quality import keep_media
@@ -15,6 +15,7 @@ from switchboard.calls.cdr import close_segment, note_flow, write_ended, write_e
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.negotiation import release_media
+from switchboard.calls.news import CallNews
 from switchboard.calls.queueing import leave_queue
 from switchboard.calls.subscriptions import referral_over
 from switchboard.calls.webrtc import release_endpoint
@@ -252,5 +253,9 @@ def finish(x: Exchange, call: Call, now: float) -> None:
     x.ended += 1
     x.meter.call_ended(call.record.cause)
     x.log("call.ended", call_id=call.id, cause=call.record.cause, ended_by=call.record.ended_by)
+    if x.feed.listening:
+        record = call.record
+        at_us = record.ended_us or x.utc_us(now)
+        x.feed.publish(CallNews(step="ended", call=call.id, at_us=at_us, group=record.group, detail=record.cause))
     if call.asked_back:
         caller_cleared(x, call, now)

@@ -5,63 +5,47 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from ivr_flows.events import Digit as KeyPressed
 from ivr_flows.events import Event as FlowEvent
-from media.control import (
-    Digit,
-    Heard,
-    KeyForOther,
-    KeyHeld,
-    KeyPassed,
-    MessageDone,
-    PlayDone,
-    Recorded,
-    Released,
-    Silence,
-    Unauthentic,
-)
 from media.edge_plane import PeerEvent
+from media.events import Released
 from media.plane import MediaEvent, WorkerLost
 from routing.acd.events import TimeDue
 from switchboard.calls.after import after_due
-from switchboard.calls.answering import ALLOW, SUPPORTED
 from switchboard.calls.anteroom import ToCall
 from switchboard.calls.attempts import leg_rang_out, leg_response, leg_unreached
 from switchboard.calls.branches import Branch, Failure, branch_response, branch_unreached, branches_due
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.calling_back import CALLBACK
 from switchboard.calls.calling_out import still_waits, turn_came
-from switchboard.calls.capture import message_ended
 from switchboard.calls.carriers.challenges import CHALLENGES, challenge_answered
 from switchboard.calls.carriers.enrolment import Enrolment
 from switchboard.calls.carriers.probing import Probe
-from switchboard.calls.causes import FAILED, NO_ANSWER, SHUTDOWN, TOO_LONG, Cause
-from switchboard.calls.connecting import agent_response, agent_timeout, announce_end
+from switchboard.calls.causes import FAILED, SHUTDOWN, Cause
+from switchboard.calls.connecting import agent_response, agent_timeout
 from switchboard.calls.control import ATTEMPTS
-from switchboard.calls.control.dead_media import fell_silent, heard_again
-from switchboard.calls.control.digits import hearers_of
 from switchboard.calls.control.leaving import party_lost
-from switchboard.calls.control.transfer import park_over
+from switchboard.calls.deadlines import call_due
 from switchboard.calls.elsewhere import sent_elsewhere
-from switchboard.calls.ending import end_call, finish, media_lost, media_released
+from switchboard.calls.ending import end_call, media_lost, media_released
 from switchboard.calls.exchange import Exchange
-from switchboard.calls.flow import attempt_failed, flow_event, outcome_came, play_done, talk_over, timer_due
+from switchboard.calls.flow import attempt_failed, outcome_came
 from switchboard.calls.in_dialog import ack_missing, ack_received, cancelled, request_in_dialog
-from switchboard.calls.inbound import admit, new_invite, refuse, screen_any
+from switchboard.calls.inbound import admit, new_invite
 from switchboard.calls.keep_alive import Ping, keep_alives_due, ping_answered, ping_unanswered
-from switchboard.calls.keys import KeysToSend, is_echo, key_held, keys_answered, keys_go_on, send_keys
+from switchboard.calls.keys import KeysToSend, keys_answered
 from switchboard.calls.leg import Leg
-from switchboard.calls.prack import prack_missing, provisional_received
-from switchboard.calls.queue_sounds import announced
-from switchboard.calls.recording import recorded
+from switchboard.calls.media_events import media_event
+from switchboard.calls.outside_dialogs import not_taken, options
+from switchboard.calls.prack import early_over, prack_missing, provisional_received
+from switchboard.calls.redirecting import followed
 from switchboard.calls.referral import reported
-from switchboard.calls.refreshing import Update, invite_longer, refresh_failed, sessions_due, update_answered
+from switchboard.calls.refreshing import Update, invite_longer, refresh_failed, update_answered
 from switchboard.calls.registration import register
 from switchboard.calls.reinvite import Reinvite, reinvite_answered, reinvite_failed, reinvites_due
 from switchboard.calls.returning import absences_due, flow_ended
-from switchboard.calls.serving import OFFER, key_pressed
+from switchboard.calls.serving import OFFER
 from switchboard.calls.sounds import Prepared
-from switchboard.calls.subscribe import ALLOW_EVENTS, notified, subscribe
+from switchboard.calls.subscribe import notified, subscribe
 from switchboard.calls.subscriptions import notify_answered, subscriptions_due
 from switchboard.calls.webrtc import peer_event
 from switchboard.sip.events import (
@@ -76,19 +60,11 @@ from switchboard.sip.events import (
     TransactionFailed,
     TransactionTimeout,
 )
-from switchboard.sip.message import Request, Response
+from switchboard.sip.message import Response
 from switchboard.sip.subscription import Subscription
 from switchboard.sip.timers import DeadlineHeap
 from switchboard.sip.transaction.client import ClientTransaction
-from switchboard.sip.transaction.server import ServerTransaction
 from switchboard.store.records import EndedBy
-
-CallMedia = (
-    Digit | PlayDone | Silence | Recorded | MessageDone | Unauthentic | KeyForOther | Heard | KeyHeld | KeyPassed
-)
-_KNOWN_METHODS: Final = frozenset(
-    {"BYE", "INFO", "UPDATE", "PRACK", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH", "ACK", "CANCEL"}
-)
 
 
 class CallEngine:
@@ -140,13 +116,13 @@ class CallEngine:
         elif method == "REGISTER":
             register(x, tx, request, now)
         elif method == "OPTIONS":
-            _options(x, tx, request, now)
+            options(x, tx, request, now)
         elif method == "SUBSCRIBE":
             subscribe(x, tx, request, now)
         elif method == "NOTIFY":
             notified(x, tx, request, now)
         else:
-            _not_taken(x, tx, request, now)
+            not_taken(x, tx, request, now)
 
     def _response(self, event: ResponseReceived, now: float) -> None:
         leg = event.tx.context
@@ -187,11 +163,14 @@ class CallEngine:
             self._of_leg(branch.leg, tx, told, now)
 
     def _of_leg(self, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> None:
-        if response.status == 422 and invite_longer(self.exchange, leg, tx, response, now):
+        if response.status >= 300 and self._goes_on(leg, tx, response, now):
             return
-        reliable = response.status < 200 and "rseq" in response.headers.first
-        if reliable and not provisional_received(self.exchange, leg, tx, response, now):
-            return
+        if response.status < 200:
+            if "rseq" in response.headers.first and not provisional_received(self.exchange, leg, tx, response, now):
+                return
+            if response.status == 199:
+                early_over(self.exchange, leg, response)
+                return
         if leg.purpose != "connect":
             leg_response(self.exchange, tx, leg, response, now)
             self._attempt(leg, None, "switch", now)
@@ -200,6 +179,12 @@ class CallEngine:
         # Of ringing nothing comes due.
         if response.status >= 200:
             self._attempt(leg, failure, "agent" if response.status >= 300 else "switch", now)
+
+    def _goes_on(self, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> bool:
+        """Whether a failure is none: the INVITE is sent again for longer, or where the response leads."""
+        if response.status == 422:
+            return invite_longer(self.exchange, leg, tx, response, now)
+        return response.status < 400 and followed(self.exchange, leg, tx, response, now)
 
     def _timeout(self, event: TransactionTimeout, now: float) -> None:
         self._unreached(event, now, unreachable=False)
@@ -282,7 +267,7 @@ class CallEngine:
         if call is None:
             return
         try:
-            self._media_of_call(call, leg, event, now)
+            media_event(x, call, leg, event, now)
         except Exception:
             # As in on_event: better ended than stuck.
             end_call(x, call, FAILED, "switch", now)
@@ -305,48 +290,6 @@ class CallEngine:
             end_call(x, call, FAILED, "switch", now)
             raise
         self._rearm(call)
-
-    def _media_of_call(self, call: Call, leg: Leg, event: CallMedia, now: float) -> None:
-        x = self.exchange
-        if isinstance(event, Silence):
-            fell_silent(x, call, leg, event.alive, now)
-        elif isinstance(event, Heard):
-            heard_again(x, call, leg)
-        elif isinstance(event, KeyHeld):
-            key_held(leg, event.digit, now, over=event.over)
-        elif isinstance(event, KeyPassed):
-            is_echo(leg, event.digit, "media", now)
-        elif isinstance(event, KeyForOther):
-            others = [] if is_echo(leg, event.digit, "media", now) else hearers_of(call, leg)
-            for other in others:
-                send_keys(x, other, event.digit, now)
-        elif isinstance(event, Recorded):
-            recorded(x, call, leg, event)
-        elif isinstance(event, Unauthentic):
-            # Its key is not that of its description, or somebody else sends from its address.
-            x.log("call.leg_unauthentic", call_id=call.id, leg=leg.id, role=leg.role)
-        elif leg is call.caller:
-            self._media_of_caller(call, event, now)
-
-    def _media_of_caller(self, call: Call, event: PlayDone | Digit | MessageDone, now: float) -> None:
-        x = self.exchange
-        if isinstance(event, MessageDone):
-            captured = message_ended(x, call, event, now)
-            if captured is not None:
-                flow_event(x, call, captured, now)
-        elif isinstance(event, Digit):
-            if is_echo(call.caller, event.digit, "media", now):
-                return
-            call.digit_at = min(event.at, now)
-            keys_go_on(call.caller, now)
-            if call.phase is Phase.QUEUED:
-                key_pressed(x, call, event.digit, now)
-                return
-            flow_event(x, call, KeyPressed(event.digit), now)
-        elif event.play_id < 0:
-            announced(x, call, event.play_id)
-        elif event.play_id:
-            play_done(x, call, event.play_id, now)
 
     def ports_short(self, short: bool) -> None:
         """Ports are on their way, so that who needs one may have to wait; some have come, or all that will."""
@@ -430,39 +373,12 @@ class CallEngine:
             call = due[0]
             call.armed = None
             try:
-                self._due(call, now)
+                call_due(x, call, now)
             except Exception:
                 # Its timer is spent, so it would be stuck; what is due of other calls is found by the next timer.
                 end_call(x, call, FAILED, "switch", now)
                 raise
             self._rearm(call)
-
-    def _due(self, call: Call, now: float) -> None:
-        x = self.exchange
-        if call.end_due is not None and call.end_due <= now:
-            if call.phase is Phase.ENDING:
-                finish(x, call, now)
-            else:
-                end_call(x, call, TOO_LONG, "switch", now)
-        elif call.ring_due is not None and call.ring_due <= now:
-            attempt_failed(x, call, NO_ANSWER, "switch", now)
-        elif call.session_due(now) is not None:
-            sessions_due(x, call, now)
-        elif (call.others or call.control is not None) and (leg := call.ringing_due(now)) is not None:
-            leg_rang_out(x, call, leg, now)
-        elif call.control is not None and call.control.park_due is not None and call.control.park_due <= now:
-            park_over(x, call, now)
-        elif call.phase is Phase.TALKING:
-            self._talk_due(call, now)
-        else:
-            timer_due(x, call, now)
-
-    def _talk_due(self, call: Call, now: float) -> None:
-        if call.talk_due is not None and call.talk_due <= now:
-            if not talk_over(self.exchange, call, now):
-                end_call(self.exchange, call, TOO_LONG, "switch", now)
-        elif call.warn_due is not None and call.warn_due <= now:
-            announce_end(self.exchange, call)
 
     def _rearm(self, call: Call) -> None:
         if call.phase is not Phase.ENDED:
@@ -483,27 +399,6 @@ class CallEngine:
         for _ in range(len(room)):
             room.open = False
             self._admit_next(now)
-
-
-def _options(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> None:
-    """What we can, also when asked with Max-Forwards 0: the question is for us (RFC 3261 §11.2)."""
-    owed = screen_any(request)
-    if owed is not None:
-        refuse(x, tx, owed[0], now, *owed[1])
-        return
-    headers = (ALLOW, SUPPORTED, *x.extensions, ALLOW_EVENTS, "Accept: application/sdp", x.contact)
-    x.core.respond(tx, 200, "OK", to_tag=x.token(), headers=headers, now=now)
-
-
-def _not_taken(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> None:
-    """A request outside a dialog that makes sense only within one, or that nobody knows."""
-    if request.method in ("BYE", "INFO", "UPDATE", "PRACK"):
-        refuse(x, tx, 481, now)
-    elif request.method == "REFER":
-        # Nobody's program may have us call somebody; what is referred is a call.
-        refuse(x, tx, 403, now)
-    else:
-        refuse(x, tx, 405 if request.method in _KNOWN_METHODS else 501, now, ALLOW)
 
 
 _SIP_HANDLERS: Final[dict[type, Callable[..., None]]] = {

@@ -18,7 +18,7 @@ from switchboard.calls.control.leaving import party_left
 from switchboard.calls.ending import end_call, leg_over, note_hold, part_from_agent
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow import agent_left, begin_flow, flow_event
-from switchboard.calls.inbound import refuse
+from switchboard.calls.inbound import refuse, unsupported
 from switchboard.calls.keys import comes_by_media, is_echo, is_ours, key_taken, keys_go_on, send_keys
 from switchboard.calls.leg import Leg, LegInput
 from switchboard.calls.negotiation import open_media, renegotiate, reoffer, take_answer
@@ -39,6 +39,10 @@ _BARE: Final = re.compile(rb"\A\s*([0-9A-D*#])\s*\Z", re.IGNORECASE)
 
 _EARLY: Final = frozenset(("BYE", "INVITE", "UPDATE", "INFO", "OPTIONS", "PRACK"))
 """What an early dialog takes; of BYE, that of the caller alone (RFC 3261 §15)."""
+
+
+_REQUIRES_ANYTHING: Final = frozenset(("BYE", "REFER"))
+"""Who hangs up is not kept; what a REFER may require it tells itself."""
 
 
 def ack_received(x: Exchange, request: Request, tx: ServerTransaction | None, now: float) -> Call | None:
@@ -62,6 +66,10 @@ def _late_answer(x: Exchange, call: Call, leg: Leg, request: Request, now: float
     leg.offer_pending = False
     held = leg.holds
     take_description(request)
+    if not request.body and leg.agreement is not None:
+        # All stays as it was before the offer, which asked for nothing new (RFC 3264 §4).
+        x.log("call.offer_unanswered", call_id=call.id, leg=leg.id)
+        return
     try:
         take_answer(leg, request.body)
     except SdpError:
@@ -115,6 +123,10 @@ def request_in_dialog(x: Exchange, tx: ServerTransaction, request: Request, now:
     if not leg.dialog.accept(request, tx.source):
         refuse(x, tx, 500, now, "Retry-After: 1", reason="CSeq Out Of Order")
         return
+    if "require" in request.headers.first and (unknown := _not_known(request)):
+        # RFC 3261 §8.2.2.3, §12.2.2.
+        refuse(x, tx, 420, now, f"Unsupported: {', '.join(unknown)}")
+        return
     tx.context = leg
     if not leg.talking and (request.method not in _EARLY or (request.method == "BYE" and leg is not call.caller)):
         refuse(x, tx, 403, now)
@@ -127,6 +139,11 @@ def request_in_dialog(x: Exchange, tx: ServerTransaction, request: Request, now:
     handler(x, call, leg, tx, request, now)
     if call.phase is not Phase.ENDED and call.phase is not Phase.ENDING:
         x.arm(call)
+
+
+def _not_known(request: Request) -> tuple[str, ...]:
+    """What a request requires that we do not know; of some nothing."""
+    return () if request.method in _REQUIRES_ANYTHING else unsupported(request)
 
 
 def _bye(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Request, now: float) -> None:
@@ -185,7 +202,7 @@ def _offer_in_dialog(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, r
         if invite:
             body = reoffer(x, leg)
             leg.offer_pending = True
-        headers = (x.contact, ALLOW, SUPPORTED, *accept_session(x, leg, request, now))
+        headers = (x.contact, ALLOW, SUPPORTED, *_session(x, leg, request, now))
         x.core.respond(tx, 200, "OK", headers=headers, body=body, now=now)
         return
     if request.content_type != SDP and not take_description(request):
@@ -201,10 +218,15 @@ def _offer_in_dialog(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, r
     except SdpError:
         refuse(x, tx, 488, now)
         return
-    headers = (x.contact, ALLOW, SUPPORTED, *accept_session(x, leg, request, now))
+    headers = (x.contact, ALLOW, SUPPORTED, *_session(x, leg, request, now))
     x.core.respond(tx, 200, "OK", headers=headers, body=answer, now=now)
     # RFC 3261 §14.1: an INVITE of ours that follows from it must not come before its 200.
     _described_anew(x, call, leg, held, now)
+
+
+def _session(x: Exchange, leg: Leg, request: Request, now: float) -> tuple[str, ...]:
+    """The lines of a 2xx about the session timer, which runs from the answer to the INVITE on (RFC 4028 §7.2)."""
+    return accept_session(x, leg, request, now) if leg.talking else ()
 
 
 def _described_anew(x: Exchange, call: Call, leg: Leg, held: bool, now: float) -> None:

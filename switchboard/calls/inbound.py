@@ -28,11 +28,14 @@ from switchboard.calls.cdr import leg_record, record_caller
 from switchboard.calls.connecting import invite_agent, outcome_of
 from switchboard.calls.ending import agent_began, end_call
 from switchboard.calls.exchange import PHONES, Exchange
+from switchboard.calls.expiry import note_expiry
 from switchboard.calls.flow import nobody, start_flow
 from switchboard.calls.identity import caller_of, user_of
 from switchboard.calls.leg import Leg
 from switchboard.calls.masked import Found, ToGroup, cause_of_reason, find_masked
 from switchboard.calls.negotiation import read_offer, take_keys
+from switchboard.calls.news import CallNews
+from switchboard.calls.owners import agent_of_account
 from switchboard.calls.queueing import Wish, enqueue
 from switchboard.calls.reaching import by_proxy
 from switchboard.calls.reliable import not_taken
@@ -40,6 +43,7 @@ from switchboard.calls.replaces import replace_leg
 from switchboard.calls.securing import policy_of
 from switchboard.calls.session_timers import too_brief
 from switchboard.calls.settings import NO_SERVICE
+from switchboard.calls.slots import take_from_slot
 from switchboard.calls.webrtc import WebMedia
 from switchboard.sip.errors import SipError
 from switchboard.sip.flow import WebAddress
@@ -116,6 +120,9 @@ def new_invite(x: Exchange, tx: ServerTransaction, request: Request, now: float)
     if "replaces" in request.headers.first:
         _replace(x, tx, request, account, now)
         return
+    if account and (slot := x.settings.slots_dialled.get(_dialled(request))):
+        _take_up(x, tx, request, account, slot, now)
+        return
     room = x.anteroom
     short = room.open and not x.draining and room.must_wait(":" in tx.source[0], x.ports_owed)
     if short and room.enter(tx, request, context, account):
@@ -184,9 +191,16 @@ def _replace(x: Exchange, tx: ServerTransaction, request: Request, account: str,
         refuse(x, tx, declined.status, now)
 
 
+def _take_up(x: Exchange, tx: ServerTransaction, request: Request, account: str, slot: str, now: float) -> None:
+    try:
+        take_from_slot(x, tx, request, account, slot, now)
+    except Declined as declined:
+        refuse(x, tx, declined.status, now)
+
+
 def _note_agent(x: Exchange, call: Call, account: str, now: float) -> None:
     """An agent who calls somebody is not offered other calls meanwhile."""
-    agent = x.desk.agent_at(f"aor:{account}")
+    agent = agent_of_account(x, account, call.caller.source)
     if agent:
         call.caller.agent_id = call.caller.record.agent = agent
         agent_began(x, call.caller, now)
@@ -235,6 +249,8 @@ def _open_call(
     record = CallRecord(id=call_id, trunk=context, started_us=x.utc_us(now), legs=[caller.record])
     call = Call(id=call_id, caller=caller, invited_at=now, record=record)
     call.end_due = now + x.settings.call_duration
+    if "expires" in request.headers.first:
+        note_expiry(call, request, now)
     # One less than came in, so that calls which lead back to us end (RFC 3261 §16.6 step 3).
     call.max_forwards = min(request.max_forwards or 70, 70) - 1
     record_caller(x, call, who)
@@ -257,6 +273,8 @@ def _route(x: Exchange, call: Call, request: Request, context: str, now: float) 
         route = x.routing.route(context, dialled) if dialled else NOT_FOUND
     _note_called(x, call, route)
     x.log("call.opened", call_id=call.id, trunk=context, called=call.record.called)
+    if x.feed.listening:
+        x.feed.publish(CallNews(step="opened", call=call.id, at_us=x.utc_us(now), detail=context))
     if call.max_forwards < _NEARBY and _comes_back(x, call, request):
         end_call(x, call, LOOPED, "switch", now)
     elif isinstance(route, NoRoute):

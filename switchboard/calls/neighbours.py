@@ -218,7 +218,7 @@ class Desk(Protocol):
         """The target of an agent's phone, `aor:…` or `sip:…`; None for nobody of ours."""
 
     def agent_at(self, phone: str) -> str:
-        """The one agent whose phone this target is, or ""."""
+        """The one agent whose phone this target is, `aor:…` or `sip:…`, or ""."""
 
     def group(self, name: str) -> AcdGroup | None:
         """A skill group."""
@@ -234,6 +234,9 @@ class Desk(Protocol):
 
     def free_agent(self, group: str, now: float) -> str:
         """An agent of the group who could be rung now, or ""."""
+
+    def serves(self, agent: str, group: str) -> bool:
+        """Whether an agent belongs to a group."""
 
     def refuses(self, group: str, now: float) -> str:
         """Why nobody may join a group now, in the word of how waiting ends; "" when they may."""
@@ -282,6 +285,10 @@ class NoDesk:
     def free_agent(self, group: str, now: float) -> str:
         """Nobody."""
         return ""
+
+    def serves(self, agent: str, group: str) -> bool:
+        """Nobody does."""
+        return False
 
     def refuses(self, group: str, now: float) -> str:
         """There is none."""

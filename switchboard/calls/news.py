@@ -45,7 +45,10 @@ QueueStep = Literal["joined", "left", "moved", "callback", "callback_over"]
 
 
 class CallNews(msgspec.Struct, frozen=True, kw_only=True, tag="call", gc=False):
-    """A step of a call. `agent` is whom it concerns, "" for none; `detail` a leg id, place, mode or cause."""
+    """A step of a call. `agent` is whom it concerns, "" for none; `detail` a leg id, place, mode or cause.
+
+    `aside` is True for what the others in the call are not to know: that a supervisor listens.
+    """
 
     step: CallStep
     call: str
@@ -53,6 +56,7 @@ class CallNews(msgspec.Struct, frozen=True, kw_only=True, tag="call", gc=False):
     agent: str = ""
     group: str = ""
     detail: str = ""
+    aside: bool = False
 
 
 class AgentNews(msgspec.Struct, frozen=True, kw_only=True, tag="agent", gc=False):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from switchboard.calls.call import Call
 from switchboard.calls.exchange import PHONES, Exchange
 from switchboard.calls.leg import Leg
+from switchboard.sip.outgoing import Address
+from switchboard.sip.render import host_port
 
 
 def account_of(x: Exchange, call: Call, leg: Leg, now: float) -> str:
@@ -25,3 +27,8 @@ def account_of(x: Exchange, call: Call, leg: Leg, now: float) -> str:
     if leg.agent_id and leg.record.peer.startswith(("sip:", "sips:")):
         return f"agent:{leg.agent_id}"
     return ""
+
+
+def agent_of_account(x: Exchange, account: str, source: Address) -> str:
+    """The one agent whose phone a proved account is: registered, or at the fixed address it sends from; or ""."""
+    return x.desk.agent_at(f"aor:{account}") or x.desk.agent_at(f"sip:{account}@{host_port(source)}")

@@ -99,6 +99,22 @@ def provisional_received(x: Exchange, leg: Leg, tx: ClientTransaction, response:
     return True
 
 
+def early_over(x: Exchange, leg: Leg, response: Response) -> None:
+    """199 (RFC 6228 §4): one early dialog is over, and nobody hears it any more; who else may answer is not told of."""
+    over = leg.early.get(response.to_tag or "")
+    if over is None:
+        return
+    leg.early = {tag: early for tag, early in leg.early.items() if early is not over}
+    if leg.dialog is over.dialog:
+        leg.dialog = next((early.dialog for early in leg.early.values()), None)
+        if leg.dialog is None:
+            x.dialogs.pop((over.dialog.call_id, leg.local_tag), None)
+    if over.taken:
+        if leg.media_open and leg.lease is not None:
+            x.media.unbridge(leg.lease)
+        leg.agreement, leg.media_open = None, False
+
+
 def _source(leg: Leg, tx: ClientTransaction) -> tuple[Address, bool]:
     """Where the one who responds is, and whether behind a NAT: of several who are called, this very one."""
     branch = tx.context

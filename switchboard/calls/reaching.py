@@ -15,6 +15,7 @@ from switchboard.sip.outgoing import Address
 from switchboard.sip.uri import Uri, parse_uri
 
 if TYPE_CHECKING:
+    from switchboard.calls.exchange import Exchange
     from switchboard.sip.message import Request
 
 
@@ -78,6 +79,13 @@ def _host_of(text: str) -> str:
         return parse_uri(text).host.strip("[]")
     except SipError:
         return ""
+
+
+def names_us(x: Exchange, uri: Uri) -> bool:
+    """Whether a URI is one of this very switch."""
+    host, port = x.settings.local
+    named = uri.host.strip("[]").lower()
+    return (named == host or named in x.settings.domains) and uri.port in (None, port)
 
 
 def leads_astray(values: Iterable[str], source: Address, is_here: Callable[[str, int], bool]) -> bool:

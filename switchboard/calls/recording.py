@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from media.control import SECRET_REST, Recorded
+from media.control import SECRET_REST
+from media.events import Recorded
 from switchboard.calls.call import Call
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg

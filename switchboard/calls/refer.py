@@ -1,8 +1,9 @@
 """REFER by a phone: the call it is in goes to somebody else (RFC 3515, RFC 5589).
 
 Only a phone of ours may: one that is registered, or an agent's; never the far side of a trunk. A number, an agent or
-a flow is reached as that phone would dial it; another call of the same phone, named by Replaces, is joined to this
-one. The phone stays in the call until the target answers, and goes on with it when nobody does.
+a flow is reached as that phone would dial it, and whoever is referred to a slot is parked there; another call of the
+same phone, named by Replaces, is joined to this one. The phone stays in the call until the target answers, and goes on
+with it when nobody does.
 
 A call that the phone has made and that nobody has taken yet (RFC 5589 §7.6, semi-attended) is given up, and whom it
 was to reach is called anew for the party that is handed on: behind this party's mask, on its media worker, in its
@@ -28,7 +29,9 @@ from switchboard.calls.exchange import PHONES, Exchange
 from switchboard.calls.inbound import refuse, unsupported
 from switchboard.calls.leg import Leg, LegState
 from switchboard.calls.owners import account_of
+from switchboard.calls.reaching import names_us
 from switchboard.calls.referral import begin_referral, tell_referrer
+from switchboard.calls.slots import park_referred
 from switchboard.calls.turning import turn_round
 from switchboard.sip.errors import ParseError
 from switchboard.sip.message import Request
@@ -106,6 +109,10 @@ def _begin(x: Exchange, call: Call, leg: Leg, owed: ReferTo, now: float) -> None
         if asked is call or account_of(x, asked, asked.caller, now) != account_of(x, call, leg, now):
             raise Declined(403)
     _lead(x, call, leg, now)
+    slot = x.settings.slots_dialled.get(owed.uri.user_text) if asked is None and names_us(x, owed.uri) else None
+    if slot:
+        park_referred(x, call, leg, slot, now)
+        return
     place = place_of(x, call, owed.uri, now) if asked is None else _place_asked(x, call, asked, now)
     check_open(x, call, place, now)
     kept = _give_up(x, call, asked, place, now) if asked is not None else ""
@@ -187,7 +194,7 @@ def place_of(x: Exchange, call: Call, uri: Uri, now: float) -> Place:
     A host that is not ours is nobody's to call through us.
     """
     dialled = (uri.user or "") if uri.scheme == "tel" else uri.user_text.partition(";")[0]
-    if uri.is_sip and not _is_ours(x, uri):
+    if uri.is_sip and not names_us(x, uri):
         raise CommandError("forbidden", "calls go to places of this switch and public numbers")
     if not dialled:
         raise CommandError("no_target", "nobody is named")
@@ -221,9 +228,3 @@ def _beyond_the_plan(x: Exchange, call: Call, dialled: str, now: float) -> Place
     if is_public_number(dialled):
         return find_place(x, call, f"number:{dialled}", now)
     raise CommandError("no_target", "no such number, agent or account")
-
-
-def _is_ours(x: Exchange, uri: Uri) -> bool:
-    host, port = x.settings.local
-    named = uri.host.strip("[]").lower()
-    return (named == host or named in x.settings.domains) and uri.port in (None, port)

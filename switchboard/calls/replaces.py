@@ -48,36 +48,52 @@ def replace_leg(x: Exchange, tx: ServerTransaction, request: Request, account: s
     if not request.body:
         # An offer of ours would be answered in its ACK, when the old phone is gone already.
         raise Declined(488)
-    new = _answering_leg(x, tx, request, leg, other, now)
+    new = _leg_in_place_of(x, tx, leg, now)
+    answer_at_once(x, tx, request, new, other)
     _take_place(x, call, leg, new, now)
-    headers = (x.contact, ALLOW, SUPPORTED, *accept_session(x, new, request, now))
-    x.core.respond(tx, 200, "OK", to_tag=new.local_tag, headers=headers, body=new.local_sdp, now=now)
+    respond_at_once(x, tx, request, new, now)
     end_leg(x, leg, NORMAL, now)
     x.arm(call)
 
 
-def _answering_leg(x: Exchange, tx: ServerTransaction, request: Request, old: Leg, other: Leg, now: float) -> Leg:
-    """The leg of the phone that takes over: what it offers is agreed on, and its dialog begun."""
+def _leg_in_place_of(x: Exchange, tx: ServerTransaction, old: Leg, now: float) -> Leg:
     record = leg_record(x, old.record.role, old.record.peer, now, old.agent_id)
-    new = Leg(
+    return Leg(
         id=record.id, call_id=old.call_id, role=old.role, local_tag=x.token(), source=tx.source, nat=True,
         sdp_id=x.session_id(), record=record, purpose=old.purpose, agent_id=old.agent_id, group=old.group,
         holding=old.holding, engaged=old.engaged, srtp=old.srtp,
     )  # fmt: skip
+
+
+def answer_at_once(x: Exchange, tx: ServerTransaction, request: Request, new: Leg, other: Leg) -> None:
+    """Agree with a phone on what it offers, for a talk with `other`, and begin its dialog; the 200 is still to be sent.
+
+    Raises Declined, and nothing is held.
+    """
+    record = new.record
     try:
         read_offer(x, new, request.body)
     except SdpError as error:
         raise Declined(error.status or 488) from error
     if not lease_media(x, new, other):
         raise Declined(503)
-    make_answer(x, new, other.agreement)
+    try:
+        make_answer(x, new, other.agreement)
+    except SdpError as error:
+        release_media(x, new)
+        raise Declined(error.status or 488) from error
     record.answered_us, record.sip_status = record.invited_us, 200
-    new.dialog = dialog = Dialog.as_server(request, new.local_tag, tx.source, nat=True)
+    new.dialog = dialog = Dialog.as_server(request, new.local_tag, tx.source, nat=new.nat)
     x.dialogs[dialog.call_id, new.local_tag] = new
     x.note_dialog(new.call_id, dialog.call_id)
     new.move(LegInput.ANSWER)
     tx.context = new
-    return new
+
+
+def respond_at_once(x: Exchange, tx: ServerTransaction, request: Request, new: Leg, now: float) -> None:
+    """Send the 200 that `answer_at_once` has made; what it reveals is in the journal by then."""
+    headers = (x.contact, ALLOW, SUPPORTED, *accept_session(x, new, request, now))
+    x.core.respond(tx, 200, "OK", to_tag=new.local_tag, headers=headers, body=new.local_sdp, now=now)
 
 
 def _take_place(x: Exchange, call: Call, old: Leg, new: Leg, now: float) -> None:

@@ -61,6 +61,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     park_slots: int = 20
     """Calls are parked in the slots "1" to this."""
     park_timeout: float = 120.0
+    slots_dialled: Mapping[str, str] = {}
+    """The slot by what phones of agents dial to take up who is parked there."""
     survey: str = "survey"
     """The flow that asks callers how it was."""
     session_expires: int = 0

@@ -213,18 +213,17 @@ class Connections:
         assert self._loop is not None
         peer, place = link.address, (link.address[0], link.address[1])
         context = self._context(peer, ours=False)
+        name = self._names.get(place, peer[0]) if context else None
         sock = None
         try:
+            if name is not None:
+                # As `ssl` will do, but while there is nothing to be closed.
+                name.encode("idna")
             async with asyncio.timeout(self._patience.connect):
                 sock = _socket(self._homes_for(peer)[0].host, peer[0])
                 await self._loop.sock_connect(sock, place)
-                await self._loop.create_connection(
-                    lambda: link,
-                    sock=sock,
-                    ssl=context,
-                    server_hostname=self._names.get(place, peer[0]) if context else None,
-                )
-        except (OSError, TimeoutError):
+                await self._loop.create_connection(lambda: link, sock=sock, ssl=context, server_hostname=name)
+        except (OSError, TimeoutError, UnicodeError):
             if sock is not None:
                 sock.close()
             if len(self._refused) >= MOST_REFUSED:

@@ -1,9 +1,10 @@
 """Who may speak to the switch: addresses that are blocked, those that ask too much, and scanners get silence.
 
 The address of a trunk, and one from which a phone has proved itself within a day, is trusted and never blocked.
-Everybody else is judged by its host: too many requests are passed over while they last (a token bucket); a known
-scanner at once, and one that fails too often, is silenced for a while. A source address can be forged over UDP, so
-silence ends by itself. All tables are bounded; while nobody is blocked a datagram costs nothing, else one look-up.
+Everybody else is judged by its site, an IPv4 address or the /64 of an IPv6 one: too many requests are passed over
+while they last (a token bucket); a known scanner at once, and one that fails too often, is silenced for a while. A
+source address can be forged over UDP, so silence ends by itself. All tables are bounded; while nobody is blocked a
+datagram costs nothing, else one look-up.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ class OpenDoor:
 
 
 class _Suspect:
-    """What an unknown host has left, and how often it failed of late."""
+    """What an unknown site has left, and how often it failed of late."""
 
     __slots__ = ("at", "failures", "tokens")
 
@@ -144,7 +145,7 @@ class SourceGuard:
         self._trusted: dict[str, float] = {}
         self._suspects: dict[str, _Suspect] = {}
         self._networks: dict[Network, Blocked] = {}
-        self._hosts: dict[str, Blocked] = {}
+        self._sites: dict[str, Blocked] = {}
         self._next_end = FOREVER
         self._verdicts = _Verdicts(self._judge)
         for text in blocked:
@@ -162,7 +163,7 @@ class SourceGuard:
     @property
     def active(self) -> bool:
         """Whether anybody is blocked."""
-        return bool(self._hosts or self._networks)
+        return bool(self._sites or self._networks)
 
     def screen(self, datagrams: Datagrams) -> Datagrams:
         """Those that do not come from somebody blocked."""
@@ -172,9 +173,11 @@ class SourceGuard:
         return kept
 
     def _judge(self, host: str) -> bool:
-        if host in self._hosts:
-            return True
-        if not self._networks or host in self._trusted:
+        if host in self._trusted:
+            return False
+        if site_of(host) in self._sites:
+            return not self._is_trunk(host)
+        if not self._networks:
             return False
         address = _address(host)
         return any(address in network for network in self._networks) and not self._is_trunk(host)
@@ -187,9 +190,9 @@ class SourceGuard:
             return False
         if agent is not None and self._is_scanner(agent):
             self.turned_away += 1
-            self._silence(source[0], "scanner", now)
+            self._silence(site_of(source[0]), "scanner", now)
             return True
-        suspect = self._suspect(source[0], now)
+        suspect = self._suspect(site_of(source[0]), now)
         if suspect.tokens < 1.0:
             self.turned_away += 1
             return True
@@ -213,16 +216,16 @@ class SourceGuard:
         """A password was wrong, or an account does not exist."""
         if self.trusts(source, now):
             return
-        suspect = self._suspect(source[0], now)
+        suspect = self._suspect(site_of(source[0]), now)
         suspect.failures += 1.0
         if suspect.failures > self._limits.failures - 1.0:
-            self._silence(source[0], "failures", now)
+            self._silence(site_of(source[0]), "failures", now)
 
     def proved(self, source: Address, now: float) -> None:
         """A phone has proved itself."""
         if self._trusted.get(source[0]) == FOREVER:
             return
-        self._suspects.pop(source[0], None)
+        self._suspects.pop(site_of(source[0]), None)
         self._trust(source[0], now + TRUST)
 
     def _trust(self, host: str, until: float) -> None:
@@ -231,11 +234,11 @@ class SourceGuard:
         if len(self._trusted) > MOST_TRUSTED:
             del self._trusted[next(iter(self._trusted))]
 
-    def _suspect(self, host: str, now: float) -> _Suspect:
+    def _suspect(self, site: str, now: float) -> _Suspect:
         limits = self._limits
-        suspect = self._suspects.get(host)
+        suspect = self._suspects.get(site)
         if suspect is None:
-            suspect = self._suspects[host] = _Suspect(limits.burst, now)
+            suspect = self._suspects[site] = _Suspect(limits.burst, now)
             if len(self._suspects) > MOST_SUSPECTS:
                 del self._suspects[next(iter(self._suspects))]
             return suspect
@@ -253,13 +256,13 @@ class SourceGuard:
         address = _address(host)
         return any(address in network for network in self._trunks)
 
-    def _silence(self, host: str, reason: str, now: float) -> None:
-        self._suspects.pop(host, None)
-        self._hosts.pop(host, None)
-        if len(self._hosts) >= MOST_SILENCED:
-            del self._hosts[next(iter(self._hosts))]
+    def _silence(self, site: str, reason: str, now: float) -> None:
+        self._suspects.pop(site, None)
+        self._sites.pop(site, None)
+        if len(self._sites) >= MOST_SILENCED:
+            del self._sites[next(iter(self._sites))]
         until = now + self._limits.silence
-        self._hosts[host] = Blocked(network_of(host), reason, until)
+        self._sites[site] = Blocked(network_of(site), reason, until)
         self._next_end = min(self._next_end, until)
         self.silenced += 1
         self._changed()
@@ -267,7 +270,7 @@ class SourceGuard:
         if now - since >= 60.0:
             since, count = now, 0
         if count < MOST_TOLD:
-            self._tell("source.silenced", address=host, reason=reason, seconds=self._limits.silence)
+            self._tell("source.silenced", address=site, reason=reason, seconds=self._limits.silence)
         self._told = since, count + 1
 
     # --- the operator
@@ -292,31 +295,35 @@ class SourceGuard:
         """Let an address or network in again, and forget what it did; False when it was not blocked."""
         network = network_of(text)
         found = self._networks.pop(network, None)
-        hosts = [host for host, one in self._hosts.items() if one.network.subnet_of(network)]  # type: ignore[arg-type]
-        for host in hosts:
-            del self._hosts[host]
+        sites = [
+            site
+            for site, one in self._sites.items()
+            if one.network.version == network.version and one.network.overlaps(network)
+        ]
+        for site in sites:
+            del self._sites[site]
         self._changed()
-        return found is not None or bool(hosts)
+        return found is not None or bool(sites)
 
     def blocked(self, now: float) -> Sequence[Blocked]:
         """Who is blocked, networks first."""
         self.sweep(now)
-        return [*self._networks.values(), *self._hosts.values()]
+        return [*self._networks.values(), *self._sites.values()]
 
     def sweep(self, now: float) -> None:
         """Let in those whose time is over; costs nothing before the first of them."""
         if now < self._next_end:
             return
-        self._hosts = {host: one for host, one in self._hosts.items() if one.until > now}
+        self._sites = {site: one for site, one in self._sites.items() if one.until > now}
         self._networks = {network: one for network, one in self._networks.items() if one.until > now}
-        ends = [one.until for one in (*self._hosts.values(), *self._networks.values())]
+        ends = [one.until for one in (*self._sites.values(), *self._networks.values())]
         self._next_end = min(ends, default=FOREVER)
         self._changed()
 
     def counts(self) -> dict[str, int]:
         """Sizes of the tables."""
         return {
-            "sources_blocked": len(self._hosts) + len(self._networks),
+            "sources_blocked": len(self._sites) + len(self._networks),
             "sources_trusted": len(self._trusted),
             "sources_suspected": len(self._suspects),
         }
@@ -336,7 +343,17 @@ def network_of(text: str) -> Network:
     return ip_network(host)
 
 
+def site_of(host: str) -> str:
+    """What is judged as one: an IPv4 address, or the /64 of an IPv6 one, all of which one subscriber has (RFC 6177)."""
+    if ":" not in host:
+        return host
+    address = IPv6Address(host.partition("%")[0])
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(IPv6Network((int(address) >> 64 << 64, 64)))
+
+
 def _address(host: str) -> object:
-    address = ip_address(host)
+    address = ip_address(host.partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address

@@ -17,11 +17,14 @@ from typing import Final
 Address = tuple[str, int]
 Batch = list[tuple[bytes, Address]]
 
-BATCH: Final = 64
-WORTHWHILE: Final = 48
+BATCH: Final = 32
+"""Datagrams of one turn of the loop: some 4 ms of work."""
+WORTHWHILE: Final = 128
 """Datagrams that a look at a busy socket waits for: with more of them it would gain little."""
 BUSY: Final = 40
 """Datagrams in `WINDOW` seconds that make a socket busy; below, each is served at once."""
+HEAVY: Final = 120
+"""Datagrams in `WINDOW` seconds from which on a look waits for all of `collect`; between `BUSY` and this, for less."""
 WINDOW: Final = 0.1
 MAX_DATAGRAM: Final = 65_535
 MAX_WAITING: Final = 10_000
@@ -120,7 +123,7 @@ class UdpTransport:
     def _readable(self) -> None:
         """Serve datagrams as they come, until there are so many that they are better collected."""
         batch = self._drain()
-        if self._loop is not None and (wait := self._wait_for_more()):
+        if self._loop is not None and (wait := self._next_wait()):
             self._loop.remove_reader(self._socket)
             self._next_look = self._loop.call_later(wait, self._look)
         self._on_batch(batch)
@@ -131,21 +134,21 @@ class UdpTransport:
         batch = self._drain()
         if len(batch) == BATCH:
             self._next_look = self._loop.call_soon(self._look)
-        elif wait := self._wait_for_more():
+        elif wait := self._next_wait():
             self._next_look = self._loop.call_later(wait, self._look)
         else:
             self._next_look = None
             self._loop.add_reader(self._socket, self._readable)
         self._on_batch(batch)
 
-    def _wait_for_more(self) -> float:
+    def _next_wait(self) -> float:
         """How long to collect before the next look, as the last whole window tells; 0 while it is calm."""
         assert self._loop is not None
         now = self._loop.time()
         if now >= self._window_ends:
-            seen, self._seen = self._seen, 0
+            seen, self._seen = self._seen * WINDOW / (now - self._window_ends + WINDOW), 0
             self._window_ends = now + WINDOW
-            self._patience = min(self._collect, WORTHWHILE * WINDOW / seen) if seen >= BUSY else 0.0
+            self._patience = wait_for_more(self._collect, seen)
         return self._patience
 
     def _drain(self) -> Batch:
@@ -163,3 +166,10 @@ class UdpTransport:
         self.received += len(batch)
         self._seen += len(batch)
         return batch
+
+
+def wait_for_more(collect: float, seen: float) -> float:
+    """Seconds that a look waits when the last window brought `seen` datagrams: the more of them, the more it saves."""
+    if seen < BUSY:
+        return 0.0
+    return min(collect * min(seen / HEAVY, 1.0), WORTHWHILE * WINDOW / seen)

@@ -11,7 +11,11 @@ LONGEST: Final = 4096
 
 _UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 _UUID7: Final = r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b"
-_DIGITS: Final = re.compile(rf"({_UUID7})|(?<!\d)1[3-9]\d[ -]\d{{4}}[ -]\d{{4}}(?!\d)|\d{{7,}}")
+_MOBILE: Final = r"(?<!\d)1[3-9]\d[-. ]\d{4}[-. ]\d{4}(?!\d)"
+_WITH_AREA: Final = r"(?<![\w.-])\(?0\d{2,3}\)?[-. ]\d{3,4}[-. ]\d{4}(?!\d)"
+_INTERNATIONAL: Final = r"(?<=\+)\d(?:[-. ()]{0,2}\d){6,}"
+_ENCODED: Final = r"(?:%3\d){7,}"
+_DIGITS: Final = re.compile(rf"({_UUID7})|{_MOBILE}|{_WITH_AREA}|{_INTERNATIONAL}|{_ENCODED}|\d{{7,}}")
 _OUR_ID: Final = re.compile(r"[0-9a-f]{16,64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SERVICE_NUMBER: Final = re.compile(r"[48]00[0-9]{7}")
 _PLAIN: Final = (int, float, bool, type(None))
@@ -27,8 +31,9 @@ TIMES: Final = frozenset({"timestamp"})
 
 
 def mask_text(text: str) -> str:
-    """Every run of seven or more digits, and a mobile number in groups, loses its middle: ``139****1234``.
+    """Every run of seven or more digits, and a number in groups, loses its middle: ``139****1234``.
 
+    A number whose digits are percent-encoded is not shown at all.
     UUIDs of version 7, which are ours, stay whole.
     """
     return _DIGITS.sub(_mask_match, text)
@@ -38,6 +43,8 @@ def _mask_match(match: re.Match[str]) -> str:
     if match[1] is not None:
         return match[1]
     run = match[0]
+    if run[0] == "%":
+        return "****"
     keep = 3 if len(run) >= 11 else 2 if len(run) >= 8 else 1
     return f"{run[:keep]}****{run[-(4 if keep == 3 else keep) :]}"
 

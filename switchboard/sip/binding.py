@@ -25,6 +25,12 @@ _Q: Final = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\Z")
 _OWN: Final = frozenset({"expires", "q"})
 
 
+def preference(params: dict[str, str | None]) -> float:
+    """The q of a Contact, 1 where it has none or a malformed one (RFC 3261 §20.10)."""
+    q = params.get("q") or ""
+    return float(q) if _Q.match(q) else 1.0
+
+
 class Binding(msgspec.Struct, frozen=True):
     """One contact of an address-of-record, as raw URI text, and who registered it from where.
 
@@ -77,12 +83,11 @@ class Change(msgspec.Struct, frozen=True):
     def bind(self, request: Request, source: Address, path: tuple[str, ...], now: float) -> Binding:
         """Make the binding that is asked for."""
         given = self.address.params
-        q = given.get("q") or ""
         params = "".join([_parameter(name, value) for name, value in given.items() if name not in _OWN])
         return Binding(
             contact=self.address.uri,
             source=source,
-            q=float(q) if _Q.match(q) else 1.0,
+            q=preference(given),
             expires_at=now + self.expires,
             call_id=request.call_id,
             cseq=request.cseq,

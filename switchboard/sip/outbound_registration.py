@@ -144,6 +144,11 @@ class OutboundRegistration:
         self.routes: tuple[str, ...] = ()
         """What requests by this registration are to be routed by (Service-Route, RFC 3608)."""
 
+    @property
+    def aor(self) -> str:
+        """The address-of-record."""
+        return self._account.aor
+
     def holds(self, now: float) -> bool:
         """Whether we are registered."""
         return now < self.bound_until

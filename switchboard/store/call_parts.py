@@ -60,8 +60,10 @@ class AgentPart(NamedTuple):
 
 
 def agent_parts(record: CallRecord) -> list[AgentPart]:
-    """The part of every agent who answered."""
-    answered = {leg.agent: leg.answered_us for leg in reversed(record.legs) if leg.agent and leg.answered_us}
+    """The part of every agent who answered; a supervisor who was there beside them has none."""
+    answered = {
+        leg.agent: leg.answered_us for leg in reversed(record.legs) if leg.agent and leg.answered_us and not leg.mode
+    }
     own: dict[str, list[SegmentRecord]] = {}
     for segment in record.segments:
         if segment.agent and segment.kind in _TOGETHER:

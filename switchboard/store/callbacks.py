@@ -30,6 +30,7 @@ OUTCOME_STATES: Final[Mapping[str, CallbackState]] = {
     "expired": "failed",
     "failed": "failed",
     "withdrawn": "cancelled",
+    "replaced": "cancelled",
 }
 """The state a request comes to by what the queue engine says of its end."""
 

@@ -20,6 +20,7 @@ VERSION: Final = 4
 
 Direction = Literal["in", "out", "internal"]
 EndedBy = Literal["", "caller", "agent", "switch"]
+SupervisorMode = Literal["", "listen", "whisper", "barge"]
 Role = Literal["caller", "agent"]
 SegmentKind = Literal["ivr", "ring", "talk", "hold", "queue", "notice", "consult", "conference", "park"]
 IdentityStatus = Literal["not_asked", "own_number", "verified", "failed", "skipped", "unavailable"]
@@ -67,6 +68,8 @@ class LegRecord(msgspec.Struct, array_like=True, kw_only=True):
     agent: str = ""
     secured: str = ""
     """The suite of SRTP, or DTLS-SRTP; "" where the audio was in clear."""
+    mode: SupervisorMode = ""
+    """How far a supervisor took part, whose leg it is."""
 
 
 class SegmentRecord(msgspec.Struct, array_like=True, kw_only=True, gc=False):

@@ -26,7 +26,7 @@ from switchboard.store.desk_tables import refresh_tokens as refresh_tokens
 from switchboard.store.desk_tables import users as users
 from switchboard.store.metadata import metadata as metadata
 
-HEAD: Final = "0009"
+HEAD: Final = "0010"
 """The newest migration; a test holds it equal to the one in `migrations/versions`."""
 
 calls: Final = Table(
@@ -104,6 +104,7 @@ legs: Final = Table(
     Column("codec", String, nullable=False),
     Column("agent", String, nullable=False, server_default=""),
     Column("secured", String, nullable=False, server_default=""),
+    Column("mode", String, nullable=False, server_default=""),
     Column("received", Integer),
     Column("sent", Integer),
     Column("lost", Integer),

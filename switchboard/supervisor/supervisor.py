@@ -239,8 +239,8 @@ class Supervisor:
         self._phase = Phase.RUNNING
         if not self._greeted:
             self._greeted = True
-            for line in greeting(self._config, time.monotonic() - self._began, self._admin):
-                say(line)
+            # At once: who waits for the first line reads the account's password as well.
+            say("\n".join(greeting(self._config, time.monotonic() - self._began, self._admin)))
 
     # --- ports ---
 

@@ -13,13 +13,23 @@ _DIGIT: Final = rb"(?:%3[0-9]|[0-9])"
 _NUMBER: Final = re.compile(
     rb"(?<![0-9])1[3-9][0-9][ -][0-9]{4}[ -][0-9]{4}(?![0-9])|" + _DIGIT + rb"(?:[-()]?" + _DIGIT + rb"){6,}"
 )
+_WRITTEN: Final = re.compile(_DIGIT + rb"(?:[-.() ]{0,3}" + _DIGIT + rb"){6,}")
+"""A number as people write it; outside of what `_NAMING` finds, addresses and lists of formats look like one."""
+_NAMING: Final = re.compile(
+    rb'(?im)"[^"\r\n]*+"|\btel(?::|%3a)[^\s;>?@]*+|(?<![0-9.%])[0-9(][0-9(). \t-]{6,40}+(?=[<@]|%40)|'
+    rb"^(?:[siep]=|(?:subject|s)[ \t]*:)[^\r\n]*+"
+)
+"""Quoted text, tel URIs (RFC 3966 §5.1.1), display names and users of URIs, and what a subject or SDP says in words."""
+_IPV4: Final = re.compile(rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _PROOF: Final = re.compile(
     rb"(?im)^((?:proxy-)?authorization[ \t]*:|authentication-info[ \t]*:)((?:[^\r\n]|\r?\n[ \t])*)"
 )
 _DIGEST: Final = re.compile(rb"(?is)\s*digest\s")
 _PARAMETER: Final = re.compile(rb'([\w-]+)(\s*=\s*)("(?:[^"\\]|\\.)*"|[^\s,"]+)')
 _SHOWN: Final = frozenset((b"username", b"realm", b"algorithm", b"qop", b"nc", b"uri"))
-_KEY: Final = re.compile(rb"(?im)^(a=crypto:[^\s:]*[ \t]+[^\s:]+[ \t]+|a=crypto:|a=ice-pwd:|k=)([^\r\n]*)")
+_KEY: Final = re.compile(
+    rb"(?im)^(a=crypto:[^\s:]*[ \t]+[^\s:]+[ \t]+|a=crypto:|a=key-mgmt:\S+[ \t]+|a=key-mgmt:|a=ice-pwd:|k=)([^\r\n]*)"
+)
 _TYPE: Final = re.compile(rb"(?im)^(?:content-type|c)[ \t]*:[ \t]*([^\s;]+)")
 _OPEN_BODIES: Final = frozenset((b"application/sdp", b"message/sipfrag"))
 _GRAPHIC: Final = re.compile(rb"[^\r\n]")
@@ -34,12 +44,16 @@ def masked(wire: bytes) -> bytes:
         body = _stars(body)
     else:
         body = _KEY.sub(lambda match: match[1] + _stars(match[2]), body)
-    return _NUMBER.sub(_number, head) + blank + _NUMBER.sub(_number, body)
+    return _unnumbered(head) + blank + _unnumbered(body)
 
 
 def without_keys(wire: bytes) -> bytes:
     """The message without keys of media alone: nobody who may see numbers needs to hear the call by them."""
     return _KEY.sub(lambda match: match[1] + _stars(match[2]), wire)
+
+
+def _unnumbered(text: bytes) -> bytes:
+    return _NUMBER.sub(_number, _NAMING.sub(lambda match: _WRITTEN.sub(_number, match[0]), text))
 
 
 def _stars(text: bytes) -> bytes:
@@ -60,6 +74,8 @@ def _parameter(match: re.Match[bytes]) -> bytes:
 
 def _number(match: re.Match[bytes]) -> bytes:
     run = match[0]
+    if _IPV4.fullmatch(run):
+        return run
     keep = 3 if len(run) >= 11 else 2 if len(run) >= 8 else 1
     if b"%" in run:
         return _stars(run)

@@ -1,4 +1,4 @@
-"""JsSIP in Chromium against a real switch: over WSS it registers, calls and is called."""
+"""JsSIP in Chromium against a real switch: over WSS it registers, calls and is called, on either plane."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bench.phone import Call, Phone
 from tests.support.browser import TONE, Browser, WebPhone, running_browser
 from tests.support.certificates import Authority
 from tests.support.patience import PATIENCE
+from tests.support.planes import Plane, on_both, on_workers
 from tests.support.ports import MEDIA_RANGE, WEB_RANGE, free_port
 from tests.support.stage import FLOWS, together
 from tests.support.switch import RunningSwitch, running_switch
@@ -77,9 +78,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 
 @pytest.fixture(scope="module")
-def switch(browser: Browser, place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
+def switch(
+    browser: Browser, place: Place, plane: Plane, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningSwitch]:
     """The switch."""
-    with running_switch(tmp_path_factory.mktemp("switch"), **place.settings()) as running:
+    with running_switch(tmp_path_factory.mktemp("switch"), **plane.put_into(place.settings())) as running:
         yield running
 
 
@@ -119,6 +122,7 @@ async def music(call: Call) -> None:
             await asyncio.sleep(0.05)
 
 
+@on_workers
 async def test_it_registers_and_refreshes(browser: Browser, place: Place, switch: RunningSwitch) -> None:
     """By digest; again when it is told to, with one binding; it signs off, or its tab is closed."""
     async with browser.phones(ANNA, BEN) as (anna, ben):
@@ -137,6 +141,7 @@ async def test_it_registers_and_refreshes(browser: Browser, place: Place, switch
     await switch.eventually(lambda: switch.metrics()["sip_connections"] == 0)
 
 
+@on_workers
 async def test_a_wrong_password(browser: Browser, place: Place, switch: RunningSwitch) -> None:
     """It is told."""
     async with browser.phones(ANNA) as (anna,):
@@ -144,6 +149,7 @@ async def test_a_wrong_password(browser: Browser, place: Place, switch: RunningS
         assert (await anna.event("registrationFailed"))["cause"] == "Authentication Error"
 
 
+@on_both
 async def test_calls_of_browsers(browser: Browser, place: Place, switch: RunningSwitch) -> None:
     """Called by a carrier, calling a telephone, keying into a flow, calling each other, transferring."""
 
@@ -245,6 +251,7 @@ async def test_calls_of_browsers(browser: Browser, place: Place, switch: Running
     assert {call["cause"] for call in calls} == {"normal"}
 
 
+@on_workers
 async def test_who_does_not_answer_or_vanishes(browser: Browser, place: Place, switch: RunningSwitch) -> None:
     """Callers who give up, browsers that refuse, tabs that are closed, and a WebSocket that is replaced by another."""
 

@@ -199,7 +199,7 @@ async def all_hear(site: Site, caller: Caller, *desks: str) -> None:
 
 
 async def handed_on(site: Site) -> str:
-    """Transfers: one taken back, the customer is with the agent again; one to a group; from there one to a flow."""
+    """Transfers: one taken back, the customer is with the agent again; to a group, a slot and a flow."""
     caller = site.customer("13910000001")
     anna, ben, bars = site.phones["anna"], site.phones["ben"], site.bars
     async with asyncio.TaskGroup() as group:
@@ -218,11 +218,25 @@ async def handed_on(site: Site) -> str:
         await answers(ben)
         await all_hear(site, caller, "ben")
         await muted_and_keyed(site, caller, call)
-        await bars["ben"].calls.transfer(call, "flow:survey")
-        assert (await ben.event("ended"))["status"] == 200
+        await parked_and_taken_by_phones(site, caller)
+        await bars["anna"].calls.transfer(call, "flow:survey")
+        assert (await anna.event("ended"))["status"] == 200
         await site.wire.hears_something_else(caller)
         await bars["dora"].calls.hang_up(call)
     return call
+
+
+async def parked_and_taken_by_phones(site: Site, caller: Caller) -> None:
+    """A desk transfers its caller to a slot, and another one dials it; who dials an empty one is told so."""
+    anna, ben = site.phones["anna"], site.phones["ben"]
+    slot = f"sip:*715@127.0.0.1:{site.switch.sip_port}"
+    ben.tell(f"xfer {slot}")
+    assert (await ben.event("ended"))["status"] == 200
+    anna.tell(f"call {slot}")
+    await anna.event("media")
+    await all_hear(site, caller, "anna")
+    ben.tell(f"call {slot}")
+    assert (await ben.event("ended"))["status"] == 404
 
 
 async def muted_and_keyed(site: Site, caller: Caller, call: str) -> None:
@@ -367,7 +381,7 @@ async def test_the_call_bar_with_phones_and_callers_of_others(
     await switch.records(3)
     assert site.parts(handed.result()) == [
         ("queue", ""), ("ring", "anna"), ("talk", "anna"), ("ring", "ben"), ("talk", "anna"),
-        ("queue", ""), ("ring", "ben"), ("talk", "ben"), ("ivr", ""),
+        ("queue", ""), ("ring", "ben"), ("talk", "ben"), ("park", ""), ("talk", "anna"), ("ivr", ""),
     ]  # fmt: skip
     assert site.parts(picked.result()) == [
         ("queue", ""), ("ring", "eve"), ("talk", "eve"), ("park", ""), ("ring", "dora"), ("talk", "dora"),

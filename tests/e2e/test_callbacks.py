@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +29,12 @@ from tests.support.switch import RunningSwitch, running_switch
 AGENTS = {"anna": 880, "ben": 620}
 AGENT_FIRST, CALLER_FIRST = "4001", "4002"
 FIRST, SECOND, WAITS, LAST = "13910000011", "13910000012", "13910000013", "13910000014"
-BUSY_ONCE, BUSY = "13910000015", "13910000016"
-SAYS = {FIRST: 440, SECOND: 540, WAITS: 740, LAST: 1040, BUSY_ONCE: 1180, BUSY: 1380}
+BUSY_ONCE, BUSY, TOLD = "13910000015", "13910000016", "13910000017"
+SAYS = {FIRST: 440, SECOND: 540, WAITS: 740, LAST: 1040, BUSY_ONCE: 1180, BUSY: 1380, TOLD: 1620}
 CALLS_BACK = 7
 """Three by the agent first; two attempts at each of those who are busy."""
 OUTCOMES = f'queue_outcomes_total{{group="{AGENT_FIRST}"'
+ESTIMATES = f'queue_estimates_total{{group="{AGENT_FIRST}"'
 LONG = 60.0
 SCENE = 10.0
 
@@ -80,7 +81,8 @@ async def press(switch: RunningSwitch, directory: Path, queue: str, *numbers: st
     for number in numbers:
         # Played as what is said: the switch hangs up before a key that is waited for has ended.
         key = write_capture(directory / f"{number}-key.pcap", tone(0), {0.0: "1"})
-        await carry(Caller(number, "", audio=key, talk_ms=30_000), switch.target, directory, queue)
+        caller = Caller(number, "", audio=key, talk_ms=30_000, prompt_ms=0)
+        await carry(caller, switch.target, directory, queue)
 
 
 async def killed(switch: RunningSwitch) -> None:
@@ -103,12 +105,25 @@ def waiting(switch: RunningSwitch, queue: str) -> float:
     return switch.metrics().get(f'queue_callbacks{{group="{queue}"}}', 0)
 
 
-async def serves(agent: Softphone, *numbers: str) -> None:
-    """An agent is rung for these, in this order, answers each and hears them."""
-    for place, number in enumerate(numbers):
-        await agent.event("incoming", SCENE)
+def joined(switch: RunningSwitch, queue: str) -> float:
+    """How many have joined a queue since the latest start, callers and callbacks."""
+    return switch.metrics().get(f'queue_joined_total{{group="{queue}"}}', 0)
+
+
+def talks(number: str, directory: Path) -> Caller:
+    """Somebody who waits on the line, and says what belongs to the number until hung up."""
+    said = write_capture(directory / f"{number}-says.pcap", tone(LONG, SAYS[number]))
+    return Caller(number, "", audio=said, talk_ms=round(1000 * LONG))
+
+
+async def serves(agent: Softphone, *numbers: str, meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
+    """An agent is rung for these, in this order, answers each and hears them; `meanwhile` is done in the last talk."""
+    for number in numbers:
+        place = (await agent.event("incoming", SCENE))["call"]
         agent.tell("answer")
         await agent.event("media", SCENE)
+        if meanwhile is not None and number == numbers[-1]:
+            await meanwhile()
         async with asyncio.timeout(SCENE * PATIENCE):
             heard: set[int] = set()
             while not heard:
@@ -147,8 +162,7 @@ def heard_by(packets: list[Packet], port: int) -> list[set[int]]:
 async def test_who_presses_1_is_called_back_in_turn(switch: RunningSwitch, carrier_port: int, tmp_path: Path) -> None:
     """Agent first and caller first, one wish a number, the exact place among those on the line, a kill in between."""
     called = Sipp(written(tmp_path), tmp_path, carrier_port, next_media_port(), arguments=("-m", str(CALLS_BACK)))
-    said = write_capture(tmp_path / "waits.pcap", tone(LONG, SAYS[WAITS]))
-    waits = Caller(WAITS, "", audio=said, talk_ms=round(1000 * LONG))
+    waits, told = talks(WAITS, tmp_path), talks(TOLD, tmp_path)
     with Capture([Ports(SIPP_FIRST, SIPP_LAST)]) as capture, called:
         await together(
             press(switch, tmp_path, AGENT_FIRST, FIRST, SECOND, FIRST),
@@ -156,14 +170,23 @@ async def test_who_presses_1_is_called_back_in_turn(switch: RunningSwitch, carri
         )
         await killed(switch)
         async with asyncio.TaskGroup() as group:
-            group.create_task(carry(waits, switch.target, tmp_path, AGENT_FIRST, LONG))
-            await switch.eventually(lambda: switch.metrics()[f'queue_waiting{{group="{AGENT_FIRST}"}}'] == 1)
+
+            async def joins(caller: Caller, place: int) -> None:
+                group.create_task(carry(caller, switch.target, tmp_path, AGENT_FIRST, LONG))
+                await switch.eventually(lambda: joined(switch, AGENT_FIRST) == place)
+
+            await joins(waits, 3)
             await press(switch, tmp_path, AGENT_FIRST, LAST)
             async with (
                 softphone(tmp_path, "anna", "secret-anna", switch.target, tone=AGENTS["anna"]) as anna,
                 softphone(tmp_path, "ben", "secret-ben", switch.target, tone=AGENTS["ben"]) as ben,
             ):
-                await together(serves(anna, FIRST, SECOND, WAITS, LAST), serves(ben, BUSY_ONCE))
+
+                async def all_of_anna() -> None:
+                    await serves(anna, FIRST, SECOND, WAITS, LAST, meanwhile=lambda: joins(told, 6))
+                    await serves(anna, TOLD)
+
+                await together(all_of_anna(), serves(ben, BUSY_ONCE))
                 await asyncio.to_thread(called.wait, SCENE * PATIENCE, lambda row: None)
     totals = called.totals()
     assert (totals.successful, totals.failed, totals.unexpected) == (CALLS_BACK, 0, 0), totals
@@ -171,14 +194,18 @@ async def test_who_presses_1_is_called_back_in_turn(switch: RunningSwitch, carri
     await switch.nothing_left()
     wishes = switch.rows("select state, reason, attempts from callback_requests order by skill_group, asked_us")
     assert [tuple(wish.values()) for wish in wishes] == [
-        ("cancelled", "withdrawn", 0), ("done", "reached", 1), ("done", "reached", 1), ("done", "reached", 1),
+        ("cancelled", "replaced", 0), ("done", "reached", 1), ("done", "reached", 1), ("done", "reached", 1),
         ("done", "reached", 2), ("failed", "attempts", 2),
     ]  # fmt: skip
     figures = switch.metrics()
-    # Since the kill: two restored, the one on the line, the last one's call and wish; pressing 1 is no loss.
+    # Since the kill: two restored, two on the line, the last one's call and wish; pressing 1 is no loss.
     assert {name: figures[f'queue_{name}_total{{group="{AGENT_FIRST}"}}'] for name in ("joined", "in_time")} == {
-        "joined": 5, "in_time": 4,
+        "joined": 6, "in_time": 5,
     }  # fmt: skip
     outcomes = {name.partition(",outcome=")[2]: count for name, count in figures.items() if name.startswith(OUTCOMES)}
-    assert outcomes == {'"reached"}': 3, '"answered"}': 1, '"callback"}': 1}
+    assert outcomes == {'"reached"}': 3, '"answered"}': 2, '"callback"}': 1}
+    # Who came when three had been served was the first one of whom it was known how long it would take.
+    assert sum(count for name, count in figures.items() if name.startswith(ESTIMATES)) == 1
+    for name in ("said", "real"):
+        assert figures[f'queue_estimate_{name}_seconds_total{{group="{AGENT_FIRST}"}}'] > 0
     assert figures["queue_violations_total"] == 0

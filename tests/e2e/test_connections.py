@@ -16,7 +16,7 @@ from switchboard.ops.control_client import ask
 from tests.conformance.test_torture import BY_NAME
 from tests.support.certificates import Authority, Pair
 from tests.support.pjsua import TONE, Softphone, need_pjsua, softphone
-from tests.support.ports import MEDIA_HALVES, free_port
+from tests.support.ports import MEDIA_THIRDS, free_port
 from tests.support.sipp import need_sipp, next_media_port
 from tests.support.switch import RunningSwitch, running_switch
 
@@ -50,6 +50,7 @@ class Place:
         ]
         return {
             "sip": {"listen": listen},
+            "media": {"ports": MEDIA_THIRDS[0]},
             "accounts": [{"user": user, "password": f"secret-{user}"} for user in (ANNA, BEN)],
             "masks": [],
             "numbers": [
@@ -216,7 +217,7 @@ async def test_a_carrier_over_mutual_tls(place: Place, tmp_path: Path) -> None:
     sip["listen"][2] |= {"certificate": str(pair.certificate), "key": str(pair.key)}
     sip["connections"] = {"server_ca": str(place.authority.file)}
     settings["numbers"] = [{"number": "4001", "target": f"sip:4001@127.0.0.1:{place.mutual};transport=tls"}]
-    settings["media"] = {"ports": MEDIA_HALVES[0]}
+    settings["media"] = {"ports": MEDIA_THIRDS[1]}
     far = place.settings()
     sip = far["sip"]
     assert isinstance(sip, dict)
@@ -227,7 +228,7 @@ async def test_a_carrier_over_mutual_tls(place: Place, tmp_path: Path) -> None:
         {**udp, "port": free_port(), "transport": "tcp"},
         tls,
     ]
-    far["media"] = {"ports": MEDIA_HALVES[1]}
+    far["media"] = {"ports": MEDIA_THIRDS[2]}
     (tmp_path / "near").mkdir()
     (tmp_path / "far").mkdir()
     with (

@@ -15,7 +15,7 @@ from aioice import stun
 from bench.phone import Answer, Call, Phone
 from bench.sipp import find_sipp
 from tests.support.patience import PATIENCE
-from tests.support.planes import WORKERS, Plane, on_both
+from tests.support.planes import Plane, on_both, on_workers
 from tests.support.ports import MEDIA_RANGE, free_port
 from tests.support.sipp import need_sipp, next_media_port
 from tests.support.stage import hear_each_other, keys_heard, together
@@ -145,7 +145,7 @@ def seen_as(host: str, port: int) -> tuple[str, int]:
         return learnt
 
 
-@pytest.mark.parametrize("plane", [WORKERS], indirect=True, scope="module")
+@on_workers
 async def test_keep_alives_are_answered_on_both_families(switch: RunningSwitch) -> None:
     """A phone behind a NAT asks by STUN (RFC 5626 §4.4.2)."""
     for host, port in (switch.target, ("::1", SIX)):

@@ -250,7 +250,7 @@ async def test_a_desk_that_does_not_take_a_direct_call(stage: Stage) -> None:
         refuses(stage, 603, 603, "declined", 21),
         refuses(stage, 480, 480, "no_answer", 19),
         refuses(stage, 500, 500, "failed", 41),
-        refuses(stage, 302, 500, "failed", 41),
+        refuses(stage, 302, 480, "unreachable", 3),
         does_not_answer(stage),
         is_not_registered(stage),
         has_registered_and_gone(stage),

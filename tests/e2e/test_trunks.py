@@ -402,7 +402,7 @@ async def trunks_change_under_calls(world: World) -> None:
 # --- all of it ---
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
     """A switch with a trunk for each scenario, and a person behind each."""
     need_sipp()

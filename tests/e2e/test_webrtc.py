@@ -1,4 +1,4 @@
-"""Browsers in calls: a foreign peer connection signals over a WebSocket, and is heard by phones and other browsers."""
+"""Browsers in calls: a foreign peer connection signals over a WebSocket, and is heard on either plane."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from bench.phone import Phone
 from bench.rtp import share
+from tests.support.planes import Plane, on_both
 from tests.support.ports import MEDIA_RANGE, WEB_RANGE, free_port
 from tests.support.sounds import read_wav
 from tests.support.stage import together
@@ -42,9 +43,9 @@ def settings(sip_port: int) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
+def switch(tmp_path_factory: pytest.TempPathFactory, plane: Plane) -> Iterator[RunningSwitch]:
     """The switch; of errors only the death of the edge may be in its log."""
-    running = RunningSwitch(tmp_path_factory.mktemp("switch"), **settings(SIP_PORT))
+    running = RunningSwitch(tmp_path_factory.mktemp("switch"), **plane.put_into(settings(SIP_PORT)))
     try:
         with on_loopback():
             yield running
@@ -75,6 +76,7 @@ async def desk(user: str) -> Phone:
     return made
 
 
+@on_both
 async def test_calls_of_browsers(switch: RunningSwitch) -> None:
     """Called by a phone and recorded, calling one, calling another browser; put on hold; all heard both ways."""
 
@@ -148,6 +150,7 @@ async def test_calls_of_browsers(switch: RunningSwitch) -> None:
     recorded()
 
 
+@on_both
 async def test_failures(switch: RunningSwitch) -> None:
     """Who cannot be reached, is somebody else, or vanishes, has a call that ends with its cause."""
 
@@ -194,6 +197,7 @@ async def test_failures(switch: RunningSwitch) -> None:
     assert {"webrtc_failed", "webrtc_lost"} <= causes
 
 
+@on_both
 async def test_the_edge_dies(switch: RunningSwitch) -> None:
     """Its calls end, others go on, and the next one has audio again."""
     async with phone("anna") as anna, web_peer(660) as peer, await carrier("13800000003") as other:

@@ -90,7 +90,8 @@ def shows_x(invite: str, of: Line, called: str) -> None:
     assert re.search(rf"^From: .*<sip:{of.x}@", invite, re.M)
     assert not {of.a, of.b, of.stranger} - {called} & set(re.findall(r"\d{11}", invite))
     assert not re.search("^(P-Asserted-Identity|Remote-Party-ID|Diversion|History-Info):", invite, re.M | re.I)
-    assert SERVICE.findall(invite) == []
+    # The number of an SDP session is chance, and may look like anything.
+    assert SERVICE.findall(re.sub("^o=.*$", "", invite, flags=re.M)) == []
 
 
 async def test_who_reaches_whom_and_what_is_shown(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from media import control
+from media.events import Digit, Silence
 from media.recorder import protocol
 from media.rtp.packet import Packet
 from media.rtp.rtcp import Block, Report, SenderInfo, build_description, build_goodbye, build_report
@@ -130,7 +131,7 @@ def _dtmf() -> tuple[bytes, ...]:
 
 def _frames() -> tuple[bytes, ...]:
     told = control.encode_frame([control.Ping(), control.Play(1, 2, 3, ["zh/welcome"]), control.StopPlay(1, 2)])
-    events = control.encode_frame([control.Digit(1, 2, "5", 0.0), control.Silence(1, 2)])
+    events = control.encode_frame([Digit(1, 2, "5", 0.0), Silence(1, 2)])
     return b"\x05" + told + events, told[4:], events[4:], b"\0" + protocol.encode([protocol.Mark(1, 0.0, "x")])
 
 

@@ -55,6 +55,9 @@ MEDIA_RANGE = f"{MEDIA_FIRST}-{MEDIA_LAST}"
 MEDIA_MIDDLE = MEDIA_FIRST + _MEDIA[1] // 2
 MEDIA_HALVES = f"{MEDIA_FIRST}-{MEDIA_MIDDLE - 1}", f"{MEDIA_MIDDLE}-{MEDIA_LAST}"
 """For two switches at once."""
+_THIRD = _MEDIA[1] // 6 * 2
+MEDIA_THIRDS = tuple(f"{MEDIA_FIRST + at * _THIRD}-{MEDIA_FIRST + (at + 1) * _THIRD - 1}" for at in range(3))
+"""For three; each takes more than half of all where it may."""
 SIPP_FIRST, SIPP_LAST = _of_lane(_FOR_SIPP)[0], _of_lane(_FOR_SIPP)[-1]
 _for_sipp = itertools.cycle(range(SIPP_FIRST, SIPP_LAST, APART))
 _for_phones = itertools.cycle(_of_lane(_PHONES)[::CALLS_OF_PHONE])

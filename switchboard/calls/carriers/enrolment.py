@@ -66,6 +66,7 @@ class Enrolments:
         self._clients: Clients = {}
         self._held: dict[tuple[str, str], Held] = {}
         self._leaving: list[Held] = []
+        self._wanted = False
 
     def __len__(self) -> int:
         return len(self._held) + len(self._leaving)
@@ -100,7 +101,12 @@ class Enrolments:
         self._trunks, self._clients = trunks, clients
 
     def settle(self, now: float, *, wanted: bool) -> None:
-        """Hold the registrations that the trunks want, or none, and end the others."""
+        """Hold the registrations that the trunks want, or none, and end the others.
+
+        One that takes the place of another waits for its end: the contact is the same, and an end that comes late, as
+        after a loss, would be its own.
+        """
+        self._wanted = wanted
         wishes = dict(self._wishes()) if wanted else {}
         for key, held in list(self._held.items()):
             if wishes.get(key) != held.wish:
@@ -109,8 +115,11 @@ class Enrolments:
                 self._leaving.append(held)
                 self._go_on(held, now)
         for key, wish in wishes.items():
-            if key not in self._held:
-                held = self._held[key] = Held(key[0], self._registration(key), wish)
+            if key in self._held:
+                continue
+            held = Held(key[0], self._registration(key), wish)
+            if all(one.registration.aor != held.registration.aor for one in self._leaving):
+                self._held[key] = held
                 held.registration.start(now)
                 self._go_on(held, now)
 
@@ -168,12 +177,18 @@ class Enrolments:
     def answered(self, context: Enrolment, response: Response, now: float) -> None:
         """A final response to a REGISTER."""
         context.held.registration.answered(context.sent, response, now)
-        self._go_on(context.held, now)
+        self._follow(context.held, now)
 
     def unanswered(self, context: Enrolment, now: float, *, unreachable: bool) -> None:
         """Nobody answered it in time, or the transport failed."""
         context.held.registration.unanswered(context.sent, now, unreachable=unreachable)
-        self._go_on(context.held, now)
+        self._follow(context.held, now)
+
+    def _follow(self, held: Held, now: float) -> None:
+        self._go_on(held, now)
+        if held.registration.state is State.OFF:
+            # It may have been waited for.
+            self.settle(now, wanted=self._wanted)
 
     def _go_on(self, held: Held, now: float) -> None:
         """Send what a registration wants sent, and note what has become of it."""

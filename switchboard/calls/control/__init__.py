@@ -94,6 +94,10 @@ unpark           parked, nobody    ringback, then   -                -          
                  else takes it     the taker                                      answer: parked on        talk of the
                                                                                                            taker
 
+unpark by        the same; an      the phone that   the caller, at   -            nobody there: 404; one    park, talk
+dialling a slot  agent's phone     has dialled      once                          is rung for it: 486; no   of the
+                                                                                  audio: 488; parked on     phone
+
 pick             waits in a queue  as for any       rings            -            as for any offer         ring, talk
                                    offer
 

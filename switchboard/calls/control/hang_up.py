@@ -17,6 +17,9 @@ def hang_up(x: Exchange, cmd: HangUp, actor: Actor, now: float) -> Done:
         end_call(x, call, NORMAL, "switch", now)
         return Done(call.id)
     leg = own_leg(call, actor)
+    if leg is call.caller:
+        end_call(x, call, NORMAL, "caller", now)
+        return Done(call.id, leg.id)
     end_leg(x, leg, NORMAL, now)
     party_left(x, call, leg, NORMAL, "agent", now)
     return Done(call.id, leg.id)

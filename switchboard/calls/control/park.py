@@ -20,7 +20,7 @@ def park(x: Exchange, cmd: Park, actor: Actor, now: float) -> Done:
     control = undisturbed(call)
     if control.mixed:
         raise CommandError("wrong_state", "a conference is not parked; leave it instead")
-    slot = _free_slot(x, cmd.slot)
+    slot = free_slot(x, cmd.slot)
     x.slots[slot] = call.id
     control.slot, control.park_due, control.asked_by = slot, now + x.settings.park_timeout, agent.agent_id
     control.asked_at, control.recall = now, False
@@ -33,7 +33,8 @@ def park(x: Exchange, cmd: Park, actor: Actor, now: float) -> Done:
     return Done(call.id, slot=slot)
 
 
-def _free_slot(x: Exchange, wanted: str) -> str:
+def free_slot(x: Exchange, wanted: str) -> str:
+    """The slot that is wanted, "" for any, if it is free; `invalid` for none of ours, `wrong_state` for a taken one."""
     slots = [str(number) for number in range(1, x.settings.park_slots + 1)]
     if wanted and wanted not in slots:
         raise CommandError("invalid", f"slots are numbered 1 to {len(slots)}")

@@ -75,7 +75,12 @@ def tell(x: Exchange, call: Call, step: CallStep, now: float, leg: Leg | None = 
     """One step of the call is told to whoever listens."""
     if x.feed.listening:
         agent, group = (leg.agent_id, leg.group) if leg is not None else ("", "")
-        x.feed.publish(CallNews(step=step, call=call.id, at_us=x.utc_us(now), agent=agent, group=group, detail=detail))
+        x.feed.publish(
+            CallNews(
+                step=step, call=call.id, at_us=x.utc_us(now), agent=agent, group=group, detail=detail,
+                aside=leg is not None and leg.mode == "listen",
+            )
+        )  # fmt: skip
 
 
 def open_stretch(x: Exchange, call: Call, now: float) -> None:

@@ -19,6 +19,8 @@ def pick(x: Exchange, cmd: Pick, actor: Actor, now: float) -> Done:
     if call.phase is not Phase.QUEUED or any(leg.purpose == "offer" for leg in call.others):
         raise CommandError("wrong_state", "the caller does not wait, or is being offered already")
     own_phone(x, call, agent, now)
+    if not over_all(actor) and (call.wait is None or not x.desk.serves(agent, call.wait.group)):
+        raise CommandError("not_yours", "the caller waits for a group of others")
     x.desk.tell(Picked(call.id, agent, actor.id), now)
     leg = call.leg_of(agent)
     if leg is None:

@@ -11,6 +11,7 @@ from switchboard.calls.attempts import invite_leg
 from switchboard.calls.call import Call
 from switchboard.calls.causes import CONGESTION, Cause
 from switchboard.calls.commands import CommandError
+from switchboard.calls.connecting import agent_of
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, Purpose
 
@@ -145,7 +146,7 @@ def _extension(x: Exchange, call: Call | None, name: str, now: float) -> Party |
         return _group(x, call, found.group, now)
     if found.target is None:
         raise CommandError("no_target", f"the extension leads nowhere: {found.reason}")
-    return Party(found.target, "", found.shown)
+    return Party(found.target, agent_of(x, found.target), found.shown)
 
 
 def _aor(x: Exchange, call: Call | None, name: str, now: float) -> Party:
@@ -155,7 +156,7 @@ def _aor(x: Exchange, call: Call | None, name: str, now: float) -> Party:
         target = None
     if not isinstance(target, AorTarget):
         raise CommandError("invalid", "not a softphone account")
-    return Party(target, x.desk.agent_at(f"aor:{name}"))
+    return Party(target, agent_of(x, target))
 
 
 _KINDS: Final[dict[str, Callable[[Exchange, Call | None, str, float], Place]]] = {

@@ -7,7 +7,7 @@ from typing import Final
 from switchboard.calls.attempts import Attempt
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.causes import CANCELLED, NORMAL, Cause
-from switchboard.calls.commands import Actor, CommandError, Done, StopSupervising, Supervise
+from switchboard.calls.commands import Actor, CommandError, Done, Mode, StopSupervising, Supervise
 from switchboard.calls.control.leaving import other_left
 from switchboard.calls.control.parties import in_talk, live_call, over_all, room_for_one, tell
 from switchboard.calls.control.places import call_party, own_phone
@@ -15,6 +15,8 @@ from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
 from switchboard.calls.negotiation import open_media
 from switchboard.calls.wiring import rewire
+
+_LOUDER: Final = ("listen", "whisper", "barge")
 
 
 def supervise(x: Exchange, cmd: Supervise, actor: Actor, now: float) -> Done:
@@ -26,15 +28,22 @@ def supervise(x: Exchange, cmd: Supervise, actor: Actor, now: float) -> Done:
     supervisor = cmd.supervisor or actor.agent
     leg = _leg_of(call, supervisor)
     if leg is not None:
-        leg.mode = cmd.mode
+        _take_part(leg, cmd.mode)
         rewire(x, call)
         if leg.talking:
             tell(x, call, "supervised", now, leg, cmd.mode)
         return Done(call.id, leg.id)
     room_for_one(call)
     leg = call_party(x, call, own_phone(x, call, supervisor, now), "supervise", now, auto_answer=True)
-    leg.mode = cmd.mode
+    _take_part(leg, cmd.mode)
     return Done(call.id, leg.id)
+
+
+def _take_part(leg: Leg, mode: Mode) -> None:
+    """In the record stays how far it went: whoever was spoken to may know of it."""
+    leg.mode = mode
+    if not leg.record.mode or _LOUDER.index(mode) > _LOUDER.index(leg.record.mode):
+        leg.record.mode = mode
 
 
 def stop_supervising(x: Exchange, cmd: StopSupervising, actor: Actor, now: float) -> Done:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from media.control import StreamStats
+from media.events import StreamStats
 from switchboard.calls.audio_quality import SILENT_AFTER_US
 from switchboard.calls.exchange import PHONES
 from switchboard.store.records import CallRecord, MediaRecord

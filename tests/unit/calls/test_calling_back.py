@@ -56,6 +56,7 @@ def test_who_asks_again_keeps_the_first_place() -> None:
     again.hangs_up()
     (request,) = stage.world.callbacks.requests[1:]
     assert request.since_us == first
+    assert [(change.state, change.reason) for change in stage.world.callbacks.changes] == [("cancelled", "replaced")]
     assert list(stage.world.queues.entries) == [request.id]
     stage.ends_clean()
 

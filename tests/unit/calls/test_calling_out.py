@@ -9,6 +9,7 @@ from switchboard.calls import anteroom
 from switchboard.calls.anteroom import RESERVE
 from switchboard.calls.calling_out import PATIENCE
 from switchboard.calls.commands import Add, Consult, Dial, HangUp
+from switchboard.store.segments import Kind
 from tests.support.exchange import REAL, World
 from tests.unit.calls.control.stage import SYSTEM, Stage, told
 from tests.unit.calls.test_calling_back import AGENT_FIRST, CALLER_FIRST, asked, free, states
@@ -60,7 +61,8 @@ def test_a_call_of_ours_begins_when_ports_have_come() -> None:
     ports = Ports(stage.world)
     done = stage.do(Dial(to=f"number:{REAL}"))
     assert (list(stage.x.calls), ports.waiting, rung(stage, "anna")) == ([done.call], 1, 0)
-    assert not stage.world.journal.entries
+    # Whoever has asked for it knows its id: a crash now leaves a record of it.
+    assert [(kind, call) for kind, call, _ in stage.world.journal.entries] == [(Kind.OPENED, done.call)]
     stage.world.advance(1.5)
     ports.come(2)
     assert (ports.waiting, rung(stage, "anna")) == (0, 1)

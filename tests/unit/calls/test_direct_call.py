@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from media.control import StreamStats
+from media.events import StreamStats
 from switchboard.calls.call import Call
 from switchboard.sip.message import Response
 from switchboard.sip.outgoing import OutgoingRequest
@@ -61,7 +61,8 @@ def test_nothing_of_the_caller_reaches_the_agent() -> None:
         (600, 486, "busy"),
         (488, 488, "not_acceptable"),
         (503, 503, "congestion"),
-        (302, 500, "failed"),
+        (302, 480, "unreachable"),
+        (399, 500, "failed"),
         (401, 500, "failed"),
         (500, 500, "failed"),
     ],
@@ -123,6 +124,62 @@ def test_the_caller_cancels_while_it_rings() -> None:
     world.advance(40)
     assert world.leftovers() == {}
     assert (world.journal.records[0].cause, world.journal.records[0].sip_status) == ("cancelled", 487)
+
+
+def test_an_invite_that_expires_while_it_rings() -> None:
+    """487 when the seconds of its Expires are over (RFC 3261 §13.3.1), CANCEL for the agent."""
+    world = World(ring_timeout=60)
+    world.dial("4001", headers=("Expires: 12",))
+    world.reply(world.agent, 180)
+    world.advance(11.9)
+    assert world.carrier.statuses == [180]
+    world.advance(0.2)
+    assert world.carrier.statuses == [180, 487]
+    assert len(world.agent.cancelled) == 1
+    world.agent.core.respond(world.agent.cancelled[0], 487, now=world.now)
+    world.advance(40)
+    assert world.leftovers() == {}
+    record = world.journal.records[0]
+    assert (record.cause, record.sip_status, record.ended_by) == ("expired", 487, "switch")
+
+
+def test_an_invite_that_is_worth_nothing_when_it_comes() -> None:
+    """Expires of 0 is over at once."""
+    world = World()
+    world.dial("4001", headers=("Expires: 0",))
+    world.advance(0)
+    assert world.carrier.statuses == [487]
+
+
+@pytest.mark.parametrize("expires", ["12", "99999999999999999999", "soon", "-1", ""])
+def test_a_call_that_is_answered_in_time_lasts_as_long_as_any(expires: str) -> None:
+    """Expires is about the invitation, not the session; one that is malformed says nothing."""
+    world = World()
+    out, _ = world.dial("4001", headers=(f"Expires: {expires}",))
+    world.reply(world.agent, 180)
+    world.advance(5)
+    world.agent_answers()
+    world.within(world.carrier, out, "ACK", 1)
+    longest = world.exchange.settings.call_duration
+    world.advance(longest - 5.1)
+    assert world.carrier.statuses == [180, 200]
+    assert world.carrier.received("BYE") == []
+    world.advance(0.2)
+    assert len(world.carrier.received("BYE")) == 1
+
+
+def test_an_early_dialog_that_ends_is_no_ringing() -> None:
+    """199 (RFC 6228) tells the caller nothing, and is no sign that a phone rings; another one may still ring."""
+    world = World()
+    world.dial("4001")
+    world.reply(world.agent, 199)
+    assert world.carrier.statuses == []
+    world.reply(world.agent, 180)
+    assert world.carrier.statuses == [180]
+    world.reply(world.agent, 199)
+    assert world.carrier.statuses == [180]
+    world.agent_answers()
+    assert world.carrier.statuses == [180, 200]
 
 
 def test_a_cancel_before_the_agent_said_anything_waits_for_it() -> None:
@@ -291,6 +348,36 @@ def test_a_reinvite_without_an_offer_gets_ours() -> None:
     assert world.plane.named("open")[-1][2]["remote_port"] == 45000
 
 
+def test_an_offer_that_the_ack_does_not_answer_changes_nothing() -> None:
+    """A re-INVITE without an offer whose ACK brings no answer: the call goes on as it was, and may be asked again."""
+    world, out = connected()
+    opened = len(world.plane.named("open"))
+    contact = ("Contact: <sip:c@127.0.0.2:5070>",)
+    world.within(world.carrier, out, "INVITE", 2, headers=contact)
+    world.within(world.carrier, out, "ACK", 2)
+    assert world.carrier.received("BYE") == world.agent.received("BYE") == []
+    assert len(world.plane.named("open")) == opened
+    assert [event for event, _ in world.logged].count("call.offer_unanswered") == 1
+    world.within(world.carrier, out, "INVITE", 3, headers=contact)
+    offer = world.carrier.responses[-1].body
+    world.within(world.carrier, out, "ACK", 3, body=world.carrier.answer(offer, port=45000))
+    assert world.plane.named("open")[-1][2]["remote_port"] == 45000
+    world.within(world.carrier, out, "BYE", 4)
+    world.advance(40)
+    assert world.journal.records[0].cause == "normal"
+
+
+def test_a_caller_who_never_answers_our_first_offer_is_hung_up() -> None:
+    """Without any description of its own there is no session (RFC 3261 §13.2.2.4)."""
+    world = World()
+    out, _ = world.dial("4001", body=b"")
+    world.agent_answers()
+    world.within(world.carrier, out, "ACK", 1)
+    assert len(world.carrier.received("BYE")) == 1
+    world.advance(40)
+    assert world.journal.records[0].cause == "not_acceptable"
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "status"),
     [
@@ -409,6 +496,26 @@ def test_a_request_in_an_unknown_dialog_gets_481() -> None:
     world.within(world.carrier, out, "BYE", 2)
     world.within(world.carrier, out, "BYE", 3)
     assert world.carrier.statuses[-1] == 481
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE", "INFO", "OPTIONS"])
+def test_a_request_in_a_dialog_that_requires_what_nobody_knows(method: str) -> None:
+    """420 names it, and nothing is done (RFC 3261 §8.2.2.3); what is known is taken."""
+    world, out = connected()
+    world.within(world.carrier, out, method, 2, headers=("Require: timer, telepathy",))
+    refusal = world.carrier.responses[-1]
+    assert (refusal.status, refusal.headers.get("unsupported")) == (420, "telepathy")
+    if method != "INVITE":
+        world.within(world.carrier, out, method, 3, headers=("Require: timer",))
+        assert world.carrier.statuses[-1] == 200
+
+
+def test_who_hangs_up_may_require_anything() -> None:
+    """Nobody is kept in a call for an extension."""
+    world, out = connected()
+    world.within(world.carrier, out, "BYE", 2, headers=("Require: telepathy",))
+    assert world.carrier.statuses[-1] == 200
+    assert len(world.agent.received("BYE")) == 1
 
 
 def test_a_request_out_of_order_is_refused() -> None:

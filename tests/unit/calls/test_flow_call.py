@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from media.control import Digit
+from media.events import Digit
 from routing.masks.secret import RealNumber
 from routing.masks.target import NumberTarget
 from switchboard.calls.call import Call

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from ivr_flows.loader import parse_flow
-from media.control import Digit
+from media.events import Digit
 from switchboard.calls.settings import Service
 from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.store.records import decode_snapshot

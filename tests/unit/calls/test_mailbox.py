@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ivr_flows.loader import parse_flow
-from media.control import Digit
+from media.events import Digit
 from switchboard.calls.mailbox import CLOSED_SECONDS, MOST_WRONG, Pins
 from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.store.records import MessageRecord

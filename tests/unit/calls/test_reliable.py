@@ -240,6 +240,20 @@ def test_update_in_an_early_dialog() -> None:
     assert world.carrier.statuses[-1] == 200
 
 
+def test_a_session_timer_runs_from_the_answer_on() -> None:
+    """An UPDATE while it rings agrees on none (RFC 4028 §7.2): who waits longer than that is not given up."""
+    world = World(reliable="supported", ring_timeout=600)
+    out, _ = early(world, "Supported: 100rel, timer", "Session-Expires: 300;refresher=uac")
+    prack(world, out, latest(world))
+    world.within(world.carrier, out, "UPDATE", 3, headers=("Supported: timer", "Session-Expires: 90;refresher=uac"))
+    assert (latest(world).status, "session-expires" in latest(world).headers.first) == (200, False)
+    world.advance(200)
+    assert not world.agent.received("CANCEL")
+    describe(world, 200)
+    answered = world.carrier.responses[-1]
+    assert (answered.status, answered.headers.first["session-expires"]) == (200, "300;refresher=uac")
+
+
 def test_an_offerless_caller_who_requires_it_hears_nothing_before_the_200() -> None:
     """A reliable response would have to bring our offer, which is for the 200."""
     world = World(reliable="supported")
@@ -293,6 +307,24 @@ def test_a_reliable_response_is_acknowledged_once() -> None:
         ("8 1 INVITE", 3),
         ("9 1 INVITE", 4),
     ]
+
+
+def test_an_early_dialog_that_is_over_is_heard_no_more() -> None:
+    """199 (RFC 6228 §4) is acknowledged where it is reliable, and ends the early media of its dialog."""
+    world = World(reliable="supported")
+    world.dial("4001")
+    describe(world, 183, "Require: 100rel", "RSeq: 1")
+    assert len(world.plane.bridges) == 2
+    world.reply(world.agent, 199, index=0, headers=("Require: 100rel", "RSeq: 2"))
+    assert len(world.agent.received("PRACK")) == 2
+    assert len(world.plane.bridges) == 0
+    assert world.carrier.statuses == [183]
+    describe(world, 200)
+    assert len(world.plane.bridges) == 2
+    assert world.carrier.statuses == [183, 200]
+    world.hang_up(world.agent)
+    world.advance(80)
+    assert world.leftovers() == {}
 
 
 def test_a_dialog_goes_on_counting_after_its_pracks() -> None:

@@ -7,7 +7,7 @@ import base64
 import msgspec
 import pytest
 
-from media.control import Unauthentic
+from media.events import Unauthentic
 from media.remote import Remote, read_remote
 from media.sdes import OFFERED, SUITES, Crypto, Keys, Policy, Profile
 from switchboard.calls.call import Call

@@ -224,7 +224,7 @@ def test_broken_yaml_is_one_line(tmp_path: Path, text: str, expected: str) -> No
         ("webrtc: {addresses: [browser.example]}", "'browser.example' is not an IP address"),
         ("webrtc: {external: 0.0.0.0}", "0.0.0.0 stands for every address"),
         ("webrtc: {enabled: true, ports: 20000-20999}", "webrtc.ports 20000-20999 and media.ports 10000-29999 overlap"),
-        ("webrtc: {enabled: true}\nmedia: {plane: none}", "browsers' audio needs media.plane: workers"),
+        ("webrtc: {enabled: true}\nmedia: {plane: none}", "browsers' audio is not carried with media.plane: none"),
         (
             "sip: {listen: [{host: 192.0.2.1}]}\nmedia: {address: 192.0.2.1}\n"
             "webrtc: {enabled: true, addresses: [127.0.0.1]}",
@@ -232,7 +232,6 @@ def test_broken_yaml_is_one_line(tmp_path: Path, text: str, expected: str) -> No
         ),
         ("media: {carried: 5}", "media.carried is for load tests: all audio is carried; leave it out, or plane: none"),
         ("media: {carried: 5, plane: rtpengine}", "media.carried is for load tests"),
-        ("media: {plane: rtpengine}\nwebrtc: {enabled: true}", "browsers' audio needs media.plane: workers"),
         ("media: {plane: rtpengine, rtpengine: {address: 'media.example:2223'}}", "is not an IP address and a port"),
         ("media: {plane: rtpengine, rtpengine: {timeout: 0}}", "media.rtpengine.timeout must be above zero"),
         ("media: {ports: 10000-10005, workers: 2}", "holds 3 pairs; each worker needs two"),
@@ -328,6 +327,9 @@ def test_broken_yaml_is_one_line(tmp_path: Path, text: str, expected: str) -> No
             "4:3: extension 150 of 4008001234 is already bound by masks[0]; an extension leads to one place",
         ),
         ("http: {host: localhost}", "'localhost' is not an IP address"),
+        ('parking: {prefix: "71"}', "1:19: '71' is no feature code; a * or #, then up to 7 of 0-9, * and #; e.g. *71"),
+        ('parking: {prefix: "*7a"}', "'*7a' is no feature code"),
+        ("parking: {timeout: 0s}", "timeout must be above zero"),
     ],
 )
 def test_values_that_do_not_fit_each_other_are_named(tmp_path: Path, text: str, expected: str) -> None:
@@ -422,3 +424,12 @@ def test_paths_below_the_working_directory_are_shown_short(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"^bad\.yaml:1:1: unknown key 'x'"):
         load_config(tmp_path / "bad.yaml")
+
+
+def test_each_slot_has_what_is_dialled_for_it(tmp_path: Path) -> None:
+    """The prefix and the slot; without a prefix nothing is dialled."""
+    file = tmp_path / "switch.yaml"
+    file.write_text('parking: {slots: 2, prefix: "#9"}')
+    assert dict(load_config(file).parking.dialled()) == {"1": "#91", "2": "#92"}
+    file.write_text('parking: {prefix: ""}')
+    assert dict(load_config(file).parking.dialled()) == {}

@@ -23,6 +23,7 @@ from switchboard.net.web import WELCOME, Welcome
 from switchboard.sip.errors import ParseError
 from switchboard.sip.flow import STREAMS, StreamAddress, TcpAddress, WssAddress
 from switchboard.sip.message import Message
+from switchboard.sip.outgoing import Address
 from tests.support.certificates import Authority
 from tests.unit.sip.peer import answer, request
 
@@ -316,6 +317,20 @@ async def test_carriers_are_verified(tmp_path: Path, *, trusted: bool) -> None:
             assert await there.clients[0].read(5) == b"hello"
         else:
             await until(lambda: rig.lost == [there.address])
+
+
+async def test_a_name_that_no_certificate_can_have(tmp_path: Path) -> None:
+    """It is as if nobody were there; nothing waits for a connection that cannot come."""
+    pair, carrier = Authority(tmp_path).sign("switch"), Authority(tmp_path, "theirs").sign("carrier")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(carrier.certificate, carrier.key)
+    names: dict[Address, str] = {}
+    async with made("tls", certificates=Certificates(pair.certificate, pair.key), names=names) as rig:
+        there = await rig.server(context)
+        names[there.address[0], there.address[1]] = "carrier..example"
+        assert rig.it.send(b"hello", there.address) is None
+        await until(lambda: rig.lost == [there.address])
+        assert len(rig.it) == 0
 
 
 async def test_a_handshake_that_never_comes(tmp_path: Path) -> None:

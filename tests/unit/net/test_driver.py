@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from switchboard.net.driver import Driver
-from switchboard.net.udp import BATCH, BUSY, MAX_WAITING, WINDOW, UdpTransport
+from switchboard.net.udp import BATCH, BUSY, HEAVY, MAX_WAITING, WINDOW, UdpTransport, wait_for_more
 
 
 class Core:
@@ -290,7 +290,7 @@ async def test_a_busy_socket_is_looked_at_in_turns_and_a_calm_one_at_once() -> N
     async with asyncio.timeout(10):
         while not transport.collecting:
             # Busy also where a machine with other work makes every sleep a long one.
-            for _ in range(BUSY // 4):
+            for _ in range(BUSY):
                 sent.append(b"%d" % len(sent))
                 client.sendto(sent[-1], server.getsockname())
             await asyncio.sleep(0.001)
@@ -304,6 +304,16 @@ async def test_a_busy_socket_is_looked_at_in_turns_and_a_calm_one_at_once() -> N
             await asyncio.sleep(0)
     transport.close()
     client.close()
+
+
+@pytest.mark.parametrize(
+    ("seen", "waits"),
+    [(0, 0.0), (BUSY - 1, 0.0), (BUSY, 0.04 * BUSY / HEAVY), (HEAVY, 0.04), (2 * HEAVY, 0.04), (1000, 0.0128)],
+)
+def test_the_more_comes_the_longer_a_look_waits_until_enough_waits_for_it(seen: int, waits: float) -> None:
+    """A calm socket is served at once; above, up to `collect`, or until `WORTHWHILE` datagrams will have come."""
+    assert wait_for_more(0.04, seen) == pytest.approx(waits)
+    assert wait_for_more(0.0, seen) == 0.0
 
 
 async def test_what_is_screened_out_reaches_nobody(bench: Bench) -> None:

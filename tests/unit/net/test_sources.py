@@ -148,6 +148,46 @@ def test_who_is_unblocked_begins_anew(told: Told) -> None:
     assert not told.guard.active
 
 
+def test_one_family_is_unblocked_while_others_are_silenced(told: Told) -> None:
+    """An address of IPv4 lies in no network of IPv6, nor the other way round."""
+    for host in ("2001:db8::9", "203.0.113.9"):
+        told.guard.turns_away((host, 5060), "sipcli", 1.0)
+    assert told.guard.unblock("203.0.113.9")
+    assert not told.guard.unblock("198.51.100.1")
+    assert [str(one.network) for one in told.guard.blocked(1.0)] == ["2001:db8::/64"]
+    assert told.guard.unblock("2001:db8::/64")
+    assert not told.guard.active
+
+
+def test_the_addresses_of_one_ipv6_subscriber_are_judged_as_one(told: Told) -> None:
+    """Failing from an address each time helps nobody; a phone there and the next /64 are not concerned."""
+    told.guard.proved(("2001:db8:0:7::a", 5060), 1.0)
+    for end in range(1, 5):
+        told.guard.failed((f"2001:db8:0:7::{end}", 5060), 1.0)
+    assert told.events == [("source.silenced", "2001:db8:0:7::/64", "failures")]
+    assert told.heard("2001:db8:0:7:ffff::1", "2001:db8:0:8::1", "2001:db8:0:7::a") == [
+        "2001:db8:0:8::1",
+        "2001:db8:0:7::a",
+    ]
+    assert [str(one.network) for one in told.guard.blocked(1.0)] == ["2001:db8:0:7::/64"]
+    assert told.guard.unblock("2001:db8:0:7::3")
+    assert not told.guard.active
+
+
+@pytest.mark.parametrize(
+    ("host", "site"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+    ],
+)
+def test_a_site_is_an_address_of_ipv4_or_what_an_ipv6_subscriber_has(host: str, site: str) -> None:
+    """Also where the address carries a scope, or an IPv4 one."""
+    assert sources.site_of(host) == site
+
+
 def test_tables_are_bounded(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forged sources neither fill the memory nor the log; the latest stay."""
     for name in ("MOST_SUSPECTS", "MOST_SILENCED", "MOST_VERDICTS", "MOST_TRUSTED"):

@@ -612,6 +612,36 @@ class TestRegistering:
         assert [one.headers.get("expires") for one in world.agent.received("REGISTER")] == ["3600", "0", "3600"]
         assert "4002@" in (world.agent.received("REGISTER")[-1].headers.get("to") or "")
 
+    def test_the_same_account_is_made_anew_when_its_end_has_arrived(self) -> None:
+        """The end of the old one is lost and sent again: were the new one there before, it would be taken back."""
+        world = self.world()
+        world.reply(world.agent, 200)
+        world.lost = lambda destination, data: destination == AGENT
+        change(world, north(registering=Registering("4001", "line", expires=600), domain="north.example", sites=(
+            site("a", AGENT, LOGIN, order=1), site("b", PHONE, LOGIN, order=2)
+        )))  # fmt: skip
+        world.run()
+        world.lost = lambda destination, data: False
+        world.advance(1)
+        assert [one.headers.get("expires") for one in world.agent.received("REGISTER")] == ["3600", "0"]
+        world.reply(world.agent, 200)
+        assert [one.headers.get("expires") for one in world.agent.received("REGISTER")] == ["3600", "0", "600"]
+        world.reply(world.agent, 200)
+        assert self.registered(world) == [True, False]
+        assert world.exchange.carriers.counts()["trunk_registrations"] == 1
+
+    def test_an_end_that_nobody_answers_does_not_keep_the_next_one(self) -> None:
+        """Where the old registrar is gone the new one is asked half a minute later."""
+        world = self.world()
+        world.reply(world.agent, 200)
+        change(world, north(registering=Registering("4001", "line"), domain="north.example", sites=(
+            site("b", PHONE, LOGIN),
+        )))  # fmt: skip
+        world.lost = lambda destination, data: destination == AGENT
+        world.advance(40)
+        assert [one.headers.get("expires") for one in world.phone.received("REGISTER")] == ["3600"]
+        assert world.exchange.carriers.counts()["trunk_registrations"] == 1
+
 
 class TestAsking:
     """OPTIONS."""

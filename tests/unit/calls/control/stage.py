@@ -60,6 +60,10 @@ class ScriptedDesk(NoDesk):
         """Whoever is ready."""
         return self.ready
 
+    def serves(self, agent: str, group: str) -> bool:
+        """Everybody serves all groups but one."""
+        return group != "elsewhere"
+
     def refuses(self, group: str, now: float) -> str:
         """As the test wants."""
         return self.refusing

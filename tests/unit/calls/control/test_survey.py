@@ -129,6 +129,10 @@ def test_one_who_waits_is_taken_out_of_turn() -> None:
     assert call.phase is Phase.QUEUED
     assert stage.fault(Pick(call=call.id, agent="ben"), "carl") == "forbidden"
     assert stage.fault(Pick(call=call.id, agent="nobody"), BOSS) == "no_target"
+    assert call.wait is not None
+    waits_for, call.wait.group = call.wait.group, "elsewhere"
+    assert stage.fault(Pick(call=call.id), "carl") == "not_yours"
+    call.wait.group = waits_for
     stage.do(Pick(call=call.id), "carl")
     assert stage.fault(Pick(call=call.id), "ben") == "wrong_state"
     stage.answers("carl")

@@ -89,6 +89,19 @@ def test_an_agent_whose_phone_is_enough_signs_in_with_it() -> None:
     assert not room.engine.agents["ann"].signed_in
 
 
+def test_one_who_is_removed_in_a_call_and_comes_back_is_signed_in_by_the_phone() -> None:
+    """The phone has been there all the time: nothing else would ever sign the agent in."""
+    room = Room()
+    room.agent("ann", ready=False, always=True)
+    room.say(PhoneChanged("ann", True))
+    room.busy("ann")
+    room.say(AgentRemoved("ann"))
+    assert room.state("ann") == "talking"
+    room.agent("ann", ready=False, always=True)
+    room.hangs_up("ann")
+    assert (room.state("ann"), room.engine.agents["ann"].signed_in) == ("idle", True)
+
+
 def test_a_phone_that_comes_back_finds_the_state_as_it_was() -> None:
     """A registration that lapses for a moment signs nobody out and ends no break."""
     room = Room(agents="ann")
