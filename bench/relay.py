@@ -20,7 +20,6 @@ from bench.load import (
     Calls,
     Load,
     Result,
-    Sinks,
     count_faults,
     milliseconds,
     per_call,
@@ -36,21 +35,13 @@ START: Final = 5
 """Packets at the start of a stream, 100 ms, whose loss is told apart."""
 _HEADERS: Final = 28 + 12
 
-Flow = tuple[tuple[str, int], tuple[str, int]]
+Flow = tuple[tuple[str, int], tuple[str, int], bytes]
+"""Source, destination, SSRC."""
 
 
-def audio_pcap(packets: int) -> bytes:
-    """A pcap of 20 ms PCMA packets, each of which carries its number instead of speech."""
-    out = bytearray(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
-    for number in range(packets):
-        head = struct.pack("!BBHII", 0x80, 8 | (0 if number else 0x80), number & 0xFFFF, number * 160, 0x5EED)
-        rtp = head + (struct.pack("!I", number) + MAGIC) * 20
-        udp = struct.pack("!HHHH", 1000, 1000, 8 + len(rtp), 0) + rtp
-        ip = struct.pack("!BBHHHBBH8x", 0x45, 0, 20 + len(udp), number & 0xFFFF, 0, 64, 17, 0) + udp
-        frame = bytes(12) + b"\x08\x00" + ip
-        seconds, place = divmod(number, 50)
-        out += struct.pack("<IIII", seconds, place * 20_000, len(frame), len(frame)) + frame
-    return bytes(out)
+def audio(packets: int) -> bytes:
+    """The payloads of 20 ms PCMA packets, each of which carries its number instead of speech."""
+    return b"".join((struct.pack("!I", number) + MAGIC) * 20 for number in range(packets))
 
 
 @dataclass(slots=True)
@@ -69,7 +60,7 @@ class Way:
 
 
 def number_of(packet: Packet) -> int | None:
-    """The number in a packet of `audio_pcap`, nothing for any other packet."""
+    """The number in a packet of `audio`, nothing for any other packet."""
     payload = packet.payload
     return struct.unpack_from("!I", payload, 12)[0] if payload[16:20] == MAGIC else None
 
@@ -79,19 +70,24 @@ def flows_of(packets: Iterable[Packet], wanted: Callable[[Packet], bool]) -> dic
     flows: dict[Flow, dict[int, float]] = defaultdict(dict)
     for packet in packets:
         if wanted(packet) and (number := number_of(packet)) is not None:
-            flows[packet.source, packet.destination].setdefault(number, packet.at)
+            flows[packet.source, packet.destination, packet.payload[8:12]].setdefault(number, packet.at)
     return flows
 
 
-def same_call(behind: dict[int, float], ahead: dict[Flow, dict[int, float]]) -> Flow | None:
-    """The flow ahead of the target that a flow behind it belongs to: where most packets came just before.
+def same_call(flow: Flow, behind: dict[int, float], ahead: dict[Flow, dict[int, float]]) -> Flow | None:
+    """The flow ahead of the target that a flow behind it belongs to: the only one with its SSRC, or, where the target
+    has changed that or all calls share one, where most packets came just before.
 
-    Calls begin tens of milliseconds apart, so the packets with one number are that far apart as well.
+    Calls begin tens of milliseconds apart, so the packets with one number are that far apart as well, unless the load
+    was held up.
     """
+    same = [one for one in ahead if one[2] == flow[2]]
+    if len(same) == 1:
+        return same[0]
     votes: Counter[Flow] = Counter()
     for number, at in list(behind.items())[:50]:
-        candidates = [(at - sent[number], flow) for flow, sent in ahead.items() if number in sent]
-        near = [(delay, flow) for delay, flow in candidates if 0 <= delay < _NEAR]
+        candidates = [(at - sent[number], one) for one, sent in ahead.items() if number in sent]
+        near = [(delay, one) for delay, one in candidates if 0 <= delay < _NEAR]
         if near:
             votes[min(near)[1]] += 1
     return votes.most_common(1)[0][0] if votes else None
@@ -101,8 +97,8 @@ def match(ahead: dict[Flow, dict[int, float]], behind: dict[Flow, dict[int, floa
     """Find every packet sent to the target behind it."""
     way = Way(sent=sum(map(len, ahead.values())))
     found: dict[Flow, dict[int, float]] = {}
-    for times in behind.values():
-        flow = same_call(times, ahead)
+    for one, times in behind.items():
+        flow = same_call(one, times, ahead)
         if flow is not None:
             found.setdefault(flow, {}).update(times)
             way.flows += 1
@@ -125,7 +121,7 @@ def measure(load: Load, calls: Calls, number: str = "4001", name: str = "relay")
     if calls.total > most:
         raise BenchError(f"{name} takes at most {most} calls, since the agent's media ports end there")
     result = Result(name)
-    Path(load.directory, "audio.pcap").write_bytes(audio_pcap(round(calls.hold * 50)))
+    Path(load.directory, "audio.alaw").write_bytes(audio(round(calls.hold * 50)))
     kept = Ports(AGENT_MEDIA.start, CALLER_MEDIA.stop - 1, _HEADERS + 8)
     with Capture([kept]) as capture:
         _hold(load, calls, number, f"{name}, {calls.total} calls watched", CpuMeter(()), result)
@@ -144,9 +140,8 @@ def measure(load: Load, calls: Calls, number: str = "4001", name: str = "relay")
 def _hold(load: Load, calls: Calls, number: str, title: str, meter: CpuMeter, result: Result) -> None:
     """Make the calls, let them talk, and count their faults beside those of an earlier round."""
     lasting = Calls(calls.total, calls.rate, calls.hold + 1)
-    sinks = (Sinks(AGENT_MEDIA.start, calls.total), Sinks(CALLER_MEDIA.start, calls.total))
     faults = Result(result.name)
-    with sinks[0], sinks[1], load.agent("agent_audio") as agent:
+    with load.agent("agent_audio") as agent:
         meter.sample()
         with load.caller("caller_audio", number, lasting) as caller:
             load.drive(title, caller, lasting, meter)

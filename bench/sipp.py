@@ -116,7 +116,8 @@ class Sipp:
 
     def start(self) -> None:
         """Start it; an agent is waited for until it listens."""
-        if not self.remote and listens((self.host, self.port)):
+        transport = "tcp" if "t1" in self.arguments else "udp"
+        if not self.remote and listens((self.host, self.port), transport):
             raise BenchError(f"{self.host}:{self.port} is taken: another agent or measurement is still running")
         (self.directory / f"{self.name}.csv").unlink(missing_ok=True)  # of one before it, at the same port
         with (self.directory / f"{self.name}.screen").open("wb") as screen:
@@ -127,7 +128,7 @@ class Sipp:
             with contextlib.suppress(ProcessLookupError):
                 os.sched_setaffinity(self.process.pid, self.cpus)
         for _ in range(200):
-            if self.remote or listens((self.host, self.port)):
+            if self.remote or listens((self.host, self.port), transport):
                 return
             if self.process.poll() is not None:
                 break

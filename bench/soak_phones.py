@@ -27,8 +27,8 @@ EXTENSION: Final = "112233"
 PATIENCE: Final = 30.0
 RINGS: Final = 3.0
 """Seconds that a caller who will give up waits for the ringing: a 180 that is lost is not sent again."""
-KEYED_AGAIN: Final = 8.0
-"""Seconds after which a caller keys again: the flow has noticed that a key is missing, and asks."""
+TRIES: Final = (8.0, 8.0, PATIENCE)
+"""Seconds that a caller waits each time it has keyed: the flow has noticed by then that a key is missing, and asks."""
 REFRESH: Final = 5.0
 """Seconds between two registrations of a desk."""
 _ONE_CALL: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
@@ -52,6 +52,46 @@ class Outcome:
         return [f"{count} x {reason}" for reason, count in reasons.most_common(kinds)]
 
 
+class Arrivals:
+    """The calls that come to a desk, for whoever waits there: callers are hidden from it, so any is as good as another.
+
+    But for one whose caller has given up, which is over or soon will be: that is passed over.
+    """
+
+    def __init__(self, incoming: asyncio.Queue[Call]) -> None:
+        self._incoming = incoming
+
+    async def next(self, within: float) -> Call:
+        """The next call that is acknowledged; raises TimeoutError where none comes for so many seconds."""
+        while True:
+            call = await asyncio.wait_for(self._incoming.get(), within)
+            if await stands(call):
+                return call
+
+
+async def stands(call: Call) -> bool:
+    """Whether an incoming call is acknowledged before it is over; raises PhoneError where it is neither."""
+    confirmed, ended = (asyncio.ensure_future(each) for each in (call.confirmed(PATIENCE), call.ended(PATIENCE)))
+    await asyncio.wait((confirmed, ended), return_when=asyncio.FIRST_COMPLETED)
+    ended.cancel()
+    if call.is_over:
+        confirmed.cancel()
+        return False
+    await confirmed
+    return True
+
+
+async def keyed(call: Call, keys: str, arrivals: Arrivals) -> Call:
+    """Who is reached by keys: all packets of one may be lost, so they are keyed again when the flow asks again."""
+    for within in TRIES:
+        await call.rtp.key(keys)
+        with contextlib.suppress(TimeoutError):
+            return await arrivals.next(within)
+        if call.is_over:
+            break
+    raise BenchError(f"nobody was reached by keys; the call {'was hung up' if call.is_over else 'goes on'}")
+
+
 class Phones:
     """Six desks and one line of a carrier, behind a relay."""
 
@@ -61,6 +101,7 @@ class Phones:
         self._api_lock = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._desks: list[Phone] = []
+        self._arrivals: list[Arrivals] = []
         self._serial = 0
         self._transferring = asyncio.Lock()
         self._kinds: dict[str, Callable[[Phone], Awaitable[None]]] = {
@@ -74,6 +115,7 @@ class Phones:
             desk = await self._stack.enter_async_context(await self._open(user, f"secret-{user}"))
             await desk.register(within=PATIENCE)
             self._desks.append(desk)
+            self._arrivals.append(Arrivals(desk.incoming))
         for desk in self._desks:
             desk.behaviour = Answer(after=0.1)
         self._desks[2].behaviour = Never()
@@ -154,23 +196,13 @@ class Phones:
 
     async def _talk(self, phone: Phone, number: str, desk: int, keys: str = "") -> tuple[Call, Call]:
         """A call to a desk, with tones both ways."""
-        waiting = self._desks[desk].incoming
         call = await phone.dial(number)
         await call.answered(PATIENCE)
         call.rtp.play(440)
-        far = await (self._keyed(call, keys, waiting) if keys else asyncio.wait_for(waiting.get(), PATIENCE))
-        await far.confirmed(PATIENCE)
+        arrivals = self._arrivals[desk]
+        far = await (keyed(call, keys, arrivals) if keys else arrivals.next(PATIENCE))
         far.rtp.play(880)
         return call, far
-
-    async def _keyed(self, call: Call, keys: str, waiting: asyncio.Queue[Call]) -> Call:
-        """Who is reached by keys: all packets of one may be lost, so they are keyed again where nobody rings."""
-        await call.rtp.key(keys)
-        try:
-            return await asyncio.wait_for(waiting.get(), KEYED_AGAIN)
-        except TimeoutError:
-            await call.rtp.key(keys)
-        return await asyncio.wait_for(waiting.get(), PATIENCE)
 
     async def _end(self, call: Call) -> None:
         await call.hang_up(PATIENCE)
@@ -205,8 +237,7 @@ class Phones:
                 await asyncio.sleep(0.4)
             transfer = {"command": "transfer", "to": "agent:desk5", "blind": True}
             await self._ask("POST", f"/api/v1/calls/{call_id}/commands", transfer)
-            other = await asyncio.wait_for(self._desks[5].incoming.get(), PATIENCE)
-            await other.confirmed(PATIENCE)
+            other = await self._arrivals[5].next(PATIENCE)
             other.rtp.play(660)
             await call.hears(660, PATIENCE)
             await asyncio.sleep(0.5)

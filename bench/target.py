@@ -28,11 +28,11 @@ def bound(table: str, address: tuple[str, int]) -> bool:
     return any(line.split()[1] in wanted for line in table.splitlines()[1:])
 
 
-def listens(address: tuple[str, int]) -> bool:
-    """Whether a UDP socket is open at a loopback address; of another machine nobody can tell."""
+def listens(address: tuple[str, int], transport: str = "udp") -> bool:
+    """Whether a socket is open at a loopback address; of another machine nobody can tell."""
     if not address[0].startswith("127."):
         return True
-    return bound(Path("/proc/net/udp").read_text("ascii"), address)
+    return bound(Path("/proc/net", transport).read_text("ascii"), address)
 
 
 @dataclass(frozen=True, slots=True)
