@@ -119,7 +119,7 @@ class RtpPort(asyncio.DatagramProtocol):
         self.keyed: list[KeyedDigit] = []
         self.address: tuple[str, int] = ("", 0)
         self._transport: asyncio.DatagramTransport | None = None
-        self._ssrc = random.getrandbits(32)
+        self.ssrc = random.getrandbits(32)
         self._sequence = random.getrandbits(15)
         self._timestamp = random.getrandbits(31)
         self._hz: int | None = None
@@ -175,6 +175,11 @@ class RtpPort(asyncio.DatagramProtocol):
             self._transport.close()
         if self._rtcp:
             self._rtcp.close()
+
+    @property
+    def heard_ssrc(self) -> int:
+        """The SSRC of what has come last; 0 while nothing has."""
+        return self.received[-1].ssrc if self.received else 0
 
     def play(self, hz: int = 0) -> None:
         """Send a tone every 20 ms until `stop`; 0 Hz is silence."""
@@ -292,7 +297,7 @@ class RtpPort(asyncio.DatagramProtocol):
         """Put one packet on the wire."""
         if self.remote is None or self._transport is None or self._transport.is_closing():
             return
-        head = struct.pack("!BBHII", 128, payload_type | marker << 7, self._sequence, timestamp, self._ssrc)
+        head = struct.pack("!BBHII", 128, payload_type | marker << 7, self._sequence, timestamp, self.ssrc)
         self._sequence = (self._sequence + 1) & 0xFFFF
         self._transport.sendto(head + payload, self.remote)
         self.sent += 1

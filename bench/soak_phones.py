@@ -29,6 +29,8 @@ RINGS: Final = 3.0
 """Seconds that a caller who will give up waits for the ringing: a 180 that is lost is not sent again."""
 TRIES: Final = (8.0, 8.0, PATIENCE)
 """Seconds that a caller waits each time it has keyed: the flow has noticed by then that a key is missing, and asks."""
+LOOK: Final = 0.05
+"""Seconds between two looks for a call that has come."""
 REFRESH: Final = 5.0
 """Seconds between two registrations of a desk."""
 _ONE_CALL: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
@@ -53,20 +55,33 @@ class Outcome:
 
 
 class Arrivals:
-    """The calls that come to a desk, for whoever waits there: callers are hidden from it, so any is as good as another.
-
-    But for one whose caller has given up, which is over or soon will be: that is passed over.
+    """The calls that have come to a desk, for those who called it: their numbers are hidden from it, but a translator
+    passes on the SSRC of what it relays (RFC 3550 section 7.1), so each caller is told by its own.
     """
 
     def __init__(self, incoming: asyncio.Queue[Call]) -> None:
         self._incoming = incoming
+        self._here: list[Call] = []
 
-    async def next(self, within: float) -> Call:
-        """The next call that is acknowledged; raises TimeoutError where none comes for so many seconds."""
+    async def next(self, within: float, ssrc: int = 0) -> Call:
+        """The acknowledged call in which this SSRC is heard, 0 for any; raises TimeoutError after so many seconds."""
+        until = time.monotonic() + within
         while True:
-            call = await asyncio.wait_for(self._incoming.get(), within)
-            if await stands(call):
+            if (call := self._take(ssrc)) is not None and await stands(call):
                 return call
+            if time.monotonic() > until:
+                raise TimeoutError
+            await asyncio.sleep(LOOK)
+
+    def _take(self, ssrc: int) -> Call | None:
+        while not self._incoming.empty():
+            self._here.append(self._incoming.get_nowait())
+        self._here = [call for call in self._here if not call.is_over]
+        for call in self._here:
+            if ssrc in (0, call.rtp.heard_ssrc):
+                self._here.remove(call)
+                return call
+        return None
 
 
 async def stands(call: Call) -> bool:
@@ -86,7 +101,7 @@ async def keyed(call: Call, keys: str, arrivals: Arrivals) -> Call:
     for within in TRIES:
         await call.rtp.key(keys)
         with contextlib.suppress(TimeoutError):
-            return await arrivals.next(within)
+            return await arrivals.next(within, call.rtp.ssrc)
         if call.is_over:
             break
     raise BenchError(f"nobody was reached by keys; the call {'was hung up' if call.is_over else 'goes on'}")
@@ -200,7 +215,7 @@ class Phones:
         await call.answered(PATIENCE)
         call.rtp.play(440)
         arrivals = self._arrivals[desk]
-        far = await (keyed(call, keys, arrivals) if keys else arrivals.next(PATIENCE))
+        far = await (keyed(call, keys, arrivals) if keys else arrivals.next(PATIENCE, call.rtp.ssrc))
         far.rtp.play(880)
         return call, far
 

@@ -117,7 +117,7 @@ class MarkedPort(RtpPort):
         assert self.remote is not None
         item = bytes((_SDES_CNAME, len(name))) + name.encode() + b"\0"
         item += bytes(-len(item) % 4)
-        source = self._ssrc.to_bytes(4, "big")
+        source = self.ssrc.to_bytes(4, "big")
         report = b"\x80\xc9\x00\x01" + source
         report += b"\x81\xca" + (1 + len(item) // 4).to_bytes(2, "big") + source + item
         self._transport.sendto(report, self.remote)

@@ -14,12 +14,15 @@ from bench.errors import BenchError
 from bench.soak_phones import TRIES, Arrivals, keyed
 from bench.transactions import PhoneError, wait_for
 
+CALLER, ANOTHER = 0xCA11, 0xCA12
 
-class Keys:
-    """Audio of a caller, whose keys are written down; `heard` is told how many entries there are."""
 
-    def __init__(self, heard: Callable[[int], None]) -> None:
+class Audio:
+    """Audio of one end, whose keys are written down; `heard` is told how many entries there are."""
+
+    def __init__(self, heard: Callable[[int], None], heard_ssrc: int) -> None:
         self.entries: list[str] = []
+        self.ssrc, self.heard_ssrc = CALLER, heard_ssrc
         self._heard = heard
 
     async def key(self, digits: str) -> None:
@@ -31,9 +34,11 @@ class Keys:
 class Line:
     """A call as far as the desks look at it."""
 
-    def __init__(self, heard: Callable[[int], None] = lambda count: None, *, acked: bool = True) -> None:
+    def __init__(
+        self, heard: Callable[[int], None] = lambda count: None, *, acked: bool = True, hears: int = CALLER
+    ) -> None:
         self.acked, self.over = asyncio.Event(), asyncio.Event()
-        self.rtp = Keys(heard)
+        self.rtp = Audio(heard, hears)
         if acked:
             self.acked.set()
 
@@ -61,6 +66,7 @@ def arriving() -> tuple[Callable[[Line], None], Arrivals]:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for long."""
     monkeypatch.setattr(soak_phones, "TRIES", (0.03,) * len(TRIES))
+    monkeypatch.setattr(soak_phones, "LOOK", 0.001)
 
 
 @pytest.mark.parametrize("acked", [True, False])
@@ -76,6 +82,31 @@ async def test_a_call_whose_caller_has_given_up_is_passed_over(*, acked: bool) -
     left.over.set()
     comes(good)
     assert await waiting is cast("Call", good)
+
+
+async def test_each_caller_gets_its_own_call() -> None:
+    """In whatever order they come, and also when the other caller has hung up before it was found."""
+    comes, arrivals = arriving()
+    mine, other = Line(), Line(hears=ANOTHER)
+    comes(other)
+    waiting = asyncio.ensure_future(arrivals.next(5, CALLER))
+    await asyncio.sleep(0.005)
+    assert not waiting.done()
+    comes(mine)
+    assert await waiting is cast("Call", mine)
+    assert await arrivals.next(5, ANOTHER) is cast("Call", other)
+
+
+async def test_a_call_is_its_caller_s_as_soon_as_it_is_heard() -> None:
+    """Nothing has been heard in it when it comes."""
+    comes, arrivals = arriving()
+    mine = Line(hears=0)
+    comes(mine)
+    waiting = asyncio.ensure_future(arrivals.next(5, CALLER))
+    await asyncio.sleep(0.005)
+    assert not waiting.done()
+    mine.rtp.heard_ssrc = CALLER
+    assert await waiting is cast("Call", mine)
 
 
 async def test_an_answer_that_nobody_acknowledges_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
