@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -183,8 +184,8 @@ class Dialog(msgspec.Struct, array_like=True):
 def untagged(value: str) -> str:
     """Return a From or To value without its tag parameter."""
     end = value.rfind(">") + 1
-    if end == len(value):
-        return value
+    if end == len(value) or (value.startswith(";tag=", end) and ";" not in value[end + 1 :]):
+        return value[:end]
     return value[:end] + _TAG.sub("", value[end:])
 
 
@@ -212,7 +213,12 @@ def first_hop(routes: list[str], target: str) -> Address | None:
 
     A transport parameter makes it one of a stream, `sips` one of TLS (RFC 3261 §26.2.2).
     """
-    uri = _uri_of(routes[0]) if routes else target
+    return _literal_place(_uri_of(routes[0]) if routes else target)
+
+
+# A gateway has the same Contact in all its calls.
+@lru_cache(maxsize=1024)
+def _literal_place(uri: str) -> Address | None:
     match = _LITERAL.match(uri)
     if match is None:
         return None

@@ -27,6 +27,8 @@ MAX_FORKS: Final = 16
 """So many different To tags in the 2xx responses to one INVITE are believed; more are dropped."""
 
 
+AckName: TypeAlias = tuple[str, int, str | None]
+"""Call-ID, CSeq number and our tag."""
 Acks: TypeAlias = "tuple[tuple[bytes, Address], ...]"
 """An ACK as it is sent to each place in turn; a single one unless its first hop is a name."""
 
@@ -35,6 +37,7 @@ class ClientTransaction:
     """One request of ours. `context` is the TU's."""
 
     __slots__ = (
+        "accepted",
         "acks",
         "branch",
         "cancel",
@@ -73,6 +76,8 @@ class ClientTransaction:
         """The CANCEL of an INVITE, ready to be sent at the first provisional response; empty: none is wanted."""
         self.acks: dict[str, Acks | None] | None = None
         """For each To tag of a 2xx: the ACK the TU sent, once it has, for each place that it may go to."""
+        self.accepted: AckName | None = None
+        """What the TU's ACK is told by, once there was a 2xx."""
 
     def release(self) -> None:
         """Let go of the TU's context, which may be a whole call: transactions linger for 32 s."""
@@ -101,7 +106,7 @@ class ClientTransactions:
         self._agent = agent
         self._strays = LargeRequests(own.tcp)
         self.live: dict[str, ClientTransaction] = {}
-        self.accepted: dict[tuple[str, int, str | None], ClientTransaction] = {}
+        self.accepted: dict[AckName, ClientTransaction] = {}
         """INVITEs with a 2xx by Call-ID, CSeq number and our tag: an ACK of the TU names no branch."""
         self.waiting: dict[Address, set[ClientTransaction]] = {}
         """Transactions that a transport error would end, by destination."""
@@ -214,7 +219,8 @@ class ClientTransactions:
         if acks is None:
             acks = tx.acks = {}
             out = tx.request
-            self.accepted[out.call_id, out.cseq, scan_tag(out.from_)] = tx
+            tx.accepted = (out.call_id, out.cseq, scan_tag(out.from_))
+            self.accepted[tx.accepted] = tx
         if tag not in acks:
             if len(acks) < MAX_FORKS:
                 acks[tag] = None
@@ -252,11 +258,8 @@ class ClientTransactions:
 
     def _forget(self, tx: ClientTransaction, _response: Response | None, _now: float) -> None:
         self.live.pop(tx.key, None)
-        if tx.acks is not None:
-            out = tx.request
-            name = (out.call_id, out.cseq, scan_tag(out.from_))
-            if self.accepted.get(name) is tx:
-                del self.accepted[name]
+        if tx.accepted is not None and self.accepted.get(tx.accepted) is tx:
+            del self.accepted[tx.accepted]
 
     # --- actions: timers
 
