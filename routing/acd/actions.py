@@ -86,9 +86,10 @@ class CallbackTaken(msgspec.Struct, frozen=True):
 
 
 class CallbackOver(msgspec.Struct, frozen=True):
-    """A callback has come to its one end."""
+    """A callback has come to its one end, in the group it waited for."""
 
     callback: str
+    group: str
     outcome: Literal["reached", "attempts", "expired", "withdrawn", "replaced", "failed"]
 
 

@@ -83,10 +83,10 @@ def restored(x: Floor, event: CallbackRestored, now: float) -> None:
     if event.callback in x.entries:
         return
     if group is None or not event.caller:
-        x.out.append(CallbackOver(event.callback, "failed"))
+        x.out.append(CallbackOver(event.callback, event.group, "failed"))
         return
     if event.caller in group.callbacks:
-        x.out.append(CallbackOver(event.callback, "withdrawn"))
+        x.out.append(CallbackOver(event.callback, event.group, "withdrawn"))
         return
     x.arrivals += 1
     kept = Entry(
@@ -225,7 +225,7 @@ def _reached(x: Floor, entry: Entry, now: float) -> None:
     set_limits(entry)
     entry.group.callers += 1
     entry.group.callbacks.pop(entry.caller, None)
-    x.out.append(CallbackOver(entry.id, "reached"))
+    x.out.append(CallbackOver(entry.id, entry.group.name, "reached"))
 
 
 def agent_hung_up(x: Floor, entry_id: str, agent: AgentStatus, now: float) -> None:
@@ -273,7 +273,7 @@ def over(x: Floor, entry: Entry, outcome: CallbackOutcome, now: float) -> None:
     callback.agent = None
     withdraw(x, entry, now)
     entry.group.callbacks.pop(entry.caller, None)
-    x.out.append(CallbackOver(entry.id, outcome))
+    x.out.append(CallbackOver(entry.id, entry.group.name, outcome))
     if outcome == "reached":
         entry.group.note_served(now - entry.since)
     end(x, entry, outcome)

@@ -38,8 +38,8 @@ from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState, Purpose
 from switchboard.calls.masked import note_put_through
 from switchboard.calls.negotiation import lease_media, release_media, take_answer
-from switchboard.calls.news import CallNews
 from switchboard.calls.recording import talk_begins
+from switchboard.calls.steps import tell, tell_ringing
 from switchboard.calls.wiring import settle, unwire
 from switchboard.sip.message import Response
 from switchboard.sip.parts import SDP, take_description
@@ -158,10 +158,7 @@ def begin_talk(x: Exchange, call: Call, leg: Leg, now: float) -> None:
     call.record.agent = leg.agent_id or call.record.agent
     limit_talk(call, now)
     talk_begins(x, call, now)
-    if x.feed.listening:
-        x.feed.publish(
-            CallNews(step="answered", call=call.id, at_us=x.utc_us(now), agent=leg.agent_id, group=leg.group)
-        )
+    tell(x, call, "answered", now, leg)
 
 
 # --- what comes back ---
@@ -217,18 +214,15 @@ def _rings(x: Exchange, call: Call, leg: Leg, response: Response, now: float) ->
     rings = x.attempts[leg.purpose].rings
     if rings is not None:
         rings(x, call, leg, now)
-    if first and x.feed.listening:
-        x.feed.publish(
-            CallNews(
-                step="ringing", call=call.id, at_us=x.utc_us(now), agent=leg.agent_id, detail=leg.id,
-                aside=leg.mode == "listen",
-            )
-        )  # fmt: skip
+    if first:
+        tell_ringing(x, call, leg, now)
 
 
 def _answered(x: Exchange, call: Call, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> None:
     ack = ack_of(x, leg.gateway, take_dialog(x, leg, tx, response, now), tx.request, now)
     leg.ring_due = None
+    if leg.record.ringing_us is None:
+        tell_ringing(x, call, leg, now)
     failure: Cause | None = None
     try:
         body = answer_in(leg, response)
@@ -256,11 +250,5 @@ def _refused(x: Exchange, call: Call | None, leg: Leg, cause: Cause, status: int
 
 def _give_up(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> None:
     abandon_leg(x, call, leg, cause, now)
-    if x.feed.listening:
-        x.feed.publish(
-            CallNews(
-                step="ring_ended", call=call.id, at_us=x.utc_us(now), agent=leg.agent_id, detail=cause.word,
-                aside=leg.mode == "listen",
-            )
-        )  # fmt: skip
+    tell(x, call, "ring_ended", now, leg, cause.word)
     x.attempts[leg.purpose].failed(x, call, leg, cause, now)

@@ -39,6 +39,7 @@ from switchboard.calls.recording import talk_begins
 from switchboard.calls.securing import policy_of
 from switchboard.calls.session_timers import session_answered
 from switchboard.calls.settings import Address
+from switchboard.calls.steps import tell, tell_ringing
 from switchboard.calls.webrtc import is_browser, media_for
 from switchboard.calls.wiring import settle
 from switchboard.sip.binding import Binding, by_preference
@@ -259,6 +260,7 @@ def refuse_late_answer(x: Exchange, leg: Leg, tx: ClientTransaction, response: R
 def _agent_rings(x: Exchange, call: Call, leg: Leg, response: Response, now: float) -> None:
     if leg.record.ringing_us is None:
         leg.record.ringing_us = x.utc_us(now)
+        tell_ringing(x, call, leg, now)
     described = bool(response.body) and (response.content_type == SDP or take_description(response))
     if described and not leg.media_open:
         try:
@@ -314,8 +316,11 @@ def _agent_answered(
     call.ring_due = None
     call.enter(Phase.TALKING)
     settle(x, call)
+    if leg.record.ringing_us is None:
+        tell_ringing(x, call, leg, now)
     open_segment(call, "talk", x.utc_us(now), agent=leg.agent_id)
     call.record.agent = leg.agent_id or call.record.agent
+    tell(x, call, "answered", now, leg)
     limit_talk(call, now)
     talk_begins(x, call, now)
     note_put_through(x, call, now)
@@ -395,6 +400,8 @@ def _agent_refused(x: Exchange, call: Call | None, leg: Leg, cause: Cause, statu
 
 def abandon_attempt(x: Exchange, call: Call, cause: Cause, now: float) -> None:
     """Take the attempt back: the agent's leg ends, the caller hears no ringback any more."""
+    if call.agent is not None:
+        tell(x, call, "ring_ended", now, call.agent, cause.word)
     drop_agent(x, call, cause, now)
     if call.ringback and call.caller.lease is not None:
         stop_playing(x, call.caller)

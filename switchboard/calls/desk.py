@@ -111,7 +111,7 @@ class Desk:
             elif isinstance(action, CallbackTaken) and action.accepted:
                 self._publish("callback", action.group, action.callback, now, action.entry)
             elif isinstance(action, CallbackOver):
-                self._publish("callback_over", "", action.callback, now, action.outcome)
+                self._publish("callback_over", action.group, action.callback, now, action.outcome)
         if before and not after and not any(isinstance(action, Leave) for action in actions):
             detail = event.why if isinstance(event, CallerGone) else "answered"
             self._publish("left", before, entry, now, detail)

@@ -11,7 +11,6 @@ from switchboard.calls.call import Call, Phase
 from switchboard.calls.cdr import add_leg, leg_record
 from switchboard.calls.commands import Actor, CommandError, Park
 from switchboard.calls.control.park import free_slot, park
-from switchboard.calls.control.parties import tell
 from switchboard.calls.control.transfer import unpark
 from switchboard.calls.ending import agent_began
 from switchboard.calls.exchange import Exchange
@@ -21,6 +20,7 @@ from switchboard.calls.reaching import by_proxy
 from switchboard.calls.referral import tell_referrer
 from switchboard.calls.replaces import answer_at_once, respond_at_once
 from switchboard.calls.securing import policy_of
+from switchboard.calls.steps import tell
 from switchboard.calls.wiring import control_of
 from switchboard.sip.message import Request
 from switchboard.sip.transaction.server import ServerTransaction

@@ -9,11 +9,12 @@ from switchboard.calls.call import Call, Phase
 from switchboard.calls.causes import CANCELLED, NORMAL, Cause
 from switchboard.calls.commands import Actor, Add, CommandError, Done, Drop
 from switchboard.calls.control.leaving import other_left
-from switchboard.calls.control.parties import leading_leg, live_call, open_stretch, room_for_one, tell, undisturbed
+from switchboard.calls.control.parties import leading_leg, live_call, open_stretch, room_for_one, undisturbed
 from switchboard.calls.control.places import call_party, find_party
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
 from switchboard.calls.negotiation import open_media
+from switchboard.calls.steps import tell
 from switchboard.calls.wiring import control_of, rewire
 
 

@@ -9,20 +9,13 @@ from switchboard.calls.call import Call, Control
 from switchboard.calls.causes import CANCELLED, NORMAL, Cause
 from switchboard.calls.commands import Actor, Back, CommandError, Complete, Consult, Done, Merge
 from switchboard.calls.control.leaving import hand_to, hang_up_agent, other_left, wait_for_target
-from switchboard.calls.control.parties import (
-    in_talk,
-    leading_leg,
-    live_call,
-    open_stretch,
-    room_for_one,
-    tell,
-    undisturbed,
-)
+from switchboard.calls.control.parties import in_talk, leading_leg, live_call, open_stretch, room_for_one, undisturbed
 from switchboard.calls.control.places import call_party, find_party
 from switchboard.calls.ending import come_back
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
 from switchboard.calls.negotiation import open_media
+from switchboard.calls.steps import tell
 from switchboard.calls.wiring import control_of, rewire
 
 

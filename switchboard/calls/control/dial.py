@@ -14,7 +14,7 @@ from switchboard.calls.causes import CANCELLED, CONGESTION, Cause
 from switchboard.calls.cdr import leg_record, open_segment, record_caller, write_snapshot
 from switchboard.calls.commands import Actor, CommandError, Dial, Done
 from switchboard.calls.connecting import keys_of, plan_of
-from switchboard.calls.control.parties import over_all, tell
+from switchboard.calls.control.parties import over_all
 from switchboard.calls.control.places import Party, call_party, find_party, own_phone, refusal_of
 from switchboard.calls.ending import agent_began, end_call
 from switchboard.calls.exchange import PHONES, Exchange
@@ -22,6 +22,7 @@ from switchboard.calls.identity import Caller
 from switchboard.calls.leg import Leg
 from switchboard.calls.negotiation import open_media
 from switchboard.calls.plan import Plan
+from switchboard.calls.steps import tell
 from switchboard.calls.webrtc import media_for
 from switchboard.calls.wiring import rewire
 from switchboard.store.records import CallRecord

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.commands import Actor, CommandError, Done, Hold, Resume
-from switchboard.calls.control.parties import in_talk, live_call, open_stretch, own_leg, tell
+from switchboard.calls.control.parties import in_talk, live_call, open_stretch, own_leg
 from switchboard.calls.ending import note_hold
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
+from switchboard.calls.steps import tell
 from switchboard.calls.wiring import rewire
 
 

@@ -6,11 +6,12 @@ from switchboard.calls.attempts import abandon_leg, take_over
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.causes import NORMAL, Cause
 from switchboard.calls.cdr import note_flow, open_segment
-from switchboard.calls.control.parties import open_stretch, tell
+from switchboard.calls.control.parties import open_stretch
 from switchboard.calls.ending import end_call, end_leg, part_from_agent
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow import agent_left, start_flow
 from switchboard.calls.leg import Leg
+from switchboard.calls.steps import tell
 from switchboard.calls.wiring import control_of, rewire, unwire
 from switchboard.store.records import EndedBy
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from switchboard.calls.commands import Actor, CommandError, Done, Mute
-from switchboard.calls.control.parties import live_call, own_leg, tell
+from switchboard.calls.control.parties import live_call, own_leg
 from switchboard.calls.exchange import Exchange
+from switchboard.calls.steps import tell
 
 
 def mute(x: Exchange, cmd: Mute, actor: Actor, now: float) -> Done:

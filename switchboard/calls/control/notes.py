@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from switchboard.calls.commands import Actor, CommandError, Done, RecordTalk, Verified
-from switchboard.calls.control.parties import in_talk, live_call, own_leg, tell
+from switchboard.calls.control.parties import in_talk, live_call, own_leg
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.recording import command_recording
+from switchboard.calls.steps import tell
 from switchboard.store.records import IdentityRecord
 
 _MOST = 64

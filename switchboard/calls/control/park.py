@@ -7,9 +7,10 @@ from switchboard.calls.causes import NORMAL
 from switchboard.calls.cdr import open_segment
 from switchboard.calls.commands import Actor, CommandError, Done, Park, Unpark
 from switchboard.calls.control.leaving import drop_others, hang_up_agent
-from switchboard.calls.control.parties import leading_leg, live_call, tell, undisturbed
+from switchboard.calls.control.parties import leading_leg, live_call, undisturbed
 from switchboard.calls.control.places import call_party, own_phone
 from switchboard.calls.exchange import Exchange
+from switchboard.calls.steps import tell
 from switchboard.calls.wiring import control_of, rewire
 
 

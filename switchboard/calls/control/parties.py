@@ -9,7 +9,6 @@ from switchboard.calls.cdr import open_segment
 from switchboard.calls.commands import Actor, CommandError
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
-from switchboard.calls.news import CallNews, CallStep
 from switchboard.calls.wiring import control_of
 
 MAX_PARTIES: Final = 32
@@ -69,18 +68,6 @@ def room_for_one(call: Call) -> None:
     """One more party may be called."""
     if len(call.legs) >= MAX_PARTIES:
         raise CommandError("wrong_state", f"a call takes {MAX_PARTIES} parties at most")
-
-
-def tell(x: Exchange, call: Call, step: CallStep, now: float, leg: Leg | None = None, detail: str = "") -> None:
-    """One step of the call is told to whoever listens."""
-    if x.feed.listening:
-        agent, group = (leg.agent_id, leg.group) if leg is not None else ("", "")
-        x.feed.publish(
-            CallNews(
-                step=step, call=call.id, at_us=x.utc_us(now), agent=agent, group=group, detail=detail,
-                aside=leg is not None and leg.mode == "listen",
-            )
-        )  # fmt: skip
 
 
 def open_stretch(x: Exchange, call: Call, now: float) -> None:

@@ -9,11 +9,12 @@ from switchboard.calls.call import Call, Phase
 from switchboard.calls.causes import CANCELLED, NORMAL, Cause
 from switchboard.calls.commands import Actor, CommandError, Done, Mode, StopSupervising, Supervise
 from switchboard.calls.control.leaving import other_left
-from switchboard.calls.control.parties import in_talk, live_call, over_all, room_for_one, tell
+from switchboard.calls.control.parties import in_talk, live_call, over_all, room_for_one
 from switchboard.calls.control.places import call_party, own_phone
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
 from switchboard.calls.negotiation import open_media
+from switchboard.calls.steps import tell
 from switchboard.calls.wiring import rewire
 
 _LOUDER: Final = ("listen", "whisper", "barge")
@@ -28,6 +29,9 @@ def supervise(x: Exchange, cmd: Supervise, actor: Actor, now: float) -> Done:
     supervisor = cmd.supervisor or actor.agent
     leg = _leg_of(call, supervisor)
     if leg is not None:
+        if leg.talking and leg.mode != "listen" and cmd.mode == "listen":
+            # Who was heard is gone for the others, who are not told of one that listens.
+            tell(x, call, "supervision_ended", now, leg, leg.id)
         _take_part(leg, cmd.mode)
         rewire(x, call)
         if leg.talking:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from switchboard.calls.causes import NORMAL
 from switchboard.calls.commands import Actor, CommandError, Done, InviteRating, ToSurvey
 from switchboard.calls.control.leaving import drop_others, hang_up_agent, to_flow
-from switchboard.calls.control.parties import in_talk, leading_leg, live_call, tell, undisturbed
+from switchboard.calls.control.parties import in_talk, leading_leg, live_call, undisturbed
 from switchboard.calls.exchange import Exchange
+from switchboard.calls.steps import tell
 
 
 def to_survey(x: Exchange, cmd: ToSurvey, actor: Actor, now: float) -> Done:

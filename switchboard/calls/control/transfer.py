@@ -10,21 +10,14 @@ from switchboard.calls.causes import CANCELLED, NO_ANSWER, NORMAL, Cause
 from switchboard.calls.cdr import open_segment
 from switchboard.calls.commands import Actor, CancelTransfer, CommandError, Done, Transfer
 from switchboard.calls.control.leaving import drop_others, hang_up_agent, to_flow, wait_for_target, without_agent
-from switchboard.calls.control.parties import (
-    leading_leg,
-    live_call,
-    open_stretch,
-    over_all,
-    room_for_one,
-    tell,
-    undisturbed,
-)
+from switchboard.calls.control.parties import leading_leg, live_call, open_stretch, over_all, room_for_one, undisturbed
 from switchboard.calls.control.places import Party, Place, Queue, call_party, find_place
 from switchboard.calls.ending import come_back
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow import back_to_flow
 from switchboard.calls.leg import Leg
 from switchboard.calls.queueing import Wish, enqueue
+from switchboard.calls.steps import tell
 from switchboard.calls.wiring import control_of, rewire
 
 RETRY: Final = 30.0

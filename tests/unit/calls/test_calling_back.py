@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from routing.acd.model import Announcements, CallbackRules
 from switchboard.calls.callback_request import HANG_UP_FIRST, restore
+from switchboard.calls.news import QueueNews
+from tests.unit.calls.control.stage import KeptFeed
 from tests.unit.calls.queue_stage import Caller, QueueStage, rules
 from tests.unit.calls.test_queueing import FLOW, playing
 
@@ -124,6 +128,20 @@ def test_agent_first() -> None:
     record = stage.world.journal.records[-1]
     assert (record.direction, record.agent, record.group, record.cause) == ("out", "anna", "shop", "normal")
     assert record.caller_masked == "139****9999"
+
+
+@pytest.mark.parametrize("rule", [AGENT_FIRST, CALLER_FIRST])
+def test_the_news_of_a_callback_name_its_group(rule: CallbackRules) -> None:
+    """Whoever watches one group sees when a callback is asked for and when it is over."""
+    stage, caller = asked(rule)
+    stage.world.exchange.feed = feed = KeptFeed()
+    caller.hangs_up()
+    free(stage)
+    for name in ("anna", "carrier") if rule is AGENT_FIRST else ("carrier", "anna"):
+        stage.answers(name)
+    over = [news for news in feed.news if isinstance(news, QueueNews) and news.step == "callback_over"]
+    assert [(news.group, news.detail) for news in over] == [("shop", "reached")]
+    stage.ends_clean()
 
 
 def test_the_customer_does_not_answer() -> None:

@@ -17,6 +17,7 @@ from switchboard.calls.commands import (
     Supervise,
     Transfer,
 )
+from switchboard.calls.news import CallNews
 from tests.support.exchange import REAL
 from tests.unit.calls.control.stage import BOSS, SYSTEM, Stage, told
 
@@ -185,6 +186,23 @@ def test_a_supervisor_changes_how_they_take_part() -> None:
     stage.hangs_up("dora")
     assert stage.heard() == {"caller": "anna", "anna": "caller"}
     assert stage.feed.steps[-1] == "supervision_ended"
+    stage.finish()
+
+
+def test_a_supervisor_who_goes_back_to_listening_is_gone_for_the_others() -> None:
+    """Who whispered and listens now is heard no more: the others are told so, and not of the listening."""
+    stage = Stage()
+    call = stage.talk()
+    stage.do(Supervise(call=call.id, mode="whisper"), BOSS)
+    stage.answers("dora")
+    before = len(stage.feed.news)
+    stage.do(Supervise(call=call.id, mode="listen"), BOSS)
+    told = [news for news in stage.feed.news[before:] if isinstance(news, CallNews)]
+    assert [(news.step, news.agent, news.aside) for news in told] == [
+        ("supervision_ended", "dora", False),
+        ("supervised", "dora", True),
+    ]
+    assert stage.heard()["dora"] == "room:listener"
     stage.finish()
 
 

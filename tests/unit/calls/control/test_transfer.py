@@ -6,8 +6,17 @@ import pytest
 
 from switchboard.calls.call import Phase
 from switchboard.calls.commands import CancelTransfer, Consult, HangUp, Hold, Transfer
+from switchboard.calls.news import CallNews
 from tests.support.exchange import REAL
 from tests.unit.calls.control.stage import BOSS, NUMBER, Stage, seconds, told
+
+FLOW_TO_ANNA = """
+start: anna
+nodes:
+  anna: {type: dial, target: "aor:anna", ring_timeout: 9s, next: stay, on: {other: stay}}
+  stay: {type: play, prompts: [music/hold], next: bye}
+  bye: {type: hangup}
+"""
 
 
 def test_the_agent_stays_until_the_other_agent_answers() -> None:
@@ -344,3 +353,29 @@ def test_an_agent_who_was_called_directly_commands_the_call_too() -> None:
     stage.refuses("anna")
     assert stage.desk.told == [("began", "anna", call.id), ("over", "anna", call.id)]
     stage.over()
+
+
+@pytest.mark.parametrize("number", ["4003", "4011"])
+@pytest.mark.parametrize("rings", [True, False])
+def test_a_phone_that_answers_without_ringing_is_told_of_all_the_same(number: str, rings: bool) -> None:
+    """What the agent is to see comes with `ringing`: once, before `answered`, also of a call that has no queue."""
+    stage = Stage()
+    call = stage.ring(number)
+    if rings:
+        stage.refuses("anna", 180)
+        stage.refuses("anna", 180)
+    stage.answers("anna")
+    told = [(news.step, news.agent, news.call) for news in stage.feed.news if isinstance(news, CallNews)]
+    steps = [one for one in told if one[0] in ("ringing", "answered")]
+    assert steps == [("ringing", "anna", call.id), ("answered", "anna", call.id)]
+    stage.finish()
+
+
+def test_a_phone_that_refuses_a_call_without_a_queue_rings_no_more() -> None:
+    """The call goes on in its flow, so its end does not say so."""
+    stage = Stage(flow=FLOW_TO_ANNA)
+    stage.ring("4008")
+    stage.refuses("anna", 180)
+    stage.refuses("anna", 486)
+    assert [step for step in stage.feed.steps if step.startswith("ring")] == ["ringing", "ring_ended"]
+    stage.finish()

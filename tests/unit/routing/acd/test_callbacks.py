@@ -207,7 +207,7 @@ def test_a_number_has_one_callback_in_a_group() -> None:
     room.asks_back("c1", "b1")
     room.asks_back("c4", "b4")
     assert room.asks_back("c3", "b3") == [
-        CallbackOver("b1", "replaced"),
+        CallbackOver("b1", "sales", "replaced"),
         CallbackTaken("c3", "b3", "sales", True, replaced="b1", since=since),
         Leave("c3", "callback"),
     ]
