@@ -164,7 +164,9 @@ Command: TypeAlias = (
     | RecordTalk
 )  # fmt: skip
 
-Fault = Literal["no_call", "not_yours", "wrong_state", "no_target", "unreachable", "congestion", "forbidden", "invalid"]
+Fault = Literal[
+    "no_call", "not_yours", "wrong_state", "no_target", "busy", "unreachable", "congestion", "forbidden", "invalid"
+]  # fmt: skip
 
 
 class CommandError(Exception):

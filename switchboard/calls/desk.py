@@ -6,7 +6,7 @@ An agent's state is never kept here: the engine derives it from the phone, the c
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final, cast
 
 import msgspec
@@ -251,6 +251,11 @@ class Desk:
     def refuses(self, group: str, now: float) -> str:
         """Why nobody may join a group now; "" when they may."""
         return self.engine.refusal(group, now) or ""
+
+    def in_call(self, agent: str, besides: Collection[str]) -> bool:
+        """Whether the agent is in a call, or rung for one, that is none of those `besides`."""
+        status = self.engine.agents.get(agent)
+        return status is not None and any(one and one not in besides for one in (*status.calls, status.offered))
 
     def offered(self, entry: str, agent: str, now: float) -> bool:
         """Whether the agent is offered this one; what is due by now is done first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -241,6 +241,9 @@ class Desk(Protocol):
     def refuses(self, group: str, now: float) -> str:
         """Why nobody may join a group now, in the word of how waiting ends; "" when they may."""
 
+    def in_call(self, agent: str, besides: Collection[str]) -> bool:
+        """Whether the agent is in a call, or rung for one, that is none of those `besides`."""
+
     def offered(self, entry: str, agent: str, now: float) -> bool:
         """Whether the agent may still take this one: time may have passed unnoticed."""
 
@@ -293,6 +296,10 @@ class NoDesk:
     def refuses(self, group: str, now: float) -> str:
         """There is none."""
         return "failed"
+
+    def in_call(self, agent: str, besides: Collection[str]) -> bool:
+        """Nobody is."""
+        return False
 
     def offered(self, entry: str, agent: str, now: float) -> bool:
         """Nobody else could be."""

@@ -22,7 +22,7 @@ from switchboard.calls.call import Call, Phase
 from switchboard.calls.causes import CANCELLED
 from switchboard.calls.commands import CommandError, Fault
 from switchboard.calls.control.parties import undisturbed
-from switchboard.calls.control.places import Party, Place, Queue, find_place
+from switchboard.calls.control.places import Party, Place, Queue, check_free, find_place
 from switchboard.calls.control.transfer import check_open, hand_on
 from switchboard.calls.ending import end_call
 from switchboard.calls.exchange import PHONES, Exchange
@@ -45,6 +45,7 @@ SIP_STATUS: Final[dict[Fault, int]] = {
     "not_yours": 403,
     "wrong_state": 491,
     "no_target": 404,
+    "busy": 486,
     "unreachable": 480,
     "congestion": 503,
     "forbidden": 403,
@@ -115,6 +116,7 @@ def _begin(x: Exchange, call: Call, leg: Leg, owed: ReferTo, now: float) -> None
         return
     place = place_of(x, call, owed.uri, now) if asked is None else _place_asked(x, call, asked, now)
     check_open(x, call, place, now)
+    check_free(x, place, *(one.id for one in (call, asked) if one is not None))
     kept = _give_up(x, call, asked, place, now) if asked is not None else ""
     if not isinstance(place, Party):
         # Who waits in a queue or talks to a flow is answered; the phone's own call is over with that.

@@ -34,12 +34,14 @@ from switchboard.api.types import (
     RemarkView,
     Revealed,
 )
-from switchboard.api.views import contact_of, last_call_view, microseconds, record_row, record_view, remark_view
+from switchboard.api.views import contact_of, last_call_view, microseconds, record_row, record_view, remark_view, when
 from switchboard.store.calls import CallFilter
 from switchboard.store.calls import Cursor as Place
 from switchboard.store.records import CallRecord, Direction
 
 EXPORT_PIECE: Final = 500
+LONGEST_TOLD: Final = 80
+"""Characters of a condition that the audit log keeps."""
 COLUMNS: Final = (
     "id", "started", "answered", "ended", "direction", "trunk", "called", "extension", "caller", "contact", "province",
     "city", "flow", "group", "agent", "seconds", "queued", "talked", "held", "consulted", "transfers",
@@ -109,7 +111,7 @@ async def search_records(
 @get("/records/export", tags=["records"], media_type="text/csv")
 async def export_records(request: ApiRequest, parts: Wired, principal: Caller, wanted: Wanted) -> Stream:
     """The same as CSV in UTF-8, all pages in one."""
-    await parts.note(request, principal, "records.export")
+    await parts.note(request, principal, "records.export", "", "ok", _told(wanted))
     headers = {"Content-Disposition": 'attachment; filename="calls.csv"'}
     return Stream(_csv(parts, wanted), media_type="text/csv; charset=utf-8", headers=headers)
 
@@ -253,6 +255,21 @@ async def hide_my_call(parts: Wired, principal: Caller, call: FromPath[str]) -> 
 
     if not await asyncio.to_thread(hide):
         raise ApiError("not-found", "It is none of your last calls.")
+
+
+def _told(wanted: CallFilter) -> str:
+    """The conditions of an export for the audit log, which masks what looks like a number: so a contact is in groups."""
+    said = []
+    for name, value in wanted._asdict().items():
+        if isinstance(value, bytes):
+            said.append(f"contact {value.hex(':', 2)}")
+        elif isinstance(value, str):
+            said.append(f"{name} {value[:LONGEST_TOLD]}")
+        elif isinstance(value, bool):
+            said.append(f"{name} {str(value).lower()}")
+        elif isinstance(value, int):
+            said.append(f"{name.removesuffix('_us')} {when(value).isoformat()}")
+    return ", ".join(said) or "all"
 
 
 def _own(principal: Principal) -> str:

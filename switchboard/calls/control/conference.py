@@ -10,7 +10,7 @@ from switchboard.calls.causes import CANCELLED, NORMAL, Cause
 from switchboard.calls.commands import Actor, Add, CommandError, Done, Drop
 from switchboard.calls.control.leaving import other_left
 from switchboard.calls.control.parties import leading_leg, live_call, open_stretch, room_for_one, undisturbed
-from switchboard.calls.control.places import call_party, find_party
+from switchboard.calls.control.places import call_party, check_free, find_party
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
 from switchboard.calls.negotiation import open_media
@@ -24,7 +24,9 @@ def add(x: Exchange, cmd: Add, actor: Actor, now: float) -> Done:
     leading_leg(call, actor)
     undisturbed(call)
     room_for_one(call)
-    leg = call_party(x, call, find_party(x, call, cmd.to, now), "invite", now)
+    party = find_party(x, call, cmd.to, now)
+    check_free(x, party, call.id)
+    leg = call_party(x, call, party, "invite", now)
     return Done(call.id, leg.id)
 
 

@@ -10,7 +10,7 @@ from switchboard.calls.causes import CANCELLED, NORMAL, Cause
 from switchboard.calls.commands import Actor, Back, CommandError, Complete, Consult, Done, Merge
 from switchboard.calls.control.leaving import hand_to, hang_up_agent, other_left, wait_for_target
 from switchboard.calls.control.parties import in_talk, leading_leg, live_call, open_stretch, room_for_one, undisturbed
-from switchboard.calls.control.places import call_party, find_party
+from switchboard.calls.control.places import call_party, check_free, find_party
 from switchboard.calls.ending import come_back
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
@@ -26,6 +26,7 @@ def consult(x: Exchange, cmd: Consult, actor: Actor, now: float) -> Done:
     control = undisturbed(call)
     room_for_one(call)
     party = find_party(x, call, cmd.to, now)
+    check_free(x, party, call.id)
     leg = call_party(x, call, party, "consult", now)
     control.consulted, control.asked_at, control.asked_by = leg.id, now, agent.agent_id
     come_back(x, agent, now)

@@ -15,7 +15,7 @@ from switchboard.calls.cdr import leg_record, open_segment, record_caller, write
 from switchboard.calls.commands import Actor, CommandError, Dial, Done
 from switchboard.calls.connecting import keys_of, plan_of
 from switchboard.calls.control.parties import over_all
-from switchboard.calls.control.places import Party, call_party, find_party, own_phone, refusal_of
+from switchboard.calls.control.places import Party, call_party, check_free, find_party, own_phone, refusal_of
 from switchboard.calls.ending import agent_began, end_call
 from switchboard.calls.exchange import PHONES, Exchange
 from switchboard.calls.identity import Caller
@@ -39,6 +39,7 @@ def dial(x: Exchange, cmd: Dial, actor: Actor, now: float) -> Done:
     party = find_party(x, None, cmd.to, now)
     if party.agent == agent:
         raise CommandError("wrong_state", "nobody calls themselves")
+    check_free(x, party)
     call = new_call(x, party, _shown(x, party, cmd.shown), now)
     x.calls[call.id] = call
     x.started += 1

@@ -61,6 +61,12 @@ def find_party(x: Exchange, call: Call | None, text: str, now: float) -> Party:
     return place
 
 
+def check_free(x: Exchange, place: Place, *besides: str) -> None:
+    """Refuse an agent who is in another call than those `besides`, or rung for one: nobody has two calls at once."""
+    if isinstance(place, Party) and place.agent and x.desk.in_call(place.agent, besides):
+        raise CommandError("busy", "the agent is in another call")
+
+
 def own_phone(x: Exchange, call: Call | None, agent: str, now: float) -> Party:
     """The phone of whoever commands, which is to be called; `invalid` for one who works as no agent."""
     if not agent:

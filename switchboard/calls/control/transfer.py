@@ -11,7 +11,7 @@ from switchboard.calls.cdr import open_segment
 from switchboard.calls.commands import Actor, CancelTransfer, CommandError, Done, Transfer
 from switchboard.calls.control.leaving import drop_others, hang_up_agent, to_flow, wait_for_target, without_agent
 from switchboard.calls.control.parties import leading_leg, live_call, open_stretch, over_all, room_for_one, undisturbed
-from switchboard.calls.control.places import Party, Place, Queue, call_party, find_place
+from switchboard.calls.control.places import Party, Place, Queue, call_party, check_free, find_place
 from switchboard.calls.ending import come_back
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow import back_to_flow
@@ -32,6 +32,7 @@ def transfer(x: Exchange, cmd: Transfer, actor: Actor, now: float) -> Done:
         raise CommandError("wrong_state", "a conference is not handed on; leave it instead")
     place = find_place(x, call, cmd.to, now)
     check_open(x, call, place, now)
+    check_free(x, place, call.id)
     return hand_on(x, call, place, now, stays=isinstance(place, Party) and bool(place.agent) and not cmd.blind)
 
 

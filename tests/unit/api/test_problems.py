@@ -142,6 +142,7 @@ STATUS: dict[Fault, int] = {
     "not_yours": 403,
     "wrong_state": 409,
     "no_target": 404,
+    "busy": 409,
     "unreachable": 422,
     "congestion": 503,
     "forbidden": 403,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
 from routing.dialplan import DialPlan, Entry
 from routing.masks.target import SipTarget
 from routing.trunks import Trunks
+from switchboard.calls.neighbours import NoDesk
 from switchboard.directory import Directory
 from switchboard.sip.outgoing import OutgoingRequest
 from tests.support.exchange import AGENT, SWITCH
@@ -235,6 +238,29 @@ def test_a_group_that_takes_nobody_is_told_and_the_phone_keeps_the_caller() -> N
     world.exchange.routing = Directory(plan, Trunks({"bench": ["127.0.0.2"]}), world.masks)
     assert line.refer("sip:4003@switchboard.local") == 202
     assert world.alice.told() == [100, 480]
+    assert not line.over
+
+
+class Occupied(NoDesk):
+    """Bob is an agent, who talks."""
+
+    def agent_at(self, phone: str) -> str:
+        """Bob's phone."""
+        return "bob" if phone == "aor:bob" else ""
+
+    def in_call(self, agent: str, besides: Collection[str]) -> bool:
+        """He is."""
+        return agent == "bob"
+
+
+def test_an_agent_who_is_in_another_call_is_not_rung() -> None:
+    """The phone is told so, as by a phone that is busy, and keeps the caller."""
+    world = Office()
+    world.exchange.desk = Occupied()
+    _, line = world.talk()
+    assert line.refer(TO_BOB) == 202
+    assert world.alice.told() == [100, 486]
+    assert not world.bob.peer.received("INVITE")
     assert not line.over
 
 

@@ -80,6 +80,23 @@ def test_the_export_is_csv_and_no_formula(switch: ApiSwitch, boss: Client, recor
     assert [entry.action for entry in switch.store.audit.page()] == ["records.export"]
 
 
+def test_the_audit_log_says_what_was_exported(switch: ApiSwitch, boss: Client, anna: Client) -> None:
+    """Every condition, in the order of the filter; numbers are masked, a caller is the contact."""
+    contact = "0123456789abcdef" * 2
+    asked = f"called=4008001234&contact={contact}&answered=false&direction=in&group=13900009999"
+    boss("GET", "/records/export")
+    boss("GET", f"/records/export?since=2026-01-01T00:00:00Z&until=2026-02-01T08:00:00%2B08:00&{asked}")
+    boss("GET", f"/records/export?flow={'f' * 500}")
+    anna("GET", "/records/export", 403)
+    longest, told, everything = (entry.detail for entry in switch.store.audit.page())
+    assert everything == "all"
+    assert told == (
+        "since 2026-01-01T00:00:00+00:00, until 2026-02-01T00:00:00+00:00, called 40****34, "
+        "contact 0123:4567:89ab:cdef:0123:4567:89ab:cdef, group 139****9999, direction in, answered false"
+    )
+    assert longest == f"flow {'f' * 80}"
+
+
 def test_a_number_is_revealed_to_admins_and_logged(
     switch: ApiSwitch, boss: Client, admin: Client, auditor: Client, record: CallRecord
 ) -> None:

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from switchboard.calls.call import Phase
-from switchboard.calls.commands import CancelTransfer, Consult, HangUp, Hold, Transfer
+from switchboard.calls.call import Call, Phase
+from switchboard.calls.commands import (
+    Actor,
+    Add,
+    CancelTransfer,
+    CommandError,
+    Consult,
+    Dial,
+    HangUp,
+    Hold,
+    Transfer,
+)
+from switchboard.calls.control import command
 from switchboard.calls.news import CallNews
 from tests.support.exchange import REAL
 from tests.unit.calls.control.stage import BOSS, NUMBER, Stage, seconds, told
+from tests.unit.calls.queue_stage import QueueStage
 
 FLOW_TO_ANNA = """
 start: anna
@@ -379,3 +391,52 @@ def test_a_phone_that_refuses_a_call_without_a_queue_rings_no_more() -> None:
     stage.refuses("anna", 486)
     assert [step for step in stage.feed.steps if step.startswith("ring")] == ["ringing", "ring_ended"]
     stage.finish()
+
+
+def two_talks() -> tuple[QueueStage, Call]:
+    """Anna and ben each talk with a caller of the queue; the call of anna's."""
+    stage = QueueStage("anna", "ben")
+    for name in ("anna", "ben"):
+        stage.caller()
+        stage.answers(name)
+    x = stage.world.exchange
+    return stage, next(call for call in x.calls.values() if call.agent is not None and call.agent.agent_id == "anna")
+
+
+@pytest.mark.parametrize("make", [Transfer, Consult, Add])
+@pytest.mark.parametrize("blind", [True, False])
+def test_nobody_is_rung_who_is_in_another_call(make: type[Transfer | Consult | Add], blind: bool) -> None:
+    """The agent is told `busy` and keeps the caller; when the other is free again it can be done."""
+    stage, call = two_talks()
+    cmd = make(call=call.id, to="agent:ben")
+    if isinstance(cmd, Transfer):
+        cmd = Transfer(call=call.id, to="agent:ben", blind=blind)
+    x, world = stage.world.exchange, stage.world
+    with pytest.raises(CommandError) as refused:
+        command(x, cmd, Actor("anna", "anna"), world.now)
+    assert refused.value.fault == "busy"
+    world.run()
+    assert len(stage.peers["ben"].received("INVITE")) == 1
+    assert (stage.state("anna"), len(call.legs)) == ("talking", 2)
+    stage.hangs_up("ben")
+    command(x, cmd, Actor("anna", "anna"), world.now)
+    world.run()
+    assert len(stage.rings("ben")) == 1
+    stage.ends_clean()
+
+
+def test_nobody_is_rung_whose_phone_rings_for_another() -> None:
+    """An offer is a call already; nor is one called by click who talks."""
+    stage = QueueStage("anna", "ben")
+    stage.caller()
+    stage.answers("anna")
+    stage.caller()
+    assert len(stage.rings("ben")) == 1
+    x, world = stage.world.exchange, stage.world
+    call = next(iter(x.calls.values()))
+    with pytest.raises(CommandError, match="another call"):
+        command(x, Transfer(call=call.id, to="agent:ben"), Actor("anna", "anna"), world.now)
+    stage.refuses("ben")
+    with pytest.raises(CommandError, match="another call"):
+        command(x, Dial(to="agent:anna"), Actor("ben", "ben"), world.now)
+    stage.ends_clean()
