@@ -258,7 +258,7 @@ async def hide_my_call(parts: Wired, principal: Caller, call: FromPath[str]) -> 
 
 
 def _told(wanted: CallFilter) -> str:
-    """The conditions of an export for the audit log, which masks what looks like a number: so a contact is in groups."""
+    """The conditions of an export. The audit log masks what looks like a number, so a contact is in groups."""
     said = []
     for name, value in wanted._asdict().items():
         if isinstance(value, bytes):
