@@ -268,8 +268,15 @@ def _told(wanted: CallFilter) -> str:
         elif isinstance(value, bool):
             said.append(f"{name} {str(value).lower()}")
         elif isinstance(value, int):
-            said.append(f"{name.removesuffix('_us')} {when(value).isoformat()}")
+            said.append(f"{name.removesuffix('_us')} {_date(value)}")
     return ", ".join(said) or "all"
+
+
+def _date(time_us: int) -> str:
+    try:
+        return when(time_us).isoformat()
+    except (OverflowError, ValueError):
+        return "beyond the calendar"
 
 
 def _own(principal: Principal) -> str:
