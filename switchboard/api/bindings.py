@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -28,6 +28,7 @@ from switchboard.api.types import (
     RefusalView,
 )
 from switchboard.api.views import moment
+from switchboard.store.configured_masks import configured_binding, configured_bindings
 from switchboard.store.database import Database
 from switchboard.store.mask_allotment import Allotment
 from switchboard.store.mask_editor import MaskEditor
@@ -49,16 +50,26 @@ class Bindings:
         self._vault = vault
         self._allotment = Allotment(config, database, vault)
         self._masks = MaskRepository(database)
+        self._configured = config.masks
 
     def get(self, binding: str) -> MaskView | None:
         """One binding."""
         found = self._masks.get(binding)
-        return None if found is None else self._view(found, utc_us())
+        if found is not None:
+            return self._view(found, utc_us())
+        configured = configured_binding(self._configured, self._vault, binding)
+        return None if configured is None else self._view(configured, utc_us(), "configuration")
 
     def search(self, wanted: MaskFilter, limit: int, offset: int) -> list[MaskView]:
-        """Bindings in the order of numbers."""
+        """Bindings in the order of numbers, then those of the configuration."""
         now_us = utc_us()
-        return [self._view(binding_of(row), now_us) for row in self._masks.search(wanted, limit, offset, now_us=now_us)]
+        rows = self._masks.search(wanted, limit, offset, now_us=now_us)
+        found = [self._view(binding_of(row), now_us) for row in rows]
+        if len(found) < limit:
+            left_out = max(offset - self._masks.count(wanted, now_us=now_us), 0)
+            configured = configured_bindings(self._configured, self._vault, self._masks, wanted)[left_out:]
+            found += [self._view(one, now_us, "configuration") for one in configured[: limit - len(found)]]
+        return found
 
     def fingerprint(self, number: str) -> bytes:
         """The fingerprint of somebody's number."""
@@ -154,7 +165,7 @@ class Bindings:
         unserved = self._allotment.unserved(row.number for row in rows)
         return MaskDone(ids=ids, added=done.added, replaced=done.replaced, unchanged=done.unchanged, unserved=unserved)
 
-    def _view(self, binding: Binding, now_us: int) -> MaskView:
+    def _view(self, binding: Binding, now_us: int, origin: Literal["stored", "configuration"] = "stored") -> MaskView:
         return MaskView(
             id=binding.key,
             number=binding.number,
@@ -168,6 +179,7 @@ class Bindings:
             policy=_told(binding.policy),
             created=moment(binding.created_us or None),
             updated=moment(binding.updated_us or None),
+            origin=origin,
         )
 
     def _leads_to(self, binding: Binding) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, Optional
 
 import typer
 
-from routing.masks import Binding, MaskTable, Policy, RealNumber, Vault, VaultError
+from routing.masks import Binding, Policy, RealNumber, Vault, VaultError
 from routing.numbers import canonical_number
 from switchboard.command_line import (
     ConfigOption,
@@ -22,9 +22,10 @@ from switchboard.command_line import (
     show_json,
 )
 from switchboard.masks_cli.application import ExtensionArgument, NameArgument, app, binding_id, reached, said
+from switchboard.store.configured_masks import configured_binding, configured_bindings
 from switchboard.store.mask_log import changes
 from switchboard.store.mask_rows import binding_of
-from switchboard.store.masks import MaskFilter, MaskRepository, bind_configured
+from switchboard.store.masks import MaskFilter, MaskRepository
 from switchboard.store.records import utc_us
 
 _SHOW_HELP: Final = """Show one binding; a real number is shown masked.
@@ -37,6 +38,8 @@ Examples:
 """
 
 _LIST_HELP: Final = """List bindings, those of extensions first, in the order of numbers; real numbers are masked.
+
+Those of the configuration come last, a range of extensions as one; what is stored for an extension rules.
 
 \b
 Examples:
@@ -75,14 +78,10 @@ def show(name: NameArgument, extension: ExtensionArgument = None, config: Config
 
 
 def _configured(store: Opened, name: str) -> Binding | None:
-    number, _, extension = name.partition(",")
-    table = MaskTable()
     try:
-        bind_configured(table, store.config.masks, store.vault)
+        return configured_binding(store.config.masks, store.vault, name)
     except ValueError as error:
         refuse(f"masks in the configuration: {error}")
-    target = table.bound(number, extension) if extension else None
-    return None if target is None else Binding(number=number, extension=extension, target=target)
 
 
 def _describe(binding: Binding, vault: Vault, origin: str) -> Iterator[str]:
@@ -168,20 +167,32 @@ def list_bindings(
         masks = MaskRepository(store.database)
         rows = masks.search(wanted, limit, offset, now_us=now_us)
         total = masks.count(wanted, now_us=now_us)
-        found = [(binding := binding_of(row), _reached(binding, store.vault)) for row in rows]
+        configured = _all_configured(store, masks, wanted)
+        more = configured[max(offset - total, 0) :][: limit - len(rows)]
+        total += len(configured)
+        found = [(binding := binding_of(row), _reached(binding, store.vault), "stored") for row in rows]
+        found += [(binding, _reached(binding, store.vault), "configuration") for binding in more]
     if form == "json":
-        show_json([_object(binding, to, now_us) for binding, to in found])
+        show_json([_object(binding, to, origin, now_us) for binding, to, origin in found])
         return
     if not found:
         typer.echo("no bindings")
         return
     lines = [
-        (binding.key, binding.number, binding.kind, to, binding.state(now_us), binding.label) for binding, to in found
+        (binding.key, binding.number, binding.kind, to, binding.state(now_us), origin, binding.label)
+        for binding, to, origin in found
     ]
-    for line in columns([("binding", "number", "kind", "leads to", "state", "label"), *lines]):
+    for line in columns([("binding", "number", "kind", "leads to", "state", "origin", "label"), *lines]):
         typer.echo(line)
     if total > len(found):
         typer.echo(f"{offset + 1} to {offset + len(found)} of {total}; --offset {offset + len(found)} shows the next")
+
+
+def _all_configured(store: Opened, masks: MaskRepository, wanted: MaskFilter) -> list[Binding]:
+    try:
+        return configured_bindings(store.config.masks, store.vault, masks, wanted)
+    except ValueError as error:
+        refuse(f"masks in the configuration: {error}")
 
 
 def _fingerprint(store: Opened, person: str) -> bytes:
@@ -200,7 +211,7 @@ def _reached(binding: Binding, vault: Vault) -> str:
         return "cannot be opened"
 
 
-def _object(binding: Binding, to: str, now_us: int) -> dict[str, object]:
+def _object(binding: Binding, to: str, origin: str, now_us: int) -> dict[str, object]:
     until = binding.expires_us
     return {
         "id": binding.key,
@@ -210,6 +221,7 @@ def _object(binding: Binding, to: str, now_us: int) -> dict[str, object]:
         "leads_to": to,
         "group": binding.group,
         "state": binding.state(now_us),
+        "origin": origin,
         "expires": None if until is None else datetime.fromtimestamp(until / 1e6, UTC).isoformat(),
         "label": binding.label,
         "policy": binding.policy,

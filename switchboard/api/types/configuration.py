@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from switchboard.api.types.common import Moment, View
 
@@ -23,6 +24,8 @@ class MaskView(View, frozen=True, kw_only=True):
     policy: Mapping[str, object] = {}
     created: Moment | None = None
     updated: Moment | None = None
+    origin: Literal["stored", "configuration"] = "stored"
+    """Bindings of the configuration are changed there, or by binding something else in their place."""
 
 
 class MaskDone(View, frozen=True, kw_only=True):

@@ -446,3 +446,31 @@ class TestUnserved:
         file = world.config.parent / "some.csv"
         file.write_text(f"number,extension,target\n{unknown},1,aor:alice\n4008001234,2,aor:alice\n")
         assert warning in run(world, "import", str(file)).output
+
+
+CONFIGURED = """
+masks:
+  - {number: "4008001234", extension: "777", real: "13956781234", trunk: carrier, shown: "01088880000"}
+  - {number: "4008001234", extensions: 2000-2999, target: "aor:alice"}
+"""
+
+
+def test_bindings_of_the_configuration_are_listed(world: World) -> None:
+    """Behind those that are stored, and by the same conditions; what is stored for an extension stands for it."""
+    world.config.write_text(world.config.read_text() + CONFIGURED)
+    good(world, "bind", "4008001234", "1", "aor:alice")
+    stored, single, span = listed(world)
+    assert [(one["id"], one["origin"]) for one in (stored, single, span)] == [
+        ("4008001234,1", "stored"), ("4008001234,777", "configuration"), ("4008001234,2000-2999", "configuration"),
+    ]  # fmt: skip
+    assert MARKED not in str(single)
+    for options, count in (
+        (("--limit", "2"), 2), (("--limit", "2", "--offset", "2"), 1), (("--offset", "3"), 0),
+        (("--number", "4001"), 0), (("--kind", "axb"), 0), (("--state", "disabled"), 0), (("--label", "x"), 0),
+        (("--person", MARKED), 1), (("--person", "13900002222"), 0), (("--kind", "extension", "--state", "active"), 3),
+    ):  # fmt: skip
+        assert len(listed(world, *options)) == count, options
+    good(world, "bind", "4008001234", "777", "aor:alice")
+    assert [one["origin"] for one in listed(world)] == ["stored", "stored", "configuration"]
+    assert "of 3; --offset 2" in good(world, "list", "--limit", "2")
+    assert "configuration" in good(world, "list")

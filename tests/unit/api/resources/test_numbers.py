@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from config.schema import Mask
+from config.values import ExtensionRange, Hidden
 from routing.masks import AorTarget
+from switchboard.api.bindings import Bindings
 from switchboard.api.cursor import write_cursor
+from switchboard.store.masks import MaskFilter
 from tests.support.api_switch import ApiSwitch, Client
 
 REAL = "13900001234"
@@ -152,3 +158,23 @@ def test_a_cursor_beyond_what_the_database_takes_is_none(boss: Client) -> None:
     """Alone, and as a part of one."""
     boss("GET", f"/masks/refusals?cursor={write_cursor(1 << 64)}", 400)
     boss("GET", f"/records?cursor={write_cursor((1 << 64, 'x'))}", 400)
+
+
+def test_bindings_of_the_configuration_are_shown(switch: ApiSwitch, admin: Client) -> None:
+    """Behind those that are stored, page by page, and each by its id; a number is masked."""
+    admin("POST", "/masks", json={"number": "4008001234", "extension": "100001", "target": "aor:alice"})
+    hidden = Mask(number="4008001234", extension="777", real=Hidden(REAL), trunk="bench", shown="01088880000")
+    span = Mask(number="4008001234", extensions=ExtensionRange(2000, 2999, 4), target="aor:alice")
+    config = msgspec.structs.replace(switch.config, masks=(hidden, span))
+    bindings = Bindings(switch.store.database, switch.store.vault, config)
+    shown = [one for offset in range(4) for one in bindings.search(MaskFilter(), 1, offset)]
+    assert [(one.id, one.origin) for one in shown] == [
+        ("4008001234,100001", "stored"),
+        ("4008001234,777", "configuration"),
+        ("4008001234,2000-2999", "configuration"),
+    ]
+    assert REAL not in str(shown)
+    one = bindings.get("4008001234,2345")
+    assert one is not None
+    assert (one.leads_to, one.origin) == ("softphone alice", "configuration")
+    assert bindings.get("4008001234,3000") is None
