@@ -44,9 +44,13 @@ class Announce(msgspec.Struct, frozen=True):
 
 
 class Leave(msgspec.Struct, frozen=True):
-    """Who waited is in the queue no more, without an agent; `to` is where the overflow rule sends them, or ""."""
+    """Who waited in `group` is in its queue no more, without an agent, or was not let in.
+
+    `to` is where the overflow rule sends them, or "".
+    """
 
     entry: str
+    group: str
     reason: LeaveReason
     to: str = ""
 

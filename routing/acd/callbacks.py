@@ -62,7 +62,7 @@ def take(x: Floor, entry: Entry, group: GroupStatus, callback: str, caller: byte
     )
     replaced = older.id if older is not None else ""
     x.out.append(CallbackTaken(entry.id, callback, group.name, True, replaced, since=since))
-    x.out.append(Leave(entry.id, "callback"))
+    x.out.append(Leave(entry.id, group.name, "callback"))
     _open(x, kept, now, rests_until=now + CALLBACK_REST)
     return ""
 

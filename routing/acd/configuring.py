@@ -59,7 +59,7 @@ def remove_group(x: Floor, event: GroupRemoved, now: float) -> None:
             callbacks.over(x, entry, "failed", now)
         else:
             withdraw(x, entry, now)
-            x.out.append(Leave(entry.id, "failed"))
+            x.out.append(Leave(entry.id, event.group, "failed"))
             end(x, entry, "failed")
     members = [seat.agent for seat in group.seats.values()]
     for agent in members:

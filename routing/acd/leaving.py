@@ -48,7 +48,7 @@ def joined(x: Floor, event: CallerJoined, now: float) -> None:
     if group is None:
         x.joined += 1
         x.outcomes += 1
-        x.out.append(Leave(event.entry, "failed"))
+        x.out.append(Leave(event.entry, event.group, "failed"))
         return
     since = min(now, event.since) if event.since is not None else now
     x.arrivals += 1
@@ -129,7 +129,7 @@ def dismiss(x: Floor, entry: Entry, reason: LeaveReason, now: float) -> None:
         target = x.groups.get(name) if kind == "group" else None
         if target is None or name in seen or _lately(entry, name, now):
             withdraw(x, entry, now)
-            x.out.append(Leave(entry.id, reason, to if kind != "group" else ""))
+            x.out.append(Leave(entry.id, entry.group.name, reason, to if kind != "group" else ""))
             end(x, entry, reason)
             return
         seen.add(name)
@@ -175,7 +175,7 @@ def overflow(x: Floor, entry: Entry, now: float) -> None:
     elif kind == "callback":
         callbacks.take(x, entry, entry.group, entry.id, entry.caller, now)
     else:
-        x.out.append(Leave(entry.id, "overflow", to))
+        x.out.append(Leave(entry.id, entry.group.name, "overflow", to))
         end(x, entry, "overflow")
 
 

@@ -107,7 +107,7 @@ class Desk:
             if isinstance(action, Moved):
                 self._publish("moved", action.group, action.entry, now, action.before)
             elif isinstance(action, Leave):
-                self._publish("left", before, action.entry, now, action.to or action.reason)
+                self._publish("left", action.group, action.entry, now, action.to or action.reason)
             elif isinstance(action, CallbackTaken) and action.accepted:
                 self._publish("callback", action.group, action.callback, now, action.entry)
             elif isinstance(action, CallbackOver):

@@ -141,7 +141,7 @@ def _leave(x: Exchange, action: Leave, now: float) -> None:
     wait, call.wait = call.wait, None
     if action.reason == "callback":
         # A callback that was taken has left the queue before: this one could not be kept.
-        action = Leave(action.entry, "failed")
+        action = Leave(action.entry, action.group, "failed")
     over = outcome_for(call, action.reason)
     if wait.joining and call.position is not None and not action.to:
         # Whoever let the caller join tells the flow.
@@ -208,7 +208,7 @@ def taken_back(x: Exchange, call: Call, now: float) -> None:
     """The caller will be called back: on in the flow, or a good-bye."""
     silence(x, call)
     call.wait = None
-    _go_on(x, call, Leave(call.id, "callback"), now)
+    _go_on(x, call, Leave(call.id, call.record.group, "callback"), now)
     if call.id in x.calls:
         x.arm(call)
 

@@ -7,6 +7,8 @@ import pytest
 from routing.acd.model import Announcements, Group, Overflow
 from switchboard.calls.commands import Actor, Transfer
 from switchboard.calls.control import command
+from switchboard.calls.news import QueueNews
+from tests.unit.calls.control.stage import KeptFeed
 from tests.unit.calls.queue_stage import MUSIC, SILENT, QueueStage, rules
 
 FLOW = """
@@ -329,4 +331,20 @@ def test_who_is_handed_to_a_group_keeps_rank() -> None:
     stage.world.run()
     (entry,) = stage.world.queues.entries.values()
     assert (entry.group.name, entry.priority, entry.vip, entry.since) == ("night", 3, 2, stage.world.now)
+    stage.ends_clean()
+
+
+@pytest.mark.parametrize(("removed", "detail"), [(False, "timeout"), (True, "failed")])
+def test_the_news_of_who_leaves_without_doing_anything_name_the_group(removed: bool, detail: str) -> None:
+    """Time is up, or the group is no more: whoever watches the group sees that nobody waits in it any longer."""
+    stage = QueueStage("anna", group=rules(max_wait=30.0))
+    desk, world = stage.world.desk, stage.world
+    world.exchange.feed = feed = KeptFeed()
+    desk.set_state("anna", "meeting", "anna", world.now)
+    stage.caller()
+    if removed:
+        desk.remove_group("shop", world.now)
+    world.advance(31)
+    told = [(one.step, one.group, one.waiting, one.detail) for one in feed.news if isinstance(one, QueueNews)]
+    assert told == [("joined", "shop", 1, ""), ("left", "shop", 0, detail)]
     stage.ends_clean()

@@ -50,7 +50,7 @@ def test_who_asks_to_be_called_back_leaves_the_line() -> None:
     room.after(3)
     assert room.asks_back("c1", "b1") == [
         CallbackTaken("c1", "b1", "sales", True, since=since),
-        Leave("c1", "callback"),
+        Leave("c1", "sales", "callback"),
     ]
     assert room.gives_up("c1") == []
     assert [entry.id for entry in room.engine.callbacks("sales")] == ["b1"]
@@ -209,7 +209,7 @@ def test_a_number_has_one_callback_in_a_group() -> None:
     assert room.asks_back("c3", "b3") == [
         CallbackOver("b1", "sales", "replaced"),
         CallbackTaken("c3", "b3", "sales", True, replaced="b1", since=since),
-        Leave("c3", "callback"),
+        Leave("c3", "sales", "callback"),
     ]
     room.after(CALLBACK_REST)
     assert room.queue("sales") == ["b3", "c2"]
