@@ -130,7 +130,7 @@ def test_who_listens_is_told_to_supervisors_alone(
 
 
 def test_a_call_is_told_from_its_begin_to_its_end(switch: ApiSwitch, anna: Client) -> None:
-    """Supervisors hear of all of it, the agent from the answer on; once the end is told the record is there."""
+    """Supervisors hear of all of it, the agent from the ringing on, 180 or not; at the end the record is there."""
     principal = Principal(id="b", name="boss", role="supervisor", agent="", session="b")
     watching, _ = switch.api.stream.subscribe(principal)
     own, _ = switch.api.stream.subscribe(Principal(id="a", name="anna", role="agent", agent="anna", session="a"))
@@ -138,7 +138,7 @@ def test_a_call_is_told_from_its_begin_to_its_end(switch: ApiSwitch, anna: Clien
     switch.hang_up(out)
     told = [entry.news for entry in watching._queue if isinstance(entry.news, CallNews)]
     assert [(news.step, news.call) for news in told] == [
-        (step, call.id) for step in ("opened", "answered", "ended")
+        (step, call.id) for step in ("opened", "ringing", "answered", "ended")
     ]  # fmt: skip
     assert (told[0].detail, told[-1].detail) == ("bench", "normal")
     assert [entry.news for entry in own._queue if isinstance(entry.news, CallNews)] == told[1:]
