@@ -84,7 +84,7 @@ class Recording:
             packets = self._coded_of(message.side, message.codec).as_alaw(packets, message.payload_type)
         values = _VALUES.get(message.codec, _VALUES["PCMA"])
         for position, codes in track.place(packets, message.payload_type, message.dropped):
-            pcm = values.take(codes)
+            pcm = values.take(codes, mode="wrap")  # no octet is out of range, which "raise" would ask of each
             if self._edge and message.side == LEFT:
                 pcm[: self._edge] = 0
                 self._edge = max(0, self._edge - len(pcm))
