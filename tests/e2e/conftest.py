@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.planes import WORKERS, Plane, open_plane
+from tests.support.planes import CHOSEN, Plane, open_plane
 from tests.support.switch import RunningSwitch, running_switch
 
 
 @pytest.fixture(scope="module")
 def plane(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
     """The media plane: the workers' for all tests but those that are played on both."""
-    with open_plane(getattr(request, "param", WORKERS), tmp_path_factory.mktemp("plane")) as opened:
+    with open_plane(getattr(request, "param", CHOSEN), tmp_path_factory.mktemp("plane")) as opened:
         yield opened
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,10 +11,13 @@ from typing import Any, Final
 
 import pytest
 
+from tests.support.ports import MEDIA_RANGE
 from tests.support.rtpengine import Rtpengine, missing, running_rtpengine
 
 WORKERS: Final = "workers"
 RTPENGINE: Final = "rtpengine"
+CHOSEN: Final = os.environ.get("SWITCH_PLANE", WORKERS)
+"""The plane where a test names none: `SWITCH_PLANE=rtpengine pytest tests/e2e` plays all of them on it."""
 
 
 @dataclass
@@ -35,10 +39,21 @@ class Plane:
 
 
 @contextmanager
+def on_chosen(directory: Path, changes: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The sections of a switch whose test names no plane, with the chosen one in its media."""
+    media = changes.get("media", {})
+    if CHOSEN == WORKERS or "plane" in media:
+        yield changes
+        return
+    with open_plane(CHOSEN, directory) as plane:
+        yield plane.put_into(changes)
+
+
+@contextmanager
 def open_plane(name: str, directory: Path) -> Iterator[Plane]:
     """A plane for the time of a test."""
     if name == WORKERS:
-        yield Plane()
+        yield Plane() if CHOSEN == WORKERS else Plane(changes={"media": {"plane": WORKERS, "ports": MEDIA_RANGE}})
         return
     if why := missing():
         pytest.skip(why)

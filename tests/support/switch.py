@@ -21,6 +21,7 @@ import psutil
 import yaml
 
 from tests.support.patience import PATIENCE
+from tests.support.planes import on_chosen
 from tests.support.ports import MEDIA_RANGE, WEB_RANGE, free_port
 
 PROJECT = Path(__file__).parents[2]
@@ -233,11 +234,12 @@ class RunningSwitch:
 @contextlib.contextmanager
 def running_switch(directory: Path, **changes: Any) -> Iterator[RunningSwitch]:
     """A switch for the time of a test; at the end it must stop cleanly and must have logged no error."""
-    switch = RunningSwitch(directory, **changes)
-    try:
-        yield switch
-        assert switch.stop() == 0, switch.log()
-        for sign in ('"level": "error"', "Traceback"):
-            assert sign not in switch.log(), switch.log()[-4000:]
-    finally:
-        switch.kill()
+    with on_chosen(directory, changes) as settings:
+        switch = RunningSwitch(directory, **settings)
+        try:
+            yield switch
+            assert switch.stop() == 0, switch.log()
+            for sign in ('"level": "error"', "Traceback"):
+                assert sign not in switch.log(), switch.log()[-4000:]
+        finally:
+            switch.kill()

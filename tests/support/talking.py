@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.phone import Answer, Call, Dialled, Phone
+from tests.support.planes import on_chosen
 from tests.support.ports import free_port
 from tests.support.processes import await_end, group_members
 from tests.support.switch import RunningSwitch
@@ -29,14 +30,15 @@ def numbers(agent_port: int, host: str = "127.0.0.1") -> list[dict[str, str]]:
 @contextlib.contextmanager
 def fragile_switch(directory: Path, agent_port: int, **changes: Any) -> Iterator[RunningSwitch]:
     """A switch to be killed in parts: errors may be logged, a traceback may not; nothing of it survives the test."""
-    switch = RunningSwitch(directory, **{"numbers": numbers(agent_port), "masks": [], **changes})
-    group = switch.process.pid
-    try:
-        yield switch
-        assert "Traceback" not in switch.log(), switch.log()[-4000:]
-    finally:
-        switch.kill()
-        assert await_end(group_members(group), 5.0) == []
+    with on_chosen(directory, {"numbers": numbers(agent_port), "masks": [], **changes}) as settings:
+        switch = RunningSwitch(directory, **settings)
+        group = switch.process.pid
+        try:
+            yield switch
+            assert "Traceback" not in switch.log(), switch.log()[-4000:]
+        finally:
+            switch.kill()
+            assert await_end(group_members(group), 5.0) == []
 
 
 @dataclass(slots=True)
