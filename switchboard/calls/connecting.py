@@ -265,6 +265,7 @@ def _agent_rings(x: Exchange, call: Call, leg: Leg, response: Response, now: flo
     if described and not leg.media_open:
         try:
             take_answer(leg, response.body)
+            leg.heard = response.to_tag or ""
         except SdpError:
             described = False
     early = described and lease_media(x, call.caller, leg)

@@ -50,6 +50,8 @@ def ack_received(x: Exchange, request: Request, tx: ServerTransaction | None, no
     leg = tx.context if tx is not None else x.dialogs.get((request.call_id, request.to_tag or ""))
     if not isinstance(leg, Leg):
         return None
+    if tx is None and not _is_of_latest(leg, request):
+        return None
     leg.move(LegInput.ACK)
     call = x.call_of(leg)
     if call is None or not leg.talking:
@@ -60,6 +62,12 @@ def ack_received(x: Exchange, request: Request, tx: ServerTransaction | None, no
         return None
     _late_answer(x, call, leg, request, now)
     return call
+
+
+def _is_of_latest(leg: Leg, request: Request) -> bool:
+    """Whether an ACK whose transaction is forgotten can be that of the latest INVITE (RFC 3261 §13.2.2.4)."""
+    dialog = leg.dialog
+    return dialog is not None and (dialog.remote_tag, dialog.remote_seq) == (request.from_tag or "", request.cseq)
 
 
 def _late_answer(x: Exchange, call: Call, leg: Leg, request: Request, now: float) -> None:

@@ -101,18 +101,18 @@ def provisional_received(x: Exchange, leg: Leg, tx: ClientTransaction, response:
 
 def early_over(x: Exchange, leg: Leg, response: Response) -> None:
     """199 (RFC 6228 §4): one early dialog is over, and nobody hears it any more; who else may answer is not told of."""
-    over = leg.early.get(response.to_tag or "")
-    if over is None:
-        return
-    leg.early = {tag: early for tag, early in leg.early.items() if early is not over}
-    if leg.dialog is over.dialog:
-        leg.dialog = next((early.dialog for early in leg.early.values()), None)
-        if leg.dialog is None:
-            x.dialogs.pop((over.dialog.call_id, leg.local_tag), None)
-    if over.taken:
+    tag = response.to_tag or ""
+    over = leg.early.get(tag)
+    if over is not None:
+        leg.early = {other: early for other, early in leg.early.items() if early is not over}
+        if leg.dialog is over.dialog:
+            leg.dialog = next((early.dialog for early in leg.early.values()), None)
+            if leg.dialog is None:
+                x.dialogs.pop((over.dialog.call_id, leg.local_tag), None)
+    if (over is not None and over.taken) or (tag and tag == leg.heard):
         if leg.media_open and leg.lease is not None:
             x.media.unbridge(leg.lease)
-        leg.agreement, leg.media_open = None, False
+        leg.agreement, leg.media_open, leg.heard = None, False, ""
 
 
 def _source(leg: Leg, tx: ClientTransaction) -> tuple[Address, bool]:

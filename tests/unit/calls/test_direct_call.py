@@ -367,6 +367,19 @@ def test_an_offer_that_the_ack_does_not_answer_changes_nothing() -> None:
     assert world.journal.records[0].cause == "normal"
 
 
+def test_an_ack_of_another_invite_does_not_answer_our_offer() -> None:
+    """Neither a copy of an earlier one nor one of no INVITE at all is its answer (RFC 3261 §13.2.2.4)."""
+    world, out = connected()
+    world.within(world.carrier, out, "INVITE", 2, headers=("Contact: <sip:c@127.0.0.2:5070>",))
+    offer = world.carrier.responses[-1].body
+    opened = len(world.plane.named("open"))
+    for cseq in (1, 7):
+        world.within(world.carrier, out, "ACK", cseq, body=world.carrier.answer(offer, port=46000))
+    assert len(world.plane.named("open")) == opened
+    world.within(world.carrier, out, "ACK", 2, body=world.carrier.answer(offer, port=45000))
+    assert world.plane.named("open")[-1][2]["remote_port"] == 45000
+
+
 def test_a_caller_who_never_answers_our_first_offer_is_hung_up() -> None:
     """Without any description of its own there is no session (RFC 3261 §13.2.2.4)."""
     world = World()

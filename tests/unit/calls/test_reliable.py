@@ -327,6 +327,21 @@ def test_an_early_dialog_that_is_over_is_heard_no_more() -> None:
     assert world.leftovers() == {}
 
 
+def test_early_media_that_needed_no_prack_ends_with_its_dialog() -> None:
+    """So too where neither the description nor the 199 is reliable."""
+    world = World()
+    world.dial("4001")
+    describe(world, 183)
+    assert len(world.plane.bridges) == 2
+    world.reply(world.agent, 199, index=0)
+    assert len(world.plane.bridges) == 0
+    describe(world, 200)
+    assert len(world.plane.bridges) == 2
+    world.hang_up(world.agent)
+    world.advance(80)
+    assert world.leftovers() == {}
+
+
 def test_a_dialog_goes_on_counting_after_its_pracks() -> None:
     """BYE has a CSeq above theirs, ACK that of the INVITE."""
     world = World(reliable="supported")
