@@ -208,12 +208,17 @@ def hop_name(routes: list[str], target: str, source: Address) -> str:
     return uri if _NAME.match(uri) else ""
 
 
+_REMEMBERED: Final = 256
+"""Characters of a URI whose place is kept; a longer one is not worth the memory."""
+
+
 def first_hop(routes: list[str], target: str) -> Address | None:
     """The address of the first route, or of the target, when it is an IP literal (RFC 3261 §12.2.1.1).
 
     A transport parameter makes it one of a stream, `sips` one of TLS (RFC 3261 §26.2.2).
     """
-    return _literal_place(_uri_of(routes[0]) if routes else target)
+    uri = _uri_of(routes[0]) if routes else target
+    return _literal_place(uri) if len(uri) <= _REMEMBERED else _literal_place.__wrapped__(uri)
 
 
 # A gateway has the same Contact in all its calls.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from switchboard.sip.dialog import Dialog, first_hop, next_hop
+from switchboard.sip.dialog import Dialog, _literal_place, first_hop, next_hop
 from switchboard.sip.events import FlowLost, RequestReceived, ResponseReceived
 from switchboard.sip.flow import (
     StreamAddress,
@@ -323,6 +323,13 @@ def test_targets_name_their_transport(target: str, hop: Address) -> None:
     """RFC 3261 §19.1.1, §26.2.2: the parameter, or the scheme."""
     assert first_hop([], target) == hop
     assert type(first_hop([], target)) is type(hop)
+
+
+def test_a_long_uri_is_not_remembered() -> None:
+    """What a peer sends costs no memory once it is read; its place is found all the same."""
+    before = _literal_place.cache_info().currsize
+    assert first_hop([], "sip:" + "x" * 60_000 + "@192.0.2.1:5070") == ("192.0.2.1", 5070)
+    assert _literal_place.cache_info().currsize == before
 
 
 def test_dialogs_stay_on_an_open_connection() -> None:
