@@ -10,6 +10,7 @@ from bench.sipp import SCENARIOS, Sipp
 from tests.support.call_bar import add_users, at_the_bar
 from tests.support.command import command
 from tests.support.patience import PATIENCE
+from tests.support.planes import workers_only
 from tests.support.ports import MEDIA_FIRST, free_port
 from tests.support.sipp import need_sipp, next_media_port
 from tests.support.stage import Stage, direct, hear_each_other, stage_config
@@ -64,6 +65,7 @@ async def test_a_drained_worker_is_drained_still_when_signalling_has_died(tmp_pa
         assert switch.stop() == 0
 
 
+@workers_only
 async def test_ports_that_are_used_up_refuse_calls_and_harm_none(tmp_path: Path) -> None:
     """Two pairs of ports are one call: the next gets 503, and is taken once the first is over."""
     media = {"ports": f"{MEDIA_FIRST}-{MEDIA_FIRST + 3}"}

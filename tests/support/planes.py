@@ -45,19 +45,19 @@ def on_chosen(directory: Path, changes: dict[str, Any]) -> Iterator[dict[str, An
     if CHOSEN == WORKERS or "plane" in media:
         yield changes
         return
-    with open_plane(CHOSEN, directory) as plane:
+    with open_plane(CHOSEN, directory, media.get("ports", MEDIA_RANGE)) as plane:
         yield plane.put_into(changes)
 
 
 @contextmanager
-def open_plane(name: str, directory: Path) -> Iterator[Plane]:
-    """A plane for the time of a test."""
+def open_plane(name: str, directory: Path, ports: str = MEDIA_RANGE) -> Iterator[Plane]:
+    """A plane for the time of a test, on a range of ports."""
     if name == WORKERS:
         yield Plane() if CHOSEN == WORKERS else Plane(changes={"media": {"plane": WORKERS, "ports": MEDIA_RANGE}})
         return
     if why := missing():
         pytest.skip(why)
-    with running_rtpengine(directory) as engine:
+    with running_rtpengine(directory, ports=ports) as engine:
         yield Plane(name, {"media": engine.media}, engine)
 
 
@@ -66,3 +66,6 @@ on_both = pytest.mark.parametrize("plane", [WORKERS, RTPENGINE], indirect=True, 
 
 on_workers = pytest.mark.parametrize("plane", [WORKERS], indirect=True, scope="module")
 """One that is played on the workers, in a switch that it shares with those that are played on both."""
+
+workers_only = pytest.mark.skipif(CHOSEN == RTPENGINE, reason="it looks at what only a plane of workers alone has")
+"""A test, or a module's `pytestmark`, of the workers themselves: their ports, processes, metrics and counts."""

@@ -53,7 +53,16 @@ WEB_RANGE = f"{WEB_FIRST}-{WEB_LAST}"
 """Those of the WebRTC edge of a switch under test."""
 MEDIA_RANGE = f"{MEDIA_FIRST}-{MEDIA_LAST}"
 MEDIA_MIDDLE = MEDIA_FIRST + _MEDIA[1] // 2
-MEDIA_HALVES = f"{MEDIA_FIRST}-{MEDIA_MIDDLE - 1}", f"{MEDIA_MIDDLE}-{MEDIA_LAST}"
+
+
+def halves(span: str) -> tuple[str, str]:
+    """Two ranges of one."""
+    first, last = map(int, span.split("-"))
+    middle = first + (last + 1 - first) // 2
+    return f"{first}-{middle - 1}", f"{middle}-{last}"
+
+
+MEDIA_HALVES = halves(MEDIA_RANGE)
 """For two switches at once."""
 _THIRD = _MEDIA[1] // 6 * 2
 MEDIA_THIRDS = tuple(f"{MEDIA_FIRST + at * _THIRD}-{MEDIA_FIRST + (at + 1) * _THIRD - 1}" for at in range(3))

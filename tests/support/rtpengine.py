@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from media.rtpengine.bencode import decode, encode
-from tests.support.ports import MEDIA_HALVES, free_port
+from tests.support.ports import MEDIA_RANGE, free_port, halves
 
 PROJECT = Path(__file__).parents[2]
 START_SECONDS = 30.0
@@ -33,12 +33,14 @@ class Rtpengine:
     process: subprocess.Popen[bytes]
     port: int
     keys: int
+    ports: str
+    """A range, shared with the workers behind it."""
 
     @property
     def media(self) -> dict[str, Any]:
         """The section of a configuration that makes a switch use it; the workers behind it have the other ports."""
         addresses = {"address": f"127.0.0.1:{self.port}", "keys": f"127.0.0.1:{self.keys}"}
-        return {"plane": "rtpengine", "ports": MEDIA_HALVES[0], "rtpengine": {**addresses, "spare": 12}}
+        return {"plane": "rtpengine", "ports": halves(self.ports)[0], "rtpengine": {**addresses, "spare": 12}}
 
     def ask(self, **command: Any) -> dict[str, Any]:
         """A command of a test's own."""
@@ -60,11 +62,13 @@ class Rtpengine:
         self.process.wait(10)
 
 
-def start(directory: Path, port: int = 0, keys: int = 0, addresses: Sequence[str] = BOTH) -> Rtpengine:
+def start(
+    directory: Path, port: int = 0, keys: int = 0, addresses: Sequence[str] = BOTH, ports: str = MEDIA_RANGE
+) -> Rtpengine:
     """Start one and wait until it answers; `directory` gets its log."""
-    found = Rtpengine(subprocess.Popen(["true"]), port or free_port(), keys or free_port())
+    found = Rtpengine(subprocess.Popen(["true"]), port or free_port(), keys or free_port(), ports)
     found.process.wait()
-    first, last = MEDIA_HALVES[1].split("-")
+    first, last = halves(ports)[1].split("-")
     command = ["rtpengine", "--foreground", "--log-stderr", f"--config-file={PROJECT / 'config' / 'rtpengine.conf'}"]
     command += [f"--listen-ng=127.0.0.1:{found.port}", f"--dtmf-log-dest=127.0.0.1:{found.keys}"]
     command += [f"--port-min={first}", f"--port-max={last}", "--num-threads=2", f"--pidfile={directory}/rtpengine.pid"]
@@ -83,9 +87,11 @@ def start(directory: Path, port: int = 0, keys: int = 0, addresses: Sequence[str
 
 
 @contextlib.contextmanager
-def running_rtpengine(directory: Path, addresses: Sequence[str] = BOTH) -> Iterator[Rtpengine]:
+def running_rtpengine(
+    directory: Path, addresses: Sequence[str] = BOTH, ports: str = MEDIA_RANGE
+) -> Iterator[Rtpengine]:
     """One for the time of a test."""
-    found = start(directory, addresses=addresses)
+    found = start(directory, addresses=addresses, ports=ports)
     try:
         yield found
     finally:
