@@ -74,12 +74,16 @@ class PortsAdded(_Event, tag=2):
 
 
 class Digit(_Event, tag=3):
-    """A key was pressed: told at the first packet of the event, `at` is that packet's arrival."""
+    """A key was pressed: told at the first packet of the event, `at` is that packet's arrival.
+
+    A plane that learns of a key only when it is let go tells for how many seconds it was `held` until `at`.
+    """
 
     port: int
     gen: int
     digit: str
     at: float
+    held: float = 0.0
 
 
 class PlayDone(_Event, tag=4):

@@ -190,11 +190,12 @@ def _number(value: Value | None) -> int:
 
 
 class Key(NamedTuple):
-    """A key that a party has pressed."""
+    """A key that a party has pressed and let go: `held` seconds later, 0 where that is not said."""
 
     call: str
     tag: str
     digit: str
+    held: float
 
 
 def read_key(datagram: bytes) -> Key | None:
@@ -208,4 +209,5 @@ def read_key(datagram: bytes) -> Key | None:
     call, tag, event = found.get("callid"), found.get("source_tag"), found.get("event")
     if not (isinstance(call, str) and isinstance(tag, str) and isinstance(event, int) and 0 <= event < len(DIGITS)):
         return None
-    return Key(call, tag, DIGITS[event])
+    duration = found.get("duration")
+    return Key(call, tag, DIGITS[event], duration / 1000 if isinstance(duration, int) and duration > 0 else 0.0)

@@ -306,7 +306,7 @@ class Legs:
             self._goes_on(leg, now)
             self._rest(leg)
         if leg.opened["digits"]:
-            self._tell(Digit(leg.lease.port, leg.lease.gen, key.digit, now))
+            self._tell(Digit(leg.lease.port, leg.lease.gen, key.digit, now, key.held))
 
     def _worker_released(self, leg: Leg, event: Released) -> None:
         self._over(leg, event.stats)

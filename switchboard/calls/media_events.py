@@ -61,7 +61,7 @@ def _of_caller(x: Exchange, call: Call, event: PlayDone | Digit | MessageDone, n
         if captured is not None:
             flow_event(x, call, captured, now)
     elif isinstance(event, Digit):
-        if is_echo(call.caller, event.digit, "media", now):
+        if is_echo(call.caller, event.digit, "media", now, event.held):
             return
         call.digit_at = min(event.at, now)
         keys_go_on(call.caller, now)

@@ -615,11 +615,11 @@ class World:
         peer.core.request(out, self.now)
         self.run()
 
-    def keys(self, digits: str) -> None:
-        """The caller keys digits."""
+    def keys(self, digits: str, held: float = 0.0) -> None:
+        """The caller keys digits; the media plane tells of each at once, or when it was `held`."""
         lease = next(iter(self.plane.leased.values()))
         for digit in digits:
-            self.plane.digit(lease, digit, at=self.now)
+            self.plane.digit(lease, digit, at=self.now, held=held)
             self.run()
 
     # --- what is left ---

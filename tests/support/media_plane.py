@@ -225,10 +225,10 @@ class FakePlane(MediaPlane):
         """The recorded commands called `name`."""
         return [command for command in self.commands if command[0] == name]
 
-    def digit(self, lease: Lease | int, digit: str, at: float = 0.0) -> None:
-        """A key pressed by the peer of `lease` (or of its port)."""
+    def digit(self, lease: Lease | int, digit: str, at: float = 0.0, held: float = 0.0) -> None:
+        """A key pressed by the peer of `lease` (or of its port), told of when it was `held` where it was."""
         lease = self._find(lease)
-        self._tell(Digit(lease.port, lease.gen, digit, at))
+        self._tell(Digit(lease.port, lease.gen, digit, at, held))
 
     def key_held(self, lease: Lease | int, digit: str, *, over: bool, at: float = 0.0) -> None:
         """A key pressed by the peer of `lease` is held for long, or is `over`."""

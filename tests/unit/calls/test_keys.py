@@ -118,6 +118,20 @@ def test_a_key_that_is_held_long_is_one_press() -> None:
         assert call.record.extension == "8" * pressed + "9" * (6 - pressed)
 
 
+def test_a_key_that_is_told_of_when_let_go_is_that_of_an_info_meanwhile() -> None:
+    """A plane that learns of a key only then says how long it was held; an INFO of before that was another press."""
+    for held, pressed in ((1.2, 1), (0.2, 2)):
+        world = World()
+        out, _ = world.dial(NUMBER)
+        world.within(world.carrier, out, "ACK", 1)
+        world.within(world.carrier, out, "INFO", 2, body=b"Signal=8\r\n", content_type="application/dtmf-relay")
+        world.advance(0.7)
+        world.keys("8", held=held)
+        world.keys("9" * (6 - pressed))
+        (call,) = world.exchange.calls.values()
+        assert call.record.extension == "8" * pressed + "9" * (6 - pressed)
+
+
 PRESSES = (
     # What comes, seconds after the one before: m by the media, i by INFO; how many presses that is.
     ("m0 i.1", 1),

@@ -74,7 +74,12 @@ def test_counters_are_those_of_both_parties() -> None:
 @pytest.mark.parametrize(
     ("datagram", "key"),
     [
-        (b'{"callid":"c","source_tag":"a","tags":["a","b"],"type":"DTMF","event":10,"duration":100}', ("c", "a", "*")),
+        (
+            b'{"callid":"c","source_tag":"a","tags":["a","b"],"type":"DTMF","event":10,"duration":100}',
+            ("c", "a", "*", 0.1),
+        ),
+        (b'{"callid":"c","source_tag":"a","type":"DTMF","event":1,"duration":"1"}', ("c", "a", "1", 0.0)),
+        (b'{"callid":"c","source_tag":"a","type":"DTMF","event":1,"duration":-1}', ("c", "a", "1", 0.0)),
         (b'{"callid":"c","source_tag":"a","type":"DTMF","event":16}', None),
         (b'{"callid":"c","source_tag":"a","type":"DTMF"}', None),
         (b'{"callid":5,"source_tag":"a","type":"DTMF","event":1}', None),
@@ -83,6 +88,6 @@ def test_counters_are_those_of_both_parties() -> None:
         (b"\xff", None),
     ],
 )
-def test_a_key_is_read_from_the_log(datagram: bytes, key: tuple[str, str, str] | None) -> None:
+def test_a_key_is_read_from_the_log(datagram: bytes, key: tuple[str, str, str, float] | None) -> None:
     """And nothing else."""
     assert read_key(datagram) == key
