@@ -2,8 +2,11 @@
 
 Where a caller ends up is decided by the dial plan and by nobody who is called: else a phone, or a stranger's server,
 could have us call any number by a trunk, at our cost. So a Contact is followed only to an account of ours, and from an
-address of the dial plan to the same host. What a trunk, a browser or the phone of an agent says is not followed: an
-agent is called for what the desk knows of the agent.
+address of the dial plan to the same host. What a trunk or a browser says is not followed.
+
+An agent is called for what the desk knows of the agent. So nobody is led to the phone of an agent, which would ring
+without the desk; and of the agents' own phones only one at a fixed address leads on, for the same agent: wherever it is
+answered, the call is that agent's.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from switchboard.calls.call import Call
 from switchboard.calls.causes import Cause
 from switchboard.calls.connecting import plan_of
 from switchboard.calls.exchange import Exchange
-from switchboard.calls.leg import Leg, LegState
+from switchboard.calls.leg import Leg, LegState, Purpose
 from switchboard.calls.plan import Destination, Group, Plan
 from switchboard.calls.reaching import names_us
 from switchboard.sip.address import NameAddr, parse_name_addr
@@ -30,20 +33,24 @@ MOST_CONTACTS: Final = 4
 """So many Contacts of one response are looked at, the preferred first."""
 MOST_PLACES: Final = 8
 """So many places are called for one leg, in all, after others have led there."""
+_LED: Final[frozenset[Purpose]] = frozenset({"connect", "offer", "transfer", "consult", "invite"})
+"""What for somebody is called who may lead us on; a party that a call of ours begins with is called where it is."""
 
 
 def followed(x: Exchange, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> bool:
     """Call who is called now where a 3xx leads; False where it leads nowhere that we go, and the attempt has failed."""
     call = x.call_of(leg)
-    if call is None or call.agent is not leg or leg.state not in (LegState.INVITED, LegState.EARLY):
+    if call is None or not call.owns(leg) or leg.state not in (LegState.INVITED, LegState.EARLY):
         return False
-    branch, fan = tx.context, x.branches.get(leg.id)
-    if leg.agent_id or leg.web is not None or (isinstance(branch, Branch) and branch.found.gateway):
+    sent, branch, fan = tx.request, tx.context, x.branches.get(leg.id)
+    if leg.purpose not in _LED or leg.web is not None or (isinstance(branch, Branch) and branch.found.gateway):
         return False
-    sent = tx.request
     asked = (fan.asked if fan is not None else frozenset()) | {sent.uri}
     peer = branch.found.peer if isinstance(branch, Branch) else leg.record.peer
     fixed = sent.uri if peer == sent.uri else ""
+    # Who is to answer by itself is its own user's phone.
+    if (leg.agent_id and not fixed) or any(line in sent.headers for line in x.settings.auto_answer):
+        return False
     plan: Plan = ()
     for contact in _contacts(response):
         groups = _way(x, call, leg, contact, fixed, now)
@@ -87,7 +94,7 @@ def _way(x: Exchange, call: Call, leg: Leg, contact: Uri, fixed: str, now: float
             there = parse_open_target(str(contact))
         except TargetError:
             return ()
-        if not isinstance(there, SipTarget):
+        if not isinstance(there, SipTarget) or _is_agents(x, contact, fixed):
             return ()
         plan = plan_of(x, call, there, now)
         if not isinstance(plan, Cause) and any(x.routing.identify(*one.address) for one in _all(plan)):
@@ -102,6 +109,12 @@ def _way(x: Exchange, call: Call, leg: Leg, contact: Uri, fixed: str, now: float
 def _same_host(contact: Uri, fixed: Uri) -> bool:
     """Whether a Contact is at the host that was called, and as secure a way there."""
     return contact.host.lower() == fixed.host.lower() and (contact.scheme == "sips" or fixed.scheme != "sips")
+
+
+def _is_agents(x: Exchange, contact: Uri, fixed: str) -> bool:
+    """Whether the fixed address of an agent's phone is meant, in whatever spelling."""
+    plain = Uri(contact.scheme, contact.user, host=parse_uri(fixed).host, port=contact.port)
+    return bool(x.desk.agent_at(str(contact)) or x.desk.agent_at(str(plain)))
 
 
 def _fits(x: Exchange, leg: Leg, found: Destination) -> bool:

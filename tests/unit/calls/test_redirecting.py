@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from tests.support.exchange import NUMBER, Team, World
+from routing.acd.model import Agent
+from switchboard.calls.commands import Actor, Complete, Consult, Park, Unpark
+from switchboard.calls.control import command
+from tests.support.exchange import NUMBER, Peer, Team, World
+from tests.unit.calls.phone_lines import Office
+from tests.unit.calls.queue_stage import QueueStage, rules
 from tests.unit.calls.test_two_phones import register
 
 AT_ITS_HOST = "<sip:other@127.0.0.3:5190>"
@@ -187,3 +193,172 @@ def test_who_led_elsewhere_is_heard_no_more() -> None:
     assert len(world.plane.bridges) == 2
     world.hang_up(world.agent)
     over(world, "normal")
+
+
+# --- where it was not the caller who called ---
+
+
+def leads(world: World, peer: Peer, contact: str) -> None:
+    """302 to the latest INVITE of a peer."""
+    tx = next(tx for tx, request in reversed(peer.requests) if request.method == "INVITE")
+    peer.core.respond(tx, 302, headers=(f"Contact: {contact}",), now=world.now)
+    world.run()
+
+
+def referred() -> Office:
+    """Alice has handed the carrier's caller on to 4001, whose phone is at a fixed address."""
+    office = Office()
+    _, line = office.talk()
+    assert line.refer("sip:4001@switchboard.local") == 202
+    return office
+
+
+def ended(office: Office) -> None:
+    """All is hung up, and nothing is left."""
+    office.engine.end_all(office.now)
+    office.run()
+    for peer in (office.carrier, office.agent, office.phone):
+        for index, (tx, request) in enumerate(peer.requests):
+            if request.method in ("BYE", "NOTIFY") and tx.state.name == "TRYING":
+                office.reply(peer, 200, index=index)
+    office.advance(70)
+    assert office.leftovers() == {}
+    assert len(office.journal.records) == 1
+
+
+def test_the_target_of_a_referral_leads_on() -> None:
+    """The referrer hears of who answers there, and is hung up only then."""
+    office = referred()
+    leads(office, office.agent, AT_ITS_HOST)
+    first, second = office.agent.received("INVITE")
+    assert (second.uri, second.body) == ("sip:other@127.0.0.3:5190", first.body)
+    assert office.phone.received("BYE") == []
+    assert office.alice.told()[-1] == 100
+    office.agent_answers()
+    assert office.alice.told()[-1] == 200
+    assert len(office.phone.received("BYE")) == 1
+    assert office.hears(office.agent) == office.carrier.address[0]
+    ended(office)
+
+
+def test_the_target_of_a_referral_leads_nowhere() -> None:
+    """The referrer has the caller back."""
+    office = referred()
+    leads(office, office.agent, "<sip:13800138000@127.0.0.3:5190>")
+    assert office.alice.told()[-1] == 480
+    assert office.hears(office.phone) == office.carrier.address[0]
+    ended(office)
+
+
+def test_who_is_consulted_leads_to_an_account_of_ours() -> None:
+    """Its phone rings, and the caller is handed over before it answers; it sees no more than the first one did."""
+    stage = QueueStage("anna")
+    world = stage.world
+    register(world, world.phone)
+    stage.caller()
+    stage.answers("anna")
+    (call,) = world.exchange.calls.values()
+    anna = Actor("anna", "anna", "agent")
+    command(world.exchange, Consult(call=call.id, to=f"extension:{NUMBER},100001"), anna, world.now)
+    world.run()
+    leads(world, world.agent, OF_OURS)
+    (first,), (second,) = world.agent.received("INVITE"), world.phone.received("INVITE")
+    assert second.headers.get("from") == first.headers.get("from")
+    command(world.exchange, Complete(call=call.id), anna, world.now)
+    world.run()
+    world.agent_answers(world.phone)
+    assert call.agent is not None
+    assert (call.agent.record.peer, call.agent.talking) == ("alice@switchboard.local", True)
+    world.hang_up(world.phone)
+    stage.ends_clean()
+
+
+# --- from the phones of agents ---
+
+
+@pytest.mark.parametrize("contact", ["<sip:desk2@127.0.2.1:5190>", OF_OURS])
+def test_the_fixed_phone_of_an_agent_leads_on(contact: str) -> None:
+    """Whoever answers there, the caller from the queue is the agent's."""
+    stage = QueueStage("anna", "ben")
+    register(stage.world, stage.world.phone)
+    stage.caller()
+    leads(stage.world, stage.peers["anna"], contact)
+    assert (stage.state("anna"), stage.rings("ben")) == ("ringing", [])
+    answering = stage.world.phone if contact == OF_OURS else stage.peers["anna"]
+    stage.world.agent_answers(answering)
+    assert stage.state("anna") == "talking"
+    stage.caller(caller="13900000001")
+    assert (len(stage.rings("anna")), len(stage.rings("ben"))) == (0, 1)
+    stage.world.hang_up(answering)
+    assert stage.state("anna") == "idle"
+    record = stage.world.journal.records[0]
+    assert [leg.agent for leg in record.legs] == ["", "anna"]
+    stage.ends_clean()
+
+
+def test_nobody_answers_where_the_phone_of_an_agent_led() -> None:
+    """The time of the offer counts from its beginning; the next agent is rung."""
+    stage = QueueStage("anna", "ben", group=rules(ring_timeout=20.0))
+    stage.caller()
+    stage.world.advance(15)
+    leads(stage.world, stage.peers["anna"], "<sip:desk2@127.0.2.1:5190>")
+    stage.alerts("anna")
+    stage.world.advance(5.1)
+    assert len(stage.peers["anna"].cancelled) == 1
+    assert len(stage.rings("ben")) == 1
+    stage.ends_clean()
+
+
+@pytest.mark.parametrize(
+    "contact",
+    ["<sip:carl@127.0.2.1:5190>", "<sip:carl@127.0.2.1:5190;ob>", "<sip:alice@switchboard.local>", AT_ITS_HOST],
+)
+def test_nobody_leads_to_the_phone_of_an_agent(contact: str) -> None:
+    """It would ring without the desk: the offer has failed, as any that leads nowhere has."""
+    stage = QueueStage("anna", "ben")
+    world = stage.world
+    register(world, world.phone)
+    for name, phone in (("carl", "sip:carl@127.0.2.1:5190"), ("alice", "aor:alice")):
+        world.desk.set_agent(Agent(id=name, phone=phone), world.now)
+    stage.caller()
+    leads(world, stage.peers["anna"], contact)
+    assert len(stage.peers["anna"].received("INVITE")) == 1
+    assert world.phone.received("INVITE") == []
+    assert len(stage.rings("ben")) == 1
+    stage.ends_clean()
+
+
+def test_a_caller_is_not_led_to_the_phone_of_an_agent() -> None:
+    """Nor is one who has called somebody else at its host."""
+    world = World(teams=(Team("sales", ("sip:other@127.0.0.3:5190",)),))
+    world.dial("4001")
+    leads(world, world.agent, AT_ITS_HOST)
+    assert world.carrier.statuses == [480]
+    over(world, "unreachable")
+
+
+def test_the_registered_phone_of_an_agent_leads_nowhere() -> None:
+    """What it registered is its own word."""
+    office = Office(teams=(Team("sales", ("aor:alice",)),))
+    office.dial("4007")
+    leads(office, office.phone, "<sip:bob@switchboard.local>")
+    assert office.bob.methods == []
+    assert office.carrier.statuses == [480]
+    over(office, "unreachable")
+
+
+def test_who_is_to_answer_by_itself_leads_nowhere() -> None:
+    """Else the phone of somebody else would be listened to."""
+    stage = QueueStage("anna")
+    world = stage.world
+    world.exchange.settings = msgspec.structs.replace(world.exchange.settings, auto_answer=("Alert-Info: now",))
+    stage.caller()
+    stage.answers("anna")
+    (call,) = world.exchange.calls.values()
+    anna = Actor("anna", "anna", "agent")
+    slot = command(world.exchange, Park(call=call.id), anna, world.now).slot
+    command(world.exchange, Unpark(slot=slot), anna, world.now)
+    world.run()
+    leads(world, stage.peers["anna"], "<sip:desk2@127.0.2.1:5190>")
+    assert len(stage.peers["anna"].received("INVITE")) == 2
+    stage.ends_clean()
