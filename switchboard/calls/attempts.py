@@ -100,6 +100,8 @@ def invite_leg(
 
 def abandon_leg(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> None:
     """Take one of `call.others` out: CANCEL while it rings, BYE when it talks. Its purpose hears nothing of it."""
+    if leg.record.answered_us is None:
+        tell(x, call, "ring_ended", now, leg, cause.word)
     end_leg(x, leg, cause, now)
     _remove(call, leg)
     if leg.purpose != "offer":
@@ -250,5 +252,7 @@ def _refused(x: Exchange, call: Call | None, leg: Leg, cause: Cause, status: int
 
 def _give_up(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> None:
     abandon_leg(x, call, leg, cause, now)
-    tell(x, call, "ring_ended", now, leg, cause.word)
+    if leg.record.answered_us is not None:
+        # It has answered, and nothing came of it.
+        tell(x, call, "ring_ended", now, leg, cause.word)
     x.attempts[leg.purpose].failed(x, call, leg, cause, now)

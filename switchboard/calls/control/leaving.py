@@ -109,6 +109,8 @@ def drop_others(x: Exchange, call: Call, now: float, *, but: str = "") -> None:
     for leg in list(call.others):
         if leg.id != but:
             abandon_leg(x, call, leg, NORMAL, now)
+            if leg.record.answered_us is not None:
+                tell(x, call, "supervision_ended" if leg.mode else "party_left", now, leg, leg.id)
     control.consulted, control.mixed = "", False
     if not but:
         control.target = ""

@@ -7,7 +7,7 @@ import pytest
 from routing.acd.model import Announcements, Group, Overflow
 from switchboard.calls.commands import Actor, Transfer
 from switchboard.calls.control import command
-from switchboard.calls.news import QueueNews
+from switchboard.calls.news import CallNews, QueueNews
 from tests.unit.calls.control.stage import KeptFeed
 from tests.unit.calls.queue_stage import MUSIC, SILENT, QueueStage, rules
 
@@ -347,4 +347,22 @@ def test_the_news_of_who_leaves_without_doing_anything_name_the_group(removed: b
     world.advance(31)
     told = [(one.step, one.group, one.waiting, one.detail) for one in feed.news if isinstance(one, QueueNews)]
     assert told == [("joined", "shop", 1, ""), ("left", "shop", 0, detail)]
+    stage.ends_clean()
+
+
+@pytest.mark.parametrize("end", ["another answers", "signed out"])
+def test_an_agent_learns_that_the_phone_rings_no_more(end: str) -> None:
+    """Whoever was rung and is not any more hears no more of the call; its end comes much later."""
+    stage = QueueStage("anna", "ben", group=rules(strategy="ring_all"))
+    feed = stage.world.exchange.feed = KeptFeed()
+    stage.caller()
+    stage.alerts("anna")
+    stage.alerts("ben")
+    if end == "another answers":
+        stage.answers("ben")
+    else:
+        stage.world.desk.sign_out("anna", "boss", stage.world.now)
+        stage.world.run()
+    told = [(news.agent, news.detail) for news in feed.news if isinstance(news, CallNews) and news.step == "ring_ended"]
+    assert told == [("anna", "cancelled")]
     stage.ends_clean()
