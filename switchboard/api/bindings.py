@@ -28,7 +28,7 @@ from switchboard.api.types import (
     RefusalView,
 )
 from switchboard.api.views import moment
-from switchboard.store.configured_masks import configured_binding, configured_bindings
+from switchboard.store.configured_masks import binding_for, configured_binding, configured_masks
 from switchboard.store.database import Database
 from switchboard.store.mask_allotment import Allotment
 from switchboard.store.mask_editor import MaskEditor
@@ -67,8 +67,9 @@ class Bindings:
         found = [self._view(binding_of(row), now_us) for row in rows]
         if len(found) < limit:
             left_out = max(offset - self._masks.count(wanted, now_us=now_us), 0)
-            configured = configured_bindings(self._configured, self._vault, self._masks, wanted)[left_out:]
-            found += [self._view(one, now_us, "configuration") for one in configured[: limit - len(found)]]
+            configured = configured_masks(self._configured, self._vault, self._masks, wanted)[left_out:]
+            some = (binding_for(mask, self._vault) for mask in configured[: limit - len(found)])
+            found += [self._view(one, now_us, "configuration") for one in some]
         return found
 
     def fingerprint(self, number: str) -> bytes:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal, Optional
 
 import typer
 
+from config.schema import Mask
 from routing.masks import Binding, Policy, RealNumber, Vault, VaultError
 from routing.numbers import canonical_number
 from switchboard.command_line import (
@@ -22,7 +23,7 @@ from switchboard.command_line import (
     show_json,
 )
 from switchboard.masks_cli.application import ExtensionArgument, NameArgument, app, binding_id, reached, said
-from switchboard.store.configured_masks import configured_binding, configured_bindings
+from switchboard.store.configured_masks import binding_for, configured_binding, configured_masks
 from switchboard.store.mask_log import changes
 from switchboard.store.mask_rows import binding_of
 from switchboard.store.masks import MaskFilter, MaskRepository
@@ -167,8 +168,8 @@ def list_bindings(
         masks = MaskRepository(store.database)
         rows = masks.search(wanted, limit, offset, now_us=now_us)
         total = masks.count(wanted, now_us=now_us)
-        configured = _all_configured(store, masks, wanted)
-        more = configured[max(offset - total, 0) :][: limit - len(rows)]
+        configured = configured_masks(store.config.masks, store.vault, masks, wanted)
+        more = _bindings(store, configured[max(offset - total, 0) :][: limit - len(rows)])
         total += len(configured)
         found = [(binding := binding_of(row), _reached(binding, store.vault), "stored") for row in rows]
         found += [(binding, _reached(binding, store.vault), "configuration") for binding in more]
@@ -188,9 +189,9 @@ def list_bindings(
         typer.echo(f"{offset + 1} to {offset + len(found)} of {total}; --offset {offset + len(found)} shows the next")
 
 
-def _all_configured(store: Opened, masks: MaskRepository, wanted: MaskFilter) -> list[Binding]:
+def _bindings(store: Opened, masks: Sequence[Mask]) -> list[Binding]:
     try:
-        return configured_bindings(store.config.masks, store.vault, masks, wanted)
+        return [binding_for(mask, store.vault) for mask in masks]
     except ValueError as error:
         refuse(f"masks in the configuration: {error}")
 

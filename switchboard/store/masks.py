@@ -88,12 +88,17 @@ class MaskRepository:
         for start in range(0, len(lines), CHUNK):
             query = select(mask_lines).where(mask_lines.c.id.in_(lines[start : start + CHUNK]))
             found.update((row.id, LineRow._make(row)) for row in connection.execute(query))
+        extensions: dict[str, list[str]] = {}
         for binding in bindings:
             number, comma, extension = binding.partition(",")
             if comma:
-                columns = mask_bindings.c
-                query = select(mask_bindings).where(columns.number == number, columns.extension == extension)
-                found.update((binding, MaskRow._make(row)) for row in connection.execute(query))
+                extensions.setdefault(number, []).append(extension)
+        columns = mask_bindings.c
+        for number, those in extensions.items():
+            for start in range(0, len(those), CHUNK):
+                chunk = those[start : start + CHUNK]
+                query = select(mask_bindings).where(columns.number == number, columns.extension.in_(chunk))
+                found.update((row.key, row) for row in map(MaskRow._make, connection.execute(query)))
         return found
 
     def on_numbers(self, numbers: Iterable[str], connection: Connection) -> Iterator[LineRow]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from sqlalchemy.event import listen
 
 from config.schema import Mask
 from config.values import ExtensionRange, Hidden
@@ -178,3 +179,14 @@ def test_bindings_of_the_configuration_are_shown(switch: ApiSwitch, admin: Clien
     assert one is not None
     assert (one.leads_to, one.origin) == ("softphone alice", "configuration")
     assert bindings.get("4008001234,3000") is None
+
+
+def test_many_bindings_of_the_configuration_are_listed_by_few_questions(switch: ApiSwitch) -> None:
+    """A page asks the database as often for a thousand as for ten, and seals nothing that is not shown."""
+    masks = tuple(Mask(number="4008001234", extension=f"{100000 + n}", target="aor:alice") for n in range(900))
+    bindings = Bindings(switch.store.database, switch.store.vault, msgspec.structs.replace(switch.config, masks=masks))
+    asked: list[str] = []
+    engine = switch.store.database.engine
+    listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    assert len(bindings.search(MaskFilter(), 10, 850)) == 10
+    assert len(asked) < 20
