@@ -23,6 +23,8 @@ FOREVER: Final = 1_000_000_000
 # Without port-latching a party that comes to another address is given another port of ours, which nobody tells it.
 _LEARNS: Final = ("trust-address", "port-latching", "strict-source")
 _KNOWN: Final = (*_LEARNS, "asymmetric")
+# What a party reports is not passed on: the CNAME in it may be the number that is hidden (RFC 3550 §6.5.1).
+_REPORTS: Final = "generate-RTCP"
 
 Family: TypeAlias = Literal["IP4", "IP6"]
 """As a c= line names them (RFC 8866 §5.7)."""
@@ -111,7 +113,7 @@ def _agree(command: str, call: str, tag: str, party: Party, family: Family, *, i
         "address family": family,
         "ICE": "remove",
         "rtcp-mux": ["accept" if party.rtcp_mux else "demux"],
-        "flags": [*flags, "inject-DTMF"] if injects else flags,
+        "flags": [*flags, _REPORTS, *(("inject-DTMF",) if injects else ())],
     }
 
 

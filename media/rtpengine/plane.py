@@ -22,14 +22,27 @@ What is shown by the same tests with rtpengine as with workers alone, and what i
 ============================================  ===============================================================
 shown                                         not tried, though nothing refuses it
 ============================================  ===============================================================
-keys, prompts, music, early media, strangers  flows with queue, callbacks and voice mail; carriers and SIPp
+keys, prompts, music, early media, strangers  flows with queue and callbacks
 hold, moving, late offers, two codecs         Opus and G.722 of phones, loss and jitter, ratings of quality
 consultation, handing over, conference        blind transfer, whispering and barging in, REFER between phones
-secret keys, with a recording by a worker     pausing a recording, its being mended after a crash
-SRTP (RFC 4568) with softphones, IPv6         workers added, drained and killed behind it
+secret keys, with a recording by a worker     workers added, drained and killed behind it
+that pauses; carriers with SIPp
+SRTP (RFC 4568) with softphones, IPv6
 browsers, JsSIP among them                    a browser with secret keys, a browser that is recorded and moved
 its death, a stop and a start, dead media     a kernel module, another machine, another version than 10.5
 ============================================  ===============================================================
+
+With `SWITCH_PLANE=rtpengine`, which plays other end-to-end tests on it, also shown: voice mail, a recorder that is
+killed and directories that cannot be written, names, numbers and scenarios, Kamailio, baresip, aiovoip, SIPp's
+hardships but those of ports, loads and storms.
+
+What rtpengine 10.5 does otherwise than a worker, and cannot be told not to:
+
+- RTP passes as it came. A header extension reaches the other party, and so does RTCP on the port of RTP where they are
+  not multiplexed; a phone that writes its number there tells it. What comes on the port of RTCP does not pass, as
+  rtpengine reports in its own name.
+- What it plays is a stream of its own, so that a party hears a prompt and then a person by two SSRCs.
+- A key is put into what the other party says; while that party sends nothing, none is told.
 """
 
 from __future__ import annotations

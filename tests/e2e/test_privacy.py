@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from bench.phone import Answer, Behaviour, Call, Never, PhoneError, Refuse
 from tests.support.marked import MarkedPhone, MarkedPort, files, leaks, spoken
+from tests.support.planes import CHOSEN, WORKERS
 from tests.support.ports import free_port
 from tests.support.processes import processes, responds
 from tests.support.switch import RunningSwitch, running_switch
@@ -77,7 +78,8 @@ class Line:
         await call.hears(880)
         for one in (call, far):
             assert isinstance(one.rtp, MarkedPort)
-            one.rtp.tell_name(CALLER if one is call else AGENT)
+            if CHOSEN == WORKERS:  # rtpengine passes on what stands in RTP, header extensions and all
+                one.rtp.tell_name(CALLER if one is call else AGENT)
             assert (await one.info("5")).status == 200
             assert (await one.reinvite("sendonly")).status == 200
             assert (await one.reinvite("sendrecv")).status == 200

@@ -10,7 +10,7 @@ import pytest
 from bench.phone import Phone
 from bench.rtp import share
 from tests.support.pjsua import TONE, Softphone, need_pjsua, softphone
-from tests.support.planes import Plane, on_both
+from tests.support.planes import CHOSEN, WORKERS, Plane, on_both
 from tests.support.sipp import Caller, listening, need_sipp, place
 from tests.support.stage import together
 from tests.support.switch import RunningSwitch, running_switch
@@ -64,7 +64,8 @@ async def sipp_talks(switch: RunningSwitch, directory: Path, user: str, algorith
     ear = captured[0].by(caller)
     assert captured[0].before_the_keys(caller) >= 25, "it heard the prompt"
     assert ear.hears(TONE, 0.5, skip=0.1)
-    assert (ear.stats().lost, ear.stats().streams) == (0, 1)
+    # What rtpengine plays has an SSRC of its own, and what it relays that of whoever says it.
+    assert (ear.stats().lost, ear.stats().streams) == (0, 1 if CHOSEN == WORKERS else 2)
     # SIPp's speech begins low, after half a second of silence.
     loudest = max(map(abs, phone.heard()))
     assert loudest > 500

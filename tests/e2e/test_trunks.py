@@ -24,6 +24,7 @@ from bench.sipp import Sipp
 from bench.wire import Message, angle_uri
 from tests.e2e.test_api import PASSWORD, Asker, given_password
 from tests.support.command import command
+from tests.support.planes import Plane, on_both
 from tests.support.ports import free_port
 from tests.support.sipp import need_sipp, next_media_port
 from tests.support.stage import hear_each_other, together
@@ -403,7 +404,7 @@ async def trunks_change_under_calls(world: World) -> None:
 
 
 @pytest.fixture
-def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
+def switch(tmp_path_factory: pytest.TempPathFactory, plane: Plane) -> Iterator[RunningSwitch]:
     """A switch with a trunk for each scenario, and a person behind each."""
     need_sipp()
     with running_switch(
@@ -415,6 +416,7 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
             {"number": MAIN, "extension": EXTENSIONS[name], "real": REAL[name], "trunk": name, "shown": SHOWN}
             for name in TRUNKS
         ],
+        **plane.changes,
     ) as running:
         yield running
 
@@ -432,6 +434,7 @@ async def world(switch: RunningSwitch) -> AsyncIterator[World]:
         yield World(switch, caller)
 
 
+@on_both
 async def test_carriers(world: World) -> None:
     """All scenarios side by side, and nothing is left of them."""
     await together(

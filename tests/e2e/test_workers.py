@@ -16,6 +16,8 @@ from tests.support.sipp import need_sipp, next_media_port
 from tests.support.stage import Stage, direct, hear_each_other, stage_config
 from tests.support.switch import RunningSwitch, running_switch
 
+pytestmark = workers_only
+
 
 async def workers(switch: RunningSwitch) -> dict[int, tuple[str, int]]:
     """State and legs of each worker, as the command says."""
@@ -65,7 +67,6 @@ async def test_a_drained_worker_is_drained_still_when_signalling_has_died(tmp_pa
         assert switch.stop() == 0
 
 
-@workers_only
 async def test_ports_that_are_used_up_refuse_calls_and_harm_none(tmp_path: Path) -> None:
     """Two pairs of ports are one call: the next gets 503, and is taken once the first is over."""
     media = {"ports": f"{MEDIA_FIRST}-{MEDIA_FIRST + 3}"}

@@ -6,12 +6,15 @@ import asyncio
 from pathlib import Path
 
 from bench.sipp import Sipp
+from tests.support.planes import workers_only
 from tests.support.ports import MEDIA_FIRST, free_port
 from tests.support.sipp import need_sipp, next_media_port
 from tests.support.switch import running_switch
 
 HERE = Path(__file__).parent
 AGENT = Path(__file__).parents[2] / "bench" / "scenarios" / "agent.xml"
+
+pytestmark = workers_only
 
 
 async def test_no_room_and_no_audio(tmp_path: Path) -> None:

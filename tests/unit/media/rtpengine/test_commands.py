@@ -24,6 +24,12 @@ def test_a_party_is_described_by_what_it_takes() -> None:
     assert "telephone-event" not in describe(Party("192.0.2.1", 4000, event_pt=None))
 
 
+def test_what_a_party_reports_is_not_passed_on() -> None:
+    """Its CNAME may be the number that is hidden, so that rtpengine reports in its own name."""
+    for told in (offer("c", "a", "b", OPUS), offer("c", "a", "b", OPUS, injects=True), answer("c", "a", "b", OPUS)):
+        assert "generate-RTCP" in str(told["flags"])
+
+
 def test_only_who_is_behind_a_nat_is_learned() -> None:
     """From others nothing is taken but what comes from where they said they are."""
     assert "asymmetric" in str(offer("c", "a", "b", Party("192.0.2.1", 4000))["flags"])
