@@ -17,24 +17,28 @@ A call is void, as with a worker lost, when rtpengine does not know it any more,
 there and leaves it unanswered again and again. While it is away calls wait for it, and rtpengine is told on its return
 what it has missed; a party is silent, and so a talk over by the rule for dead media, once that has lasted too long.
 
-What is shown by the same tests with rtpengine as with workers alone, and what is not tried with it:
+More calls in one moment than are opened ahead are refused: none waits for the next ones, as with workers.
+
+What the same tests show with rtpengine as with workers alone, some of them at each run of all tests, the others with
+`SWITCH_PLANE=rtpengine`, which plays all end-to-end tests on it, and what is not tried with it:
 
 ============================================  ===============================================================
 shown                                         not tried, though nothing refuses it
 ============================================  ===============================================================
-keys, prompts, music, early media, strangers  flows with queue and callbacks
-hold, moving, late offers, two codecs         Opus and G.722 of phones, loss and jitter, ratings of quality
-consultation, handing over, conference        blind transfer, whispering and barging in, REFER between phones
-secret keys, with a recording by a worker     workers added, drained and killed behind it
+keys, prompts, music, early media, strangers  loss and jitter, but of telephone-events
+hold, moving, late offers, two codecs         REFER between phones
+consultation, handing over, conference        workers added and drained behind it
+queue, callbacks, voice mail, surveys         a browser with secret keys, a browser that is recorded and moved
+transfers, whispering and barging in          a kernel module, another machine, another version than 10.5
+secret keys, with a recording by a worker
 that pauses; carriers with SIPp
+Opus and G.722 of phones, Kamailio
+baresip, aiovoip, names and numbers
+a recorder that is killed, storms of calls
 SRTP (RFC 4568) with softphones, IPv6
-browsers, JsSIP among them                    a browser with secret keys, a browser that is recorded and moved
-its death, a stop and a start, dead media     a kernel module, another machine, another version than 10.5
+browsers, JsSIP among them
+its death, a stop and a start, dead media
 ============================================  ===============================================================
-
-With `SWITCH_PLANE=rtpengine`, which plays other end-to-end tests on it, also shown: voice mail, a recorder that is
-killed and directories that cannot be written, names, numbers and scenarios, Kamailio, baresip, aiovoip, SIPp's
-hardships but those of ports, loads and storms.
 
 What rtpengine 10.5 does otherwise than a worker, and cannot be told not to:
 
@@ -43,6 +47,8 @@ What rtpengine 10.5 does otherwise than a worker, and cannot be told not to:
   rtpengine reports in its own name.
 - What it plays is a stream of its own, so that a party hears a prompt and then a person by two SSRCs.
 - A key is put into what the other party says; while that party sends nothing, none is told.
+- Who comes from another port in mid-call, as of a NAT that forgets, is not heard any more.
+- Packets that come at once may leave in another order. Jitter, round trips and so ratings of a talk are not known.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import pytest
 from bench.phone import Phone
 from tests.support.command import command
 from tests.support.pjsua import TONE, need_pjsua, softphone
+from tests.support.planes import workers_only
 from tests.support.stage import together
 from tests.support.switch import RunningSwitch, running_switch
 
@@ -81,6 +82,7 @@ async def nobody_hears_the_caller(switch: RunningSwitch, directory: Path, user: 
         await phone.event("ended")
 
 
+@workers_only
 async def test_reports_go_both_ways_and_one_way_audio_is_told(switch: RunningSwitch, tmp_path: Path) -> None:
     """In the record, on the command line, in the metrics and in the log."""
     one, two = USERS

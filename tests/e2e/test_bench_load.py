@@ -18,6 +18,7 @@ from bench.phone import Answer, Phone, Refuse
 from bench.sipp import SCENARIOS, Sipp
 from bench.target import Target
 from bench.wire import Message
+from tests.support.planes import workers_only
 from tests.support.ports import SIPP_FIRST, free_port
 from tests.support.sipp import next_media_port
 from tests.support.switch import PROJECT, RunningSwitch, running_switch
@@ -128,6 +129,7 @@ def figures(result: Result, *names: str) -> dict[str, float | int | None]:
 
 
 @root
+@workers_only
 def test_ivr_calls_key_and_reach_the_agent(beside: Load) -> None:
     """Nothing fails, nothing is lost, and the INVITE follows the last digit's first packet."""
     result = ivr.measure(beside, Calls(6, 10, 2.6))
@@ -148,6 +150,7 @@ def test_callers_of_a_group_reach_its_free_agents(beside: Load) -> None:
     assert 0 < (result.figures["cpu_ms_per_call"] or 0) < 500
 
 
+@workers_only
 def test_callers_listen_and_key(beside: Load) -> None:
     """All are there at once, hear fifty packets a second, and are let go for the digits they keyed."""
     result = prompts.measure(beside, Calls(10, 20, 4.5))
@@ -168,6 +171,7 @@ def test_digits_that_were_not_taken_are_found_out(beside: Load) -> None:
 
 
 @root
+@workers_only
 def test_recordings_are_read_back(beside: Load, switch: RunningSwitch) -> None:
     """Each is there, complete, as long as its call, holds every packet of both sides, and is deleted afterwards."""
     directory = switch.store / "recordings"

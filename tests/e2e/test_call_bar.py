@@ -25,6 +25,7 @@ from switchboard.client.errors import ConflictError
 from tests.support.call_bar import add_users, at_the_bar
 from tests.support.patience import PATIENCE
 from tests.support.pjsua import Softphone, need_pjsua, softphone
+from tests.support.planes import Plane, on_both
 from tests.support.ports import SIPP_FIRST, SIPP_LAST, free_port
 from tests.support.sipp import EVENT_TYPE, Caller, carry, need_sipp, next_media_port
 from tests.support.sounds import Sound, tone, tones_in, write_capture
@@ -74,11 +75,11 @@ def members_port() -> int:
 
 
 @pytest.fixture
-def switch(tmp_path_factory: pytest.TempPathFactory, members_port: int) -> Iterator[RunningSwitch]:
+def switch(tmp_path_factory: pytest.TempPathFactory, members_port: int, plane: Plane) -> Iterator[RunningSwitch]:
     """A switch with users of its API."""
     need_pjsua()
     need_sipp()
-    with running_switch(tmp_path_factory.mktemp("switch"), **settings(members_port)) as running:
+    with running_switch(tmp_path_factory.mktemp("switch"), **plane.put_into(settings(members_port))) as running:
         add_users(running, ROLES)
         yield running
 
@@ -364,6 +365,7 @@ async def staffed(switch: RunningSwitch, directory: Path, wire: Wire) -> AsyncIt
         yield site
 
 
+@on_both
 async def test_the_call_bar_with_phones_and_callers_of_others(
     switch: RunningSwitch, members_port: int, tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ from bench.phone import Answer, Behaviour, Call, Phone, Refuse
 from bench.wire import Message
 from media.g711 import decode
 from tests.support.chaos import Chaos, Faults, chaos, heard, numbered, numbers, unevenness
+from tests.support.planes import workers_only
 from tests.support.ports import MEDIA_FIRST, MEDIA_LAST, free_port
 from tests.support.recorded import recording_of
 from tests.support.stage import together
@@ -354,6 +355,7 @@ async def keys(relay: Chaos, port: int) -> None:
     assert relay.counts("rtp")["lost"] >= 10
 
 
+@workers_only
 async def test_calls_over_a_bad_network(
     switch: RunningSwitch, network: dict[str, Chaos], ports: dict[str, int]
 ) -> None:

@@ -17,7 +17,6 @@ from tests.support.stage import hear_each_other
 from tests.support.switch import RunningSwitch, running_switch
 
 NUMBER = "70001"
-SPARE = 12
 
 
 async def talk(caller: Phone, desk: Phone) -> tuple[Call, Call]:
@@ -146,7 +145,7 @@ async def test_what_an_earlier_process_has_left_is_ended(tmp_path: Path) -> None
             assert engine.ask(**offer(name, "a", "", Party("127.0.0.1", 9)))["result"] == "ok"
         with running_switch(tmp_path, media=engine.media) as switch:
             await switch.eventually(lambda: names(engine) == {"switchboard", "others"}, within=15)
-            await switch.eventually(lambda: engine.calls() == SPARE + 1, within=15)
+            await switch.eventually(lambda: engine.calls() == engine.media["rtpengine"]["spare"] + 1, within=15)
         await switch.eventually(lambda: engine.calls() == 1)
 
 

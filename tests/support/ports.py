@@ -56,9 +56,9 @@ MEDIA_MIDDLE = MEDIA_FIRST + _MEDIA[1] // 2
 
 
 def halves(span: str) -> tuple[str, str]:
-    """Two ranges of one."""
+    """Two ranges of one, of whole pairs."""
     first, last = map(int, span.split("-"))
-    middle = first + (last + 1 - first) // 2
+    middle = first + (last + 1 - first) // 4 * 2
     return f"{first}-{middle - 1}", f"{middle}-{last}"
 
 

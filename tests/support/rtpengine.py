@@ -39,8 +39,12 @@ class Rtpengine:
     @property
     def media(self) -> dict[str, Any]:
         """The section of a configuration that makes a switch use it; the workers behind it have the other ports."""
+        workers, own = halves(self.ports)
+        first, last = map(int, own.split("-"))
         addresses = {"address": f"127.0.0.1:{self.port}", "keys": f"127.0.0.1:{self.keys}"}
-        return {"plane": "rtpengine", "ports": halves(self.ports)[0], "rtpengine": {**addresses, "spare": 12}}
+        # As many at once as scenes begin, of four ports each; most ports are for the calls there are.
+        spare = min(64, (last + 1 - first) // 10)
+        return {"plane": "rtpengine", "ports": workers, "rtpengine": {**addresses, "spare": spare}}
 
     def ask(self, **command: Any) -> dict[str, Any]:
         """A command of a test's own."""
