@@ -208,9 +208,11 @@ def _rings(x: Exchange, call: Call, leg: Leg, response: Response, now: float) ->
     first = leg.record.ringing_us is None
     if first:
         leg.record.ringing_us = x.utc_us(now)
-    if response.body and not leg.media_open and (response.content_type == SDP or take_description(response)):
+    # Of several who describe media the first is gone by, until somebody answers.
+    if response.body and leg.agreement is None and (response.content_type == SDP or take_description(response)):
         try:
             take_answer(leg, response.body)
+            leg.heard = response.to_tag or ""
         except SdpError:
             leg.agreement = None
     rings = x.attempts[leg.purpose].rings

@@ -77,8 +77,10 @@ def replaced(x: Exchange, replaces: Replaces) -> tuple[Leg, Call]:
     call = x.call_of(leg)
     if call is None or leg.dialog is None or leg.dialog.remote_tag != replaces.from_tag or not call.owns(leg):
         raise Declined(481)
+    if not leg.talking:
+        # Whoever rings, or calls and has no answer yet, is not replaced.
+        raise Declined(481)
     if replaces.early_only:
-        # An early dialog that we have begun has no entry: whoever rings is not replaced.
         raise Declined(486)
     return leg, call
 

@@ -178,7 +178,7 @@ def _next_group(x: Exchange, fan: Branches, now: float) -> None:
     if leg.media_open and leg.lease is not None:
         # Whoever was given up hears the caller no more.
         x.media.unbridge(leg.lease)
-    leg.dialog, leg.early, leg.agreement, leg.media_open = None, {}, None, False
+    leg.dialog, leg.early, leg.agreement, leg.media_open, leg.heard = None, {}, None, False, ""
     call, call_id = x.call_of(leg), x.token()
     if call is not None:
         x.note_dialog(call.id, call_id)

@@ -355,8 +355,8 @@ def answer_in(leg: Leg, response: Response) -> bytes:
     if early is None or not early.answer:
         take_description(response)
         return response.body
-    # What was taken may have changed since, by UPDATE.
-    return b"" if early.taken else early.answer
+    # What is gone by may have changed since, by UPDATE.
+    return b"" if leg.heard == response.to_tag else early.answer
 
 
 def _dialog_of(leg: Leg, tx: ClientTransaction, response: Response) -> Dialog:
@@ -365,6 +365,8 @@ def _dialog_of(leg: Leg, tx: ClientTransaction, response: Response) -> Dialog:
     if early is None:
         return Dialog.as_client(tx.request, response, leg.source, nat=leg.nat)
     early.dialog.establish(response, leg.source)
+    # The same peer may have been asked before, without a password.
+    early.dialog.local_seq = max(early.dialog.local_seq, tx.request.cseq)
     return early.dialog
 
 

@@ -166,7 +166,7 @@ class CallEngine:
         if response.status >= 300 and self._goes_on(leg, tx, response, now):
             return
         if response.status < 200:
-            if "rseq" in response.headers.first and not provisional_received(self.exchange, leg, tx, response, now):
+            if response.status > 100 and not provisional_received(self.exchange, leg, tx, response, now):
                 return
             if response.status == 199:
                 early_over(self.exchange, leg, response)

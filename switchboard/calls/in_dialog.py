@@ -28,6 +28,7 @@ from switchboard.calls.serving import key_pressed
 from switchboard.calls.session_timers import accept_session, too_brief
 from switchboard.calls.subscribe import notified, subscribe_again
 from switchboard.calls.wiring import control_of, rewire
+from switchboard.sip.dialog import Dialog
 from switchboard.sip.message import Request
 from switchboard.sip.parts import SDP, take_description
 from switchboard.sip.transaction.server import ServerTransaction
@@ -121,14 +122,15 @@ def request_in_dialog(x: Exchange, tx: ServerTransaction, request: Request, now:
         return
     leg = x.dialogs.get((request.call_id, request.to_tag or ""))
     call = x.call_of(leg) if leg is not None else None
-    if leg is None or call is None or leg.dialog is None or leg.dialog.remote_tag != (request.from_tag or ""):
+    dialog = _dialog_with(leg, request.from_tag or "") if leg is not None else None
+    if leg is None or call is None or dialog is None:
         if request.method == "BYE" and (request.call_id, request.to_tag or "") in x.hung_up:
             # It has crossed ours (RFC 5407 §3.2.1).
             x.core.respond(tx, 200, "OK", now=now)
             return
         refuse(x, tx, 481, now)
         return
-    if not leg.dialog.accept(request, tx.source):
+    if not dialog.accept(request, tx.source):
         refuse(x, tx, 500, now, "Retry-After: 1", reason="CSeq Out Of Order")
         return
     if "require" in request.headers.first and (unknown := _not_known(request)):
@@ -147,6 +149,22 @@ def request_in_dialog(x: Exchange, tx: ServerTransaction, request: Request, now:
     handler(x, call, leg, tx, request, now)
     if call.phase is not Phase.ENDED and call.phase is not Phase.ENDING:
         x.arm(call)
+
+
+def _dialog_with(leg: Leg, tag: str) -> Dialog | None:
+    """The dialog that a leg has with the one of this tag: before the 2xx of whoever answers there may be several."""
+    if leg.early and not leg.talking:
+        early = leg.early.get(tag)
+        return early.dialog if early is not None else None
+    return leg.dialog if leg.dialog is not None and leg.dialog.remote_tag == tag else None
+
+
+def _unanswered(leg: Leg, tag: str) -> bool:
+    """Whether the offer of our INVITE still has no answer from the one of this tag, or none that the leg goes by."""
+    if leg.talking or not leg.early:
+        return False
+    early = leg.early.get(tag)
+    return early is None or not early.answer or leg.heard != tag
 
 
 def _not_known(request: Request) -> tuple[str, ...]:
@@ -197,7 +215,8 @@ def _offer_in_dialog(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, r
         # RFC 3261 §14.2: the first one has no final response yet.
         refuse(x, tx, 500, now, "Retry-After: 1")
         return
-    if (leg.asked or leg.offer_pending) and (invite or request.body):
+    pending = leg.asked or leg.offer_pending or _unanswered(leg, request.from_tag or "")
+    if pending and (invite or request.body):
         # RFC 3261 §14.2, RFC 3311 §5.2: one offer at a time.
         refuse(x, tx, 491, now)
         return
@@ -222,7 +241,7 @@ def _offer_in_dialog(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, r
         return
     held = leg.holds
     try:
-        answer = renegotiate(x, leg, request.body)
+        answer = _answer_to(x, leg, request.body)
     except SdpError:
         refuse(x, tx, 488, now)
         return
@@ -230,6 +249,15 @@ def _offer_in_dialog(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, r
     x.core.respond(tx, 200, "OK", headers=headers, body=answer, now=now)
     # RFC 3261 §14.1: an INVITE of ours that follows from it must not come before its 200.
     _described_anew(x, call, leg, held, now)
+
+
+def _answer_to(x: Exchange, leg: Leg, offer: bytes) -> bytes:
+    """Answer an offer; before the 2xx somebody else may still answer what our INVITE has offered."""
+    offered = leg.offered, leg.offered_event_pt, leg.offered_also
+    answer = renegotiate(x, leg, offer)
+    if leg.early and not leg.talking:
+        leg.offered, leg.offered_event_pt, leg.offered_also = offered
+    return answer
 
 
 def _session(x: Exchange, leg: Leg, request: Request, now: float) -> tuple[str, ...]:

@@ -104,8 +104,8 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     while the desk knows the agent to be in this call.
     At `session_due` the session is refreshed, or over; `session` is None while the peer knows no session timers, which
     says nothing of `session_due`. `updates` is True when the peer takes UPDATE. `reliable` tells of the
-    provisional responses that we send and that must arrive, `early` of those that we get, by the tag of their sender;
-    `heard` is the tag of the one whose provisional response the early media goes by.
+    provisional responses that we send and that must arrive, `early` are the dialogs that those we get have begun, by
+    the tag of their sender; `heard` is the tag of the one whose provisional response `agreement` goes by.
     `web` is what stands between a browser and its media port, None for any other phone.
     `gateway` is the one whose channel the leg takes, "" for none. `account` is who has proved to be its caller.
     """

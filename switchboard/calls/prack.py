@@ -11,7 +11,7 @@ from switchboard.calls.causes import NO_PRACK
 from switchboard.calls.ending import end_call
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.inbound import refuse
-from switchboard.calls.leg import Leg
+from switchboard.calls.leg import Leg, LegState
 from switchboard.calls.negotiation import renegotiate
 from switchboard.calls.reliable import MAX_EARLY, TAG, Early
 from switchboard.sip.dialog import Dialog
@@ -66,37 +66,47 @@ def prack_missing(x: Exchange, tx: ServerTransaction, now: float) -> None:
 
 
 def provisional_received(x: Exchange, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> bool:
-    """Acknowledge a reliable provisional response; False when it came before, or out of order (RFC 3262 §4)."""
-    headers = response.headers
-    if x.settings.reliable == "off" or not lists(headers, "require", TAG) or response.status == 100:
+    """Begin the early dialog of a provisional response (RFC 3261 §12.1), and acknowledge one that is reliable.
+
+    False when that came before, or out of order (RFC 3262 §4).
+    """
+    headers, tag = response.headers, response.to_tag or ""
+    if "rseq" not in headers.first or x.settings.reliable == "off" or not lists(headers, "require", TAG):
+        if tag and tag not in leg.early and leg.state in (LegState.INVITED, LegState.EARLY):
+            _begin_early(x, leg, tx, response, reliable=False)
         return True
     try:
         rseq = parse_rseq(headers.first["rseq"])
     except ParseError:
         return False
-    early = leg.early.get(response.to_tag or "")
-    if early is None:
-        if len(leg.early) >= MAX_EARLY or not response.to_tag:
-            return False
-        source, nat = _source(leg, tx)
-        early = Early(Dialog.as_client(tx.request, response, source, nat=nat), rseq)
-        leg.early = {**leg.early, response.to_tag: early}
-    elif rseq != early.rseq + 1:
+    early = leg.early.get(tag) or _begin_early(x, leg, tx, response, reliable=True)
+    if early is None or (early.rseq and rseq != early.rseq + 1):
         return False
-    else:
-        early.rseq = rseq
-        early.dialog.refresh(response, _source(leg, tx)[0])
+    early.rseq = rseq
+    early.dialog.refresh(response, _source(leg, tx)[0])
+    # The same peer may have been asked before, without a password.
+    early.dialog.local_seq = max(early.dialog.local_seq, tx.request.cseq)
     if response.body and (response.content_type == SDP or take_description(response)):
         early.answer = early.answer or response.body
-        early.taken = early.taken or leg.agreement is None
-    if leg.dialog is None:
-        leg.dialog = early.dialog
-        x.dialogs[early.dialog.call_id, leg.local_tag] = leg
     line = f"RAck: {rseq} {tx.request.cseq} INVITE"
     branch = tx.context
     gateway = branch.found.gateway if isinstance(branch, Branch) else leg.gateway
     x.core.request(early.dialog.next_request("PRACK", (line,)), now, context=unwatched(gateway, early.dialog))
     return True
+
+
+def _begin_early(x: Exchange, leg: Leg, tx: ClientTransaction, response: Response, *, reliable: bool) -> Early | None:
+    """The early dialog with who has sent a provisional response; None where there are too many of its kind."""
+    tag = response.to_tag or ""
+    if not tag or sum(bool(early.rseq) is reliable for early in leg.early.values()) >= MAX_EARLY:
+        return None
+    source, nat = _source(leg, tx)
+    early = Early(Dialog.as_client(tx.request, response, source, nat=nat))
+    leg.early = {**leg.early, tag: early}
+    if leg.dialog is None:
+        leg.dialog = early.dialog
+        x.dialogs[early.dialog.call_id, leg.local_tag] = leg
+    return early
 
 
 def early_over(x: Exchange, leg: Leg, response: Response) -> None:
@@ -109,7 +119,7 @@ def early_over(x: Exchange, leg: Leg, response: Response) -> None:
             leg.dialog = next((early.dialog for early in leg.early.values()), None)
             if leg.dialog is None:
                 x.dialogs.pop((over.dialog.call_id, leg.local_tag), None)
-    if (over is not None and over.taken) or (tag and tag == leg.heard):
+    if tag and tag == leg.heard:
         if leg.media_open and leg.lease is not None:
             x.media.unbridge(leg.lease)
         leg.agreement, leg.media_open, leg.heard = None, False, ""

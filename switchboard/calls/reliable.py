@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TAG: Final = "100rel"
 MAX_EARLY: Final = 16
-"""So many early dialogs of one INVITE are believed; more are not acknowledged."""
+"""So many early dialogs of one INVITE are believed of either kind; more are not known, nor acknowledged."""
 
 Mode = Literal["off", "supported", "required"]
 
@@ -45,13 +45,13 @@ class Reliable(msgspec.Struct, array_like=True):
 class Early(msgspec.Struct, array_like=True):
     """An early dialog of an INVITE of ours: the latest `rseq` in it, and the answer to our offer, if it has come.
 
-    `taken` is True for the one whose answer the leg goes by before the 2xx.
+    `rseq` is 0 while nothing in it was reliable, and there is no answer then: what describes media there is but a
+    preview of it (RFC 3262 §5).
     """
 
     dialog: Dialog
-    rseq: int
+    rseq: int = 0
     answer: bytes = b""
-    taken: bool = False
 
 
 def invite_lines(mode: Mode) -> tuple[str, ...]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from switchboard.calls.call import Call, Phase
+from switchboard.calls.reliable import MAX_EARLY
 from switchboard.sip.message import Response
 from switchboard.sip.outgoing import OutgoingRequest
-from tests.support.exchange import AGENT, CARRIER, Peer, World
+from tests.support.exchange import AGENT, CARRIER, SWITCH, Peer, World
+from tests.unit.calls.phone_lines import Office
 
 KNOWS = ("Supported: 100rel",)
 WANTS = ("Require: 100rel", "Supported: 100rel")
@@ -357,28 +360,144 @@ def test_a_dialog_goes_on_counting_after_its_pracks() -> None:
     assert [one.cseq for one in world.agent.received("BYE")] == [3]
 
 
+def ask(world: World, method: str, cseq: int, body: bytes = b"", *, tag: str = "", at: str = "agent") -> int:
+    """A request of the called side in an early dialog, its own or that of another `tag`; the status of the answer."""
+    tx, invite = next((tx, request) for tx, request in world.agent.requests if request.method == "INVITE")
+    out = OutgoingRequest(
+        method,
+        f"sip:{SWITCH[0]}:{SWITCH[1]}",
+        SWITCH,
+        from_=f"{invite.headers.get('to')};tag={tag or tx.to_tag}",
+        to=invite.headers.first["from"],
+        call_id=invite.call_id,
+        cseq=cseq,
+        headers=(f"Contact: <sip:{at}@{AGENT[0]}:{AGENT[1]}>",),
+        body=body,
+    )
+    world.agent.core.request(out, world.now)
+    world.run()
+    return world.agent.statuses[-1]
+
+
+def fork(world: World, status: int, tag: str, *headers: str, port: int = 0) -> None:
+    """A response of one more who has got the agent's INVITE, with media at a port where that is not 0."""
+    invite = world.agent.received("INVITE")[0]
+    world.reply(world.agent, 180, index=0)
+    said = next(data for source, _, data in reversed(world.sent) if source == AGENT and b" 180 " in data)
+    lines = [one for one in said.decode().split("\r\n") if one and not one.startswith(("Content-", "To:", "SIP/2.0"))]
+    body = world.agent.answer(invite.body, port) if port else b""
+    described = ("Content-Type: application/sdp",) if port else ()
+    head = (f"SIP/2.0 {status} Forked", f"To: {invite.headers.get('to')};tag={tag}", *lines, *headers, *described)
+    text = "\r\n".join((*head, f"Content-Length: {len(body)}", "", ""))
+    world.core.receive(text.encode() + body, AGENT, world.now)
+    world.run()
+
+
+def test_an_update_in_an_early_dialog_that_nothing_reliable_began() -> None:
+    """It is answered, and moves the target: the ACK goes there until the 2xx says otherwise (RFC 3311 §5.2)."""
+    world = World()
+    world.dial("4001")
+    world.reply(world.agent, 180)
+    assert ask(world, "UPDATE", 1, at="elsewhere") == 200
+    (call,) = world.exchange.calls.values()
+    assert call.agent is not None
+    assert call.agent.dialog is not None
+    assert call.agent.dialog.remote_target == f"sip:elsewhere@{AGENT[0]}:{AGENT[1]}"
+    assert ask(world, "UPDATE", 1, tag="unknown") == 481
+    assert ask(world, "UPDATE", 0) == 500
+    assert [ask(world, method, cseq) for cseq, method in enumerate(("OPTIONS", "BYE", "INVITE"), 2)] == [200, 403, 500]
+    world.agent_answers()
+    assert world.agent.acks[-1].cseq == 1
+    world.hang_up(world.agent)
+    world.advance(70)
+    assert world.leftovers() == {}
+
+
+def test_an_offer_of_the_called_side_must_wait_for_its_answer() -> None:
+    """491: what is not reliable is no answer to ours (RFC 3262 §5); that of the 2xx is taken."""
+    world = World()
+    world.dial("4001")
+    describe(world, 183)
+    assert len(world.plane.bridges) == 2
+    assert ask(world, "UPDATE", 1, world.agent.sdp(48000)) == 491
+    (call,) = world.exchange.calls.values()
+    assert call.agent is not None
+    assert call.agent.lease is not None
+    port = call.agent.lease.port
+    assert world.plane.opened[port]["remote_port"] == 41000
+    body = world.agent.answer(world.agent.received("INVITE")[0].body, 49000)
+    world.reply(world.agent, 200, body=body, index=0)
+    assert world.plane.opened[port]["remote_port"] == 49000
+
+
+def test_what_was_heard_before_it_was_said_reliably_may_be_changed() -> None:
+    """The reliable description is the answer to our offer: an UPDATE may follow, and is not undone by the 2xx."""
+    world = World(reliable="supported")
+    world.dial("4001")
+    describe(world, 183)
+    describe(world, 183, "Require: 100rel", "RSeq: 5")
+    assert [one.headers.first["rack"] for one in world.agent.received("PRACK")] == ["5 1 INVITE"]
+    assert ask(world, "UPDATE", 1, world.agent.sdp(48000)) == 200
+    world.reply(world.agent, 200, index=0)
+    (call,) = world.exchange.calls.values()
+    assert call.agent is not None
+    assert call.agent.lease is not None
+    assert world.plane.opened[call.agent.lease.port]["remote_port"] == 48000
+
+
+def test_each_of_those_who_ring_has_its_early_dialog() -> None:
+    """An UPDATE of any is answered; one with an offer only of the one whose media is gone by (RFC 3261 §12.1.2)."""
+    world = World(reliable="supported")
+    world.dial("4001")
+    for tag in ("one", "two"):
+        fork(world, 183, tag, "Require: 100rel", "RSeq: 1", port=48000)
+    assert [ask(world, "UPDATE", 1, tag=tag) for tag in ("one", "two", "three")] == [200, 200, 481]
+    offers = [ask(world, "UPDATE", 2, world.agent.sdp(48010), tag=tag) for tag in ("one", "two")]
+    assert offers == [200, 491]
+    fork(world, 200, "two")
+    (call,) = world.exchange.calls.values()
+    assert call.agent is not None
+    assert call.agent.lease is not None
+    assert world.plane.opened[call.agent.lease.port]["remote_port"] == 48000
+    fork(world, 200, "one")
+    assert [one.to_tag for one in world.agent.received("BYE")] == ["one"]
+
+
+def test_who_answers_a_transfer_is_talked_to_though_another_has_described_media_later() -> None:
+    """Of two who ring with answers of their own, the one who takes the call keeps its own."""
+    office = Office()
+    office.exchange.settings = msgspec.structs.replace(office.exchange.settings, reliable="supported")
+    _, line = office.talk()
+    assert line.refer("sip:4001@switchboard.local") == 202
+    fork(office, 183, "one", "Require: 100rel", "RSeq: 1", port=48000)
+    fork(office, 183, "two", "Require: 100rel", "RSeq: 1", port=48002)
+    fork(office, 200, "one")
+    (call,) = office.exchange.calls.values()
+    assert call.agent is not None
+    assert call.agent.lease is not None
+    assert office.plane.opened[call.agent.lease.port]["remote_port"] == 48000
+
+
+def test_there_are_only_so_many_early_dialogs() -> None:
+    """Of those that nothing reliable began none is known beyond that, and reliable ones have room of their own."""
+    world = World(reliable="supported")
+    world.dial("4001")
+    for n in range(MAX_EARLY + 2):
+        fork(world, 180, f"unreliable{n}")
+    (call,) = world.exchange.calls.values()
+    assert call.agent is not None
+    assert len(call.agent.early) == MAX_EARLY
+    fork(world, 183, "reliable", "Require: 100rel", "RSeq: 1")
+    assert [one.to_tag for one in world.agent.received("PRACK")] == ["reliable"]
+
+
 def test_an_update_of_the_called_side_before_it_answers() -> None:
     """Its early dialog is known, and its media moves (RFC 3311)."""
     world = World(reliable="supported")
     world.dial("4001")
     describe(world, 183, "Require: 100rel", "RSeq: 1")
     (call,) = world.exchange.calls.values()
-    invite = world.agent.received("INVITE")[0]
-    said = next(data for source, _, data in reversed(world.sent) if source == AGENT and b" 183 " in data).decode()
-    update = OutgoingRequest(
-        "UPDATE",
-        "sip:127.0.0.1:5060",
-        ("127.0.0.1", 5060),
-        from_=next(line for line in said.split("\r\n") if line.startswith("To:"))[3:].strip(),
-        to=invite.headers.first["from"],
-        call_id=invite.call_id,
-        cseq=1,
-        headers=(f"Contact: <sip:agent@{AGENT[0]}:{AGENT[1]}>",),
-        body=world.agent.sdp(48000),
-    )
-    world.agent.core.request(update, world.now)
-    world.run()
-    assert world.agent.statuses[-1] == 200
+    assert ask(world, "UPDATE", 1, world.agent.sdp(48000)) == 200
     assert call.agent is not None
     assert call.agent.lease is not None
     port = call.agent.lease.port
