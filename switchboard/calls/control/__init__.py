@@ -3,8 +3,8 @@
 A command is carried out at once or refused with a `CommandError`, and then nothing has changed; of two that do not go
 together the second finds `wrong_state`. "Led" means that caller and agent talk and that the actor is that agent; a
 supervisor, or the system, who is not in the call acts for the agent. The caller's hang-up ends every call for all.
-Nobody has two calls at once: transfer, consult, add, dial, supervise and unpark refuse whoever is in another call, or
-rung for one, with `busy`, be it the actor; only who has sent a caller away is rung for that caller again in any case.
+Nobody has two calls at once: transfer, consult, add and dial refuse an agent who is in another call, or rung for one,
+with `busy`; only who has sent a caller away is rung for that caller again in any case.
 An agent who has dialled from the own phone is the caller, and may hold and mute like any party; with the first
 transfer, consult, add or park that is carried out caller and agent change their parts, and whom they called is theirs.
 

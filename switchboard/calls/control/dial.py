@@ -40,7 +40,6 @@ def dial(x: Exchange, cmd: Dial, actor: Actor, now: float) -> Done:
     if party.agent == agent:
         raise CommandError("wrong_state", "nobody calls themselves")
     check_free(x, party)
-    check_free(x, phone)
     call = new_call(x, party, _shown(x, party, cmd.shown), now)
     x.calls[call.id] = call
     x.started += 1

@@ -8,7 +8,7 @@ from switchboard.calls.cdr import open_segment
 from switchboard.calls.commands import Actor, CommandError, Done, Park, Unpark
 from switchboard.calls.control.leaving import drop_others, hang_up_agent
 from switchboard.calls.control.parties import leading_leg, live_call, undisturbed
-from switchboard.calls.control.places import call_party, check_free, own_phone
+from switchboard.calls.control.places import call_party, own_phone
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.steps import tell
 from switchboard.calls.wiring import control_of, rewire
@@ -55,9 +55,7 @@ def unpark(x: Exchange, cmd: Unpark, actor: Actor, now: float) -> Done:
         raise CommandError("wrong_state", "the call is not parked")
     if control.target:
         raise CommandError("wrong_state", "somebody is taking the call already")
-    phone = own_phone(x, call, actor.agent, now)
-    check_free(x, phone, call.id)
-    leg = call_party(x, call, phone, "transfer", now, auto_answer=True)
+    leg = call_party(x, call, own_phone(x, call, actor.agent, now), "transfer", now, auto_answer=True)
     control.target, control.recall, control.park_due = leg.id, False, None
     open_segment(call, "ring", x.utc_us(now), "unpark", agent=leg.agent_id)
     rewire(x, call)

@@ -10,7 +10,7 @@ from switchboard.calls.causes import CANCELLED, NORMAL, Cause
 from switchboard.calls.commands import Actor, CommandError, Done, Mode, StopSupervising, Supervise
 from switchboard.calls.control.leaving import other_left
 from switchboard.calls.control.parties import in_talk, live_call, over_all, room_for_one
-from switchboard.calls.control.places import call_party, check_free, own_phone
+from switchboard.calls.control.places import call_party, own_phone
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
 from switchboard.calls.negotiation import open_media
@@ -38,9 +38,7 @@ def supervise(x: Exchange, cmd: Supervise, actor: Actor, now: float) -> Done:
             tell(x, call, "supervised", now, leg, cmd.mode)
         return Done(call.id, leg.id)
     room_for_one(call)
-    phone = own_phone(x, call, supervisor, now)
-    check_free(x, phone, call.id)
-    leg = call_party(x, call, phone, "supervise", now, auto_answer=True)
+    leg = call_party(x, call, own_phone(x, call, supervisor, now), "supervise", now, auto_answer=True)
     _take_part(leg, cmd.mode)
     return Done(call.id, leg.id)
 

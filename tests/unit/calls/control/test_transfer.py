@@ -14,10 +14,7 @@ from switchboard.calls.commands import (
     Dial,
     HangUp,
     Hold,
-    Park,
-    Supervise,
     Transfer,
-    Unpark,
 )
 from switchboard.calls.control import command
 from switchboard.calls.news import CallNews
@@ -425,27 +422,6 @@ def test_nobody_is_rung_who_is_in_another_call(make: type[Transfer | Consult | A
     command(x, cmd, Actor("anna", "anna"), world.now)
     world.run()
     assert len(stage.rings("ben")) == 1
-    stage.ends_clean()
-
-
-def test_who_commands_has_no_second_call_either() -> None:
-    """An own phone that talks answers no other call by itself, which would cut off who is on it."""
-    stage, call = two_talks()
-    x, world = stage.world.exchange, stage.world
-    command(x, Park(call=call.id), Actor("anna", "anna"), world.now)
-    (other,) = (one for one in x.calls.values() if one is not call)
-    stage.caller()
-    stage.answers("anna")
-    for cmd in (Unpark(call=call.id), Dial(to=f"number:{REAL}"), Supervise(call=other.id)):
-        with pytest.raises(CommandError) as refused:
-            command(x, cmd, Actor("anna", "anna", "supervisor"), world.now)
-        assert refused.value.fault == "busy"
-    world.run()
-    assert len(stage.peers["anna"].received("INVITE")) == 2
-    stage.hangs_up("anna")
-    command(x, Supervise(call=other.id), Actor("anna", "anna", "supervisor"), world.now)
-    world.run()
-    assert len(stage.rings("anna")) == 1
     stage.ends_clean()
 
 
