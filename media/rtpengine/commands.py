@@ -94,10 +94,14 @@ def about(command: str, call: str, tag: str = "") -> Command:
     return found
 
 
-def offer(call: str, tag: str, to: str, party: Party, *, family: Family = "IP4", injects: bool = False) -> Command:
+def offer(
+    call: str, tag: str, to: str, party: Party, *, family: Family = "IP4", injects: bool = False, reports: bool = False
+) -> Command:
     """Who the party of `tag` is, and that its audio goes to that of `to`; the answer describes the port for `to`, which
-    is of `family`."""
-    return {**_agree("offer", call, tag, party, family, injects=injects), **({"to-tag": to} if to else {})}
+    is of `family`. With `reports` rtpengine reports in its own name, else what the party reports is passed on."""
+    found = _agree("offer", call, tag, party, family)
+    found["flags"] = [*_flags(party), *(("inject-DTMF",) if injects else ()), *((_REPORTS,) if reports else ())]
+    return {**found, **({"to-tag": to} if to else {})}
 
 
 def answer(call: str, tag: str, to: str, party: Party, *, family: Family = "IP4") -> Command:
@@ -105,15 +109,18 @@ def answer(call: str, tag: str, to: str, party: Party, *, family: Family = "IP4"
     return {**_agree("answer", call, tag, party, family), "to-tag": to}
 
 
-def _agree(command: str, call: str, tag: str, party: Party, family: Family, *, injects: bool = False) -> Command:
-    flags = _LEARNS if party.nat else _KNOWN
+def _flags(party: Party) -> list[Value]:
+    return list(_LEARNS if party.nat else _KNOWN)
+
+
+def _agree(command: str, call: str, tag: str, party: Party, family: Family) -> Command:
     return {
         **about(command, call, tag),
         "sdp": describe(party),
         "address family": family,
         "ICE": "remove",
         "rtcp-mux": ["accept" if party.rtcp_mux else "demux"],
-        "flags": [*flags, _REPORTS, *(("inject-DTMF",) if injects else ())],
+        "flags": _flags(party),
     }
 
 

@@ -311,7 +311,9 @@ class Pair:
 
         self._then = done
         self._doubt = partial(setattr, side, "doubtful", True)
-        return offer(self.call, side.tag, to, party, family=family, injects=injects)
+        # Where a worker is, it reports, and so where SRTP is, which rtpengine has no keys of.
+        reports = side.worker is None and side.other.worker is None
+        return offer(self.call, side.tag, to, party, family=family, injects=injects, reports=reports)
 
     def _connected(self, side: Side, worker: Party) -> Command:
         def done(reply: Reply) -> bool:
