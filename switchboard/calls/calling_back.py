@@ -91,7 +91,7 @@ def call_back(x: Exchange, action: Offer, now: float) -> None:
     x.calls[call.id] = call
     x.called_back[action.entry] = call.id
     x.started += 1
-    attempts = request.attempts + 1
+    attempts = request.attempts + 1 if action.caller_first else None
     x.callbacks.mark(action.entry, "calling", x.utc_us(now), by=action.agent, attempts=attempts, call_id=call.id)
     x.log("call.opened", call_id=call.id, trunk=call.record.trunk, called=call.record.called)
     if x.feed.listening:
@@ -102,6 +102,14 @@ def call_back(x: Exchange, action: Offer, now: float) -> None:
         end_call(x, call, failure, "switch", now)
     else:
         x.arm(call)
+
+
+def _count_attempt(x: Exchange, call: Call, agent: str, now: float) -> None:
+    """The person is called now; that an agent's phone rang for it is no attempt, here as in the engine."""
+    request = x.callbacks.get(call.entry_id)
+    if request is not None:
+        attempts = request.attempts + 1
+        x.callbacks.mark(call.entry_id, "calling", x.utc_us(now), by=agent, attempts=attempts, call_id=call.id)
 
 
 def _ring_besides(x: Exchange, call: Call, action: Offer, now: float) -> None:
@@ -173,6 +181,7 @@ def _agent_answered(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | No
     call.caller.purpose = "callback"
     failure = call_other(x, call, leg, now)
     if failure is None:
+        _count_attempt(x, call, leg.agent_id, now)
         x.desk.tell(OfferAccepted(call.entry_id, leg.agent_id), now)
         if leg.holds:
             note_hold(x, leg, now)

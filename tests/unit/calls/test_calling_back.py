@@ -121,7 +121,7 @@ def test_agent_first() -> None:
     stage.answers("carrier")
     assert len(stage.world.plane.bridges) == 2
     assert stage.state("anna") == "talking"
-    assert states(stage) == ["calling", "done"]
+    assert states(stage) == ["calling", "calling", "done"]
     stage.hangs_up("carrier")
     assert stage.state("anna") == "idle"
     stage.ends_clean()
@@ -154,18 +154,19 @@ def test_the_customer_does_not_answer() -> None:
         stage.answers("anna")
         stage.refuses("carrier", 486)
         assert stage.state("anna") == "idle"
-    assert states(stage) == ["calling", "calling", "failed"]
-    assert [change.attempts for change in stage.world.callbacks.changes] == [1, 2, None]
+    assert states(stage) == ["calling", "calling"] * 2 + ["failed"]
+    assert [change.attempts for change in stage.world.callbacks.changes] == [None, 1, None, 2, None]
     assert not stage.world.queues.entries
     stage.ends_clean()
 
 
 def test_an_agent_who_does_not_take_it_costs_no_attempt() -> None:
-    """The next one is rung."""
+    """The next one is rung; what is stored for a restart counts none either."""
     stage, caller = asked(AGENT_FIRST, "anna", "ben")
     caller.hangs_up()
     free(stage, "anna")
     stage.refuses("anna", 603)
+    assert [change.attempts for change in stage.world.callbacks.changes] == [None]
     free(stage, "ben")
     stage.answers("ben")
     stage.answers("carrier")
