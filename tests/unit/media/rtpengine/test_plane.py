@@ -34,7 +34,7 @@ TIMEOUT = 1.0
 
 async def until(condition: Callable[[], bool]) -> None:
     """Waits until something holds."""
-    async with asyncio.timeout(10 * PATIENCE):
+    async with asyncio.timeout(30 * PATIENCE):
         while not condition():
             await asyncio.sleep(0.005)
 
@@ -338,7 +338,7 @@ async def test_who_is_secured_is_handed_to_a_worker_with_the_other_one(one: Setu
     again = new_keys()
     one.open(first, secured=again)
     # Beside, the worker is told where rtpengine is.
-    async with asyncio.timeout(10 * PATIENCE):
+    async with asyncio.timeout(30 * PATIENCE):
         while (await one.worker.heard(Open)).secured != again:
             pass
     await until(lambda: not leg_of(one, first).side.pair.busy)
@@ -462,7 +462,7 @@ async def told_after(one: Setup, leg: Leg, command: str) -> float:
 async def until_bridged(one: Setup, leg: Leg) -> list[Command]:
     """What the worker is told of a leg that is handed over, until it relays."""
     found: list[Command] = []
-    async with asyncio.timeout(10 * PATIENCE):
+    async with asyncio.timeout(30 * PATIENCE):
         while not isinstance(command := await one.worker.commands.get(), Bridge):
             found.append(command)
     assert leg.helper is not None
