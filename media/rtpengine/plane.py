@@ -20,7 +20,8 @@ what it has missed; a party is silent, and so a talk over by the rule for dead m
 More calls in one moment than are opened ahead are refused: none waits for the next ones, as with workers.
 
 What the same tests show with rtpengine as with workers alone, some of them at each run of all tests, the others with
-`SWITCH_PLANE=rtpengine`, which plays all end-to-end tests on it, and what is not tried with it:
+`SWITCH_PLANE=rtpengine`, which plays on it all end-to-end tests but those marked `workers_only`,
+and what is not tried with it:
 
 ============================================  ===============================================================
 shown                                         not tried, though nothing refuses it
