@@ -189,8 +189,8 @@ class Relay:
             wait = self._due[0][0] - time.monotonic() if self._due else None
             for key, _ in self._selector.select(None if wait is None else max(0.0, wait)):
                 kind, port = key.data
-                if key.fileobj not in self._selector.get_map():
-                    continue  # given up by a command that came in the same moment
+                if key.fileobj.fileno() < 0:  # type: ignore[union-attr]  # all are sockets or files
+                    continue  # closed by a command that came in the same moment
                 if kind == "control":
                     line = control.readline()
                     if not line:
