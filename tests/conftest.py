@@ -14,6 +14,7 @@ from bench import transactions
 from tests.support.failures import TITLE, begin, in_short
 from tests.support.order import Order, give_way, is_waiting
 from tests.support.patience import PATIENCE
+from tests.support.second_try import clear_away, note
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -67,9 +68,17 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failure is told of in a few lines, too."""
     report = yield
+    note(item, report)
     if report.failed and call.excinfo is not None:
         report.sections.append((TITLE, in_short(call.excinfo.value)))
     return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """What a failed test leaves behind is not found by its second try, nor by the tests after it."""
+    clear_away(item)
+    return (yield)
 
 
 @pytest.hookimpl(trylast=True)

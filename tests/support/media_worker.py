@@ -97,11 +97,15 @@ class Control:
 
 
 class Phone:
-    """An RTP peer with one socket."""
+    """An RTP peer at a port given, or at a free one, and the next is kept: who came there would take RTCP for audio."""
 
     def __init__(self, ip: str = "127.0.0.1", port: int = 0) -> None:
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.bind((ip, port))
+        self._kept: list[socket.socket] = []
+        if port:
+            self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.sock.bind((ip, port))
+        else:
+            self.sock, *self._kept = bind_pairs(1, ip)
         self.address: tuple[str, int] = self.sock.getsockname()
         self.seq = 1000
         self.ts = 50000
@@ -138,8 +142,9 @@ class Phone:
         return self.receive(timeout) is None
 
     def close(self) -> None:
-        """Gives the socket up."""
-        self.sock.close()
+        """Gives the sockets up."""
+        for sock in (self.sock, *self._kept):
+            sock.close()
 
 
 class WorkerProcess:

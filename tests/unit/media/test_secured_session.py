@@ -289,7 +289,7 @@ class TestReplay:
         secured.bridged()
         bench = secured.bench
         address = secured.alice.address
-        secured.alice.sock.close()
+        secured.alice.close()
         bench.talk(bench.bob, bench.b)
         secured.alice.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         secured.alice.sock.bind(address)

@@ -990,6 +990,8 @@ class TestLifecycle:
     def test_nothing_of_a_session_stays_in_memory(self, bench: Bench) -> None:
         """No cycles are left, as the worker runs without a collector."""
         gc.collect()
+        # A test that failed before this one keeps its sessions in the traceback.
+        others = [thing for thing in gc.get_objects() if isinstance(thing, Session)]
         gc.disable()
         try:
             for gen in range(1, 40, 2):
@@ -1001,7 +1003,7 @@ class TestLifecycle:
                 bench.do(SendDigits(bench.b, gen + 1, "1"))
                 bench.do(Release(bench.a, gen), Release(bench.b, gen + 1))
             left = [thing for thing in gc.get_objects() if isinstance(thing, Session)]
-            assert left == []
+            assert len(left) == len(others)
         finally:
             gc.enable()
 
