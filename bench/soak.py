@@ -72,6 +72,8 @@ def configuration(soak: Soak, sip_port: int, http_port: int, store: str) -> dict
     return {
         # Calls that SIPp has given up without a word would keep their ports for a quarter of an hour.
         "sip": {"listen": [{"host": "127.0.0.1", "port": sip_port}], "session_expires": "90s"},
+        # Who hears of no response gives up no sooner than Timer B ends, and must not meet this timeout then.
+        "limits": {"ring_timeout": "60s"},
         # SIPp keeps silent, which would be found out and hung up.
         "media": {"workers": 1, "ports": soak.media_ports, "silence": "1h"},
         # A machine that does other things as well must not be taken for a crowd of callers.

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bench.cpu import command_of, cpu_seconds, descendants, resident_mb, short_name
 from bench.errors import BenchError
@@ -207,6 +207,7 @@ def judge(
     figures["log_errors"] = len(errors)
     result.notes += [f"log: {line[:200]}" for line in errors[:5]]
     result.notes += outcome.told()
+    result.notes += [f"record of {caller}: {record_of(database, caller)}" for caller in outcome.otherwise[:5]]
     result.notes += [f"phone: {text}" for text in outcome.complaints[:5]]
     for number, total in calls.totals.items():
         if total.successful < calls.wanted[number]:
@@ -241,11 +242,28 @@ def _records(result: Result, made: Mapping[str, int], outcome: Outcome, database
     result.details.append("causes: " + ", ".join(f"{cause} {count}" for cause, count in causes.items()))
 
 
+def record_of(database: Path, caller: str) -> str:
+    """What the record says of the last call of a phone's number, of which it shows the last four digits."""
+    query = (
+        "SELECT called, cause, ended_by, (ended_us - started_us) / 1000000, path FROM calls"
+        " WHERE caller_masked LIKE ? ORDER BY started_us DESC LIMIT 1"
+    )
+    found = _rows(database, query, f"{caller[:3]}%{caller[-4:]}")
+    if not found:
+        return "there is none"
+    called, cause, ended_by, seconds, path = found[0]
+    return f"{called}, {cause} by {ended_by} after {seconds} s, {path}"
+
+
 def _counts(database: Path, query: str) -> dict[str, int]:
     """The second column by the first; a single number is its own key."""
+    return {str(row[0]): int(row[-1]) for row in _rows(database, query)}
+
+
+def _rows(database: Path, query: str, *values: str) -> list[tuple[Any, ...]]:
     try:
         with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)) as connection:
-            return {str(row[0]): int(row[-1]) for row in connection.execute(query)}
+            return connection.execute(query, values).fetchall()
     except sqlite3.Error as error:
         raise BenchError(f"{database}: {error}") from error
 

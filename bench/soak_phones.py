@@ -24,7 +24,8 @@ DESKS: Final = ("800100", "800101", "800102", "800103", "800104", "800105")
 """The desks: two who talk, one whom nobody reaches in time, one who refuses, one who transfers, and to whom."""
 DOMAIN: Final = "switchboard.local"
 EXTENSION: Final = "112233"
-PATIENCE: Final = 30.0
+PATIENCE: Final = 40.0
+"""Seconds that anything is waited for: longer than an INVITE is sent again (Timer B, RFC 3261 section 17.1.1.2)."""
 RINGS: Final = 3.0
 """Seconds that a caller who will give up waits for the ringing: a 180 that is lost is not sent again."""
 TRIES: Final = (8.0, 8.0, PATIENCE)
@@ -45,6 +46,8 @@ class Outcome:
     reasons: list[str] = field(default_factory=list)
     callers: list[str] = field(default_factory=list)
     """The number of each caller, each its own: as many records are looked for."""
+    otherwise: list[str] = field(default_factory=list)
+    """Those of them whose calls failed."""
     registered: int = 0
     complaints: list[str] = field(default_factory=list)
 
@@ -98,13 +101,16 @@ async def stands(call: Call) -> bool:
 
 async def keyed(call: Call, keys: str, arrivals: Arrivals) -> Call:
     """Who is reached by keys: all packets of one may be lost, so they are keyed again when the flow asks again."""
+    entered = 0
     for within in TRIES:
         await call.rtp.key(keys)
+        entered += 1
         with contextlib.suppress(TimeoutError):
             return await arrivals.next(within, call.rtp.ssrc)
         if call.is_over:
             break
-    raise BenchError(f"nobody was reached by keys; the call {'was hung up' if call.is_over else 'goes on'}")
+    state = "was hung up" if call.is_over else "goes on"
+    raise BenchError(f"nobody was reached by keys, entered {entered} times; the call {state}")
 
 
 class Phones:
@@ -196,6 +202,7 @@ class Phones:
                 await asyncio.sleep(1.0)
             except (PhoneError, BenchError, TimeoutError) as error:
                 self._fail(kind, error)
+                self.outcome.otherwise.append(caller)
                 await self._give_up(phone)
             self.outcome.complaints += phone.complaints
 
