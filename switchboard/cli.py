@@ -50,9 +50,11 @@ def check(config: ConfigOption = None) -> None:
     from config.loader import config_advice, load_config
     from ivr_flows.errors import FlowError
     from switchboard.flow_files import load_flows
+    from switchboard.streams import check_certificates
 
     try:
         loaded = load_config(config)
+        check_certificates(loaded, config)
         flows = load_flows(loaded, config)
         for advice in config_advice(loaded, config):
             typer.echo(f"warning: {advice}", err=True)

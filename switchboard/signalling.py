@@ -20,7 +20,7 @@ import msgspec
 import uvloop
 
 from config.errors import ConfigError
-from config.loader import config_advice, load_config
+from config.loader import config_advice, config_error, load_config
 from config.schema import Config
 from ivr_flows.errors import FlowError
 from switchboard.app import Switch
@@ -34,6 +34,7 @@ from switchboard.ops.log import get_logger, setup_log
 from switchboard.store.database import DatabaseError
 from switchboard.store.keys import KeyFileError
 from switchboard.store.store import Store
+from switchboard.streams import check_certificates
 
 REPORT_SECONDS = 0.5
 LAST_WORDS_SECONDS = 0.5
@@ -179,6 +180,15 @@ async def _drain(switch: Switch, orders: Orders) -> None:
     orders.say(drained=True, active=len(switch.exchange.calls))
 
 
+def open_log(config: Config, file: Path) -> None:
+    """Begin to log; raises ConfigError when the file cannot be written."""
+    try:
+        setup_log(config.log)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise config_error(file, "log.file", f"{config.log.file} cannot be written: {reason}", "name another") from None
+
+
 def main() -> int:
     """Entry point; returns the exit status."""
     began = time.monotonic()
@@ -193,7 +203,8 @@ def main() -> int:
     sockets, workers, restarts = orders.equipment()
     try:
         config = load_config(arguments.config)
-        setup_log(config.log)
+        open_log(config, arguments.config)
+        check_certificates(config, arguments.config)
         for advice in config_advice(config, arguments.config):
             get_logger().warning("config.advice", text=advice)
         flows = load_flows(config, arguments.config)

@@ -8,6 +8,7 @@ from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from config.loader import config_error
 from config.schema import Config
 from config.sip_schema import Listen
 from switchboard.net.acceptor import Bounds
@@ -107,6 +108,16 @@ class Streams:
         if faults:
             raise CommandError(f"{', '.join(faults)}; the old ones stay")
         return {"reloaded": True}
+
+
+def check_certificates(config: Config, file: Path | None) -> None:
+    """Read the certificates of sip.listen; raises ConfigError at the entry whose files cannot be used."""
+    for index, listen in enumerate(config.sip.listen):
+        try:
+            _certificates(config, listen)
+        except CertificateError as error:
+            place = f"sip.listen[{index}].certificate"
+            raise config_error(file, place, str(error), "name files in PEM that belong together") from None
 
 
 def _certificates(config: Config, listen: Listen) -> Certificates | None:

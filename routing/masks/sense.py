@@ -64,6 +64,8 @@ def _fault(binding: Binding) -> str:
 
 def _party_fault(binding: Binding) -> str:
     kind, a, other = binding.kind, binding.a, binding.b or binding.n
+    if binding.b is None and kind == "axb":
+        return "b is missing"
     if (binding.b is not None) != (kind == "axb") or (binding.n is not None and kind != "axn"):
         return "b belongs to axb, and to no other kind; n to axn"
     if a is None and binding.target is None and kind != "axg":

@@ -40,7 +40,7 @@ LONG_LOCK_FAILURES: Final = 20
 LONG_LOCK_US: Final = 15 * 60 * 1_000_000
 """The lock that outlives a restart, beside the growing delays."""
 
-_WRONG: Final = "Check them and try again; after several failures the next try has to wait."
+_WRONG: Final = "Name, password or code is wrong; after several failures the next try has to wait."
 
 
 class Granted(NamedTuple):

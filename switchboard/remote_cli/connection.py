@@ -97,8 +97,8 @@ async def agent_or_own(client: Client, agent: str) -> str:
     return me.agent
 
 
-async def live_call(client: Client, call: str) -> str:
-    """The id of a live call that was named by the beginning of it, or as "mine"."""
+async def live_call(client: Client, call: str, kind: str = "live call") -> str:
+    """The id of a live call that was named by the beginning of it, or as "mine"; `kind` is what there is none of."""
     if len(call) == 36:
         return call
     if call == "mine":
@@ -118,5 +118,5 @@ async def live_call(client: Client, call: str) -> str:
         if cursor is None:
             break
     if len(found) != 1:
-        refuse(f"no live call has the id {call}" if not found else f"several calls fit {call}: {', '.join(found[:3])}")
+        refuse(f"no {kind} has the id {call}" if not found else f"several calls fit {call}: {', '.join(found[:3])}")
     return found[0]

@@ -87,4 +87,4 @@ async def _named(client: Client, call: str) -> str:
     found = [one for one in ended if len(call) >= 4 and (one.startswith(call) or one.endswith(call))]
     if len(found) > 1:
         refuse(f"several calls fit {call}: {', '.join(found[:3])}")
-    return found[0] if found else await live_call(client, call)
+    return found[0] if found else await live_call(client, call, "live or recent call")

@@ -86,6 +86,7 @@ def test_a_wrong_name_and_a_wrong_password_look_alike(
     )
     wrong, unknown, impossible = login(client, "wrong password"), login(client, name="li"), login(client, name="a b")
     assert kind(wrong) == (401, "wrong-credentials")
+    assert wrong.json()["detail"].startswith("Name, password or code is wrong"), "clients show the detail alone"
     assert wrong.json() == unknown.json() == impossible.json()
     assert hashed == [user.password_hash, None, None]
     assert log(services) == [("zhang", "auth.login", "wrong password"), *[("", "auth.login", "unknown account")] * 2]

@@ -28,6 +28,7 @@ def test_the_last_call_is_drawn(switch: ApiSwitch, run: Run, login: Login) -> No
     told = json.loads(run("trace", "last", "--format", "json").output)
     assert (told["call"], told["revealed"]) == (call.id, False)
     assert "not allowed" in run("trace", "last", "--reveal").output
+    assert "no live or recent call has the id ffffffff" in run("trace", "ffffffff").output
     assert run("trace", "01997c3e-5a10-7b2c-8d55-0f6a1c2d3e4f").exit_code == 1
 
 

@@ -402,7 +402,7 @@ class TestCallbacks:
 
 
 FAULTS: list[tuple[Binding, str]] = [
-    (bound("axb", a="alice"), "b belongs to axb"),
+    (bound("axb", a="alice"), "b is missing"),
     (bound("axb", b="bob"), "a is missing"),
     (bound("axb", a="alice", b="alice"), "the same number"),
     (bound("axb", a="alice", b="bob", n="carol"), "n to axn"),
