@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING
 
 from switchboard.edge_metrics import measure_edge
@@ -63,6 +64,9 @@ def measure_switch(switch: Switch) -> None:
         metrics.counter(f"switchboard_{name}_total", text, read)
     metrics.gauge("switchboard_loop_lag_seconds", "Longest delay of the loop since the last scrape.", switch.lag.take)
     metrics.gauge("switchboard_tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
+    metrics.gauge(
+        "switchboard_allocated_blocks", "Blocks of memory in use by Python's allocator.", sys.getallocatedblocks
+    )
     metrics.gauge("switchboard_mask_bindings", "Masked extensions known.", lambda: len(switch.directory.masks))
     metrics.gauge(
         "switchboard_longest_datagram_seconds",
