@@ -16,8 +16,8 @@ import pytest
 from bench.phone import Answer, Call, Phone
 from tests.support.command import shown_call
 from tests.support.patience import PATIENCE
-from tests.support.planes import Plane, on_both
-from tests.support.ports import MEDIA_HALVES
+from tests.support.planes import Plane, on_both, open_plane
+from tests.support.ports import MEDIA_THIRDS
 from tests.support.sipp import Caller, Heard, carry, listening, need_sipp
 from tests.support.sounds import KEYS, RATE, TICK, Sound, keyed, read_wav, seconds_of, strength, tone, write_capture
 from tests.support.stage import FLOWS, together
@@ -51,6 +51,13 @@ def changes() -> dict[str, Any]:
     """The sections of the configuration."""
     accounts = [{"user": "agent", "password": "agent-secret"}]
     return {"numbers": numbers(), "masks": [], "accounts": accounts, "flows": [str(FLOWS)]}
+
+
+@pytest.fixture(scope="module")
+def plane(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
+    """A plane on a third of the ports: it is there until the end, beside the two switches that are harmed."""
+    with open_plane(request.param, tmp_path_factory.mktemp("plane"), MEDIA_THIRDS[0]) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -248,9 +255,9 @@ async def test_faults_cost_no_call(tmp_path: Path) -> None:
     place = tmp_path / "recordings"
     place.write_text("not a directory")
     with (
-        fragile_switch(directories[0], 0, media={"ports": MEDIA_HALVES[0]}, **changes()) as one,
+        fragile_switch(directories[0], 0, media={"ports": MEDIA_THIRDS[1]}, **changes()) as one,
         fragile_switch(
-            directories[1], 0, media={"ports": MEDIA_HALVES[1]}, recording={"directory": str(place)}, **changes()
+            directories[1], 0, media={"ports": MEDIA_THIRDS[2]}, recording={"directory": str(place)}, **changes()
         ) as other,
     ):
         callers = [

@@ -53,7 +53,7 @@ def on_chosen(directory: Path, changes: dict[str, Any]) -> Iterator[dict[str, An
 def open_plane(name: str, directory: Path, ports: str = MEDIA_RANGE) -> Iterator[Plane]:
     """A plane for the time of a test, on a range of ports."""
     if name == WORKERS:
-        yield Plane() if CHOSEN == WORKERS else Plane(changes={"media": {"plane": WORKERS, "ports": MEDIA_RANGE}})
+        yield Plane(changes={"media": {"plane": WORKERS, "ports": ports}})
         return
     if why := missing():
         pytest.skip(why)
