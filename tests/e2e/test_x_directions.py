@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.sipp import Sipp
+from tests.support.patience import PATIENCE
 from tests.support.ports import free_port
 from tests.support.sipp import Caller, carry, listening, need_sipp, next_media_port
 from tests.support.stage import together
@@ -113,7 +114,8 @@ async def test_who_reaches_whom_and_what_is_shown(tmp_path: Path) -> None:
         file = tmp_path / "bindings.csv"
         file.write_text(BINDINGS)
         await World(switch, None, [], tmp_path).masks("import", str(file))  # type: ignore[arg-type]
-        caller = Caller(TIMED.a, "", 6500, prompt_ms=0, audio=None)
+        # The announcement is over four seconds after the answer, on a busy machine later.
+        caller = Caller(TIMED.a, "", round(4000 + 1500 * PATIENCE), prompt_ms=0, audio=None)
         with listening() as heard:
             await together(
                 carry(caller, switch.target, tmp_path, TIMED.x),
