@@ -20,6 +20,7 @@ from media.edge_plane import EdgePlane, PeerEvent
 from media.plane import MediaEvent, WorkerPlane
 from media.speech import EspeakSynthesiser, NoSynthesiser, SpeechCache
 from media.supply import supply
+from routing.dialplan import DialPlan
 from routing.trunks import Trunks
 from switchboard.accounts import Accounts
 from switchboard.archive.announcing import Announcer
@@ -116,6 +117,7 @@ class Switch:
         self.store = store
         utc_us = utc_clock()
         self.log = get_logger()
+        self._log = self._log_call if config.log.level in ("debug", "info") else self._log_fault
         self.metrics = Metrics()
         token = token_pool()
         sockets = sort_sockets(config, (sock, *streams))
@@ -145,61 +147,22 @@ class Switch:
             store.load_masks(config.masks),
         )
         self.directory.masks.lines.set_groups(group_members(config, store))
-        domain = config.sip.domain.lower()
         calendar = Calendar(config.calendar.zone, utc_us, config.calendar.holidays, frozenset(config.calendar.workdays))
         self.regions = Regions(Path(config.regions.overrides) if config.regions.overrides else None)
         patterns = self.directory.masks.sip_patterns()
         self.locator = open_locator(config, patterns, self.log.warning)
         self.masks = MaskReload(config, store, self.directory, self.locator, patterns)
         self.masks.set_pools(*store.read_pools())
-        self.exchange = Exchange(
-            settings=call_settings(config, (host, port), plan),
-            core=self.core,
-            media=self.plane,
-            routing=self.directory,
-            trunks=trunks_of(config),
-            flows=FlowShelf(flows),
-            registrar=Registrar(registrar_bounds(config)),
-            authenticator=Accounts(
-                domain,
-                ((account.user, account.password.reveal("H(A1)")) for account in config.accounts),
-                os.urandom(32),
-                token,
-                {one.user: tuple(map(str.upper, one.digest)) for one in config.accounts if one.digest != BOTH_DIGESTS},
-            ),
-            journal=store.journal,
-            secrets=store.vault,
-            meter=self.metrics,
-            token=token,
-            new_id=new_id,
-            utc_us=utc_us,
-            log=self._log_call if config.log.level in ("debug", "info") else self._log_fault,
-            run=lambda work: self.driver.run(work),
-            clock=calendar,
-            backends=self.backends,
-            voice=self.voice,
-            mailboxes=store.voicemail,
-            callbacks=store.callbacks,
-            edge=self.edge,
-            region_of=self.regions.lookup,
-            pins=Pins({one.user: one.pin.reveal("its hash is kept") for one in config.accounts if one.pin is not None}),
-            locator=self.locator,
-        )
+        self.exchange = self._open_exchange((host, port), plan, flows, token, calendar, utc_us)
         self.lamps = Lamps(self.exchange, store.voicemail, lambda work: self.driver.run(work))
         self.announcer = Announcer(
             store.directory / FINISHED,
             RecordingRepository(store.database),
             self.exchange,
             lambda: utc_us(time.monotonic()),
-            self._log_call if config.log.level in ("debug", "info") else self._log_fault,
+            self._log,
         )
-        self.retention = Retention(
-            recordings_of(config),
-            Kept(config.recording.keep, config.recording.keep_messages),
-            store.voicemail.messages.older,
-            self.lamps.forget,
-            ZoneInfo(config.calendar.zone),
-        )
+        self.retention = self._open_retention()
         self.desk = open_desk(config, self.exchange, calendar.local)
         self.engine = CallEngine(self.exchange)
         if self.plane is self.workers:
@@ -253,6 +216,56 @@ class Switch:
         self._load_flows = lambda: load_flows(config, file)
         measure_switch(self)
         check_switch(self)
+
+    def _open_exchange(
+        self,
+        address: tuple[str, int],
+        plan: DialPlan,
+        flows: dict[str, Flow],
+        token: Callable[[], str],
+        calendar: Calendar,
+        utc_us: Callable[[float], int],
+    ) -> Exchange:
+        """What calls need; `address` is that of the UDP socket."""
+        config = self.config
+        return Exchange(
+            settings=call_settings(config, address, plan),
+            core=self.core,
+            media=self.plane,
+            routing=self.directory,
+            trunks=trunks_of(config),
+            flows=FlowShelf(flows),
+            registrar=Registrar(registrar_bounds(config)),
+            authenticator=accounts_of(config, token),
+            journal=self.store.journal,
+            secrets=self.store.vault,
+            meter=self.metrics,
+            token=token,
+            new_id=new_id,
+            utc_us=utc_us,
+            log=self._log,
+            run=lambda work: self.driver.run(work),
+            clock=calendar,
+            backends=self.backends,
+            voice=self.voice,
+            mailboxes=self.store.voicemail,
+            callbacks=self.store.callbacks,
+            edge=self.edge,
+            region_of=self.regions.lookup,
+            pins=Pins({one.user: one.pin.reveal("its hash is kept") for one in config.accounts if one.pin is not None}),
+            locator=self.locator,
+        )
+
+    def _open_retention(self) -> Retention:
+        """Recordings and messages are kept as long as the configuration says."""
+        config = self.config
+        return Retention(
+            recordings_of(config),
+            Kept(config.recording.keep, config.recording.keep_messages),
+            self.store.voicemail.messages.older,
+            self.lamps.forget,
+            ZoneInfo(config.calendar.zone),
+        )
 
     def build_api(self, pages: Router) -> Litestar:
         """The REST and WebSocket API with the pages for machines; takes a second, so in a thread."""
@@ -415,6 +428,17 @@ class Switch:
     def _log_fault(self, event: str, **values: object) -> None:
         if event in FAULTS:
             self.log.error(event, **values)
+
+
+def accounts_of(config: Config, token: Callable[[], str]) -> Accounts:
+    """Who may register, and by which digests."""
+    return Accounts(
+        config.sip.domain.lower(),
+        ((account.user, account.password.reveal("H(A1)")) for account in config.accounts),
+        os.urandom(32),
+        token,
+        {one.user: tuple(map(str.upper, one.digest)) for one in config.accounts if one.digest != BOTH_DIGESTS},
+    )
 
 
 def message_ring(settings: Trace) -> MessageRing | None:
