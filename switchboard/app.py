@@ -47,7 +47,7 @@ from switchboard.ops.log import get_logger
 from switchboard.ops.loop_lag import PERIOD, LoopLag
 from switchboard.ops.metrics import Metrics
 from switchboard.ops.overload import Overload
-from switchboard.planes import open_plane
+from switchboard.planes import let_wait, open_plane
 from switchboard.queues import VIOLATED, open_desk, staff
 from switchboard.region_file import RegionFileError
 from switchboard.regions import Regions
@@ -165,9 +165,7 @@ class Switch:
         self.retention = self._open_retention()
         self.desk = open_desk(config, self.exchange, calendar.local)
         self.engine = CallEngine(self.exchange)
-        if self.plane is self.workers:
-            self.workers.on_short = self.engine.ports_short
-            self.exchange.anteroom.spare = self.workers.spare
+        let_wait(self.plane, self.engine.ports_short, self.exchange.anteroom)
         self._trunk_hosts: set[str] = set()
         self.exchange.carriers.learn = self._learn_trunks
         self.trunks = TrunkControl(

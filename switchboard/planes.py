@@ -18,6 +18,7 @@ from media.rtpengine.plane import RtpenginePlane
 from media.rtpengine.settings import Settings
 from media.rtpengine.sounds import Sounds
 from media.shared_plane import SharedPlane
+from switchboard.calls.anteroom import Anteroom
 
 PROMPT_SECONDS: Final = 3.0
 """How long a prompt lasts that nobody hears."""
@@ -41,6 +42,16 @@ def open_plane(media: Media, workers: Mapping[int, str], on_events: Tell, store:
         return real
     null = NullPlane(on_events, seconds=lambda name: PROMPT_SECONDS, address=media.address)
     return SharedPlane(real, null, media.carried)
+
+
+def let_wait(plane: Plane, told: Callable[[bool], None], room: Anteroom) -> None:
+    """More calls in one moment than have ports wait for those that are on their way, of which `told` is told."""
+    if isinstance(plane, SharedPlane):
+        return
+    plane.on_short = told
+    room.spare = plane.spare
+    if isinstance(plane, RtpenginePlane):
+        room.kept = plane.kept
 
 
 def _rtpengine(media: Media, workers: Mapping[int, str], on_events: Tell, store: Path) -> RtpenginePlane:

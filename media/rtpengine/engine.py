@@ -47,15 +47,18 @@ class Engine:
         owner: PairOwner,
         on_key: Callable[[Pair, Key], None],
         on_return: Callable[[], None],
+        on_short: Callable[[bool], None],
     ) -> None:
         """`owner` is told of the calls that were taken, `on_key` the keys pressed in them, `on_return` that rtpengine
-        answers, again or for the first time."""
+        answers, again or for the first time; `on_short` as the plane's."""
         self._settings = settings
         self._owner = owner
         self._on_key = on_key
         self._on_return = on_return
         self.away_since = 0.0
         """Since when rtpengine does not answer, where it does not."""
+        self._on_short = on_short
+        self._short = False
         self._ours = f"{settings.name}-"
         self._begin = f"{self._ours}{secrets.token_hex(4)}-"
         self._serial = 0
@@ -83,6 +86,10 @@ class Engine:
     def ready(self) -> int:
         """Calls that may be taken."""
         return sum(len(stock) for stock in self._stocks.values())
+
+    def spare(self, six: bool) -> int:
+        """Ports of the calls of one family that may be taken."""
+        return 2 * len(self._stocks[self.family(six)]) if self.up else 0
 
     async def start(self, timeout: float) -> bool:  # noqa: ASYNC109 - the caller's patience is an option
         """Opens the first calls; whether they were there in time. Raises OSError when no key can be told."""
@@ -113,6 +120,7 @@ class Engine:
             for stock in self._stocks.values():
                 stock.discard_stale(now)
                 stock.fill()
+            self._look_if_short()
             self._tell_again()
 
     def _tell_again(self) -> None:
@@ -139,7 +147,17 @@ class Engine:
         stock = self._stocks[family]
         pair = stock.take()
         stock.fill()
+        if not self._short:
+            self._look_if_short()
         return pair
+
+    def _look_if_short(self) -> None:
+        was, self._short = self._short, any(stock.short for stock in self._stocks.values())
+        if self._short and not was:
+            self._on_short(True)
+        elif was:
+            # What it leads to is no part of what the caller is about.
+            asyncio.get_running_loop().call_soon(lambda: self._on_short(self._short))
 
     def touch(self, pair: Pair) -> None:
         """What is wanted of a call has changed."""
@@ -162,6 +180,8 @@ class Engine:
         """A call that failed; rtpengine is asked to end it, should it still know it."""
         self._pairs.pop(pair.call, None)
         self._stocks[pair.family].lost(pair)
+        if self._short:
+            self._look_if_short()
         if pair.lacks is not None and pair.lacks not in self._lacking:
             self._lacking.add(pair.lacks)
             _log.error("rtpengine.no_interface", family=pair.lacks, hint="it needs an --interface of it")
@@ -176,6 +196,8 @@ class Engine:
         stock = self._stocks[pair.family]
         stock.made(pair, asyncio.get_running_loop().time())
         stock.fill()
+        if self._short:
+            self._look_if_short()
         self._filled.set()
 
     def pairs(self) -> list[Pair]:
@@ -237,6 +259,7 @@ class Engine:
             self.touch(pair)
         for stock in self._stocks.values():
             stock.fill()
+        self._look_if_short()
 
     def _left_behind(self, reply: Reply | None) -> None:
         """Ends what an earlier process of ours has not."""

@@ -30,6 +30,10 @@ HELD: Final = 0.5
 _log = structlog.get_logger("media.rtpengine")
 
 
+def _nobody_calls(short: bool) -> None:
+    """Until somebody does."""
+
+
 class Legs:
     """All legs that are leased; the owner of their pairs and of their sessions at workers."""
 
@@ -41,11 +45,17 @@ class Legs:
     ) -> None:
         """`workers` by their numbers are those to which legs are handed over."""
         self._on_events = on_events
-        self._engine = Engine(settings, self, self._pressed, self._returned)
+        self.on_short: Callable[[bool], None] = _nobody_calls
+        """Told True when few ports are spare and more are on their way, again when some of them came; False in the end,
+        once a command has stayed unanswered at the latest.
+        """
+        self._engine = Engine(settings, self, self._pressed, self._returned, lambda short: self.on_short(short))
         self._handing = Handing(workers, on_events, self._worker_released, self._worker_lost)
         self._listening = Listening(settings.silence)
         self._legs: dict[tuple[int, int], Leg] = {}
         self._by_side: dict[Side, Leg] = {}
+        self._kept: set[Side] = set()
+        """The other ports of calls of which only one party has come yet."""
         self._gen = FIRST_GEN
         self._releases = 0
         self._told: list[MediaEvent] = []
@@ -70,12 +80,24 @@ class Legs:
             if pair is None:
                 return None
             side = pair.sides[0]
+            if beside is None:
+                self._kept.add(side.other)
+        if beside is not None:
+            self._kept.discard(beside.side.other)
         worker = near.worker if near is not None else self._next_worker()
         self._gen += 1
         lease = Lease(worker, side.place.port, self._gen, side.place.address)
         leg = Leg(lease, side, heard_at=asyncio.get_running_loop().time())
         self._legs[lease.port, lease.gen] = self._by_side[side] = leg
         return lease
+
+    def spare(self, six: bool) -> int:
+        """Ports of one family that new calls may have."""
+        return self._engine.spare(six)
+
+    def kept(self) -> int:
+        """Ports that are there for the second party of a call each, and not among those that are spare."""
+        return len(self._kept)
 
     def _next_worker(self) -> int:
         """Whose help a new call would get: in turn, as it is not known who will need it."""
@@ -114,6 +136,7 @@ class Legs:
         self._part(leg)
         self._handing.forget(leg)
         del self._legs[leg.lease.port, leg.lease.gen], self._by_side[leg.side]
+        self._kept.discard(leg.side.other)
         pair = leg.side.pair
         if not self._legs_of(pair) and not pair.over:
             pair.over = True

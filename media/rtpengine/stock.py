@@ -33,6 +33,11 @@ class Stock:
     def __len__(self) -> int:
         return len(self._ready)
 
+    @property
+    def short(self) -> bool:
+        """Whether few are ready and more are on their way."""
+        return bool(self._making) and 2 * len(self._ready) < self._size
+
     def fill(self) -> None:
         """Opens what is missing."""
         while len(self._making) < AT_ONCE and len(self._ready) + len(self._making) < self._size:

@@ -61,6 +61,8 @@ class Anteroom:
         """Whether ports are on their way."""
         self.spare: Callable[[bool], int] = _plenty
         """How many ports are free, of IPv6 or else of IPv4."""
+        self.kept: Callable[[], int] = _nothing
+        """How many beside them are kept for the calls there are."""
         self.beginning = 0
         """Calls of ours that have no port yet: of those that wait the ones that are `first`."""
         self._waiting: deque[Waiting | ToCall] = deque()
@@ -75,7 +77,7 @@ class Anteroom:
 
     def must_wait(self, six: bool, owed: int) -> bool:
         """Whether the ports that are left are for the calls there are, which still need `owed` of them."""
-        return self.open and self.spare(six) < RESERVE + owed
+        return self.open and self.spare(six) < RESERVE + max(0, owed - self.kept())
 
     def enter(self, tx: ServerTransaction, request: Request, context: str, account: str) -> bool:
         """Keep an INVITE; False when there is no room."""
@@ -130,6 +132,10 @@ class Anteroom:
 
 def _has_begun(one: Waiting | ToCall) -> bool:
     return isinstance(one, ToCall) and not one.first
+
+
+def _nothing() -> int:
+    return 0
 
 
 def _plenty(six: bool) -> int:

@@ -63,6 +63,17 @@ def test_ports_that_calls_still_need_are_left_to_them() -> None:
     assert (len(world.exchange.calls), world.exchange.counts()["anteroom"]) == (2, 0)
 
 
+def test_ports_that_are_kept_for_calls_are_not_counted_twice() -> None:
+    """Where a plane keeps the second port of a call, those that are spare are for others."""
+    world = World()
+    world.exchange.anteroom.spare = lambda six: anteroom.RESERVE
+    world.exchange.anteroom.kept = lambda: len(world.exchange.calls)
+    world.engine.ports_short(True)
+    for _ in range(2):
+        world.dial(NUMBER)
+    assert (len(world.exchange.calls), world.exchange.counts()["anteroom"]) == (2, 0)
+
+
 def test_who_gives_up_gets_487() -> None:
     """And makes no call when ports come."""
     world = World()

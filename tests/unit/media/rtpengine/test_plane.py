@@ -136,6 +136,47 @@ async def test_two_parties_get_the_ports_of_one_call(one: Setup) -> None:
     assert one.plane.counts()["leased"] == 0
 
 
+async def test_it_tells_that_ports_are_short_and_that_they_have_come(one: Setup) -> None:
+    """The second port of a call is nobody else's; what comes is told of, and that no more is on its way."""
+    told: list[bool] = []
+    await until(lambda: one.plane.spare(False) == 4)
+    one.plane.on_short = told.append
+    first = one.lease()
+    assert (told, one.plane.spare(False), one.plane.kept()) == ([], 2, 1)
+    one.lease()
+    assert (told, one.plane.spare(False), one.plane.kept()) == ([True], 0, 2)
+    assert one.plane.lease() is None
+    one.lease(first)
+    assert one.plane.kept() == 1
+    await until(lambda: one.plane.spare(False) == 4)
+    await until(lambda: told[-1] is False)
+    assert one.plane.lease(six=True) is not None
+    for lease in list(one.plane._legs.values()):
+        one.plane.release(lease.lease)
+    await until(lambda: one.plane.kept() == 0)
+
+
+async def test_who_waits_for_ports_is_told_when_none_come(one: Setup) -> None:
+    """Whether rtpengine refuses, or does not answer any more."""
+    told: list[bool] = []
+    await until(lambda: one.plane.spare(False) == 4)
+    one.plane.on_short = told.append
+    one.server.answers["offer"] = REFUSED
+    one.lease()
+    one.lease()
+    await until(lambda: told[-1:] == [False])
+    assert one.plane.spare(False) == 0
+    del one.server.answers["offer"]
+    await until(lambda: one.plane.spare(False) == 4)
+    one.server.passes_over.add("offer")
+    one.lease()
+    one.lease()
+    assert told[-1] is True
+    one.server.silent = True
+    await until(lambda: told[-1] is False)
+    assert one.plane.spare(False) == 0
+
+
 async def test_answers_that_are_late_and_doubled_are_taken_once(one: Setup) -> None:
     """Each command is sent again until it is answered, and carried out once."""
     one.server.delay, one.server.copies = 0.15, 3

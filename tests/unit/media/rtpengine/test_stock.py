@@ -51,6 +51,23 @@ def test_many_are_opened_a_few_at_a_time() -> None:
     assert len(shop.stock) == AT_ONCE, "the lost one is none"
 
 
+def test_it_is_short_while_more_are_coming_than_are_there() -> None:
+    """Not when those that were asked for do not come, so that nobody waits for them."""
+    shop = Shop(4)
+    assert not shop.stock.short
+    shop.stock.fill()
+    assert shop.stock.short
+    shop.stock.made(shop.asked[0], 0.0)
+    assert shop.stock.short
+    shop.stock.made(shop.asked[1], 0.0)
+    assert not shop.stock.short
+    shop.stock.take()
+    assert shop.stock.short
+    for pair in shop.asked[2:]:
+        shop.stock.lost(pair)
+    assert not shop.stock.short
+
+
 def test_nothing_is_kept_for_too_long() -> None:
     """What nobody wanted is ended, and at the end all of it."""
     shop = Shop(2)
