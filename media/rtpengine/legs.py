@@ -75,7 +75,7 @@ class Legs:
         family = self._engine.family(six)
         beside = self._leg(near) if near is not None else None
         side = beside.side.other if beside is not None and self._engine.up else None
-        if side is None or side in self._by_side or side.told is not None or side.pair.family != family:
+        if side is None or side in self._by_side or side.used or side.pair.family != family:
             pair = self._engine.take(family)
             if pair is None:
                 return None

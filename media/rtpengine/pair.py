@@ -82,7 +82,7 @@ class Side:
     """One port of a pair and its party: first what is wanted of it, then what rtpengine has been told."""
 
     __slots__ = (
-        "blocked", "closed_to_keys", "digits", "doubtful", "hushed", "keys", "muted", "pair", "party", "place",
+        "blocked", "closed_to_keys", "digits", "doubtful", "hushed", "keys", "meets", "muted", "pair", "party", "place",
         "playback", "played", "receive", "send", "tag", "told", "worker", "worker_told",
     )  # fmt: skip
 
@@ -91,6 +91,8 @@ class Side:
         self.tag = tag
         self.place = Place("", 0)
         self.party: Party | None = None
+        self.meets: Party | None = None
+        """Whom the party takes itself to speak with: nobody, of the payload types that it was told to use."""
         self.send = self.receive = True
         self.digits = self.muted = self.hushed = False
         self.keys: deque[str] = deque()
@@ -135,10 +137,21 @@ class Side:
 
     @property
     def description(self) -> tuple[str, Party, bool] | None:
-        """Who hears the party, who it is, and whether keys may be put into what it hears; None for nobody yet."""
+        """Who hears the party, who it is, and whether keys may be put into what it hears; None for nobody yet.
+
+        Keys of payload types that nobody is said to take are not told: where only the other party has come, nobody
+        takes what that one was told to send.
+        """
+        nobody = NOBODY[self.pair.family]
         if self.party is None and self.worker is None:
-            return None
-        return self.to, self.party or NOBODY[self.pair.family], self.pair.injects and self.worker is None
+            met = self.other.meets if self.other.worker is None else None
+            return None if met is None or met == nobody else (self.to, met, False)
+        return self.to, self.party or nobody, self.pair.injects and self.worker is None
+
+    @property
+    def used(self) -> bool:
+        """Whether there is, or was, a party."""
+        return self.party is not None or self.worker is not None
 
 
 _Step: TypeAlias = Callable[["Pair"], Command | None]

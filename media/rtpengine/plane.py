@@ -60,11 +60,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
+from msgspec.structs import replace
 
 from media.control import SECRET_REST, USUAL, Role, Wire
 from media.events import MessageDone, Recorded, WorkerStats
 from media.interface import Lease, MediaEvent
-from media.rtpengine.commands import Party
+from media.rtpengine.commands import NOBODY, Party
 from media.rtpengine.legs import HELD, Legs
 from media.rtpengine.pair import Playback
 from media.rtpengine.settings import Settings
@@ -181,6 +182,13 @@ class RtpenginePlane(Legs):
         # Behind a NAT the party is where its signalling comes from.
         side.party = Party(
             latch_ip, remote_port, codec, audio_pt, event_pt, wire or USUAL, rtcp_port, rtcp_mux, latch_ip != remote_ip
+        )
+        side.meets = replace(
+            NOBODY[side.pair.family],
+            codec=codec,
+            audio_pt=audio_pt if receive_pt is None else receive_pt,
+            event_pt=event_pt if receive_event_pt is None else receive_event_pt,
+            wire=wire or USUAL,
         )
         side.send, side.receive = send, receive
         self._rest(leg)

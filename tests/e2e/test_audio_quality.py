@@ -82,7 +82,7 @@ async def nobody_hears_the_caller(switch: RunningSwitch, directory: Path, user: 
         await phone.event("ended")
 
 
-@workers_only
+@workers_only("rtpengine tells neither jitter nor round trips, so that there is no rating")
 async def test_reports_go_both_ways_and_one_way_audio_is_told(switch: RunningSwitch, tmp_path: Path) -> None:
     """In the record, on the command line, in the metrics and in the log."""
     one, two = USERS

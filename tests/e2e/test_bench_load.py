@@ -18,7 +18,7 @@ from bench.phone import Answer, Phone, Refuse
 from bench.sipp import SCENARIOS, Sipp
 from bench.target import Target
 from bench.wire import Message
-from tests.support.planes import workers_only
+from tests.support.planes import CHOSEN, WORKERS, workers_only
 from tests.support.ports import SIPP_FIRST, free_port
 from tests.support.sipp import next_media_port
 from tests.support.switch import PROJECT, RunningSwitch, running_switch
@@ -129,13 +129,13 @@ def figures(result: Result, *names: str) -> dict[str, float | int | None]:
 
 
 @root
-@workers_only
 def test_ivr_calls_key_and_reach_the_agent(beside: Load) -> None:
     """Nothing fails, nothing is lost, and the INVITE follows the last digit's first packet."""
     result = ivr.measure(beside, Calls(6, 10, 2.6))
     assert faults(result) == []
     assert figures(result, "failed", "digits_lost", "calls") == {"failed": 0, "digits_lost": 0, "calls": 8}
-    assert 0 < (result.figures["from_first_p50_ms"] or 0) < 200
+    # rtpengine tells of a key when it is over.
+    assert 0 < (result.figures["from_first_p50_ms"] or 0) < (200 if CHOSEN == WORKERS else 400)
     assert (result.figures["from_last_p50_ms"] or 0) < (result.figures["from_first_p50_ms"] or 0)
     assert 0 < (result.figures["cpu_ms_per_call"] or 0) < 500
 
@@ -150,7 +150,7 @@ def test_callers_of_a_group_reach_its_free_agents(beside: Load) -> None:
     assert 0 < (result.figures["cpu_ms_per_call"] or 0) < 500
 
 
-@workers_only
+@workers_only("of a thousand packets of what rtpengine plays the bench misses a few")
 def test_callers_listen_and_key(beside: Load) -> None:
     """All are there at once, hear fifty packets a second, and are let go for the digits they keyed."""
     result = prompts.measure(beside, Calls(10, 20, 4.5))
@@ -171,7 +171,6 @@ def test_digits_that_were_not_taken_are_found_out(beside: Load) -> None:
 
 
 @root
-@workers_only
 def test_recordings_are_read_back(beside: Load, switch: RunningSwitch) -> None:
     """Each is there, complete, as long as its call, holds every packet of both sides, and is deleted afterwards."""
     directory = switch.store / "recordings"

@@ -355,7 +355,7 @@ async def keys(relay: Chaos, port: int) -> None:
     assert relay.counts("rtp")["lost"] >= 10
 
 
-@workers_only
+@workers_only("its network lies between the phones and the ports of a worker")
 async def test_calls_over_a_bad_network(
     switch: RunningSwitch, network: dict[str, Chaos], ports: dict[str, int]
 ) -> None:

@@ -111,7 +111,7 @@ async def test_killed_signalling_is_restarted_and_loses_no_record(tmp_path: Path
         assert switch.stop() == 0
 
 
-@workers_only
+@workers_only("it kills a worker that has all calls")
 async def test_killed_worker_is_restarted_and_its_calls_end(tmp_path: Path) -> None:
     """Both sides get BYE, the records say media_lost; the next call has audio, and no port is missing."""
     port = free_port()
@@ -155,7 +155,7 @@ async def test_a_vanished_phone_ends_its_call(tmp_path: Path) -> None:
         assert (record["cause"], record["ended_by"]) == ("media_silent", "switch")
 
 
-@workers_only
+@workers_only("it kills a worker that has all calls")
 async def test_killed_supervisor_leaves_calls_alone(tmp_path: Path) -> None:
     """Calls go on, new ones are refused, nobody else may have the store; after the last call all processes end."""
     port = free_port()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import signal
 import urllib.error
@@ -11,12 +13,18 @@ from typing import Any
 import pytest
 
 from bench.phone import Answer, Call, Phone, RefusedError
+from bench.sipp import Sipp
+from media.rtp.rtcp import Report, build_description, build_report
 from media.rtpengine.commands import Party, offer
+from tests.support.ports import free_port
 from tests.support.rtpengine import Rtpengine, missing, running_rtpengine, start
+from tests.support.sipp import need_sipp, next_media_port
 from tests.support.stage import hear_each_other
-from tests.support.switch import RunningSwitch, running_switch
+from tests.support.switch import PROJECT, RunningSwitch, running_switch
 
 NUMBER = "70001"
+AGENT = PROJECT / "bench" / "scenarios" / "agent.xml"
+STAYS = PROJECT / "tests" / "interop" / "sipp_stays.xml"
 
 
 async def talk(caller: Phone, desk: Phone) -> tuple[Call, Call]:
@@ -35,7 +43,7 @@ def states(switch: RunningSwitch, rtpengine: bool) -> bool:
     return metrics["media_ports_rtpengine"] == rtpengine and (metrics["media_ports_free"] > 0) == rtpengine
 
 
-def settings(engine: Rtpengine, **media: str) -> dict[str, Any]:
+def settings(engine: Rtpengine, **media: Any) -> dict[str, Any]:
     """A switch that notices soon that rtpengine is away."""
     there = engine.media
     hasty = {**there["rtpengine"], "timeout": "1s", "ping": "200ms"}
@@ -147,6 +155,89 @@ async def test_what_an_earlier_process_has_left_is_ended(tmp_path: Path) -> None
             await switch.eventually(lambda: names(engine) == {"switchboard", "others"}, within=15)
             await switch.eventually(lambda: engine.calls() == engine.media["rtpengine"]["spare"] + 1, within=15)
         await switch.eventually(lambda: engine.calls() == 1)
+
+
+async def test_more_calls_in_one_moment_than_are_opened_ahead(tmp_path: Path) -> None:
+    """Of 60 that come at once, where 8 are opened ahead, all are answered."""
+    if why := missing():
+        pytest.skip(why)
+    need_sipp()
+    port = free_port()
+    with running_rtpengine(tmp_path) as engine:
+        sections = settings(engine, silence="2s")
+        sections["media"]["rtpengine"]["spare"] = 8
+        sections["numbers"] = [{"number": NUMBER, "target": f"sip:agent@127.0.0.1:{port}"}]
+        with running_switch(tmp_path, **sections, limits={"ring_timeout": "20s", "drain": "1s"}) as switch:
+            agent = Sipp(AGENT, tmp_path, port, next_media_port(), arguments=("-m", "60"))
+            target = f"{switch.target[0]}:{switch.target[1]}"
+            burst = ("-s", NUMBER, "-m", "60", "-l", "60", "-r", "60", "-rp", "10")
+            callers = Sipp(STAYS, tmp_path, free_port(), next_media_port(), target, burst)
+            with agent, callers:
+                await asyncio.to_thread(callers.wait, 60.0, lambda row: None)
+                await asyncio.to_thread(agent.wait, 20.0, lambda row: None)
+            assert (callers.totals().successful, callers.totals().failed) == (60, 0)
+            await switch.nothing_left()
+
+
+async def test_what_a_party_reports_reaches_nobody(tmp_path: Path) -> None:
+    """The name in it may be the number that is hidden; whom it was sent to gets reports of rtpengine's own."""
+    if why := missing():
+        pytest.skip(why)
+    with running_rtpengine(tmp_path) as engine, running_switch(tmp_path, **settings(engine)) as switch:
+        target, domain = switch.target, "switchboard.local"
+        async with (
+            await Phone.open("alice", target=target, password="alice-secret", domain=domain) as desk,
+            await Phone.open("13800138000", target=target) as caller,
+        ):
+            desk.behaviour = Answer()
+            await desk.register()
+            call, far = await talk(caller, desk)
+            came = await exchange_reports(call, far)
+            assert came["call"]
+            assert came["far"]
+            assert not any(b"13800138000" in report for reports in came.values() for report in reports)
+            await call.hang_up()
+            await far.ended()
+
+
+async def exchange_reports(call: Call, far: Call) -> dict[str, list[bytes]]:
+    """What comes to each party's port of RTCP while both tell a number there, until each has heard a report."""
+    loop = asyncio.get_running_loop()
+    came: dict[str, list[bytes]] = {"call": [], "far": []}
+
+    async def listen(name: str, one: Call) -> None:
+        assert one.rtp._rtcp is not None
+        one.rtp._rtcp.setblocking(False)
+        while True:
+            came[name].append(await loop.sock_recv(one.rtp._rtcp, 2048))
+
+    async def tell(one: Call) -> None:
+        assert one.rtp._rtcp is not None
+        assert one.rtp.remote is not None
+        host, port = one.rtp.remote
+        ssrc = one.rtp.ssrc
+        report = build_report(Report(ssrc, None)) + build_description(ssrc, b"13800138000@192.0.2.7")
+        while True:
+            one.rtp._rtcp.sendto(report, (host, port + 1))
+            await asyncio.sleep(0.1)
+
+    async def both_heard() -> None:
+        while not all(len(reports) > 1 for reports in came.values()):
+            await asyncio.sleep(0.1)
+
+    tasks = [
+        asyncio.create_task(work)
+        for name, one in (("call", call), ("far", far))
+        for work in (listen(name, one), tell(one))
+    ]
+    try:
+        await asyncio.wait_for(both_heard(), 60)
+    finally:
+        for task in tasks:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*tasks)
+    return came
 
 
 def names(engine: Rtpengine) -> set[str]:

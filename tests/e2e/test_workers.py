@@ -16,7 +16,7 @@ from tests.support.sipp import need_sipp, next_media_port
 from tests.support.stage import Stage, direct, hear_each_other, stage_config
 from tests.support.switch import RunningSwitch, running_switch
 
-pytestmark = workers_only
+pytestmark = workers_only("it adds, drains and kills workers that have the calls")
 
 
 async def workers(switch: RunningSwitch) -> dict[int, tuple[str, int]]:

@@ -126,7 +126,7 @@ async def test_aiovoip_calls_and_hangs_up(switch: RunningSwitch) -> None:
     assert tuple(record.values()) == (NUMBER, "caller", "normal")
 
 
-@workers_only  # rtpengine puts a key into what the other party says, and here it says nothing
+@workers_only("rtpengine puts a key into what the other party says, and here it says nothing")
 async def test_aiovoip_keys_and_holds(switch: RunningSwitch) -> None:
     """Its INFO is a telephone-event for the desk, its re-INVITE puts the desk on hold; the desk hangs up."""
     rtp = await RtpPort.open()

@@ -14,7 +14,7 @@ from tests.support.switch import running_switch
 HERE = Path(__file__).parent
 AGENT = Path(__file__).parents[2] / "bench" / "scenarios" / "agent.xml"
 
-pytestmark = workers_only
+pytestmark = workers_only("it counts the ports of workers and lets them run out")
 
 
 async def test_no_room_and_no_audio(tmp_path: Path) -> None:

@@ -67,5 +67,7 @@ on_both = pytest.mark.parametrize("plane", [WORKERS, RTPENGINE], indirect=True, 
 on_workers = pytest.mark.parametrize("plane", [WORKERS], indirect=True, scope="module")
 """One that is played on the workers, in a switch that it shares with those that are played on both."""
 
-workers_only = pytest.mark.skipif(CHOSEN == RTPENGINE, reason="it looks at what only a plane of workers alone has")
-"""A test, or a module's `pytestmark`, of the workers themselves: their ports, processes, metrics and counts."""
+
+def workers_only(reason: str) -> pytest.MarkDecorator:
+    """A test, or a module's `pytestmark`, of the workers alone, and why."""
+    return pytest.mark.skipif(CHOSEN == RTPENGINE, reason=reason)

@@ -63,7 +63,14 @@ class Setup:
         return lease
 
     def open(
-        self, lease: Lease, port: int = 4000, *, codec: str = "PCMA", digits: bool = True, secured: Keys | None = None
+        self,
+        lease: Lease,
+        port: int = 4000,
+        *,
+        codec: str = "PCMA",
+        digits: bool = True,
+        secured: Keys | None = None,
+        event_pt: int = 101,
     ) -> None:
         """Says who the party is."""
         address = "2001:db8::1" if ":" in lease.address else "192.0.2.1"
@@ -74,7 +81,7 @@ class Setup:
             latch_ip=address,
             audio_pt=8 if codec == "PCMA" else 0,
             codec=codec,
-            event_pt=101,
+            event_pt=event_pt,
             digits=digits,
             secured=secured,
         )
@@ -175,6 +182,22 @@ async def test_who_waits_for_ports_is_told_when_none_come(one: Setup) -> None:
     one.server.silent = True
     await until(lambda: told[-1] is False)
     assert one.plane.spare(False) == 0
+
+
+async def test_keys_of_another_payload_type_are_taken_before_anybody_else_is_there(one: Setup) -> None:
+    """rtpengine tells of those alone that the other side takes, so it is said to; the port stays the next party's."""
+    first = one.lease()
+    one.open(first, event_pt=96)
+
+    def offered() -> list[str]:
+        """What was said of the other side."""
+        return [told["sdp"] for told in one.server.told if told["command"] == "offer" and told["from-tag"] == "b"]
+
+    await until(lambda: any("a=rtpmap:96 telephone-event" in sdp for sdp in offered()))
+    second = one.lease(first)
+    assert one.plane._legs[second.port, second.gen].side.pair is one.plane._legs[first.port, first.gen].side.pair
+    one.open(second, 4002)
+    await until(lambda: "a=rtpmap:101 telephone-event" in offered()[-1] and "m=audio 4002" in offered()[-1])
 
 
 async def test_answers_that_are_late_and_doubled_are_taken_once(one: Setup) -> None:
