@@ -17,7 +17,7 @@ A call is void, as with a worker lost, when rtpengine does not know it any more,
 there and leaves it unanswered again and again. While it is away calls wait for it, and rtpengine is told on its return
 what it has missed; a party is silent, and so a talk over by the rule for dead media, once that has lasted too long.
 
-More calls in one moment than are opened ahead are refused: none waits for the next ones, as with workers.
+More calls in one moment than are opened ahead wait for the next ones, as with workers, while rtpengine answers.
 
 What the same tests show with rtpengine as with workers alone, some of them at each run of all tests, the others with
 `SWITCH_PLANE=rtpengine`, which plays on it all end-to-end tests but those marked `workers_only`,
@@ -36,6 +36,8 @@ that pauses; carriers with SIPp
 Opus and G.722 of phones, Kamailio
 baresip, aiovoip, names and numbers
 a recorder that is killed, storms of calls
+more calls at once than are opened ahead
+keys of other payload types, reports to nobody
 SRTP (RFC 4568) with softphones, IPv6
 browsers, JsSIP among them
 its death, a stop and a start, dead media
