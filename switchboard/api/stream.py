@@ -28,7 +28,9 @@ LINGER_US: Final = 120_000_000
 MOST_CALLS: Final = 20_000
 REGROUP_US: Final = 1_000_000
 
-LEAVING: Final[frozenset[CallStep]] = frozenset({"ring_ended", "agent_left", "party_left", "supervision_ended"})
+LEAVING: Final[frozenset[CallStep]] = frozenset(
+    {"ring_ended", "transfer_failed", "consult_ended", "agent_left", "party_left", "supervision_ended"}
+)
 """After these an agent hears no more of a call."""
 
 _NOBODY: Final[frozenset[str]] = frozenset()

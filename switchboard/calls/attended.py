@@ -24,6 +24,7 @@ from switchboard.calls.owners import account_of
 from switchboard.calls.recording import command_recording
 from switchboard.calls.referral import tell_referrer
 from switchboard.calls.reinvite import move_media, restore_media
+from switchboard.calls.steps import tell
 from switchboard.calls.turning import turn_round
 from switchboard.calls.wiring import unwire
 from switchboard.sip.replaces import Replaces
@@ -140,9 +141,11 @@ def _join(x: Exchange, joining: Joining, new: Leg | None, now: float) -> None:
     stays.others.append(leg)
     add_leg(stays, leg.record)
     end_call(x, gone, NORMAL, "caller" if moved is gone.agent else "agent", now)
+    phone = stays.agent
     hang_up_agent(x, stays, NORMAL, now)
     open_media(x, leg)
     hand_to(x, stays, leg, now)
+    tell(x, stays, "agent_left", now, phone)
     write_snapshot(x, stays)
     x.arm(stays)
 

@@ -21,6 +21,7 @@ from switchboard.calls.queue_sounds import prepared
 from switchboard.calls.queueing import talked
 from switchboard.calls.settings import NO_SERVICE
 from switchboard.calls.sounds import Prepared
+from switchboard.calls.steps import tell
 from switchboard.store.records import EndedBy
 
 
@@ -166,8 +167,10 @@ def talk_over(x: Exchange, call: Call, now: float) -> bool:
     limit = call.position.deadline if call.position is not None else None
     if call.agent is None or call.control is not None or limit is None or limit > now:
         return False
-    end_leg(x, call.agent, TOO_LONG, now)
+    leg = call.agent
+    end_leg(x, leg, TOO_LONG, now)
     part_from_agent(x, call, now)
+    tell(x, call, "agent_left", now, leg, TOO_LONG.word)
     return agent_left(x, call, now, by_agent=False)
 
 

@@ -26,6 +26,7 @@ from switchboard.calls.prack import prack_received
 from switchboard.calls.refer import refer
 from switchboard.calls.serving import key_pressed
 from switchboard.calls.session_timers import accept_session, too_brief
+from switchboard.calls.steps import tell
 from switchboard.calls.subscribe import notified, subscribe_again
 from switchboard.calls.wiring import control_of, rewire
 from switchboard.sip.dialog import Dialog
@@ -188,6 +189,7 @@ def _bye(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Requ
         return
     if leg is call.agent and call.phase is Phase.TALKING and call.position is not None:
         part_from_agent(x, call, now)
+        tell(x, call, "agent_left", now, leg, cause.word)
         if agent_left(x, call, now):
             if call.id in x.calls:
                 write_snapshot(x, call)

@@ -31,7 +31,7 @@ def other_left(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> N
     if leg.id == control.consulted:
         control.consulted = ""
         open_stretch(x, call, now)
-        tell(x, call, "consult_ended", now, call.agent, cause.word)
+        tell(x, call, "consult_ended", now, leg, cause.word)
     elif leg.mode:
         tell(x, call, "supervision_ended", now, leg, leg.id)
     else:

@@ -31,6 +31,7 @@ def park(x: Exchange, cmd: Park, actor: Actor, now: float) -> Done:
     open_segment(call, "park", x.utc_us(now), slot)
     rewire(x, call)
     tell(x, call, "parked", now, agent, slot)
+    tell(x, call, "agent_left", now, agent)
     return Done(call.id, slot=slot)
 
 

@@ -55,11 +55,12 @@ def hand_on(x: Exchange, call: Call, place: Place, now: float, *, stays: bool) -
     hang_up_agent(x, call, NORMAL, now)
     drop_others(x, call, now)
     call.record.transfers += 1
+    tell(x, call, "transferred", now, None, by)
+    tell(x, call, "agent_left", now, leg)
     if isinstance(place, Queue):
         _to_group(x, call, place.group, now)
     else:
         to_flow(x, call, place.flow, now)
-    tell(x, call, "transferred", now, None, by)
     return Done(call.id)
 
 
@@ -83,6 +84,7 @@ def _to_party(x: Exchange, call: Call, party: Party, now: float, stays: bool) ->
         rewire(x, call)
     else:
         hang_up_agent(x, call, NORMAL, now)
+        tell(x, call, "agent_left", now, agent)
         wait_for_target(x, call, now)
     return leg
 
@@ -107,14 +109,16 @@ def _answered(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
     control = control_of(call)
     if control.target != leg.id or call.phase not in (Phase.TALKING, Phase.PARKED):
         return CANCELLED
-    control.target, recalled = "", control.recall
+    control.target, before = "", call.agent
     unpark(x, call)
     hang_up_agent(x, call, NORMAL, now)
-    failure = promote(x, call, leg, now)
-    if failure is None:
-        call.record.transfers += not recalled
-        tell(x, call, "transferred", now, leg, f"{now - control.asked_at:.3f}")
-    return failure
+    # Which cannot fail: a caller who talks, or waits with music, has a port.
+    promote(x, call, leg, now)
+    call.record.transfers += not control.recall
+    tell(x, call, "transferred", now, leg, f"{now - control.asked_at:.3f}")
+    if before is not None:
+        tell(x, call, "agent_left", now, before)
+    return None
 
 
 def _failed(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> None:
