@@ -6,6 +6,9 @@ the caller has hung up, for CALLBACK_REST at most; between attempts; and out of 
 rung, and talks to nobody until CallbackEnded or TalkEnded says how calling the caller went, whichever comes first; with
 `first: caller` the agent is kept, and CallbackEnded comes before the agent is rung: a caller who was reached then waits
 like any other, and `reached` has ended the callback.
+
+A number has one callback in a group: who asks again, from another call, has the older one's place, and an attempt that
+is under way for that one ends, since whom it would call is on the line here.
 """
 
 from __future__ import annotations
@@ -40,7 +43,7 @@ def asked(x: Floor, event: CallbackAsked, now: float) -> None:
 def take(x: Floor, entry: Entry, group: GroupStatus, callback: str, caller: bytes, now: float) -> str:
     """Keep the caller's place under another id; why not, or an empty text when it is kept."""
     older = group.callbacks.get(caller)
-    if refused := _refusal(x, entry, group, callback, caller, older):
+    if refused := _refusal(x, entry, group, callback, caller):
         return refused
     since, place = entry.since, entry.place
     if older is not None:
@@ -67,14 +70,13 @@ def take(x: Floor, entry: Entry, group: GroupStatus, callback: str, caller: byte
     return ""
 
 
-def _refusal(x: Floor, entry: Entry, group: GroupStatus, callback: str, caller: bytes, older: Entry | None) -> str:
+def _refusal(x: Floor, entry: Entry, group: GroupStatus, callback: str, caller: bytes) -> str:
     if not caller:
         return "withheld"
     if callback in x.entries and callback != entry.id:
         return "known"
-    if older is not None:
-        return "connecting" if older.offers or (older.callback is not None and older.callback.agent) else ""
-    return "full" if len(group.callbacks) >= group.group.callbacks.max_open else ""
+    full = caller not in group.callbacks and len(group.callbacks) >= group.group.callbacks.max_open
+    return "full" if full else ""
 
 
 def restored(x: Floor, event: CallbackRestored, now: float) -> None:

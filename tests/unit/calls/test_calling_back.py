@@ -65,6 +65,34 @@ def test_who_asks_again_keeps_the_first_place() -> None:
     stage.ends_clean()
 
 
+@pytest.mark.parametrize(("rule", "answered"), [(AGENT_FIRST, False), (AGENT_FIRST, True), (CALLER_FIRST, False)])
+def test_who_asks_again_while_being_called_back_hears_that_the_place_is_kept(
+    rule: CallbackRules, answered: bool
+) -> None:
+    """What rang for the older wish rings no more; when they have hung up the agent is rung for the new one."""
+    stage, caller = asked(rule)
+    first = round(stage.world.now * 1e6)
+    caller.hangs_up()
+    stage.world.advance(30.0)
+    again = stage.caller("4100", CUSTOMER)
+    free(stage)
+    stage.alerts("anna" if rule is AGENT_FIRST else "carrier")
+    if answered:
+        stage.answers("anna")
+        stage.alerts("carrier")
+    again.presses("1")
+    assert ("zh/callback_taken",) in playing(stage)
+    assert stage.state("anna") == "idle"
+    assert len(stage.world.agent.cancelled) == (answered or rule is CALLER_FIRST)
+    request = stage.world.callbacks.requests[-1]
+    assert (len(stage.world.callbacks.requests), request.since_us) == (2, first)
+    assert (states(stage)[-1], stage.world.callbacks.changes[-1].reason) == ("cancelled", "replaced")
+    again.hangs_up()
+    assert [entry.id for entry in stage.world.queues.callbacks("shop")] == [request.id]
+    assert states(stage)[-1] == "calling"
+    stage.ends_clean()
+
+
 def test_the_wish_may_come_by_the_signalling() -> None:
     """A key that a phone or carrier sends by INFO is one like any other, also to the queue."""
     stage = QueueStage("anna", group=rules(callbacks=AGENT_FIRST, announcements=Announcements(callback_offer=30.0)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -216,17 +216,32 @@ def test_a_number_has_one_callback_in_a_group() -> None:
     assert room.queue("help") == ["b4"]
 
 
-def test_a_number_that_is_being_called_back_gets_no_other_callback() -> None:
-    """Whoever asks is on another line just now."""
-    room = _room()
+@pytest.mark.parametrize("first", ["agent", "caller"])
+@pytest.mark.parametrize("answered", [False, True])
+def test_who_asks_again_while_being_called_back_keeps_the_older_place(
+    first: Literal["agent", "caller"], answered: bool
+) -> None:
+    """The attempt ends, as whoever asks is on the line here; the agent is free for the others until they hang up."""
+    room = _room(first=first)
+    since = room.now
     _waiting_callback(room)
     room.hangs_up("ann")
+    assert room.offered("ann") == "b1"
+    if answered and first == "agent":
+        room.answers("ann")
     room.joins("c2")
-    for _ in range(2):
-        room.asks_back("c2", "b2")
-        assert [one.reason for one in room.all(CallbackTaken)] == ["connecting"]
-        if room.offered("ann"):
-            room.answers("ann")
+    room.asks_back("c2", "b2")
+    assert room.all(CallbackOver) == [CallbackOver("b1", "sales", "replaced")]
+    (taken,) = room.all(CallbackTaken)
+    assert (taken.accepted, taken.replaced, taken.since) == (True, "b1", since)
+    assert room.all(Withdraw) == [Withdraw("b1", "ann")]
+    assert (room.queue(), room.state("ann")) == ([], "idle")
+    room.joins("c3")
+    assert room.offered("ann") == "c3"
+    room.answers("ann")
+    room.hangs_up("ann")
+    room.say(CallerCleared("b2"))
+    assert room.offered("ann") == "b2"
 
 
 def test_agent_first_the_caller_is_called_when_the_agent_has_answered() -> None:
