@@ -25,6 +25,7 @@ repeated ones are harmless. The agent of a late OfferAccepted gets a Withdraw.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from typing import Any, Final
 
 import msgspec
@@ -230,16 +231,25 @@ class Engine:
     def _pass(self, now: float) -> None:
         """Let time do what it does until nothing is due; agents first, so that nobody leaves whom they could take."""
         x = self._floor
+        while (due := x.due.next()) is not None and due <= now:
+            for entry in self._pass_agents(now):
+                if x.entries.get(entry.id) is entry:
+                    leaving.entry_due(x, entry, now)
+            settle(x, now)
+
+    def _pass_agents(self, now: float) -> list[Entry]:
+        """The entries that are due, among them those that the agents who are due have let go."""
+        x = self._floor
+        entries: dict[Entry, None] = {}
         while due := x.due.pop(now):
             for subject in due:
-                subject.armed = float("inf")
+                subject.armed = inf
             for subject in due:
                 if isinstance(subject, AgentStatus):
                     offering.past_due(x, subject, now)
-            for subject in due:
-                if isinstance(subject, Entry) and x.entries.get(subject.id) is subject:
-                    leaving.entry_due(x, subject, now)
-            settle(x, now)
+                else:
+                    entries[subject] = None
+        return list(entries)
 
 
 def _place(entry: Entry) -> tuple[float, int, str]:

@@ -217,8 +217,8 @@ def past_due(x: Floor, entry: Entry, now: float) -> None:
         if relaxed and entry.shown:
             look(x, entry)
     if min(entry.overflows, entry.leaves) <= now:
-        if x.freed or x.seeking:
-            # Whoever is free may take them first; they are due again after that.
+        if entry.shown and (x.freed or x.seeking):
+            # Whoever is free may take one who looks first; it is due again after that.
             return
         if entry.overflows <= entry.leaves:
             overflow(x, entry, now)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from routing.acd.events import AgentRemoved, CallerGone, GroupRemoved, GroupSet, PhoneChanged
+from routing.acd.events import AgentRemoved, CallerGone, GroupRemoved, GroupSet, PhoneChanged, TimeDue
 from routing.acd.model import LeaveReason, Overflow
 
 from .room import Room, group
@@ -426,3 +426,17 @@ def test_an_agents_rest_and_a_callers_patience_that_end_at_once_bring_them_toget
     room.joins("c3")
     room.after(10.0)
     assert room.offered("ann") == "c3"
+
+
+def test_who_moves_on_when_two_phones_are_given_up_at_once_is_not_overtaken() -> None:
+    """Nothing was heard of either ringing, and the third agent is for the caller of higher priority."""
+    room = Room(group("sales", overflow=(Overflow("group:help", after=12.0),)), group("help"))
+    for name in ("ann", "bob", "carl"):
+        room.agent(name, groups={"help": 1} if name == "bob" else {"sales": 1, "help": 1})
+    room.joins("c1", "sales", priority=1, preferred="ann")
+    room.joins("c2", "help", preferred="bob")
+    assert (room.offered("ann"), room.offered("bob")) == ("c1", "c2")
+    room.now += 200.0
+    room.say(TimeDue())
+    assert room.moved() == [("c1", "sales", "help")]
+    assert room.offered("carl") == "c1"
