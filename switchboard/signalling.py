@@ -29,7 +29,7 @@ from switchboard.first_admin import first_admin
 from switchboard.flow_files import load_flows
 from switchboard.media_workers import measure_workers, worker_commands
 from switchboard.ops.control import Command, ControlServer
-from switchboard.ops.http import serve_http
+from switchboard.ops.http import open_http, serve_http
 from switchboard.ops.log import get_logger, setup_log
 from switchboard.store.database import DatabaseError
 from switchboard.store.keys import KeyFileError
@@ -113,21 +113,27 @@ async def serve(config: Config, switch: Switch, orders: Orders, began: float) ->
     gc.enable()
     # Calls leave no cycles behind; with thousands of transactions alive the usual thresholds only cost time.
     gc.set_threshold(50_000, 20, 100)
+    web = open_http(config.http)
     admin = first_admin(switch.store) if config.http.enabled else None
-    orders.say(ready=True, seconds=time.monotonic() - began, admin=admin or "")
-    http = loop.create_task(serve_http(config.http, switch.metrics, switch.health, switch.build_api))
-    reporter = loop.create_task(_report(switch, orders))
-    flows = loop.create_task(switch.flow_reload.watch())
-    prompts = loop.create_task(switch.make_ready())
+    orders.say(ready=True, seconds=time.monotonic() - began, admin=admin or "", web=web is not None)
+    tasks = [
+        loop.create_task(work)
+        for work in (
+            _report(switch, orders),
+            switch.flow_reload.watch(),
+            switch.announcer.watch(),
+            switch.retention.watch(),
+            switch.locator.watch(),
+            switch.registrations.watch(),
+        )
+    ]
+    tasks.append(loop.create_task(switch.make_ready()))
     # What speech has loaded stays as well; looking it through would hold the loop up for 20 ms at a time.
-    prompts.add_done_callback(lambda _: gc.freeze())
-    recordings = loop.create_task(switch.announcer.watch())
-    retention = loop.create_task(switch.retention.watch())
-    names = loop.create_task(switch.locator.watch())
-    registrations = loop.create_task(switch.registrations.watch())
+    tasks[-1].add_done_callback(lambda _: gc.freeze())
+    if web is not None:
+        tasks.append(loop.create_task(serve_http(web, config.http, switch.metrics, switch.health, switch.build_api)))
     await orders.drain.wait()
     await _drain(switch, orders)
-    tasks = (http, reporter, flows, prompts, recordings, retention, names, registrations)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

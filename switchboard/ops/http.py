@@ -38,26 +38,34 @@ BuildApi: TypeAlias = "Callable[[Router], Litestar]"
 _FAREWELL: Final = 1.0
 
 
-async def serve_http(settings: Http, metrics: Metrics, health: Health, api: BuildApi | None = None) -> None:
-    """Serve until cancelled, without `api` only the pages; a port that cannot be had is a warning and no more."""
+def open_http(settings: Http) -> socket.socket | None:
+    """The listening socket; None where none is wanted, or can be had, which is a warning and no more."""
     if not settings.enabled:
-        return
-    log = get_logger()
-    address = f"{settings.host}:{settings.port}"
+        return None
     try:
-        sock = _listen(settings)
+        return _listen(settings)
     except OSError as problem:
         busy = problem.errno == errno.EADDRINUSE
         reason = "the port is in use" if busy else (problem.strerror or str(problem)).lower()
-        log.warning("http.unavailable", address=address, reason=reason, hint="change http in the configuration")
-        return
+        address = f"{settings.host}:{settings.port}"
+        get_logger().warning(
+            "http.unavailable", address=address, reason=reason, hint="change http in the configuration"
+        )
+        return None
+
+
+async def serve_http(
+    sock: socket.socket, settings: Http, metrics: Metrics, health: Health, api: BuildApi | None = None
+) -> None:
+    """Serve on a socket of `open_http` until cancelled, without `api` only the pages."""
+    log = get_logger()
     with sock:
         try:
             # two seconds of imports: in a thread, for calls may be up already
             server = await asyncio.to_thread(_build_aside, settings, metrics, health, api)
             await _serve(server, sock)
         except Exception as problem:  # the boundary: calls go on without a web server
-            log.error("http.failed", address=address, exc_info=problem)
+            log.error("http.failed", address=f"{settings.host}:{settings.port}", exc_info=problem)
 
 
 async def _serve(server: uvicorn.Server, sock: socket.socket) -> None:

@@ -7,12 +7,18 @@ from collections.abc import Iterator
 from config.schema import Config, Mask
 
 
-def greeting(config: Config, seconds: float, admin: str = "") -> Iterator[str]:
-    """The lines printed when everything is ready; `admin` is the password of an administrator made at this start."""
+def greeting(config: Config, seconds: float, admin: str = "", *, web: bool = True) -> Iterator[str]:
+    """The lines printed when everything is ready; `admin` is the password of an administrator made at this start.
+
+    Without `web` the address of the API could not be had.
+    """
     yield f"switchboard is ready ({seconds:.1f} s); Ctrl-C stops it"
     listens = ", ".join(f"{one.host}:{one.port}/{one.transport}" for one in config.sip.listen)
     yield f"  SIP         {listens}"
-    if config.http.enabled:
+    if config.http.enabled and not web:
+        place = f"{config.http.host}:{config.http.port}"
+        yield f"  API         none: {place} cannot be had; what answers there is not this switch"
+    elif config.http.enabled:
         yield f"  state       http://{config.http.host}:{config.http.port}/health and /metrics"
         yield f"  API         http://{config.http.host}:{config.http.port}/docs"
     if admin:

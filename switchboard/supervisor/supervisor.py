@@ -96,6 +96,7 @@ class Supervisor:
         self._status = 0
         self._active = 0
         self._admin = ""
+        self._web = True
         self._greeted = False
         self._next_number = len(workers)
         self._exhausted = False
@@ -183,6 +184,7 @@ class Supervisor:
         if message.get("ready"):
             self._signalling.ready = True
             self._admin = str(message.get("admin") or "")
+            self._web = bool(message.get("web"))
             self._greet()
         if message.get("add_worker"):
             self._add_worker()
@@ -240,7 +242,7 @@ class Supervisor:
         if not self._greeted:
             self._greeted = True
             # At once: who waits for the first line reads the account's password as well.
-            say("\n".join(greeting(self._config, time.monotonic() - self._began, self._admin)))
+            say("\n".join(greeting(self._config, time.monotonic() - self._began, self._admin, web=self._web)))
 
     # --- ports ---
 

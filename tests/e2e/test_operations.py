@@ -279,7 +279,7 @@ def test_a_taken_web_port_is_only_a_warning(tmp_path: Path) -> None:
         try:
             assert process.stdout is not None
             said = ""
-            while "http.unavailable" not in said:
+            while "http.unavailable" not in said or "API  " not in said:
                 line = process.stdout.readline()
                 assert line, said
                 said += line
@@ -287,6 +287,7 @@ def test_a_taken_web_port_is_only_a_warning(tmp_path: Path) -> None:
             process.terminate()
             rest, _ = process.communicate(timeout=10)
         assert "the port is in use" in said
+        assert "/docs" not in said
         assert process.returncode == 0, said + rest
 
 

@@ -30,7 +30,7 @@ from switchboard.api.telling import Teller
 from switchboard.api.types import Role
 from switchboard.calls.news import AgentNews, CallNews
 from switchboard.ops.health import Health
-from switchboard.ops.http import serve_http
+from switchboard.ops.http import open_http, serve_http
 from switchboard.ops.metrics import Metrics
 from tests.support.ports import free_port
 from tests.unit.api.conftest import BEGIN, FakeClock
@@ -242,7 +242,9 @@ async def served(services: Services, stream: EventStream) -> AsyncIterator[int]:
     def build(pages: Router) -> Litestar:
         return build_api(services, [events_router(services, stream, Teller(), snapshot)], beside=[pages])
 
-    serving = asyncio.create_task(serve_http(Http(port=port), Metrics(), Health(), build))
+    sock = open_http(Http(port=port))
+    assert sock is not None
+    serving = asyncio.create_task(serve_http(sock, Http(port=port), Metrics(), Health(), build))
     try:
         async with asyncio.timeout(20):
             while True:

@@ -13,7 +13,7 @@ import structlog
 
 from config.schema import Http
 from switchboard.ops.health import Health
-from switchboard.ops.http import serve_http
+from switchboard.ops.http import open_http, serve_http
 from switchboard.ops.metrics import Metrics
 from tests.support.ports import free_port
 
@@ -36,13 +36,20 @@ async def fetch(port: int, path: str) -> tuple[int, str, str]:
     return int(first.split()[1]), headers.get("content-type", ""), body.decode()
 
 
+def serving_at(port: int, metrics: Metrics, health: Health) -> asyncio.Task[None]:
+    """The pages, until it is cancelled."""
+    sock = open_http(Http(port=port))
+    assert sock is not None
+    return asyncio.create_task(serve_http(sock, Http(port=port), metrics, health))
+
+
 async def test_pages_are_served_until_cancelled() -> None:
     """/metrics is Prometheus text, /health is JSON with the status of the report; the rest is 404."""
     metrics, health = Metrics(), Health()
     metrics.call_ended("normal")
     before = signal.getsignal(signal.SIGINT)
     port = free_port()
-    serving = asyncio.create_task(serve_http(Http(port=port), metrics, health))
+    serving = serving_at(port, metrics, health)
     status, kind, body = await fetch(port, "/metrics")
     assert (status, kind.split(";")[0]) == (200, "text/plain")
     assert 'switchboard_calls_total{outcome="normal"} 1.0' in body
@@ -60,23 +67,23 @@ async def test_pages_are_served_until_cancelled() -> None:
         assert sock.connect_ex(("127.0.0.1", port)) != 0
 
 
-async def test_a_busy_port_is_a_warning() -> None:
+def test_a_busy_port_is_a_warning() -> None:
     """The switch goes on without pages, and the warning names the address."""
     with socket.socket() as taken, structlog.testing.capture_logs() as logs:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        await serve_http(Http(port=port), Metrics(), Health())
+        assert open_http(Http(port=port)) is None
     (entry,) = logs
     assert (entry["event"], entry["log_level"]) == ("http.unavailable", "warning")
     assert entry["address"] == f"127.0.0.1:{port}"
     assert entry["reason"] == "the port is in use"
 
 
-async def test_no_pages_when_switched_off() -> None:
+def test_no_pages_when_switched_off() -> None:
     """http.enabled: false binds nothing."""
     port = free_port()
-    await serve_http(Http(port=port, enabled=False), Metrics(), Health())
+    assert open_http(Http(port=port, enabled=False)) is None
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", port))
 
@@ -92,7 +99,7 @@ async def test_who_asks_by_the_drop_is_hung_up(begun: bytes, monkeypatch: pytest
 
     monkeypatch.setattr(PatientProtocol, "asking_seconds", 0.2)
     port = free_port()
-    serving = asyncio.create_task(serve_http(Http(port=port), Metrics(), Health()))
+    serving = serving_at(port, Metrics(), Health())
     assert (await fetch(port, "/health"))[0] == 200
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(begun)

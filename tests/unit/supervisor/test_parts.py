@@ -312,6 +312,13 @@ def test_greeting_of_a_real_switch_shows_no_accounts(tmp_path: Path) -> None:
     assert "http" not in text
 
 
+def test_greeting_names_no_api_that_there_is_not() -> None:
+    """Somebody else has the port: whoever asks there is not answered by this switch."""
+    lines = list(greeting(load_config(), 1.0, web=False))
+    assert not any("/docs" in line or "/health" in line for line in lines)
+    assert any("127.0.0.1:8080 cannot be had" in line for line in lines)
+
+
 def test_room_is_mentioned_when_open_files_are_few() -> None:
     """A note says how many calls fit; there is none when all ports do."""
     assert room(100, 100, 1000) is None
