@@ -108,7 +108,15 @@ async def _demonstrate(options: argparse.Namespace, password: str, console: Cons
         except PhoneError as error:
             outcome.wrong.append(str(error))
         _check_wire(options, carrier, agent, outcome)
+        await _leave(agent)
     return outcome
+
+
+async def _leave(agent: Phone) -> None:
+    """Register no more, or the next call would ring at a phone that is gone."""
+    agent.endpoint.watchers.clear()
+    with contextlib.suppress(PhoneError):
+        await agent.register(expires=0)
 
 
 async def _register(agent: Phone, outcome: Outcome) -> None:

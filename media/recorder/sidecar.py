@@ -25,6 +25,11 @@ def write_sidecar(sidecar: Path, about: dict[str, object]) -> None:
     """Replaces a sidecar as a whole; raises OSError."""
     fresh = sidecar.with_name(f"{sidecar.name}.new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(about, file, indent=1)
-    fresh.replace(sidecar)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(about, file, indent=1)
+        fresh.replace(sidecar)
+    except OSError:
+        # Of a disk that is full an empty file would stay for ever.
+        fresh.unlink(missing_ok=True)
+        raise

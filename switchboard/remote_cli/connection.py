@@ -46,7 +46,10 @@ SHORTEST: Final = 4
 def url_of(url: str | None, config: Path | None) -> str:
     """The address of the API."""
     if url:
-        return url if "://" in url else f"http://{url}"
+        scheme, named, _ = url.rpartition("://")
+        if scheme not in ("", "http", "https"):
+            refuse(f"{url}: the API is asked by http:// or https://")
+        return url if named else f"http://{url}"
     try:
         http = load_config(config).http
     except ConfigError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 from config.schema import Config, Mask
 
@@ -59,3 +61,14 @@ def room(wanted: int, possible: int, descriptors: int) -> str | None:
         f"note: {possible} of the {wanted} pairs of media.ports can be open at once "
         f"({possible // 2} calls), as the limit on open files is {descriptors}; raise it with ulimit -n"
     )
+
+
+def unusable(recordings: Path) -> str | None:
+    """One line when nothing can be written into the directory of recordings, which ends no start; otherwise None."""
+    try:
+        recordings.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=recordings):
+            return None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        return f"note: nothing can be recorded in {recordings} ({reason}); calls go on without; see recording.directory"

@@ -12,7 +12,7 @@ from config.errors import ConfigError
 from config.loader import DEFAULT, config_error, load_config
 from config.schema import Config
 from switchboard.supervisor import limits
-from switchboard.supervisor.banner import room
+from switchboard.supervisor.banner import room, unusable
 from switchboard.supervisor.child import Child
 from switchboard.supervisor.claim import ClaimError, PidFile, StoreLock
 from switchboard.supervisor.listeners import ListenError, bind_listeners, check_media_address
@@ -89,6 +89,8 @@ def _prepare(config: Config, file: Path, pid_file: Path | None, modules: Modules
     )
     stack.callback((store / "control.sock").unlink, missing_ok=True)
     recordings = Path(config.recording.directory or store / "recordings").absolute()
+    if line := unusable(recordings):
+        say(line)
 
     def worker(number: int) -> Worker:
         return _worker(config, number, store, recordings, modules)

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+import typer
 
 from switchboard.client import Tokens
 from switchboard.remote_cli.token_file import TokenFile
@@ -105,6 +106,15 @@ def test_an_address_may_be_written_short(text: str) -> None:
     from switchboard.remote_cli.connection import url_of
 
     assert url_of(text, None) == "http://10.0.0.5:8080"
+
+
+def test_another_scheme_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a line that says which there are."""
+    from switchboard.remote_cli.connection import url_of
+
+    with pytest.raises(typer.Exit):
+        url_of("ftp://10.0.0.5", None)
+    assert capsys.readouterr().err == "ftp://10.0.0.5: the API is asked by http:// or https://\n"
 
 
 def test_the_configuration_tells_the_address(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from config.loader import load_config
 from config.values import PortRange
 from switchboard.supervisor import limits, listeners
-from switchboard.supervisor.banner import greeting, room
+from switchboard.supervisor.banner import greeting, room, unusable
 from switchboard.supervisor.channel import Channel, channel_pair
 from switchboard.supervisor.child import RESTARTS, WINDOW, Child, ending
 from switchboard.supervisor.claim import ClaimError, PidFile, StoreLock
@@ -317,6 +317,14 @@ def test_greeting_names_no_api_that_there_is_not() -> None:
     lines = list(greeting(load_config(), 1.0, web=False))
     assert not any("/docs" in line or "/health" in line for line in lines)
     assert any("127.0.0.1:8080 cannot be had" in line for line in lines)
+
+
+def test_a_directory_that_takes_no_recordings_is_mentioned(tmp_path: Path) -> None:
+    """It is made where it can be; where something else stands in its place, that is said in one line."""
+    assert unusable(tmp_path / "store" / "recordings") is None
+    assert (tmp_path / "store" / "recordings").is_dir()
+    (tmp_path / "file").write_text("")
+    assert str(unusable(tmp_path / "file" / "recordings")).startswith("note: nothing can be recorded in ")
 
 
 def test_room_is_mentioned_when_open_files_are_few() -> None:
