@@ -38,8 +38,8 @@ async def test_no_room_and_no_audio(tmp_path: Path) -> None:
             await asyncio.to_thread(agent.wait, 10.0, lambda row: None)
         assert [(one.totals().successful, one.totals().failed) for one in (agent, callers)] == [(1, 0), (2, 0)]
         await switch.nothing_left()
-        rows = switch.rows("select cause, ended_by from calls order by cause")
-        assert [(row["cause"], row["ended_by"]) for row in rows] == [
+        rows = await switch.records(2)
+        assert sorted((row["cause"], row["ended_by"]) for row in rows) == [
             ("congestion", "switch"),
             ("media_silent", "switch"),
         ]
@@ -68,6 +68,4 @@ async def test_more_calls_in_one_moment_than_ports_are_bound(tmp_path: Path) -> 
         assert (callers.totals().successful, callers.totals().failed) == (200, 0)
         await switch.nothing_left()
         assert bound < 400 <= switch.metrics()["media_ports_free"]
-        assert switch.rows("select cause, count(*) as calls from calls group by cause") == [
-            {"cause": "media_silent", "calls": 200}
-        ]
+        assert {row["cause"] for row in await switch.records(200)} == {"media_silent"}

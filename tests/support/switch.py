@@ -20,6 +20,8 @@ from typing import Any
 import psutil
 import yaml
 
+from switchboard.store.intake import DECODERS
+from switchboard.store.segments import read_segment, segment_number, segment_paths
 from tests.support.patience import PATIENCE
 from tests.support.planes import on_chosen
 from tests.support.ports import MEDIA_RANGE, WEB_RANGE, free_port
@@ -157,11 +159,25 @@ class RunningSwitch:
         return {name: metrics[name] for name in (*HELD, "tasks") if metrics[name]}
 
     async def nothing_left(self, within: float = 64 * 0.05 + 3.0) -> None:
-        """Wait until nothing of any call is left; fails with what is."""
+        """Wait until nothing of any call is left but its record, in the database; fails with what is."""
         until = time.monotonic() + PATIENCE * within
         while held := await asyncio.to_thread(self.held):
             assert time.monotonic() < until, f"left behind: {held}"
             await asyncio.sleep(0.1)
+        await self.eventually(self.has_loaded)
+
+    def has_loaded(self) -> bool:
+        """Whether the database has all that the journal has of what is over."""
+        known = self.rows("select segment, position from journal_position")
+        segment, position = (known[0]["segment"], known[0]["position"]) if known else (0, 0)
+        with contextlib.suppress(FileNotFoundError):  # a segment is dropped when all of it is loaded
+            return not any(
+                True
+                for path in segment_paths(self.store / "journal")
+                if (number := segment_number(path)) >= segment
+                for _ in read_segment(path, position if number == segment else 0).entries(DECODERS)
+            )
+        return False
 
     async def eventually(self, check: Callable[[], bool], within: float = 5.0) -> None:
         """Wait until `check` is true."""
