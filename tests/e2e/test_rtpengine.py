@@ -7,6 +7,7 @@ import contextlib
 import json
 import signal
 import urllib.error
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,19 @@ async def talk(caller: Phone, desk: Phone) -> tuple[Call, Call]:
     await far.confirmed()
     await hear_each_other(call, far)
     return call, far
+
+
+@contextlib.asynccontextmanager
+async def parties(switch: RunningSwitch) -> AsyncIterator[tuple[Phone, Phone]]:
+    """A registered desk that answers, and a caller."""
+    target = switch.target
+    async with (
+        await Phone.open("alice", target=target, password="alice-secret", domain="switchboard.local") as desk,
+        await Phone.open("13800138000", target=target) as caller,
+    ):
+        desk.behaviour = Answer()
+        await desk.register()
+        yield desk, caller
 
 
 def states(switch: RunningSwitch, rtpengine: bool) -> bool:
@@ -72,13 +86,7 @@ async def test_rtpengine_may_be_killed_and_started_again(tmp_path: Path) -> None
         running_rtpengine(tmp_path) as engine,
         running_switch(tmp_path, **settings(engine, silence="3s")) as switch,
     ):
-        target, domain = switch.target, "switchboard.local"
-        async with (
-            await Phone.open("alice", target=target, password="alice-secret", domain=domain) as desk,
-            await Phone.open("13800138000", target=target) as caller,
-        ):
-            desk.behaviour = Answer()
-            await desk.register()
+        async with parties(switch) as (desk, caller):
             call, far = await talk(caller, desk)
             engine.process.kill()
             engine.process.wait()
@@ -110,13 +118,7 @@ async def test_calls_outlast_an_rtpengine_that_stands_still(tmp_path: Path) -> N
     if why := missing():
         pytest.skip(why)
     with running_rtpengine(tmp_path) as engine, running_switch(tmp_path, **settings(engine)) as switch:
-        target, domain = switch.target, "switchboard.local"
-        async with (
-            await Phone.open("alice", target=target, password="alice-secret", domain=domain) as desk,
-            await Phone.open("13800138000", target=target) as caller,
-        ):
-            desk.behaviour = Answer()
-            await desk.register()
+        async with parties(switch) as (desk, caller):
             short, its_far = await talk(caller, desk)
             call, far = await talk(caller, desk)
             engine.process.send_signal(signal.SIGSTOP)
@@ -184,13 +186,7 @@ async def test_what_a_party_reports_reaches_nobody(tmp_path: Path) -> None:
     if why := missing():
         pytest.skip(why)
     with running_rtpengine(tmp_path) as engine, running_switch(tmp_path, **settings(engine)) as switch:
-        target, domain = switch.target, "switchboard.local"
-        async with (
-            await Phone.open("alice", target=target, password="alice-secret", domain=domain) as desk,
-            await Phone.open("13800138000", target=target) as caller,
-        ):
-            desk.behaviour = Answer()
-            await desk.register()
+        async with parties(switch) as (desk, caller):
             call, far = await talk(caller, desk)
             came = await exchange_reports(call, far)
             assert came["call"]
