@@ -109,7 +109,7 @@ def _listeners(config: Config) -> Iterator[Finding]:
             yield f"sip.connections.{name}", f"sip.connections.{name} must be above zero", None
     for index, trunk in enumerate(config.trunks):
         if trunk.transport not in {"any", *(one.transport for one in listen)}:
-            message = f"sip.listen has no {trunk.transport}, so it cannot be spoken to a carrier"
+            message = f"sip.listen has no {trunk.transport}, so it cannot be used with a carrier"
             yield f"trunks[{index}].transport", message, f"add an entry with transport: {trunk.transport}"
 
 
@@ -123,7 +123,7 @@ def _web(where: str, listen: Listen) -> Iterator[Finding]:
         yield f"{where}.path", "a path begins with / and has no query", "e.g. /sip"
     for index, origin in enumerate(listen.origins):
         if origin != "*" and not _ORIGIN.fullmatch(origin):
-            message = f"{origin!r} is no origin: scheme and host, with the port unless it is the usual one"
+            message = f"{origin!r} is not an origin: write scheme and host, with the port unless it is the default"
             yield f"{where}.origins[{index}]", message, "e.g. https://desk.example.com"
 
 
@@ -214,7 +214,7 @@ def _registrations(config: Config) -> Iterator[Finding]:
     if settings.min_expires <= 0:
         yield "registrations.min_expires", "registrations.min_expires must be above zero", None
     if not settings.min_expires <= settings.default_expires <= settings.max_expires:
-        message = "registrations: min_expires, default_expires and max_expires do not rise in this order"
+        message = "registrations: min_expires, default_expires and max_expires must rise in this order"
         yield "registrations.default_expires", message, None
     if 0 < settings.keep_alive < _LEAST_KEEP_ALIVE:
         message = f"registrations.keep_alive is {_LEAST_KEEP_ALIVE} seconds or more, or 0"
@@ -226,7 +226,7 @@ def _numbers(config: Config) -> Iterator[Finding]:
     for index, entry in enumerate(config.numbers):
         path = f"numbers[{index}]"
         if not DIGITS.fullmatch(entry.number.removesuffix("*")):
-            message = f"'{entry.number}' is not a number of 3 to 20 digits, nor such a beginning of numbers and *"
+            message = f"'{entry.number}' is neither a number of 3 to 20 digits nor a prefix followed by *"
             yield f"{path}.number", message, None
         if sum((entry.flow is not None, entry.target is not None, entry.mask, entry.group is not None)) != 1:
             message = f"number {entry.number} needs exactly one of flow, target, group and mask: true"

@@ -32,7 +32,7 @@ def queue_findings(config: Config) -> Iterator[Finding]:
         yield from _texts(path, group, skills)
         yield from _overflow(config, path, group)
         if not group.members and group.join_empty != "always" and group.name not in staffed:
-            message = f"group '{group.name}' has nobody"
+            message = f"group '{group.name}' has no members"
             yield path, message, "give it members, name it at one of the agents, or write join_empty: always"
     yield from _agents(config)
     names = [group.name for group in config.groups]

@@ -82,7 +82,7 @@ def _gateway(config: Config, path: str, gateway: Gateway) -> Iterator[Finding]:
         "any",
         *(one.transport for one in config.sip.listen),
     }:
-        message = f"sip.listen has no {gateway.transport}, so it cannot be spoken to a carrier"
+        message = f"sip.listen has no {gateway.transport}, so it cannot be used with a carrier"
         yield f"{path}.transport", message, f"add an entry with transport: {gateway.transport}"
     if gateway.login is not None and not _USER.fullmatch(gateway.login.user):
         yield f"{path}.login.user", "the user of a login is one word", None

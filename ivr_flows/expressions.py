@@ -263,7 +263,7 @@ class _Reader:
         """Refuse a time of day that never comes."""
         kind, text = self._tokens[self._at] if self._at < len(self._tokens) else ("", "")
         if function == "between" and kind == "string" and not is_time(text[1:-1]):
-            raise ExpressionError(f"{text} is no time of day; write '09:00'")
+            raise ExpressionError(f"{text} is not a time of day; write '09:00'")
 
 
 def _tokens(source: str) -> list[tuple[str, str]]:

@@ -152,7 +152,7 @@ def _read_nodes(source: Source, value: Plain, faults: list[FlowError]) -> dict[s
     for name, content in value.items():
         place: Place = ("nodes", name)
         if not name.isidentifier():
-            message = f"'{name}' is no node name; use letters, digits and _"
+            message = f"'{name}' is not a node name; use letters, digits and _"
             faults.append(source.error(place, message, key=True, code=SHAPE))
         if not isinstance(content, dict):
             faults.append(source.error(place, f"node '{name}' must be a mapping with 'type:'", code=SHAPE))

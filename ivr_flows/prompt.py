@@ -28,7 +28,7 @@ class Wording:
         elif not isinstance(written, dict) or not written:
             raise ExpressionError("expected text, or a text for each language such as {zh: ..., en: ...}")
         elif wrong := [language for language in written if not _LANGUAGE.match(language)]:
-            raise ExpressionError(f"'{wrong[0]}' is no language; write zh or en")
+            raise ExpressionError(f"'{wrong[0]}' is not a language; write zh or en")
         self.texts: dict[str, Text] = {language: Text(text, forms) for language, text in written.items()}
         self.names = frozenset[str]().union(*[text.names for text in self.texts.values()])
 

@@ -45,7 +45,7 @@ class Text:
                     raise ExpressionError(f"{{{place}}}: only what is spoken has forms; write {{{match['name']}}}")
                 if match["form"] and match["form"] not in forms:
                     known = did_you_mean(match["form"], forms) or f"one of {', '.join(sorted(forms))}"
-                    raise ExpressionError(f"'{match['form']}' is no way to read a value out; {known}")
+                    raise ExpressionError(f"'{match['form']}' is not a way to read out a value; {known}")
                 self._parts.append(("", match["name"], match["form"] or ""))
         self.names = frozenset(name for _, name, _ in self._parts if name)
 

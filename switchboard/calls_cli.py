@@ -45,7 +45,7 @@ SHORTEST_ID: Final = 4
 
 app = typer.Typer(
     name="calls",
-    help="Calls: those that were, and what can be done with those that are up.",
+    help="Calls: the records of ended ones, and the call bar for live ones.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -64,7 +64,7 @@ Examples:
   switchboard calls list --open
 """
 
-_SHOW_HELP: Final = """Show all that is kept of one call: legs, stretches, keys, identity, survey, recordings.
+_SHOW_HELP: Final = """Show the record of one call: legs, segments, keys, identity check, survey, recordings.
 
 A call is named by its id, by the beginning of it, or as "last". Real numbers are masked; digits that were
 keyed as a secret are kept nowhere.
@@ -76,7 +76,7 @@ Examples:
   switchboard calls show 01997c3e --format json
 """
 
-_AUDIO_HELP: Final = """Write a recording of a call to a plain file, opened where it is sealed; the audit log says so.
+_AUDIO_HELP: Final = """Write a recording of a call to a file, decrypted if need be; the audit log records it.
 
 \b
 Examples:
@@ -84,7 +84,7 @@ Examples:
   switchboard calls audio 01997c3e --number 2 -o second.wav
 """
 
-_CALLBACKS_HELP: Final = """List requests to be called back, those that wait longest first; numbers are masked.
+_CALLBACKS_HELP: Final = """List callback requests, the longest waiting first; numbers are masked.
 
 \b
 Examples:
@@ -127,11 +127,11 @@ def list_calls(
     ] = None,
     talked: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(metavar="SECONDS", min=0, help="Talked at least so long; with --agent: that agent."),
+        typer.Option(metavar="SECONDS", min=0, help="Talked at least this long; with --agent, that agent did."),
     ] = None,
     limit: LimitOption = 20,
     open_only: Annotated[
-        bool, typer.Option("--open", help="Calls that are up now instead of those that ended.")
+        bool, typer.Option("--open", help="Calls that are up now instead of those that have ended.")
     ] = False,
     form: FormatOption = "text",
 ) -> None:
@@ -175,7 +175,7 @@ def show(
 @app.command(help=_AUDIO_HELP)
 def audio(
     call: Annotated[str, typer.Argument(metavar="ID", help="The id, the beginning of it, or 'last'.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to be made.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")],
     number: Annotated[int, typer.Option(min=1, help="Which of the call's recordings.")] = 1,
     config: ConfigOption = None,
 ) -> None:
@@ -204,7 +204,7 @@ def callbacks(
         Optional[str],  # noqa: UP045
         typer.Option(metavar="NAME", help="Requests to this group."),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Those that are over, too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Include those that are done.")] = False,
     limit: LimitOption = 50,
     form: FormatOption = "text",
 ) -> None:
@@ -282,7 +282,7 @@ def _find(store: Opened, call: str) -> CallRecord:
             refuse("no call has ended yet")
         return latest[0]
     if len(call) < SHORTEST_ID:
-        refuse(f"an id is known by {SHORTEST_ID} characters or more")
+        refuse(f"give at least {SHORTEST_ID} characters of an id")
     known = {call_id: call_id for call_id in calls.starting_with(call, 3)}
     fresh = {record.id: record for record in _journalled(store, call)}
     ids = list(known | fresh)

@@ -10,7 +10,7 @@ from switchboard.command_line import ConfigOption, asked
 
 app = typer.Typer(
     name="certificates",
-    help="Certificates that the running switch shows over TLS.",
+    help="The TLS certificates of the running switch.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -19,10 +19,10 @@ app = typer.Typer(
 
 @app.callback()
 def certificates() -> None:
-    """Certificates that the running switch shows over TLS."""
+    """The TLS certificates of the running switch."""
 
 
-_RELOAD_HELP: Final = """Have certificate and key of sip.listen read anew.
+_RELOAD_HELP: Final = """Read the certificates and keys of sip.listen again.
 
 Who connects from now on is shown the new ones; connections and calls go on. Files that do not fit change nothing.
 

@@ -11,7 +11,7 @@ import typer
 
 ConfigOption = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
-    typer.Option("--config", "-c", metavar="FILE", help="Configuration; the built-in defaults without it."),
+    typer.Option("--config", "-c", metavar="FILE", help="The configuration file; default: the built-in one."),
 ]
 
 app = typer.Typer(
@@ -30,11 +30,11 @@ def run(
     config: ConfigOption = None,
     pid_file: Annotated[
         Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(metavar="FILE", help="Written at start, removed at the end; its pid stops the switch."),
+        typer.Option(metavar="FILE", help="Where to write the process id; removed at the end."),
     ] = None,
     cpus: Annotated[
         Optional[str],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(metavar="LIST", help="Pin all processes to these CPUs, as 0 or 0,2."),
+        typer.Option(metavar="LIST", help="Pin all processes to these CPUs, such as 0 or 0,2."),
     ] = None,
 ) -> None:
     """Start the switch; Ctrl-C or SIGTERM drains calls and stops it."""

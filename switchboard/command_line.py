@@ -29,11 +29,11 @@ MAX_ROWS: Final = 10_000
 
 ConfigOption = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
-    typer.Option("--config", "-c", metavar="FILE", help="Configuration; the built-in defaults without it."),
+    typer.Option("--config", "-c", metavar="FILE", help="The configuration file; default: the built-in one."),
 ]
 Format = Literal["text", "json"]
-FormatOption = Annotated[Format, typer.Option("--format", help="For people or for programs.")]
-LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, max=MAX_ROWS, help="At most so many.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="Output for people or for programs.")]
+LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, max=MAX_ROWS, help="How many to show at most.")]
 
 _AGO: Final = re.compile(r"([0-9]{1,6})([smhd])\Z")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}

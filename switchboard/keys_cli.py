@@ -37,7 +37,7 @@ Examples:
   switchboard keys add
 """
 
-_RESEAL_HELP: Final = """Bring all that is stored under the newest key; the switch may run meanwhile.
+_RESEAL_HELP: Final = """Encrypt all that is stored under the newest key; the switch may be running.
 
 It goes by small steps and may be stopped and begun again.
 

@@ -12,7 +12,7 @@ from switchboard.command_line import ConfigOption, FormatOption, LimitOption, as
 
 app = typer.Typer(
     name="registrations",
-    help="Phones that are registered in the running switch.",
+    help="The phones registered with the running switch.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -27,14 +27,14 @@ Examples:
   switchboard registrations list --format json
 """
 
-_SHOW_HELP: Final = """Show the phones of one account: where they are, by which proxies, for how long.
+_SHOW_HELP: Final = """Show the phones of one account: where they are, through which proxies, for how long.
 
 \b
 Examples:
   switchboard registrations show alice
 """
 
-_REMOVE_HELP: Final = """Take away the registration of a phone, or of all phones of an account.
+_REMOVE_HELP: Final = """Remove the registration of a phone, or of all phones of an account.
 
 It is not called any more. A phone that is still there comes back when it refreshes its registration; to keep it
 away, change the password of its account.
@@ -74,7 +74,7 @@ class Listing(msgspec.Struct):
 @app.command(name="list", help=_LIST_HELP)
 def list_phones(
     limit: LimitOption = 100,
-    after: Annotated[str, typer.Option("--after", metavar="AOR", help="Begin behind this one.")] = "",
+    after: Annotated[str, typer.Option("--after", metavar="AOR", help="Start after this one.")] = "",
     config: ConfigOption = None,
     form: FormatOption = "text",
 ) -> None:
@@ -125,11 +125,11 @@ def remove(
     ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Take away the registration of a phone, or of all phones of an account."""
+    """Remove the registration of a phone, or of all phones of an account."""
     count = asked(config, "remove-registration", account=account, contact=contact or "")
     if not count:
         refuse(f"no such phone of {account} is registered; see: switchboard registrations show {account}")
-    typer.echo(f"{count} phone{'' if count == 1 else 's'} of {account} registered no more")
+    typer.echo(f"{count} phone{'' if count == 1 else 's'} of {account} no longer registered")
 
 
 def _listing(config: Path | None, limit: int, after: str) -> Listing:

@@ -12,7 +12,7 @@ from switchboard.command_line import ConfigOption, FormatOption, asked, columns,
 
 app = typer.Typer(
     name="sources",
-    help="Addresses from which the running switch takes nothing.",
+    help="Addresses that the running switch ignores.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -26,7 +26,7 @@ Examples:
   switchboard sources list --format json
 """
 
-_BLOCK_HELP: Final = """Take nothing from an address or network any more, until the switch starts anew.
+_BLOCK_HELP: Final = """Ignore an address or network until the switch is restarted.
 
 For good put it into the configuration, under sources: block. Trunks and the addresses of registered phones cannot be
 blocked.
@@ -37,7 +37,7 @@ Examples:
   switchboard sources block 203.0.113.0/24 --for 2h
 """
 
-_UNBLOCK_HELP: Final = """Let an address or network in again, also one that was silenced by itself.
+_UNBLOCK_HELP: Final = """Stop ignoring an address or network, whoever blocked it.
 
 \b
 Examples:
@@ -75,7 +75,7 @@ def block(
     ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Take nothing from an address or network any more."""
+    """Ignore an address or network."""
     try:
         seconds = None if length is None else float(Duration.parse(length))
     except ValueError as error:

@@ -12,7 +12,7 @@ from switchboard.command_line import ConfigOption, FormatOption, asked, columns,
 
 app = typer.Typer(
     name="trunks",
-    help="Carriers of the running switch.",
+    help="The trunks of the running switch.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -33,7 +33,7 @@ Examples:
   switchboard trunks show north
 """
 
-_DISABLE_HELP: Final = """Make no new calls by a trunk or one of its gateways, and take none from it.
+_DISABLE_HELP: Final = """Make no new calls through a trunk or one of its gateways, and take none from it.
 
 Calls that are up go on. A registration there is taken back. It lasts until `enable`, or until the switch starts anew;
 for good write disabled: true into the configuration.
@@ -51,9 +51,9 @@ Examples:
   switchboard trunks enable north
 """
 
-_RELOAD_HELP: Final = """Have the trunks of the configuration file read anew; calls that are up go on.
+_RELOAD_HELP: Final = """Read the trunks of the configuration file again; calls that are up go on.
 
-A file with a fault changes nothing. Only trunks and outbound are taken over.
+A file with an error changes nothing. Only trunks and outbound are applied.
 
 \b
 Examples:
@@ -116,7 +116,7 @@ def reload(config: ConfigOption = None) -> None:
     told = [f"{word} {', '.join(done[word])}" for word in ("added", "changed", "removed") if done[word]]
     typer.echo("; ".join(told) or "nothing has changed")
     if waiting := done["waiting"]:
-        typer.echo(f"changed as well, and taken over when the switch starts anew: {', '.join(waiting)}")
+        typer.echo(f"also changed, but applied only when the switch is restarted: {', '.join(waiting)}")
 
 
 def _counted(counted: Counted) -> tuple[str, ...]:

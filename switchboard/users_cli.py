@@ -49,7 +49,7 @@ app = typer.Typer(
 )
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The name of the account.")]
 OneTimeOption = Annotated[
-    bool, typer.Option("--one-time", help="Draw a password and print it; it must be changed at the first sign-in.")
+    bool, typer.Option("--one-time", help="Generate a password and print it; it must be changed at the first sign-in.")
 ]
 
 _ADD_HELP: Final = """Add an account.
@@ -72,7 +72,7 @@ Examples:
   switchboard users list --role admin --format json
 """
 
-_CHANGE_HELP: Final = """Set another password; whoever is signed in with the old one is signed out.
+_CHANGE_HELP: Final = """Set a new password; whoever is signed in with the old one is signed out.
 
 Locks by wrong passwords end, one by hand stays.
 
@@ -112,7 +112,7 @@ Examples:
   switchboard users delete ben --yes
 """
 
-_TOTP_HELP: Final = """Ask an account for codes of an authenticator app (RFC 6238), or no more with --off.
+_TOTP_HELP: Final = """Ask an account for codes of an authenticator app (RFC 6238), or with --off no longer.
 
 The secret is printed once, for the app; a lost phone is answered with --off, or with a new secret. The account is
 signed out.
@@ -205,7 +205,7 @@ def add(
 @app.command(name="list", help=_LIST_HELP)
 def list_users(
     config: ConfigOption = None,
-    role: Annotated[Optional[Role], typer.Option(help="Only these.")] = None,  # noqa: UP045
+    role: Annotated[Optional[Role], typer.Option(help="Only this role.")] = None,  # noqa: UP045
     limit: LimitOption = 100,
     form: FormatOption = "text",
 ) -> None:
@@ -239,7 +239,7 @@ def passwd(name: NameArgument, config: ConfigOption = None, one_time: OneTimeOpt
         password = _password(user.name, one_time)
         changes = Changes(password_hash=hash_password(password), must_change=one_time, locked_until_us=0, failed=0)
         open_desk.change(user, "user.password", "one-time" if one_time else "", changes)
-    typer.echo(f"{user.name} has another password now")
+    typer.echo(f"{user.name} has a new password")
     _print_password(password, one_time)
 
 
@@ -250,7 +250,7 @@ def set_role(
     config: ConfigOption = None,
     agent: Annotated[
         Optional[str],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(metavar="ID", help="The agent it belongs to; '' for none, as it was without the option."),
+        typer.Option(metavar="ID", help="The agent it belongs to, '' for none; default: unchanged."),
     ] = None,
 ) -> None:
     """Give an account another role."""
@@ -284,7 +284,7 @@ def unlock(name: NameArgument, config: ConfigOption = None) -> None:
 def delete(
     name: NameArgument,
     config: ConfigOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete an account."""
     with desk(config) as open_desk:
@@ -302,7 +302,7 @@ def delete(
 def totp(
     name: NameArgument,
     config: ConfigOption = None,
-    off: Annotated[bool, typer.Option("--off", help="Ask for no codes any more.")] = False,
+    off: Annotated[bool, typer.Option("--off", help="Stop asking for codes.")] = False,
 ) -> None:
     """Ask an account for codes, or no more."""
     with desk(config) as open_desk:
@@ -311,12 +311,12 @@ def totp(
             if not user.has_totp:
                 refuse(f"{user.name} has no second factor")
             open_desk.change(user, "user.change", "totp off", Changes(totp_sealed=b"", totp_step=0))
-            typer.echo(f"{user.name} is asked for no codes any more")
+            typer.echo(f"{user.name} is no longer asked for codes")
             return
         secret = pyotp.random_base32()
         changes = Changes(totp_sealed=seal_totp(open_desk.store.vault, secret), totp_step=0)
         open_desk.change(user, "user.change", "totp on", changes)
-    typer.echo(f"{user.name} is asked for codes now; the secret for the app, shown this once:")
+    typer.echo(f"{user.name} is asked for codes now; the secret for the app, shown only once:")
     typer.echo(f"  {secret}")
     typer.echo(f"  {pyotp.TOTP(secret).provisioning_uri(name=user.name, issuer_name=ISSUER)}")
 
@@ -341,7 +341,7 @@ def _interactive() -> bool:
 
 def _print_password(password: str, one_time: bool) -> None:
     if one_time:
-        typer.echo(f"password, shown this once and to be changed at the first sign-in: {password}")
+        typer.echo(f"password, shown only once and to be changed at the first sign-in: {password}")
 
 
 def _who() -> str:

@@ -39,7 +39,7 @@ MARGIN_SECONDS: Final = 30.0
 
 app = typer.Typer(
     name="voicemail",
-    help="The messages that callers left.",
+    help="The messages that callers have left.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -55,7 +55,7 @@ Examples:
   switchboard voicemail list sales --format json
 """
 
-_PLAY_HELP: Final = """Print where the file of a message is, and play it when sox or alsa-utils are there.
+_PLAY_HELP: Final = """Print the path of a message's file, and play it if sox or alsa-utils is installed.
 
 A message that was played to its end counts as heard.
 
@@ -86,12 +86,12 @@ Examples:
 def list_messages(
     box: Annotated[
         Optional[str],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Argument(metavar="[BOX]", help="One box; all of them without it."),
+        typer.Argument(metavar="[BOX]", help="One mailbox; default: all."),
     ] = None,
     config: ConfigOption = None,
     state: Annotated[
         Optional[Literal["new", "heard", "deleted"]],  # noqa: UP045
-        typer.Option(help="Only these; without it those that are not deleted."),
+        typer.Option(help="Only messages in this state; default: all but deleted ones."),
     ] = None,
     limit: LimitOption = 50,
     form: FormatOption = "text",
@@ -128,7 +128,7 @@ def play(
     config: ConfigOption = None,
     only_path: Annotated[bool, typer.Option("--only-path", help="Print the path and play nothing.")] = False,
 ) -> None:
-    """Print where the file of a message is, and play it."""
+    """Print the path of a message's file, and play it."""
     with opened(config) as store:
         found = _find(store, message)
         path = store.recordings / found.record.path
@@ -148,7 +148,7 @@ def play(
 def heard(
     message: MessageArgument,
     config: ConfigOption = None,
-    new: Annotated[bool, typer.Option("--new", help="Make it new again.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Mark it as new again.")] = False,
 ) -> None:
     """Mark a message as heard, or as new again."""
     with opened(config) as store:
@@ -160,7 +160,7 @@ def heard(
 def delete(
     message: MessageArgument,
     config: ConfigOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete a message."""
     with opened(config) as store:
@@ -195,7 +195,7 @@ def _mark(store: Opened, message: Message, state: MessageState) -> None:
         return
     typer.echo(f"message {record.id} in {record.box} is {state} now")
     if problem := told(store.directory, "voicemail-changed", messages={record.id: state}):
-        typer.echo(f"the running switch did not take this over ({problem}); it reads it at its next start", err=True)
+        typer.echo(f"the running switch did not apply this ({problem}); it will at its next start", err=True)
 
 
 @contextlib.contextmanager

@@ -17,14 +17,14 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_LIST_HELP: Final = """List the workers: legs they carry, free ports, CPU time, the most that anything was sent late.
+_LIST_HELP: Final = """List the workers: legs they carry, free ports, CPU time, the latest that anything was sent.
 
 \b
 Examples:
   switchboard workers list
   switchboard workers list --format json
 """
-_ADD_HELP: Final = """Start one more worker; new calls come to it as soon as it is there.
+_ADD_HELP: Final = """Start one more worker; it takes new calls as soon as it is up.
 
 It lasts until the switch stops; for good put it into the configuration, under media: workers.
 

@@ -136,13 +136,13 @@ def _unwired(outcomes: tuple[str, ...], wired: frozenset[str]) -> Found:
 
 def _url(url: Text) -> Found:
     if not url.source.startswith("{") and not _URL.match(url.source):
-        message = "this is no address of a server"
+        message = "this is not the address of a server"
         yield ("url",), message, "write https://server/path or begin with a {variable}", codes.BAD_ADDRESS
 
 
 def _target(target: Text) -> Found:
     if not target.source.startswith("{") and not _TARGET.match(target.source):
-        message = f"'{target.source}' is nobody who can be called"
+        message = f"'{target.source}' is not something that can be called"
         yield ("target",), message, "write sip:user@host, aor:user or tel:number", codes.BAD_ADDRESS
 
 

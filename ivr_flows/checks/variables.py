@@ -64,7 +64,7 @@ def check_names(flow: Flow, source: Source) -> Iterator[FlowError]:
     for path, name, key in set_by_nodes:
         if name in SECRET_INPUTS:
             advice = "use a variable of your own"
-            yield source.error(path, f"'{name}' is the call's own", advice, key=key, code=codes.BAD_VARIABLE)
+            yield source.error(path, f"'{name}' is set by the call itself", advice, key=key, code=codes.BAD_VARIABLE)
 
 
 def _set_at(node: Node) -> Iterator[tuple[Path, str, bool]]:

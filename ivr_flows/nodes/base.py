@@ -50,12 +50,12 @@ class Duration(float):
         if isinstance(text, str):
             match = _DURATION.match(text)
             if match is None:
-                raise ValueError(f"'{text}' is no duration; write 200ms, 5s, 2m or 4h")
+                raise ValueError(f"'{text}' is not a duration; write 200ms, 5s, 2m or 4h")
             seconds = float(match[1]) * _UNITS[match[2]]
         else:
             seconds = float(text)
         if isinstance(text, bool) or not 0.0 < seconds <= 86400.0:
-            raise ValueError(f"'{text}' is no duration between 1ms and 24h")
+            raise ValueError(f"'{text}' is not a duration between 1ms and 24h")
         return cls(seconds)
 
 

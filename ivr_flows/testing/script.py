@@ -38,14 +38,14 @@ class Step:
         if isinstance(written, str):
             if written not in _WORDS:
                 hint = did_you_mean(written, known) or f"one of {', '.join(known)}"
-                raise ValueError(f"'{written}' is no step; {hint}")
+                raise ValueError(f"'{written}' is not a step; {hint}")
             self.does = written
             return
         if not isinstance(written, dict) or len(written) != 1:
             raise ValueError('a step is one thing, such as {keys: "1"} or timeout')
         ((does, value),) = written.items()
         if does not in _VALUED:
-            raise ValueError(f"'{does}' is no step; {did_you_mean(does, known) or 'one of ' + ', '.join(known)}")
+            raise ValueError(f"'{does}' is not a step; {did_you_mean(does, known) or 'one of ' + ', '.join(known)}")
         self.does = does
         if does == "speak" and isinstance(value, dict):
             if value.keys() - {"for", "key"} or "for" not in value:
@@ -56,7 +56,7 @@ class Step:
         elif not isinstance(value, str) or not value:
             raise ValueError(f"{does}: expected text; put it in quotes")
         elif does in ("keys", "ahead") and set(value) - DTMF:
-            raise ValueError(f"{does}: there are the keys 0 to 9, *, # and A to D")
+            raise ValueError(f"{does}: the keys are 0 to 9, *, # and A to D")
         else:
             self.text = value
 

@@ -150,7 +150,7 @@ class FarEnd:
         if wrong := stated.keys() - {"outcome", "after", "talk"}:
             raise ValueError(f"unknown key '{min(wrong)}'; known here: after, outcome, talk")
         if stated["outcome"] not in OUTCOMES:
-            raise ValueError(f"'{stated['outcome']}' is no outcome; one of {', '.join(OUTCOMES)}")
+            raise ValueError(f"'{stated['outcome']}' is not an outcome; one of {', '.join(OUTCOMES)}")
         self.outcome: str = stated["outcome"]
         self.after = Duration.read(stated["after"]) if "after" in stated else None
         self.talk = Duration.read(stated["talk"]) if "talk" in stated else TALKING

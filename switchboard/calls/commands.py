@@ -30,11 +30,11 @@ class Hold(_Command, tag="hold", frozen=True):
 
 
 class Resume(_Command, tag="resume", frozen=True):
-    """Back from hold."""
+    """Resume a call on hold."""
 
 
 class Mute(_Command, tag="mute", frozen=True):
-    """What the agent says is heard by nobody, or is again."""
+    """Mute the agent, or no longer."""
 
     on: bool = True
 
@@ -56,17 +56,17 @@ class Transfer(_Command, tag="transfer", frozen=True):
 
 
 class CancelTransfer(_Command, tag="cancel_transfer", frozen=True):
-    """Take back a transfer whose target still rings."""
+    """Cancel a transfer whose target is still ringing."""
 
 
 class Consult(_Command, tag="consult", frozen=True):
-    """Ask somebody while the caller hears music."""
+    """Consult somebody while the caller hears music."""
 
     to: str
 
 
 class Complete(_Command, tag="complete", frozen=True):
-    """Hand the caller to the party consulted and leave."""
+    """Transfer the caller to the party consulted and leave."""
 
 
 class Back(_Command, tag="back", frozen=True):
@@ -74,11 +74,11 @@ class Back(_Command, tag="back", frozen=True):
 
 
 class Merge(_Command, tag="merge", frozen=True):
-    """Caller, agent and the party consulted talk together."""
+    """Join caller, agent and the party consulted."""
 
 
 class Add(_Command, tag="add", frozen=True):
-    """Call one more party into the conference."""
+    """Add a party to the conference."""
 
     to: str
 

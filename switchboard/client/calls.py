@@ -56,7 +56,7 @@ class Calls:
         return await self.command(call, commands.Hold())
 
     async def resume(self, call: str) -> Done:
-        """Back from hold."""
+        """Resume a call on hold."""
         return await self.command(call, commands.Resume())
 
     async def mute(self, call: str, *, on: bool = True) -> Done:
@@ -72,7 +72,7 @@ class Calls:
         return await self.command(call, commands.Transfer(to=to, blind=blind))
 
     async def consult(self, call: str, to: str) -> Done:
-        """Ask somebody while the caller hears music."""
+        """Consult somebody while the caller hears music."""
         return await self.command(call, commands.Consult(to=to))
 
     async def complete(self, call: str) -> Done:
@@ -92,7 +92,7 @@ class Calls:
         return await self.command(call, commands.Add(to=to))
 
     async def supervise(self, call: str, mode: Mode = "listen") -> Done:
-        """Listen, whisper or barge."""
+        """Listen to a call, whisper to its agent or barge in."""
         return await self.command(call, commands.Supervise(mode=mode))
 
     async def park(self, call: str, slot: str = "") -> Done:
@@ -108,7 +108,7 @@ class Calls:
         return await self._session.post(f"/parked/{segment(slot)}/take", Done)
 
     async def pick(self, call: str, agent: str = "") -> Done:
-        """Take one who waits out of turn."""
+        """Take a waiting caller out of turn."""
         return await self.command(call, commands.Pick(agent=agent))
 
     async def hang_up(self, call: str) -> Done:

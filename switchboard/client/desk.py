@@ -48,7 +48,7 @@ class Agents:
         return await self._session.post(f"/agents/{segment(agent)}/sign-in", AgentView)
 
     async def sign_out(self, agent: str, reason: str = "") -> AgentView:
-        """Go home; a call that is up goes on."""
+        """Sign out; a call that is up goes on."""
         return await self._session.post(f"/agents/{segment(agent)}/sign-out", AgentView, {"reason": reason})
 
     async def set_state(

@@ -56,7 +56,7 @@ class Masks:
         return msgspec.json.decode(answer.body, type=MaskDone)
 
     async def unbind(self, binding: str, *, quarantine: str = "", reason: str = "") -> MaskDone:
-        """Take a binding away."""
+        """Remove a binding."""
         body = UnbindBody(quarantine=quarantine, reason=reason)
         return await self._session.post(f"/masks/{segment(binding)}/unbind", MaskDone, body)
 

@@ -25,7 +25,7 @@ from switchboard.flows_cli.application import (
 )
 from switchboard.flows_cli.sounds import PromptFiles
 
-_CHECK_HELP: Final = """Say what is wrong with flows before anybody calls.
+_CHECK_HELP: Final = """Check flows for errors before anybody calls.
 
 Each fault has file, line, column, what to write instead, and a code that
 stays the same. Found are exits that lead nowhere or are not wired, nodes
@@ -63,7 +63,7 @@ def check(
     ] = None,
     config: ConfigOption = None,
     form: ReportOption = "text",
-    codes: Annotated[bool, typer.Option("--codes", help="List the kinds of faults, and stop.")] = False,
+    codes: Annotated[bool, typer.Option("--codes", help="List the kinds of errors and exit.")] = False,
 ) -> None:
     """Say what is wrong with flows."""
     if codes:

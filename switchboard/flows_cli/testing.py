@@ -27,7 +27,7 @@ from switchboard.flows_cli.application import (
     misused,
 )
 
-_TEST_HELP: Final = """Run tests of flows; a thousand take a second, since their time is made up.
+_TEST_HELP: Final = """Run the tests of flows, on virtual time: a thousand take about a second.
 
 Tests of NAME.yaml are in NAME.test.yaml beside it. Each says what is given,
 what the caller does when, and what must come of it then. Secrets that were
@@ -73,7 +73,7 @@ Examples:
 @app.command(name="test", help=_TEST_HELP)
 def run_tests(
     paths: Paths,
-    wanted: Annotated[str, typer.Option("-k", metavar="TEXT", help="Only tests whose names hold this.")] = "",
+    wanted: Annotated[str, typer.Option("-k", metavar="TEXT", help="Only tests whose names contain this.")] = "",
     config: ConfigOption = None,
     form: ReportOption = "text",
 ) -> None:

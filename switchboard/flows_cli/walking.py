@@ -27,7 +27,7 @@ from switchboard.command_line import ConfigOption, refuse
 from switchboard.flows_cli.application import FlowFile, app, configured, flow_places, line_of, misused
 from switchboard.flows_cli.sounds import PromptFiles
 
-_TRY_HELP: Final = """Walk a flow in the terminal: the keyboard is the keypad.
+_TRY_HELP: Final = """Walk through a flow in the terminal, the keyboard as keypad.
 
 What the caller hears is printed, with the texts of the prompts; digits of a
 secret entry are shown as •. Time passes as in a call; t skips what is left
@@ -69,8 +69,10 @@ def try_flow(
         Optional[list[str]],  # noqa: UP045 - typer reads the annotation at run time
         typer.Option("--var", metavar="NAME=VALUE", help="A variable; may be given several times."),
     ] = None,
-    at: Annotated[str, typer.Option("--at", metavar="'DATE TIME'", help="When the call begins; now without it.")] = "",
-    test: Annotated[str, typer.Option("--test", metavar="TEXT", help="Begin as the test whose name holds this.")] = "",
+    at: Annotated[str, typer.Option("--at", metavar="'DATE TIME'", help="When the call begins; default: now.")] = "",
+    test: Annotated[
+        str, typer.Option("--test", metavar="TEXT", help="Start like the test whose name contains this.")
+    ] = "",
     config: ConfigOption = None,
 ) -> None:
     """Walk a flow in the terminal."""

@@ -21,14 +21,14 @@ from switchboard.store.store import CONTROL_NAME
 
 app: Final = typer.Typer(
     name="masks",
-    help="Masked numbers: who stands behind a 400 number and an extension, and behind an X number.",
+    help="Masked numbers: who is behind an extension of a 400 number, or an X number.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 ByOption = Annotated[
     Optional[str],  # noqa: UP045 - typer reads the annotation at run time
-    typer.Option("--by", metavar="NAME", help="Who does it, for the log of changes; your login name without it."),
+    typer.Option("--by", metavar="NAME", help="Who makes the change, for its log; default: your login name."),
 ]
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the log of changes.")]
 NameArgument = Annotated[

@@ -30,7 +30,7 @@ HIDDEN: Final = ("target", "a", "b", "n")
 
 _BIND_HELP: Final = """Bind an extension of a main number, or an X number, to people.
 
-Binding the same again changes nothing. A real number that is written as - is asked for. Without an EXTENSION, or with
+Binding the same again changes nothing. A real number written as - is asked for. Without an EXTENSION, or with
 --pool instead of a NUMBER, the next free one is taken; whoever has one already keeps it.
 
 \b
@@ -43,7 +43,7 @@ Examples:
   switchboard masks bind 01088880002 --kind axg --a 13900001111 --group support --callback-window 1d --callback-times 3
 """
 
-_UNBIND_HELP: Final = """Take a binding away: a call that is up goes on, the next one fails.
+_UNBIND_HELP: Final = """Remove a binding: a call that is up goes on, the next one fails.
 
 An extension can answer with a notice that it was given back for some time; one that is given out by a pool does so
 for the pool's cool-down unless told otherwise.
@@ -55,7 +55,7 @@ Examples:
   switchboard masks unbind axb-1f0c9d5e2a7b4433
 """
 
-_DISABLE_HELP: Final = """Disable a binding for the time being; calls to it hear that.
+_DISABLE_HELP: Final = """Disable a binding for the time being; callers are told so.
 
 \b
 Examples:
@@ -80,30 +80,30 @@ def bind(
     extension: Annotated[Text, typer.Argument(metavar="[EXTENSION]", help="One to six digits.")] = None,
     to: Annotated[Text, typer.Argument(metavar="[TARGET]", help="Number, sip:user@host or aor:user.")] = None,
     config: ConfigOption = None,
-    target: Annotated[str, typer.Option(help="The same, when no extension is given; the owner of ax or axn.")] = "",
+    target: Annotated[str, typer.Option(help="TARGET where no extension is given; the owner of ax or axn.")] = "",
     kind: Annotated[str, typer.Option(help="extension, axb, axn, axg or ax.")] = "",
-    a: Annotated[str, typer.Option("--a", help="The number of who owns X.")] = "",
+    a: Annotated[str, typer.Option("--a", help="The number of X's owner.")] = "",
     b: Annotated[str, typer.Option("--b", help="The number of the other side (axb).")] = "",
     n: Annotated[str, typer.Option("--n", help="Whom the owner reaches through X (axn).")] = "",
     group: Annotated[str, typer.Option(help="The group that answers (axg).")] = "",
     binding: Annotated[str, typer.Option("--id", help="A name for the binding of an X number.")] = "",
     trunk: Annotated[str, typer.Option(help="The trunk that reaches real numbers.")] = "",
-    shown: Annotated[str, typer.Option(help="The number that is shown to the target of an extension.")] = "",
+    shown: Annotated[str, typer.Option(help="The number shown to the target of an extension.")] = "",
     shown_to_a: Annotated[str, typer.Option(help="The number A sees instead of X.")] = "",
     shown_to_b: Annotated[str, typer.Option(help="The number B sees instead of X.")] = "",
     expires: Annotated[str, typer.Option(metavar="TIME", help="2026-12-31 or '2026-12-31 18:00'.")] = "",
-    idle: Annotated[str, typer.Option(metavar="LENGTH", help="Ends after so long without a call: 2h, 30d.")] = "",
+    idle: Annotated[str, typer.Option(metavar="LENGTH", help="Ends after this long without a call: 2h, 30d.")] = "",
     direction: Annotated[str, typer.Option(help="both, a_to_b or b_to_a.")] = "",
-    limit: Annotated[str, typer.Option(metavar="LENGTH", help="The longest talk: 90s, 10m.")] = "",
+    limit: Annotated[str, typer.Option(metavar="LENGTH", help="The longest talk time: 90s, 10m.")] = "",
     warn: Annotated[bool, typer.Option("--warn", help="Announce the last minute.")] = False,
     record: Annotated[bool, typer.Option("--record", help="Record the talk.")] = False,
     consent: Annotated[bool, typer.Option("--consent", help="Ask before recording.")] = False,
     callback_window: Annotated[str, typer.Option(metavar="LENGTH", help="How long A may call B back.")] = "",
-    callback_times: Annotated[str, typer.Option(metavar="COUNT", help="How often in this time.")] = "",
-    latest: Annotated[bool, typer.Option("--latest", help="A reaches who called last (axn).")] = False,
-    label: Annotated[str, typer.Option(help="The listing, or whatever it stands for.")] = "",
+    callback_times: Annotated[str, typer.Option(metavar="COUNT", help="How often within this window.")] = "",
+    latest: Annotated[bool, typer.Option("--latest", help="A reaches whoever called last (axn).")] = False,
+    label: Annotated[str, typer.Option(help="What it stands for, such as a listing.")] = "",
     city: Annotated[str, typer.Option(help="The city; with --pool, that of the number.")] = "",
-    store_name: Annotated[str, typer.Option("--store", help="The shop it belongs to.")] = "",
+    store_name: Annotated[str, typer.Option("--store", help="The store it belongs to.")] = "",
     pool: Annotated[str, typer.Option(metavar="NAME", help="Take X from this pool.")] = "",
     replace: Annotated[bool, typer.Option("--replace", help="Replace what is bound to something else.")] = False,
     by: ByOption = None,
@@ -130,7 +130,7 @@ def bind(
             advice = "; --replace replaces it" if reason.startswith("is bound already") else ""
             refuse(f"{said(row.key)}: {reason}{advice}")
         if done.unchanged:
-            typer.echo(f"{_told(row)}: is bound so already, nothing changed")
+            typer.echo(f"{_told(row)}: is already bound so, nothing changed")
             return
         typer.echo(f"{_told(row)}: {'replaced' if done.replaced else 'bound'}")
         warn_of(store, [row.number])
@@ -143,12 +143,12 @@ def unbind(
     extension: ExtensionArgument = None,
     config: ConfigOption = None,
     quarantine: Annotated[
-        str, typer.Option(metavar="LENGTH", help="How long the extension tells that it was given back; 0 for not.")
+        str, typer.Option(metavar="LENGTH", help="How long callers hear that it was given back; 0 for never.")
     ] = "",
     reason: ReasonOption = "",
     by: ByOption = None,
 ) -> None:
-    """Take a binding away."""
+    """Remove a binding."""
     binding = binding_id(name, extension)
     with opened(config) as store:
         try:

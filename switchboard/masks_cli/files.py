@@ -33,9 +33,9 @@ from switchboard.store.records import utc_us
 
 SHOWN_ROWS: Final = 20
 
-_IMPORT_HELP: Final = """Import bindings from a CSV file or JSON lines; all rows or, when one is wrong, none.
+_IMPORT_HELP: Final = """Import bindings from a CSV file or JSON lines; if one row is wrong, none is imported.
 
-What is bound just so already is left alone, so that the same file may be imported again. The first line of a CSV
+What is already bound exactly so is left alone, so the same file may be imported again. The first line of a CSV
 file names the columns: number,extension,target and, as wanted, trunk,shown,expires,label and the rules (limit, warn,
 record, consent, direction, idle, city, store, …); for X numbers number,kind,a,b (axb), number,kind,a (ax, axn),
 number,kind,a,group (axg). A target is a real number (stored encrypted), sip:user@host or aor:user. UTF-8 and GBK are
@@ -157,7 +157,7 @@ def export(
     config: ConfigOption = None,
     output: Annotated[
         Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option("--output", "-o", metavar="FILE", help="Where to write, for you alone; standard output without."),
+        typer.Option("--output", "-o", metavar="FILE", help="Where to write, for you alone; default: standard output."),
     ] = None,
     number: Annotated[
         Optional[str],  # noqa: UP045

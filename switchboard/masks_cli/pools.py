@@ -20,14 +20,14 @@ MAX_COOL_DOWN: Final = KEPT_DAYS * 86400.0
 
 pool_app: Final = typer.Typer(
     name="pool",
-    help="X numbers by city, and extensions, that `masks bind` gives out.",
+    help="What `masks bind` gives out: X numbers by city, and extensions.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 app.add_typer(pool_app, name="pool")
 
-_ADD_HELP: Final = """Put X numbers into a pool, which is made if there is none; the same again changes nothing.
+_ADD_HELP: Final = """Add X numbers to a pool, created if there is none; adding them again changes nothing.
 
 The running switch takes calls to them at once; they need not stand in the configuration.
 
@@ -38,7 +38,7 @@ Examples:
   switchboard masks pool add owners --city Beijing 01088880009 --pairs 1
 """
 
-_RETIRE_HELP: Final = """Give a number of a pool out no more; what is bound on it stays until it is unbound.
+_RETIRE_HELP: Final = """Give out a number of a pool no longer; its bindings stay until they are unbound.
 
 \b
 Example:
@@ -61,7 +61,7 @@ Example:
   switchboard masks pool forget
 """
 
-_EXTENSIONS_HELP: Final = """Say which extensions of a main number are given out by `masks bind NUMBER --target …`.
+_EXTENSIONS_HELP: Final = """Set which extensions of a main number are given out by `masks bind NUMBER --target …`.
 
 With a check digit each of them gets one digit more, so that a slip of the finger reaches nobody. Extensions that are
 bound already must pass it.
@@ -82,7 +82,9 @@ def add(
     pairs: Annotated[int, typer.Option(min=1, max=100_000, help="Bindings one number serves at a time.")] = 200,
     cool_down: Annotated[str, typer.Option(metavar="LENGTH", help="Before somebody meets strangers on it.")] = "1d",
     avoid_sticky: Annotated[bool, typer.Option("--avoid-sticky", help="The same people get another number.")] = False,
-    beyond: Annotated[bool, typer.Option("--beyond", help="Take another city's when one has none left.")] = False,
+    beyond: Annotated[
+        bool, typer.Option("--beyond", help="Use another city's numbers when one has none left.")
+    ] = False,
     by: ByOption = None,
 ) -> None:
     """Put X numbers into a pool."""
@@ -111,7 +113,7 @@ def retire(
             refuse(str(error))
     if not done:
         refuse(f"{number}: in no pool, or retired already")
-    typer.echo(f"{number}: is given out no more")
+    typer.echo(f"{number}: is no longer given out")
 
 
 @pool_app.command(name="list", help=_LIST_HELP)
@@ -160,7 +162,7 @@ def extensions(
     first: Annotated[str, typer.Argument(metavar="FIRST", help="The first extension, without check digit.")],
     last: Annotated[str, typer.Argument(metavar="LAST", help="The last one.")],
     config: ConfigOption = None,
-    check: Annotated[Literal["none", "luhn", "damm"], typer.Option(help="The check digit that follows.")] = "none",
+    check: Annotated[Literal["none", "luhn", "damm"], typer.Option(help="The check digit appended.")] = "none",
     cool_down: Annotated[str, typer.Option(metavar="LENGTH", help="Before a freed one is given out again.")] = "30d",
     by: ByOption = None,
 ) -> None:

@@ -12,7 +12,7 @@ from switchboard.store.mask_refusals import MaskRefusals, Refusal
 
 SHOWN: Final = 100
 
-_REFUSE_HELP: Final = """Let nobody call a customer back through X any more, as the customer's word in a flow does.
+_REFUSE_HELP: Final = """Let nobody call a customer back through X any more, as when the customer says so in a flow.
 
 Calls of the customer are not concerned. A number written as - is asked for.
 
@@ -21,13 +21,13 @@ Examples:
   switchboard masks refuse - --reason "asked for it by mail"
   switchboard masks refuse 13900001111
 """
-_ACCEPT_HELP: Final = """Take back that a customer wants no calls back.
+_ACCEPT_HELP: Final = """Allow calls back to a customer again.
 
 \b
 Examples:
   switchboard masks accept - --reason "ticket 4711"
 """
-_REFUSALS_HELP: Final = """Show who wants no calls back, newest first, or whether one number does.
+_REFUSALS_HELP: Final = """Show who refuses calls back, newest first, or whether one number does.
 
 \b
 Examples:

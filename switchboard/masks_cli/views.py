@@ -51,7 +51,7 @@ Examples:
   switchboard masks list --label "Flat 3" --format json
 """
 
-_LOG_HELP: Final = """Show the log of changes, newest first; a person stands in it as #xxxxxxxx, always the same.
+_LOG_HELP: Final = """Show the log of changes, newest first; a person is always the same #xxxxxxxx in it.
 
 \b
 Examples:
@@ -146,7 +146,7 @@ def list_bindings(
     ] = None,
     state: Annotated[
         Optional[Literal["active", "disabled", "expired"]],  # noqa: UP045
-        typer.Option(help="Bindings in this state; idle time is not looked at."),
+        typer.Option(help="Bindings in this state; idle expiry is not considered."),
     ] = None,
     person: Annotated[
         Optional[str],  # noqa: UP045
@@ -154,10 +154,10 @@ def list_bindings(
     ] = None,
     label: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="TEXT", help="Bindings whose label has this in it."),
+        typer.Option(metavar="TEXT", help="Bindings whose label contains this."),
     ] = None,
     limit: LimitOption = 50,
-    offset: Annotated[int, typer.Option("--offset", min=0, help="Leave out so many.")] = 0,
+    offset: Annotated[int, typer.Option("--offset", min=0, help="Skip this many.")] = 0,
     form: FormatOption = "text",
 ) -> None:
     """List bindings."""

@@ -16,12 +16,12 @@ from switchboard.remote_cli.words import ago
 
 app = typer.Typer(
     name="agents",
-    help="Agents: who works, and what they do.",
+    help="Agents: who is signed in, and in which state.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-AgentArgument = Annotated[str, typer.Argument(metavar="[AGENT]", help="The agent; yourself without it.")]
+AgentArgument = Annotated[str, typer.Argument(metavar="[AGENT]", help="The agent; default: yourself.")]
 
 _LIST_HELP: Final = """List agents with their states.
 
@@ -32,7 +32,7 @@ Examples:
   switchboard agents list --format json
 """
 
-_STATE_HELP: Final = """Choose a state: idle, busy, break or meeting. During a call it counts from the call's end.
+_STATE_HELP: Final = """Choose a state: idle, busy, break or meeting. During a call it takes effect when the call ends.
 
 \b
 Examples:
@@ -41,7 +41,7 @@ Examples:
   switchboard agents state meeting --agent lin
 """
 
-_SIGN_IN_HELP: Final = """Begin to work: idle as soon as the phone is there.
+_SIGN_IN_HELP: Final = """Sign in: idle as soon as the phone is registered.
 
 \b
 Examples:
@@ -49,7 +49,7 @@ Examples:
   switchboard agents sign-in lin
 """
 
-_SIGN_OUT_HELP: Final = """Go home; a call that is up goes on.
+_SIGN_OUT_HELP: Final = """Sign out; a call that is up goes on.
 
 \b
 Examples:
@@ -57,7 +57,7 @@ Examples:
   switchboard agents sign-out lin --reason "shift is over"
 """
 
-_DONE_HELP: Final = """The work after the call is done.
+_DONE_HELP: Final = """End wrap-up: the work after the call is done.
 
 \b
 Example:

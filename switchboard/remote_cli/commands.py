@@ -17,7 +17,7 @@ from switchboard.remote_cli.connection import SHORTEST, ConfigOption, UrlOption,
 from switchboard.remote_cli.words import ago, place
 
 CallArgument = Annotated[
-    str, typer.Argument(metavar="[CALL]", help="The id of a live call, its beginning or end; your own call without it.")
+    str, typer.Argument(metavar="[CALL]", help="The id of a live call, its beginning or end; default: your own.")
 ]
 ToArgument = Annotated[
     str,
@@ -35,9 +35,9 @@ Examples:
   switchboard calls live --group support --format json
 """
 
-TRANSFER_HELP: Final = """Hand the caller of a live call on.
+TRANSFER_HELP: Final = """Transfer the caller of a live call.
 
-To an agent the transferring one leaves when the target answers; --blind leaves at once.
+A transfer to an agent is complete when the target answers; with --blind you leave at once.
 
 \b
 Examples:
@@ -55,29 +55,32 @@ def add_to(app: typer.Typer) -> None:
     )
     for name, (command, text) in _SIMPLE.items():
         _add_simple(app, name, command, text)
-    app.command(name="consult", help=_help("Ask somebody while the caller hears music.", "consult agent:zhao"))(consult)
-    app.command(name="add", help=_help("Call one more party into the conference.", "add agent:zhao"))(add)
-    app.command(name="mute", help=_help("What the agent says is heard by nobody.", "mute", "mute --off"))(mute)
-    app.command(name="digits", help=_help("Send keys to the other party.", "digits 1234"))(digits)
-    app.command(name="unpark", help=_help("Your phone takes a parked call.", "unpark 1", "unpark 01997c3e"))(unpark)
-    app.command(name="pick", help=_help("Take one who waits out of turn.", "pick 01997c3e"))(pick)
-    app.command(name="supervise", help=_help("Listen, whisper or barge.", "supervise 01997c3e --mode whisper"))(
-        supervise
+    app.command(name="consult", help=_help("Consult somebody while the caller hears music.", "consult agent:zhao"))(
+        consult
     )
+    app.command(name="add", help=_help("Add a party to the conference.", "add agent:zhao"))(add)
+    app.command(name="mute", help=_help("Mute the agent.", "mute", "mute --off"))(mute)
+    app.command(name="digits", help=_help("Send keys to the other party.", "digits 1234"))(digits)
+    app.command(name="unpark", help=_help("Take a parked call on your phone.", "unpark 1", "unpark 01997c3e"))(unpark)
+    app.command(name="pick", help=_help("Take a waiting caller out of turn.", "pick 01997c3e"))(pick)
+    app.command(
+        name="supervise",
+        help=_help("Listen to a call, whisper to its agent or barge in.", "supervise 01997c3e --mode whisper"),
+    )(supervise)
     app.command(name="dial", help=_help("Click to call: your phone rings first.", "dial number:01088880001"))(dial)
 
 
 _SIMPLE: Final[dict[str, tuple[Callable[[], Command], str]]] = {
-    "hold": (commands.Hold, "The other party hears music until resume."),
-    "resume": (commands.Resume, "Back from hold."),
-    "complete": (commands.Complete, "Hand the caller to the party consulted and leave."),
+    "hold": (commands.Hold, "Hold: the other party hears music until resume."),
+    "resume": (commands.Resume, "Resume a call on hold."),
+    "complete": (commands.Complete, "Transfer the caller to the party consulted and leave."),
     "back": (commands.Back, "End the consultation and go back to the caller."),
-    "merge": (commands.Merge, "Caller, agent and the party consulted talk together."),
-    "cancel-transfer": (commands.CancelTransfer, "Take back a transfer whose target still rings."),
-    "park": (commands.Park, "The caller waits with music in a slot."),
-    "survey": (commands.ToSurvey, "The agent leaves, the survey takes the caller."),
-    "rate": (commands.InviteRating, "When the agent hangs up, the caller is asked for a rating."),
-    "hangup": (commands.HangUp, "End your part; of a supervisor: the call."),
+    "merge": (commands.Merge, "Join caller, agent and the party consulted."),
+    "cancel-transfer": (commands.CancelTransfer, "Cancel a transfer whose target is still ringing."),
+    "park": (commands.Park, "Park the caller in a slot, with music."),
+    "survey": (commands.ToSurvey, "Send the caller to the survey; the agent leaves."),
+    "rate": (commands.InviteRating, "Ask the caller for a rating when the agent hangs up."),
+    "hangup": (commands.HangUp, "Hang up your leg; a supervisor ends the call."),
 }
 
 
@@ -93,7 +96,7 @@ def _add_simple(app: typer.Typer, name: str, make: Callable[[], Command], text: 
 
 
 def live(
-    agent: Annotated[str, typer.Option(metavar="AGENT", help="Calls that an agent's phone is in.")] = "",
+    agent: Annotated[str, typer.Option(metavar="AGENT", help="Calls on this agent's phone.")] = "",
     group: Annotated[str, typer.Option(metavar="NAME", help="Calls for a group.")] = "",
     url: UrlOption = None,
     config: ConfigOption = None,
@@ -126,27 +129,27 @@ def transfer(
     url: UrlOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Hand the caller of a live call on."""
+    """Transfer the caller of a live call."""
     _send(url, config, call, commands.Transfer(to=to, blind=blind))
 
 
 def consult(to: ToArgument, call: CallArgument = "mine", url: UrlOption = None, config: ConfigOption = None) -> None:
-    """Ask somebody while the caller hears music."""
+    """Consult somebody while the caller hears music."""
     _send(url, config, call, commands.Consult(to=to))
 
 
 def add(to: ToArgument, call: CallArgument = "mine", url: UrlOption = None, config: ConfigOption = None) -> None:
-    """Call one more party into the conference."""
+    """Add a party to the conference."""
     _send(url, config, call, commands.Add(to=to))
 
 
 def mute(
     call: CallArgument = "mine",
-    off: Annotated[bool, typer.Option("--off", help="Heard again.")] = False,
+    off: Annotated[bool, typer.Option("--off", help="Unmute.")] = False,
     url: UrlOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """What the agent says is heard by nobody, or is again."""
+    """Mute the agent, or no longer."""
     _send(url, config, call, commands.Mute(on=not off))
 
 
@@ -161,13 +164,11 @@ def digits(
 
 
 def unpark(
-    call: Annotated[
-        str, typer.Argument(metavar="SLOT", help="Where the call is parked, as park has told; or the id of the call.")
-    ],
+    call: Annotated[str, typer.Argument(metavar="SLOT", help="The slot that park has printed, or the id of the call.")],
     url: UrlOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Your phone takes a parked call."""
+    """Take a parked call on your phone."""
     if not call.isdigit() or len(call) >= SHORTEST:
         _send(url, config, call, commands.Unpark())
     else:
@@ -175,12 +176,12 @@ def unpark(
 
 
 def pick(
-    call: Annotated[str, typer.Argument(metavar="CALL", help="The call that waits.")],
-    agent: Annotated[str, typer.Option(metavar="AGENT", help="For another agent than yourself.")] = "",
+    call: Annotated[str, typer.Argument(metavar="CALL", help="The waiting call.")],
+    agent: Annotated[str, typer.Option(metavar="AGENT", help="For another agent.")] = "",
     url: UrlOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Take one who waits out of turn."""
+    """Take a waiting caller out of turn."""
     _send(url, config, call, commands.Pick(agent=agent))
 
 
@@ -189,18 +190,18 @@ def supervise(
     mode: Annotated[
         Literal["listen", "whisper", "barge"], typer.Option(help="Who hears you: nobody, the agent, everybody.")
     ] = "listen",
-    stop: Annotated[bool, typer.Option("--stop", help="Leave it.")] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="Stop supervising.")] = False,
     url: UrlOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Listen, whisper or barge."""
+    """Listen to a call, whisper to its agent or barge in."""
     _send(url, config, call, commands.StopSupervising() if stop else commands.Supervise(mode=mode))
 
 
 def dial(
     to: ToArgument,
-    agent: Annotated[str, typer.Option(metavar="AGENT", help="From another agent's phone than yours.")] = "",
-    shown: Annotated[str, typer.Option(metavar="NUMBER", help="The number that is shown.")] = "",
+    agent: Annotated[str, typer.Option(metavar="AGENT", help="From another agent's phone.")] = "",
+    shown: Annotated[str, typer.Option(metavar="NUMBER", help="The number to show.")] = "",
     url: UrlOption = None,
     config: ConfigOption = None,
 ) -> None:

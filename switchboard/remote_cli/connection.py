@@ -31,7 +31,7 @@ UrlOption = Annotated[
         "--url",
         envvar="SWITCHBOARD_URL",
         metavar="URL",
-        help="Where the switch is; that of the configuration without it.",
+        help="Where the switch is; default: as the configuration says.",
     ),
 ]
 ConfigOption = Annotated[
@@ -48,7 +48,7 @@ def url_of(url: str | None, config: Path | None) -> str:
     if url:
         scheme, named, _ = url.rpartition("://")
         if scheme not in ("", "http", "https"):
-            refuse(f"{url}: the API is asked by http:// or https://")
+            refuse(f"{url}: the address of the API begins with http:// or https://")
         return url if named else f"http://{url}"
     try:
         http = load_config(config).http
@@ -96,7 +96,7 @@ async def agent_or_own(client: Client, agent: str) -> str:
         return agent
     me = await client.session.me()
     if not me.agent:
-        refuse("this account works as no agent; name one")
+        refuse("this account belongs to no agent; name one")
     return me.agent
 
 
@@ -108,10 +108,10 @@ async def live_call(client: Client, call: str, kind: str = "live call") -> str:
         own = await agent_or_own(client, "")
         found = [one.id for one in (await client.calls.list(agent=own)).items]
         if len(found) != 1:
-            refuse("you are in no call" if not found else f"you are in several calls: {', '.join(found)}")
+            refuse("you are not in a call" if not found else f"you are in several calls: {', '.join(found)}")
         return found[0]
     if len(call) < SHORTEST:
-        refuse(f"an id is known by {SHORTEST} characters or more")
+        refuse(f"give at least {SHORTEST} characters of an id")
     cursor: str | None = None
     found = []
     while True:
@@ -121,5 +121,5 @@ async def live_call(client: Client, call: str, kind: str = "live call") -> str:
         if cursor is None:
             break
     if len(found) != 1:
-        refuse(f"no {kind} has the id {call}" if not found else f"several calls fit {call}: {', '.join(found[:3])}")
+        refuse(f"no {kind} has the id {call}" if not found else f"several calls match {call}: {', '.join(found[:3])}")
     return found[0]

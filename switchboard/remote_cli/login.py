@@ -42,7 +42,7 @@ def login(
     config: ConfigOption = None,
     code: Annotated[
         Optional[str],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(metavar="CODE", help="The code of the second factor; asked for where it is needed."),
+        typer.Option(metavar="CODE", help="The code of the second factor; asked for when needed."),
     ] = None,
 ) -> None:
     """Sign in at the running switch."""
@@ -76,7 +76,7 @@ async def _sign_in(address: str, name: str, password: str, code: str) -> Tokens:
 
 
 async def _change(client: Client, password: str) -> Tokens:
-    typer.echo("this password was given to you; choose your own", err=True)
+    typer.echo("this password was generated for you; choose your own", err=True)
     while True:
         new = _secret("new password", again=True)
         try:

@@ -12,7 +12,7 @@ from switchboard.command_line import FormatOption, columns, show_json
 from switchboard.remote_cli.connection import ConfigOption, UrlOption, ask
 from switchboard.remote_cli.words import band, length, percent, place
 
-HELP: Final = """List the groups with who waits and who works; with a GROUP, everybody in its queue in order of service.
+HELP: Final = """List the groups with waiting callers and working agents; with GROUP, its queue in order of service.
 
 \b
 Examples:

@@ -18,7 +18,7 @@ AGENTS_READ: Final = 200
 CALLS_READ: Final = 100
 LEAST_SECONDS: Final = 0.2
 
-HELP: Final = """Show groups with who waits and their service level, agents by state, and calls; Ctrl-C ends it.
+HELP: Final = """Show groups with their queues and service level, agents by state, and calls; Ctrl-C ends it.
 
 \b
 Examples:
@@ -29,8 +29,8 @@ Examples:
 
 
 def top(
-    once: Annotated[bool, typer.Option("--once", help="Print it once and end, for scripts.")] = False,
-    every: Annotated[float, typer.Option(metavar="SECONDS", min=LEAST_SECONDS, help="How often it is read.")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="Print once and exit, for scripts.")] = False,
+    every: Annotated[float, typer.Option(metavar="SECONDS", min=LEAST_SECONDS, help="How often to refresh.")] = 1.0,
     url: UrlOption = None,
     config: ConfigOption = None,
 ) -> None:

@@ -15,7 +15,7 @@ from switchboard.remote_cli.connection import ConfigOption, UrlOption, ask, live
 from switchboard.trace.pcap import Packet, capture
 from switchboard.trace.text import ladder_lines
 
-HELP: Final = """Show all SIP messages of a call, up or ended, with times, while the switch has them in memory.
+HELP: Final = """Show all SIP messages of a live or ended call, with times, while the switch has them in memory.
 
 Numbers, passwords and keys are masked; --reveal shows them to admins, and the audit log says so.
 Dotted arrows are retransmissions.
@@ -32,11 +32,11 @@ _RECENT: Final = 200
 
 def trace(
     call: Annotated[str, typer.Argument(metavar="CALL", help="The id, a part of it, or 'last'.")],
-    sdp: Annotated[bool, typer.Option("--sdp", help="What the messages offer and answer, too.")] = False,
+    sdp: Annotated[bool, typer.Option("--sdp", help="Show SDP offers and answers too.")] = False,
     reveal: Annotated[bool, typer.Option("--reveal", help="Mask nothing; admins only, and it is logged.")] = False,
     pcap: Annotated[
         Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option(metavar="FILE", help="Write the messages into a capture file as well."),
+        typer.Option(metavar="FILE", help="Also write the messages to a capture file."),
     ] = None,
     url: UrlOption = None,
     config: ConfigOption = None,
@@ -83,8 +83,8 @@ async def _named(client: Client, call: str) -> str:
     ended = [row.id for row in (await client.records.search(limit=1 if call == "last" else _RECENT)).items]
     if call == "last":
         found = ended or [one.id for one in (await client.calls.list(limit=1)).items]
-        return found[0] if found else refuse("there was no call yet")
+        return found[0] if found else refuse("there has been no call yet")
     found = [one for one in ended if len(call) >= 4 and (one.startswith(call) or one.endswith(call))]
     if len(found) > 1:
-        refuse(f"several calls fit {call}: {', '.join(found[:3])}")
+        refuse(f"several calls match {call}: {', '.join(found[:3])}")
     return found[0] if found else await live_call(client, call, "live or recent call")

@@ -24,7 +24,7 @@ def greeting(config: Config, seconds: float, admin: str = "", *, web: bool = Tru
         yield f"  state       http://{config.http.host}:{config.http.port}/health and /metrics"
         yield f"  API         http://{config.http.host}:{config.http.port}/docs"
     if admin:
-        yield f"  account     admin  password {admin}  shown this once; it is to be changed at the first sign-in"
+        yield f"  account     admin  password {admin}  shown only once; change it at the first sign-in"
     if config.demo:
         yield from _samples(config)
 

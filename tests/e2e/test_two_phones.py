@@ -113,7 +113,7 @@ async def listed(switch: RunningSwitch, user: str) -> None:
         assert f"{user}@{DOMAIN}" in shown
         assert f"sip:{user}@127.0.0.1:{phone.address[1]}" in shown
         assert f"{user}@{DOMAIN}" in await command(switch, "registrations", "list")
-        assert await command(switch, "registrations", "remove", user) == f"1 phone of {user} registered no more\n"
+        assert await command(switch, "registrations", "remove", user) == f"1 phone of {user} no longer registered\n"
 
 
 async def test_two_phones_of_one_account(switch: RunningSwitch, tmp_path: Path) -> None:

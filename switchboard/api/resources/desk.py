@@ -66,7 +66,7 @@ async def sign_in(request: ApiRequest, parts: Wired, principal: Caller, agent: F
 async def sign_out(
     request: ApiRequest, parts: Wired, principal: Caller, agent: FromPath[str], data: JSONBody[SignOutBody]
 ) -> AgentView:
-    """Go home; a call that is up goes on."""
+    """Sign out; a call that is up goes on."""
     return await _act(request, parts, principal, agent, "agent.sign_out", lambda now: parts.desk.sign_out(
         agent, principal.name, now, data.reason
     ), data.reason)  # fmt: skip

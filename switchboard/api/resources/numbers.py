@@ -115,7 +115,7 @@ async def import_masks(
 async def unbind(
     request: ApiRequest, parts: Wired, principal: Caller, binding: FromPath[str], data: JSONBody[UnbindBody]
 ) -> MaskDone:
-    """Take a binding away: a call that is up goes on, the next one fails."""
+    """Remove a binding: a call that is up goes on, the next one fails."""
     if not await _change(lambda: _bindings(parts).unbind(binding, data, principal.name)):
         raise ApiError("not-found", "It is not bound.")
     await parts.note(request, principal, "mask.unbind", binding, "ok", data.reason)
@@ -126,7 +126,7 @@ async def unbind(
 async def disable(
     request: ApiRequest, parts: Wired, principal: Caller, binding: FromPath[str], data: JSONBody[ReasonBody]
 ) -> MaskDone:
-    """Disable a binding for the time being; calls to it hear that."""
+    """Disable a binding for the time being; callers are told so."""
     return await _switch(request, parts, principal, binding, data.reason, disabled=True)
 
 
@@ -157,7 +157,7 @@ async def get_pool(parts: Wired, pool: FromPath[str]) -> list[PoolNumberView]:
 async def add_numbers(
     request: ApiRequest, parts: Wired, principal: Caller, pool: FromPath[str], data: JSONBody[PoolBody]
 ) -> PoolsView:
-    """Put X numbers into a pool, which is made if there is none; the same again changes nothing."""
+    """Add X numbers to a pool, created if there is none; adding them again changes nothing."""
     added = await _change(lambda: _bindings(parts).add_numbers(pool, data, principal.name))
     await parts.apply_masks(())
     await parts.note(request, principal, "pool.add", pool, "ok", f"{added} added")

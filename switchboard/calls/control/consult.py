@@ -72,7 +72,7 @@ def back(x: Exchange, cmd: Back, actor: Actor, now: float) -> Done:
 
 
 def merge(x: Exchange, cmd: Merge, actor: Actor, now: float) -> Done:
-    """Caller, agent and the party consulted talk together."""
+    """Join caller, agent and the party consulted."""
     call, control, leg = _consulting(x, cmd.call, actor)
     if not leg.talking:
         raise CommandError("wrong_state", "the party consulted has not answered yet")

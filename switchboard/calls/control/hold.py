@@ -28,7 +28,7 @@ def hold(x: Exchange, cmd: Hold, actor: Actor, now: float) -> Done:
 
 
 def resume(x: Exchange, cmd: Resume, actor: Actor, now: float) -> Done:
-    """Back from hold."""
+    """Resume a call on hold."""
     call, leg = _holder(x, cmd.call, actor)
     if not leg.holding:
         detail = "the phone itself holds the call; resume there" if leg.holds else "the call is not on hold"

@@ -285,7 +285,7 @@ class TestShow:
             ("aaaa", "several calls have an id that begins with aaaa: aaaa1111-x, aaaa2222-x"),
             ("bbbb", "no call has the id bbbb"),
             ("aaaa%", "no call has the id aaaa%"),
-            ("a", "an id is known by 4 characters or more"),
+            ("a", "give at least 4 characters of an id"),
         ):
             result = world.run(app, "show", text)
             assert (result.exit_code, result.output) == (1, f"{words}\n")

@@ -58,7 +58,7 @@ class TestBind:
         """What is bound is shown masked, and binding the same again changes nothing."""
         command = ("bind", "400-800-1234", "345678", MARKED, "--shown", "01088880000", "--limit", "10m", "--warn")
         assert good(world, *command).splitlines()[0] == "4008001234 extension 345678: bound"
-        assert good(world, *command) == "4008001234 extension 345678: is bound so already, nothing changed\n"
+        assert good(world, *command) == "4008001234 extension 345678: is already bound so, nothing changed\n"
         shown = good(world, "show", "4008001234,345678")
         assert "139****1234 by trunk carrier, showing 01088880000" in shown
         assert "limit    600 s of talk, the last minute is announced" in shown
@@ -292,7 +292,7 @@ class TestPools:
         assert good(world, *add) == "pool rent: has these numbers already\n"
         rent = ("bind", "--pool", "rent", "--city", "Beijing", "--kind", "axb", "--a", MARKED, "--b")
         first = good(world, *rent, "13900002222").split()[0]
-        assert "is bound so already, nothing changed" in good(world, *rent, "13900002222")
+        assert "is already bound so, nothing changed" in good(world, *rent, "13900002222")
         second = good(world, *rent, "13900003333").split()[0]
         assert {first, second} == {X, "01088880002"}
         assert "the parties are, or were a short while ago, on every number of Beijing" in bad(
@@ -309,7 +309,7 @@ class TestPools:
     def test_retired_numbers(self, world: World) -> None:
         """They are shown so, and given out no more."""
         good(world, "pool", "add", "rent", X)
-        assert good(world, "pool", "retire", X) == f"{X}: is given out no more\n"
+        assert good(world, "pool", "retire", X) == f"{X}: is no longer given out\n"
         assert bad(world, "pool", "retire", X) == f"{X}: in no pool, or retired already\n"
         assert "retired" in good(world, "pool", "list", "rent")
         assert "the pool has no numbers" in bad(world, "bind", "--pool", "rent", *PAIR)

@@ -84,7 +84,7 @@ async def test_shown(tmp_path: Path, world: World) -> None:
 async def test_removed(tmp_path: Path, world: World) -> None:
     """One of them, the rest, and then there is none; the queue engine is told."""
     status, output = await run(tmp_path, world, "remove", "alice", "--contact", CONTACT)
-    assert (status, output) == (0, "1 phone of alice registered no more\n")
+    assert (status, output) == (0, "1 phone of alice no longer registered\n")
     status, _ = await run(tmp_path, world, "remove", "alice", "--contact", CONTACT)
     assert status == 1
     status, _ = await run(tmp_path, world, "remove", "alice")

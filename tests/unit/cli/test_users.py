@@ -155,7 +155,7 @@ class TestChange:
         family = tokens.issue(admin.id, "t", now_us=utc_us(), expires_us=utc_us() + 10**9)
         UserRepository(world.database).update(admin.id, now_us=utc_us(), locked_until_us=utc_us() + 10**9)
         result = world.run(app, "passwd", "root", given="nine green doors\n")
-        assert result.output == "root has another password now\n"
+        assert result.output == "root has a new password\n"
         user = stored(world, "root")
         assert verify_password(user.password_hash, "nine green doors")
         assert (user.must_change, user.locked_until_us) == (False, 0)
@@ -221,7 +221,7 @@ class TestTotp:
         parsed = pyotp.parse_uri(uri)
         assert (parsed.secret, parsed.name, parsed.issuer) == (secret, "root", "switchboard")
         assert secret not in repr(AuditLog(world.database).page())
-        assert world.run(app, "totp", "root", "--off").output == "root is asked for no codes any more\n"
+        assert world.run(app, "totp", "root", "--off").output == "root is no longer asked for codes\n"
         assert not stored(world, "root").has_totp
         assert world.run(app, "totp", "root", "--off").output == "root has no second factor\n"
 

@@ -172,7 +172,7 @@ class TestMarking:
         switch(b'{"ok":false,"error":"busy"}\n')
         result = world.run(app, "heard", "message-1")
         assert result.exit_code == 0
-        assert "the running switch did not take this over (busy)" in result.output
+        assert "the running switch did not apply this (busy)" in result.output
         assert messages.counts()["sales"] == Waiting(1, 1)
 
     @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ GROUP = "groups: [{name: g, members: [aor:bob], "
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("groups: [{name: g}]", "2:10: group 'g' has nobody; give it members, name it at one of the agents"),
+        ("groups: [{name: g}]", "2:10: group 'g' has no members; give it members, name it at one of the agents"),
         ("agents: [{id: alice, groups: {g: 1}}]", "2:34: no group is called 'g'; there are none under groups"),
         (
             GROUP + "}, {name: sales, members: [aor:bob]}]\nagents: [{id: alice,\n  groups: {slaes: 1}}]",

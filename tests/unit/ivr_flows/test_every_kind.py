@@ -162,8 +162,8 @@ class TestEveryKind:
 
 
 CASES = [
-    ("{say: {zh:", "{say: {chinese:", "11:57: 'chinese' is no language; write zh or en"),
-    ("amount|money", "amount|mony", "11:57: 'mony' is no way to read a value out; did you mean 'money'?"),
+    ("{say: {zh:", "{say: {chinese:", "11:57: 'chinese' is not a language; write zh or en"),
+    ("amount|money", "amount|mony", "11:57: 'mony' is not a way to read out a value; did you mean 'money'?"),
     ('text: "{order|digits}"', "text: 5", "13:28: expected text, or a text for each language such as"),
     ('m: "n * 2"', 'm: "n *"', "19:40: a variable, a 'text' or a number is missing at the end"),
     ('keys: "12"', 'keyz: "12"', "53:41: unknown key 'keyz'; did you mean 'keys'?"),
@@ -184,16 +184,16 @@ CASES = [
     ("declined: rec", "declined: rec, decline: '1'", "16:10: '1' cannot both accept and decline"),
     ("on_empty: back, ", "", "45:3: exit 'on_empty' of 'leave' is not wired"),
     ("on_hangup: report", "on_hangup: reprot", "7:12: on_hangup: no node 'reprot'; did you mean 'report'?"),
-    ("type: goto", "type: transfer", "58:15: 'transfer' is no type of node; one of play, say, menu"),
+    ("type: goto", "type: transfer", "58:15: 'transfer' is not a type of node; one of play, say, menu"),
     ("do: start", "do: begin", "17:27: 'begin' is not known; one of start, stop, pause, resume"),
 ]
 CODES = {
     "is not wired": "missing-exit",
     "'name:' of 'rate' is missing": "missing-key",
     "unknown key": "unknown-key",
-    "no type of node": "unknown-type",
+    "is not a type of node": "unknown-type",
     "did you mean 'POST'": "wrong-value",
-    "is no language": "wrong-value",
+    "is not a language": "wrong-value",
 }
 
 

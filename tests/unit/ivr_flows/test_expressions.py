@@ -118,7 +118,7 @@ UNREADABLE = [
     ("len(count", "expected ',', found the end"),
     ("len(count,)", "missing before ')'"),
     ("len(count count)", "expected ',', found 'count'"),
-    ("between('9:00', '18:00')", "'9:00' is no time of day; write '09:00'"),
+    ("between('9:00', '18:00')", "'9:00' is not a time of day; write '09:00'"),
     ("between('09:00', '25:00')", "'25:00' is no time of day"),
     ("count.len()", "no function 'count.len'"),
     ("a.b == 1", "only visits.<node> has a dot"),
@@ -223,7 +223,7 @@ class TestText:
         assert text.read_out({"a": "1", "b": "2"}, lambda value, form: f"<{value} {form}>") == "<1 money> <2 >"
         with pytest.raises(ExpressionError, match=r"only what is spoken has forms; write \{a\}"):
             Text("{a|money}")
-        with pytest.raises(ExpressionError, match="'mony' is no way to read a value out; did you mean 'money'"):
+        with pytest.raises(ExpressionError, match="'mony' is not a way to read out a value; did you mean 'money'"):
             Text("{a|mony}", forms)
         with pytest.raises(ExpressionError, match="one of date, money"):
             Text("{a|xyz}", forms)

@@ -344,23 +344,23 @@ class TestWorld:
 
 
 WRONG = [
-    ("  - {name: t, when: [keyz], then: {outcome: normal}}", "2:22: 'keyz' is no step; did you mean 'keys'?"),
-    ("  - {name: t, when: [{keyz: '1'}], then: {outcome: normal}}", "2:22: 'keyz' is no step; did you mean 'keys'?"),
+    ("  - {name: t, when: [keyz], then: {outcome: normal}}", "2:22: 'keyz' is not a step; did you mean 'keys'?"),
+    ("  - {name: t, when: [{keyz: '1'}], then: {outcome: normal}}", "2:22: 'keyz' is not a step; did you mean 'keys'?"),
     ("  - {name: t, when: [{keys: 1}], then: {outcome: normal}}", "2:22: keys: expected text; put it in quotes"),
     (
         "  - {name: t, when: [{keys: 'x'}], then: {outcome: normal}}",
-        "2:22: keys: there are the keys 0 to 9, *, # and A to D",
+        "2:22: keys: the keys are 0 to 9, *, # and A to D",
     ),
     (
         "  - {name: t, when: [{wait: soon}], then: {outcome: normal}}",
-        "2:22: 'soon' is no duration; write 200ms, 5s, 2m or 4h",
+        "2:22: 'soon' is not a duration; write 200ms, 5s, 2m or 4h",
     ),
     ("  - {name: t, when: [{keys: '1', hear: x}], then: {outcome: normal}}", "2:22: a step is one thing"),
     ("  - {name: t, when: [{speak: {to: 3s}}], then: {outcome: normal}}", "2:22: write {for: 12s"),
     ("  - {name: t, when: [], then: {}}", "2:31: 'then:' expects nothing; say what must come of it"),
     ("  - {name: t, when: []}", "2:5: 'then:' of '0' is missing"),
     ("  - {name: t, then: {pth: [a]}}", "2:22: unknown key 'pth'; did you mean 'path'?"),
-    ("  - {name: t, far: [asleep], then: {path: [a]}}", "2:20: 'asleep' is no outcome; one of completed"),
+    ("  - {name: t, far: [asleep], then: {path: [a]}}", "2:20: 'asleep' is not an outcome; one of completed"),
     ("  - {name: t, far: [{outcome: busy, of: x}], then: {path: [a]}}", "2:20: unknown key 'of'"),
     ("  - {name: t, given: {clock: noon}, then: {path: [a]}}", "2:30: write a date and time such as"),
     ("  - {name: t, backend: [{stats: 404}], then: {path: [a]}}", "2:26: unknown key 'stats'; did you mean 'status'?"),

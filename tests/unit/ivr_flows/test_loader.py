@@ -133,7 +133,7 @@ CASES = [
     (changed("    max: 6", "    max: six"), "f.yaml:9:10: expected a whole number, got text"),
     (changed("    max: 6", "    max: 33"), "f.yaml:9:10: expected a whole number <= 32"),
     (changed("    max: 6", "    max: 3"), "f.yaml:10:10: min 4 is more than max 3"),
-    (changed("2.5s", "2.5 sec"), "f.yaml:11:20: '2.5 sec' is no duration; write 200ms, 5s, 2m or 4h"),
+    (changed("2.5s", "2.5 sec"), "f.yaml:11:20: '2.5 sec' is not a duration; write 200ms, 5s, 2m or 4h"),
     (changed("2.5s", "[1]"), "f.yaml:11:20: write a duration such as 5s"),
     (
         changed('terminators: "#*"', "terminators: #*"),
@@ -177,11 +177,11 @@ CASES = [
     (changed("cause: busy", "cause: bussy"), "f.yaml:28:53: 'bussy' is not known; did you mean 'busy'?"),
     (
         changed("type: hangup", "type: hangop"),
-        "f.yaml:28:15: 'hangop' is no type of node; did you mean 'hangup'?",
+        "f.yaml:28:15: 'hangop' is not a type of node; did you mean 'hangup'?",
     ),
     (
         changed("type: hangup", "type: 12"),
-        "f.yaml:28:15: '12' is no type of node; one of play, say, menu, collect, branch",
+        "f.yaml:28:15: '12' is not a type of node; one of play, say, menu, collect, branch",
     ),
     (
         changed("type: hangup, ", ""),
@@ -204,7 +204,7 @@ CASES = [
     (changed("[zh/welcome], next: key", "[zh/welcome]"), "f.yaml:5:3: exit 'next' of 'welcome' is not wired"),
     (
         changed("  welcome: {", "  wel come: {"),
-        "f.yaml:5:3: 'wel come' is no node name; use letters, digits and _",
+        "f.yaml:5:3: 'wel come' is not a node name; use letters, digits and _",
     ),
     (changed("floor: 3", "floor: [3]"), "f.yaml:3:32: expected a whole number or text, got a list"),
     (changed("floor: 3", "visits: 3"), "f.yaml:3:25: 'visits' cannot be a variable"),

@@ -31,7 +31,7 @@ class TestDuration:
     )
     def test_refused(self, text: str | float) -> None:
         """Anything else, nothing at all and more than a day are refused."""
-        with pytest.raises(ValueError, match="is no duration"):
+        with pytest.raises(ValueError, match="is not a duration"):
             Duration.read(text)
 
 

@@ -68,7 +68,7 @@ def test_queues_show_who_waits(switch: ApiSwitch, run: Run, login: Login) -> Non
 def test_the_call_bar(switch: ApiSwitch, run: Run, login: Login) -> None:
     """Hold, resume, mute, transfer: of one's own call, or of one that is named by a part of its id."""
     login("lin", "agent", "anna")
-    assert run("calls", "hold").output == "you are in no call\n"
+    assert run("calls", "hold").output == "you are not in a call\n"
     call, _ = switch.talk()
     leg = call.agent
     assert leg is not None

@@ -114,7 +114,7 @@ def test_another_scheme_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
     with pytest.raises(typer.Exit):
         url_of("ftp://10.0.0.5", None)
-    assert capsys.readouterr().err == "ftp://10.0.0.5: the API is asked by http:// or https://\n"
+    assert capsys.readouterr().err == "ftp://10.0.0.5: the address of the API begins with http:// or https://\n"
 
 
 def test_the_configuration_tells_the_address(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ Login = Callable[..., None]
 def test_the_last_call_is_drawn(switch: ApiSwitch, run: Run, login: Login) -> None:
     """By "last", by a part of its id while it is up and after its end; masked, with what was offered if asked for."""
     login("chief", "supervisor")
-    assert "there was no call yet" in run("trace", "last").output
+    assert "there has been no call yet" in run("trace", "last").output
     call, out = switch.talk()
     assert " INVITE " in run("trace", call.id[-8:]).output
     switch.hang_up(out)

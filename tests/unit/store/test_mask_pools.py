@@ -66,7 +66,7 @@ class TestNumbers:
             pools.add("rent", "Beijing", ["4008001234"])
 
     def test_retiring(self, pools: MaskPools) -> None:
-        """A retired number is given out no more, until it is added again."""
+        """A retired number is no longer given out, until it is added again."""
         pools.add("rent", "Beijing", X[:1])
         assert pools.retire(X[0])
         assert not pools.retire(X[0])

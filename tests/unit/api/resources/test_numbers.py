@@ -100,7 +100,7 @@ def test_bindings_are_found_by_person_and_paged(admin: Client, boss: Client) -> 
 
 
 def test_a_pool_gives_numbers_out(switch: ApiSwitch, admin: Client, boss: Client) -> None:
-    """The same pair keeps its number; a retired one is given out no more."""
+    """The same pair keeps its number; a retired one is no longer given out."""
     pool = admin("POST", "/pools/rent/numbers", json={"numbers": ["01088880001", "01088880002"], "city": "Beijing"})
     assert [(one["city"], one["numbers"], one["free"]) for one in pool["pools"][0]["cities"]] == [("Beijing", 2, 2)]
     body = {"pool": "rent", "city": "Beijing", "kind": "axb", "a": "13900001111", "b": "13900002222"}
