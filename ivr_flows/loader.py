@@ -163,7 +163,7 @@ def _read_nodes(source: Source, value: Plain, faults: list[FlowError]) -> dict[s
             if "type" in content:
                 fault = source.error(
                     (*place, "type"),
-                    f"'{kind}' is no type of node",
+                    f"'{kind}' is not a type of node",
                     did_you_mean(str(kind), NODE_TYPES) or known,
                     code=UNKNOWN_TYPE,
                 )

@@ -18,7 +18,7 @@ def measure_edge(metrics: Metrics, edge: EdgePlane) -> None:
     for name, text, read in (
         ("connected", "Browsers that were connected.", lambda: stats().connected),
         ("failed", "Browsers that could not be connected, or were lost.", lambda: stats().failed),
-        ("packets_received", "Packets of browsers passed to media workers.", lambda: stats().received),
+        ("packets_received", "Packets from browsers passed to media workers.", lambda: stats().received),
         ("packets_sent", "Packets passed to browsers.", lambda: stats().sent),
         ("packets_refused", "Packets that were not authentic.", lambda: stats().refused),
     ):

@@ -17,7 +17,7 @@ _COUNTERS: Final[dict[str, str]] = {
     "relayed": "RTP packets relayed.",
     "played": "RTP packets played.",
     "mixed": "RTP packets mixed.",
-    "strangers": "Packets of hosts that are not the peer.",
+    "strangers": "Packets from hosts other than the peer.",
     "dropped": "Packets dropped.",
     "digits": "Keys recognised.",
 }
@@ -41,7 +41,7 @@ def worker_commands(plane: WorkerPlane, add: Callable[[], None]) -> dict[str, Co
 
     def another(request: Mapping[str, object]) -> bool:
         if len(plane.states()) >= MOST:
-            raise CommandError(f"there are {MOST} media workers, which is the most")
+            raise CommandError(f"there are {MOST} media workers already, the most there can be")
         add()
         return True
 
@@ -71,7 +71,7 @@ def measure_workers(metrics: Metrics, plane: WorkerPlane) -> None:
         "switchboard_media_cpu_seconds_total", "CPU time.", of_each(lambda stats: stats.cpu_seconds), ("worker",)
     )
     metrics.readings.gauge(
-        "switchboard_media_late_seconds", "Most that anything was sent late.",
+        "switchboard_media_late_seconds", "The latest that anything was sent.",
         of_each(lambda stats: stats.late_max_ms / 1000), ("worker",),
     )  # fmt: skip
     metrics.readings.gauge(

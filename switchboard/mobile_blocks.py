@@ -48,11 +48,11 @@ class MobileBlocks:
         with path.open("rb") as file:
             self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         if len(self._data) < _HEAD.size:
-            raise ValueError(f"{path}: is no file of mobile blocks")
+            raise ValueError(f"{path}: is not a file of mobile blocks")
         version, self._start = _HEAD.unpack_from(self._data)
         count, rest = divmod(len(self._data) - self._start, _BLOCK.size)
         if rest or count < 1 or not version.isdigit():
-            raise ValueError(f"{path}: is no file of mobile blocks")
+            raise ValueError(f"{path}: is not a file of mobile blocks")
         self.version = version.decode()
         """Year and month of the data, as 2312."""
         self._places = range(count)

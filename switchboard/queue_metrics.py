@@ -18,26 +18,26 @@ _GAUGES: Final[tuple[tuple[str, str, Callable[[GroupStatus], float]], ...]] = (
     ("queue_idle_agents", "Agents of a group who could be rung now.", lambda group: len(group.idle)),
     (
         "queue_estimate_share_within",
-        "Share of waits that ended within the band that was said.",
+        "Share of waits that ended within the announced range.",
         lambda group: group.estimator.counts().share_within,
     ),
 )
 _COUNTERS: Final[tuple[tuple[str, str, Callable[[GroupStatus], float]], ...]] = (
-    ("queue_joined", "Those who came to a group.", lambda group: group.joined),
-    ("queue_in_time", "Those served within the group's service level.", lambda group: group.in_time),
+    ("queue_joined", "Callers who joined a group.", lambda group: group.joined),
+    ("queue_in_time", "Callers served within the group's service level.", lambda group: group.in_time),
     (
         "queue_estimate_said_seconds",
-        "Middles of the bands of waiting that were said.",
+        "Sum of the announced waits, each the middle of its range.",
         lambda group: group.estimator.counts().said_seconds,
     ),
     (
         "queue_estimate_real_seconds",
-        "The waits that these bands were said of.",
+        "Sum of the real waits of these callers.",
         lambda group: group.estimator.counts().real_seconds,
     ),
     (
         "queue_estimate_error_seconds",
-        "Distances of the real waits from what was said.",
+        "Sum of the differences between announced and real waits.",
         lambda group: group.estimator.counts().error_seconds,
     ),
 )
@@ -51,11 +51,11 @@ def measure_queues(metrics: Metrics, engine: Engine) -> None:
     for name, text, read in _COUNTERS:
         readings.counter(f"switchboard_{name}_total", text, _by_group(engine, read), ("group",))
     readings.counter(
-        "switchboard_queue_outcomes_total", "Ends of waiting.", lambda: _outcomes(engine), ("group", "outcome")
+        "switchboard_queue_outcomes_total", "How waiting ended.", lambda: _outcomes(engine), ("group", "outcome")
     )
     readings.counter(
         "switchboard_queue_estimates_total",
-        "Waits compared with the band that was said.",
+        "Waits compared with the announced range.",
         lambda: _estimates(engine),
         ("group", "result"),
     )

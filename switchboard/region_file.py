@@ -42,7 +42,7 @@ def read_overrides(path: Path) -> dict[str, Override]:
                     continue
                 prefix, override = _override(row, f"{path}:{rows.line_num}")
                 if prefix in found:
-                    raise RegionFileError(f"{path}:{rows.line_num}: prefix {prefix} stands in the file before")
+                    raise RegionFileError(f"{path}:{rows.line_num}: prefix {prefix} is already in the file")
                 if len(found) >= MAX_ROWS:
                     raise RegionFileError(f"{path}:{rows.line_num}: more than {MAX_ROWS} prefixes")
                 found[prefix] = override
@@ -66,5 +66,5 @@ def _override(row: list[str], where: str) -> tuple[str, Override]:
     if any(len(cell) > LONGEST_TEXT for cell in cells):
         raise RegionFileError(f"{where}: a text is longer than {LONGEST_TEXT} characters")
     if not any(cells[1:]):
-        raise RegionFileError(f"{where}: nothing is said of prefix {prefix}")
+        raise RegionFileError(f"{where}: prefix {prefix} has no province, city or carrier")
     return prefix.removeprefix("+86"), Override(*cells[1:])

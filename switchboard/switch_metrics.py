@@ -29,37 +29,37 @@ def measure_switch(switch: Switch) -> None:
     for name, text, read in (
         ("sip_datagrams_received", "SIP datagrams read.", lambda: transport.received),
         ("sip_datagrams_sent", "SIP datagrams sent.", lambda: transport.sent),
-        ("sip_datagrams_dropped", "SIP datagrams lost here, the send queue being full.", lambda: transport.dropped),
-        ("sip_datagrams_lost", "SIP datagrams lost in the kernel, nobody reading.", lambda: switch.backlog.lost),
+        ("sip_datagrams_dropped", "SIP datagrams dropped, the send queue being full.", lambda: transport.dropped),
+        ("sip_datagrams_lost", "SIP datagrams dropped by the kernel, unread.", lambda: switch.backlog.lost),
         (
             "sip_datagrams_dropped_aside",
-            "Requests of phones lost because too many waited.",
+            "Requests of phones dropped, too many being queued.",
             lambda: switch.driver.aside.dropped,
         ),
-        ("calls_started", "Calls taken.", lambda: switch.exchange.started),
+        ("calls_started", "Calls accepted.", lambda: switch.exchange.started),
         ("calls_refused_overload", "Calls refused because of overload.", lambda: switch.core.refused),
-        ("sip_requests_turned_away", "Requests of strangers passed over.", lambda: switch.sources.turned_away),
+        ("sip_requests_turned_away", "Requests of strangers ignored.", lambda: switch.sources.turned_away),
         ("sip_datagrams_blocked", "SIP datagrams of blocked sources.", lambda: switch.sources.dropped),
         ("sources_silenced", "Times that a source was silenced.", lambda: switch.sources.silenced),
-        ("overloads", "Times that calls began to be refused.", lambda: switch.overload.times),
-        ("sip_connections_opened", "Connections to carriers and phones made by us.", lambda: connections.opened),
+        ("overloads", "Times that overload began.", lambda: switch.overload.times),
+        ("sip_connections_opened", "Connections opened to carriers and phones.", lambda: connections.opened),
         (
             "sip_connections_turned_away",
             "Connections refused because there were too many.",
             lambda: connections.turned_away,
         ),
-        ("dns_lookups", "Questions put to DNS.", lambda: switch.locator.lookups),
-        ("dns_failures", "Questions that no DNS server answered.", lambda: switch.locator.failures),
+        ("dns_lookups", "DNS queries.", lambda: switch.locator.lookups),
+        ("dns_failures", "DNS queries that no server answered.", lambda: switch.locator.failures),
         (
             "media_unauthentic",
-            "Datagrams from peers of secured legs that were refused: a wrong key, a replay, media in clear.",
+            "Datagrams of secured legs refused: wrong key, replay, media in clear.",
             lambda: sum(stats.unauthentic for stats in switch.plane.worker_stats().values()),
         ),
         ("registrations_not_kept", "Batches of registrations lost.", lambda: switch.registrations.failures),
         ("journal_records", "Records appended to the journal.", lambda: journal.counts()["appended"]),
         ("journal_failures", "Records that could not be written at once.", lambda: journal.counts()["failed"]),
         ("flow_reloads_refused", "Changed flows that were refused.", lambda: switch.flow_reload.refused),
-        ("log_lines_dropped", "Log lines lost, the log's target being slow.", lines_dropped),
+        ("log_lines_dropped", "Log lines dropped, the log's target being slow.", lines_dropped),
     ):
         metrics.counter(f"switchboard_{name}_total", text, read)
     metrics.gauge("switchboard_loop_lag_seconds", "Longest delay of the loop since the last scrape.", switch.lag.take)
@@ -67,15 +67,15 @@ def measure_switch(switch: Switch) -> None:
     metrics.gauge(
         "switchboard_allocated_blocks", "Blocks of memory in use by Python's allocator.", sys.getallocatedblocks
     )
-    metrics.gauge("switchboard_mask_bindings", "Masked extensions known.", lambda: len(switch.directory.masks))
+    metrics.gauge("switchboard_mask_bindings", "Masked bindings in memory.", lambda: len(switch.directory.masks))
     metrics.gauge(
         "switchboard_longest_datagram_seconds",
         "Longest time one datagram took.",
         lambda: switch.driver.longest_callback,
     )
-    metrics.gauge("switchboard_overload_share", "Part of new calls that is refused.", switch.overload.share)
+    metrics.gauge("switchboard_overload_share", "Share of new calls refused.", switch.overload.share)
     metrics.gauge(
-        "switchboard_signalling_delay_seconds", "What signalling waits at the moment.", lambda: switch.overload.delay
+        "switchboard_signalling_delay_seconds", "How late signalling is at the moment.", lambda: switch.overload.delay
     )
     measure_queues(metrics, switch.desk.engine)
     measure_trunks(metrics, switch.exchange.carriers)

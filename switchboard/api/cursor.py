@@ -37,7 +37,7 @@ def read_cursor(text: str | None, type_: type[T]) -> T | None:
         if any(isinstance(part, int) and part.bit_length() > LARGEST for part in _parts(place)):
             raise ValueError("a number that no list has")
     except (ValueError, binascii.Error, msgspec.MsgspecError, RecursionError):
-        raise ApiError("invalid-request", "The cursor is none of this list; begin without one.") from None
+        raise ApiError("invalid-request", "The cursor is not of this list; begin without one.") from None
     return place
 
 

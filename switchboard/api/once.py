@@ -85,7 +85,7 @@ class Once:
             raise ApiError("conflict", "This Idempotency-Key was used for another request.")
         await asyncio.wait({known.outcome}, timeout=WAIT_SECONDS)
         if not known.outcome.done() or known.outcome.cancelled():
-            raise ApiError("unavailable", "It is not known yet what became of the same request.")
+            raise ApiError("unavailable", "The first request with this Idempotency-Key has not ended yet.")
         return known.outcome.result()
 
     def _keep(self, account: str, key: str, kept: _Kept[object]) -> None:

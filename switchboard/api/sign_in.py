@@ -130,7 +130,7 @@ class SignIn:
         """The account as it is now; raises `ApiError` when it is gone."""
         user = await asyncio.to_thread(self._services.users.get, principal.id)
         if user is None:
-            raise ApiError("token-expired", "The account is no more.")
+            raise ApiError("token-expired", "The account no longer exists.")
         return user
 
     # --- passwords and the second factor ---
@@ -214,7 +214,7 @@ class SignIn:
         update: Callable[..., UserRow | None] = self._services.users.update
         changed = await asyncio.to_thread(update, user.id, now_us=self._utc_us(), **changes)
         if changed is None:
-            raise ApiError("token-expired", "The account is no more.")
+            raise ApiError("token-expired", "The account no longer exists.")
         self._services.tokens.withdraw(user.id)
         serial = self._services.tokens.reserve()
         await self._note(changed, address, action)

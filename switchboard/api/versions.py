@@ -34,7 +34,7 @@ def expected_version(if_match: str | None, if_none_match: str | None = None) -> 
     if if_match is not None:
         found = _TAG.match(if_match.strip())
         if found is None:
-            raise ApiError("precondition-failed", "If-Match is no ETag of this resource.")
+            raise ApiError("precondition-failed", "If-Match is not an ETag of this resource.")
         return int(found[1])
     if if_none_match is not None and if_none_match.strip() == "*":
         return None

@@ -89,7 +89,7 @@ def replaced(x: Exchange, replaces: Replaces) -> tuple[Leg, Call]:
 def _joining(stays: Call, leg: Leg, gone: Call, other: Leg) -> Joining:
     """What is joined, if both calls are plain talks: nobody else is called, consulted or mixed in."""
     if undisturbed(stays).mixed or undisturbed(gone).mixed or gone.agent is None:
-        raise CommandError("wrong_state", "a conference is not handed on")
+        raise CommandError("wrong_state", "a conference cannot be transferred")
     if leg is not stays.agent or (other is not gone.caller and other is not gone.agent):
         raise CommandError("not_yours", "only who leads a call may hand it on")
     moved = gone.agent if other is gone.caller else gone.caller

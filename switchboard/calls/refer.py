@@ -187,7 +187,7 @@ def _lead(x: Exchange, call: Call, leg: Leg, now: float) -> None:
     if leg is not call.agent:
         raise CommandError("not_yours", "only who leads the call may hand it on")
     if undisturbed(call).mixed:
-        raise CommandError("wrong_state", "a conference is not handed on")
+        raise CommandError("wrong_state", "a conference cannot be transferred")
 
 
 def place_of(x: Exchange, call: Call, uri: Uri, now: float) -> Place:

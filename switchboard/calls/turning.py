@@ -12,7 +12,7 @@ from switchboard.calls.recording import command_recording, start_recording
 def turn_round(x: Exchange, call: Call, now: float) -> None:
     """The called party becomes the caller, since the phone that has called is about to hand it on."""
     if call.agent is None or call.position is not None:
-        raise CommandError("wrong_state", "the flow that serves the caller cannot be handed on")
+        raise CommandError("wrong_state", "the flow that serves the caller cannot be transferred")
     command_recording(x, call, "stop", now)
     swap(call)
 

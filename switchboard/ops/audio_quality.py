@@ -87,7 +87,7 @@ class AudioQuality(Collector):
             yield family
         silent = CounterMetricFamily(
             "switchboard_legs_silent_total",
-            "Legs that talked and sent nothing, or nothing any more.",
+            "Legs in a talk that sent no audio, or stopped sending it.",
             labels=("trunk",),
         )
         for trunk, count in self._silent.items():

@@ -97,7 +97,7 @@ class Metrics:
 
     def state(self, read: Counts) -> None:
         """What the process holds by name (calls, legs, timers, free ports): one gauge each."""
-        self.readings.gauges("switchboard", "Held by the signalling process at the moment.", read)
+        self.readings.gauges("switchboard", "Held by the signalling process now.", read)
 
     def render(self) -> bytes:
         """Everything in the text format of ``CONTENT_TYPE``."""
@@ -108,10 +108,10 @@ class Metrics:
         add("switchboard_calls_total", "Ended calls by cause.", lambda: dict(self._calls), ("outcome",))
         add("switchboard_errors_total", "Exceptions caught, by place.", lambda: dict(self._errors), ("where",))
         add("switchboard_backend_requests_total", "Requests of flows.", lambda: dict(self._backends), ("outcome",))
-        add("switchboard_backend_seconds_total", "What these requests took together.", lambda: self._backend_seconds)
+        add("switchboard_backend_seconds_total", "Total time of these requests.", lambda: self._backend_seconds)
         add("switchboard_rtp_packets_total", "RTP packets of ended streams.", lambda: self._rtp[0])
-        add("switchboard_rtp_lost_total", "RTP packets that ended streams lost.", lambda: self._rtp[1])
-        add("switchboard_metrics_failures_total", "Numbers that could not be read.", self._failures)
+        add("switchboard_rtp_lost_total", "RTP packets lost in streams that have ended.", lambda: self._rtp[1])
+        add("switchboard_metrics_failures_total", "Values that could not be read.", self._failures)
 
     def _failures(self) -> float:
         return self.readings.failures

@@ -95,7 +95,7 @@ class Allotment:
         now_us = utc_us()
         loaded = self._pools.load(pool, now_us)
         if loaded is None:
-            raise TargetError(f"pool: none of that name; there are {', '.join(self._pools.names()) or 'none'}")
+            raise TargetError(f"pool: no pool of that name; there are {', '.join(self._pools.names()) or 'none'}")
         return loaded.allocate(fields["city"], people, now_us / 1e6)
 
     def _extension(self, fields: Mapping[str, str], reader: FieldReader) -> str:

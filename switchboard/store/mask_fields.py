@@ -79,7 +79,7 @@ class FieldReader:
         text.update((name, value.strip()) for name, value in fields.items())
         kind = text["kind"].lower() or "extension"
         if kind not in KINDS:
-            raise TargetError(f"kind: none of {', '.join(KINDS)}")
+            raise TargetError(f"kind: not one of {', '.join(KINDS)}")
         rules = (kind, self._calls_numbers(text), *_rules_of(text))
         policy = self._policies.get(rules)
         if policy is None:
@@ -148,7 +148,7 @@ class FieldReader:
         values: dict[str, Any] = {"trunk": trunk}
         if "direction" in given:
             if given["direction"] not in ("both", "a_to_b", "b_to_a"):
-                raise TargetError("direction: none of both, a_to_b, b_to_a")
+                raise TargetError("direction: not one of both, a_to_b, b_to_a")
             values["direction"] = given["direction"]
         values |= {name: duration(name, given[name]) for name in ("idle", "limit") if name in given}
         values |= {name: _switch(text, name) for name in ("warn", "record", "consent", "latest") if name in given}

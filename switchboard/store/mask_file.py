@@ -85,9 +85,9 @@ def _from_json(text: str) -> dict[str, str]:
     try:
         values = _OBJECT.decode(text)
     except msgspec.MsgspecError:
-        raise TargetError("no JSON object whose values are texts, whole numbers, true, false or null") from None
+        raise TargetError("not a JSON object whose values are texts, whole numbers, true, false or null") from None
     if any(name not in FIELDS for name in values):
-        raise TargetError(f"a name that is not known; there are {', '.join(FIELDS)}")
+        raise TargetError(f"an unknown name; there are {', '.join(FIELDS)}")
     return {name: _text(value) for name, value in values.items()}
 
 

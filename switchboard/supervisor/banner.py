@@ -19,7 +19,7 @@ def greeting(config: Config, seconds: float, admin: str = "", *, web: bool = Tru
     yield f"  SIP         {listens}"
     if config.http.enabled and not web:
         place = f"{config.http.host}:{config.http.port}"
-        yield f"  API         none: {place} cannot be had; what answers there is not this switch"
+        yield f"  API         none: {place} is not available; whatever answers there is not this switch"
     elif config.http.enabled:
         yield f"  state       http://{config.http.host}:{config.http.port}/health and /metrics"
         yield f"  API         http://{config.http.host}:{config.http.port}/docs"
@@ -71,4 +71,6 @@ def unusable(recordings: Path) -> str | None:
             return None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        return f"note: nothing can be recorded in {recordings} ({reason}); calls go on without; see recording.directory"
+        return (
+            f"note: nothing can be recorded in {recordings} ({reason}); calls go on; see recording.directory"
+        )

@@ -52,7 +52,7 @@ class PidFile:
         if owner is not None and owner != os.getpid() and _alive(owner):
             raise ClaimError(
                 f"{path} belongs to pid {owner} ({_name(owner)}), which is running; "
-                "stop it, or remove the file if that is no switch"
+                "stop it, or remove the file if that is not a switch"
             )
         fresh = path.with_name(f"{path.name}.{os.getpid()}")
         try:

@@ -224,7 +224,7 @@ class Supervisor:
         self._pool.give_back(worker.pairs)
         self._exhausted = False
         worker.socket_path.unlink(missing_ok=True)
-        say(f"{worker.name} is drained and gone")
+        say(f"{worker.name} has drained and ended")
 
     def _worker_says(self, worker: Worker, message: dict[str, object]) -> None:
         if message.get("ready"):
@@ -316,7 +316,7 @@ class Supervisor:
             complain(f"{child.name} ended {ending(status)}; the switch goes on without it")
         elif child is self._signalling and not self._greeted:
             if self._status == 0:
-                complain(f"{child.name} ended {ending(status)} while it started; its last words are above")
+                complain(f"{child.name} ended {ending(status)} while it started; its last messages are above")
             self._fail()
         elif child is self._signalling and self._phase is Phase.DRAINING:
             self._stop()

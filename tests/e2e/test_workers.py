@@ -39,7 +39,7 @@ async def test_workers_come_and_go_under_calls(tmp_path: Path) -> None:
             assert await workers(switch) == {0: ("draining", 2), 1: ("up", 2)}
             await hear_each_other(call, far)
             await call.hang_up()
-            await switch.eventually(lambda: "media worker 0 is drained and gone" in switch.output.read_text())
+            await switch.eventually(lambda: "media worker 0 has drained and ended" in switch.output.read_text())
             await hear_each_other(second, other)
             assert await workers(switch) == {1: ("up", 2)}
             await second.hang_up()
@@ -57,7 +57,7 @@ async def test_a_drained_worker_is_drained_still_when_signalling_has_died(tmp_pa
             await command(switch, "workers", "drain", str(busy))
             assert (await workers(switch))[busy] == ("draining", 2)
             switch.child("signalling").kill()
-            said = f"media worker {busy} is drained and gone"
+            said = f"media worker {busy} has drained and ended"
             await switch.eventually(lambda: said in switch.output.read_text(), within=15)
         async with stage.pair() as two:
             call, far = await two.talk()

@@ -136,10 +136,10 @@ def test_the_operators_file_wins_by_the_longest_prefix(written: Write) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("139,a,b,c\n139,a,b,c\n", ":2: prefix 139 stands in the file before"),
+        ("139,a,b,c\n139,a,b,c\n", ":2: prefix 139 is already in the file"),
         ("139,a,b\n", ":1: expected prefix,province,city,carrier, found 3 columns"),
         ("# x\n13x,a,b,c\n", ":2: '13x' is not the beginning of a number"),
-        ("139,,,\n", ":1: nothing is said of prefix 139"),
+        ("139,,,\n", ":1: prefix 139 has no province, city or carrier"),
         (f"139,{'a' * 65},b,c\n", ":1: a text is longer than 64 characters"),
         ('139,"a\n', ":1: unexpected end of data"),
     ],
@@ -198,7 +198,7 @@ def test_missing_data_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     (tmp_path / "phone.dat").write_bytes(b"2312\x10\x00\x00\x00????????")
     monkeypatch.setattr(module, "packaged_file", lambda: tmp_path / "phone.dat")
     regions.load()
-    assert "is no file of mobile blocks" in regions.faults[0]
+    assert "is not a file of mobile blocks" in regions.faults[0]
 
 
 def test_tables_are_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

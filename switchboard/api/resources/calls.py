@@ -121,7 +121,7 @@ async def command_call(
 ) -> Done:
     """Do something with a call: hold, transfer, consult, hang up … 202 says that it was begun; events tell the rest."""
     if data.call not in ("", call):
-        raise ApiError("invalid", "The call of the command is another one than that of the path.")
+        raise ApiError("invalid", "The call in the command is not that in the path.")
     if isinstance(data, FOR_SUPERVISORS) and principal.role == "agent":
         raise ApiError("forbidden", "Supervisors and admins may do this.")
     return await carry_out(request, parts, principal, msgspec.structs.replace(data, call=call), key)

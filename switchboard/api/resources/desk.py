@@ -112,16 +112,16 @@ async def put_agent_settings(
 ) -> Response[AgentSettings]:
     """Set an agent up, or change one. It counts at once, also for calls that wait, and over the configuration."""
     if data.id != agent:
-        raise ApiError("invalid", "The id of the body is another one than that of the path.")
+        raise ApiError("invalid", "The id in the body is not that in the path.")
     version = expected_version(if_match, if_none_match)
     if version is None and agent in parts.desk.agents:
-        raise ApiError("precondition-failed", "There is such an agent already.")
+        raise ApiError("precondition-failed", "An agent of this id exists already.")
     faults = list(agent_faults(
         data, groups=parts.desk.groups.keys(), accounts={account.user for account in parts.config.accounts},
         domain=parts.exchange.settings.domain,
     ))  # fmt: skip
     if faults:
-        raise ApiError("invalid", "The agent cannot be set up so.", errors=faults)
+        raise ApiError("invalid", "The agent cannot be set up like this.", errors=faults)
     await change_desk(
         parts, principal, version, parts.store.desk.agents.put, agent, data,
         then=lambda now: parts.desk.set_agent(data, now),

@@ -83,14 +83,14 @@ async def put_group_settings(
 ) -> Response[GroupSettings]:
     """Set a group up, or change one. It counts at once; those who wait keep their places."""
     if data.name != group:
-        raise ApiError("invalid", "The name of the body is another one than that of the path.")
+        raise ApiError("invalid", "The name in the body is not that in the path.")
     version = expected_version(if_match, if_none_match)
     if version is None and group in parts.desk.groups:
-        raise ApiError("precondition-failed", "There is such a group already.")
+        raise ApiError("precondition-failed", "A group of this name exists already.")
     flows = {flow.name for flow in parts.exchange.flows.versions()}
     faults = list(group_faults(data, groups=parts.desk.groups.keys(), flows=flows))
     if faults:
-        raise ApiError("invalid", "The group cannot be set up so.", errors=faults)
+        raise ApiError("invalid", "The group cannot be set up like this.", errors=faults)
     await change_desk(
         parts, principal, version, parts.store.desk.groups.put, group, data,
         then=lambda now: parts.desk.set_group(data, now),

@@ -254,7 +254,7 @@ async def hide_my_call(parts: Wired, principal: Caller, call: FromPath[str]) -> 
         return parts.store.history.hide(agent, call, at_us)
 
     if not await asyncio.to_thread(hide):
-        raise ApiError("not-found", "It is none of your last calls.")
+        raise ApiError("not-found", "It is not among your last calls.")
 
 
 def _told(wanted: CallFilter) -> str:
@@ -281,7 +281,7 @@ def _date(time_us: int) -> str:
 
 def _own(principal: Principal) -> str:
     if not principal.agent:
-        raise ApiError("forbidden", "This account works as no agent.")
+        raise ApiError("forbidden", "This account belongs to no agent.")
     return principal.agent
 
 

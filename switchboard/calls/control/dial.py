@@ -38,7 +38,7 @@ def dial(x: Exchange, cmd: Dial, actor: Actor, now: float) -> Done:
     phone = own_phone(x, None, agent, now)
     party = find_party(x, None, cmd.to, now)
     if party.agent == agent:
-        raise CommandError("wrong_state", "nobody calls themselves")
+        raise CommandError("wrong_state", "nobody can call themselves")
     check_free(x, party)
     call = new_call(x, party, _shown(x, party, cmd.shown), now)
     x.calls[call.id] = call

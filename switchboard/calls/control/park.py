@@ -20,7 +20,7 @@ def park(x: Exchange, cmd: Park, actor: Actor, now: float) -> Done:
     agent = leading_leg(call, actor)
     control = undisturbed(call)
     if control.mixed:
-        raise CommandError("wrong_state", "a conference is not parked; leave it instead")
+        raise CommandError("wrong_state", "a conference cannot be parked; leave it instead")
     slot = free_slot(x, cmd.slot)
     x.slots[slot] = call.id
     control.slot, control.park_due, control.asked_by = slot, now + x.settings.park_timeout, agent.agent_id

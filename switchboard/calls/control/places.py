@@ -70,7 +70,7 @@ def check_free(x: Exchange, place: Place, *besides: str) -> None:
 def own_phone(x: Exchange, call: Call | None, agent: str, now: float) -> Party:
     """The phone of whoever commands, which is to be called; `invalid` for one who works as no agent."""
     if not agent:
-        raise CommandError("invalid", "this account works as no agent, so it has no phone that could be called")
+        raise CommandError("invalid", "this account belongs to no agent, so it has no phone to call")
     return _agent(x, call, agent, now)
 
 

@@ -29,7 +29,7 @@ def transfer(x: Exchange, cmd: Transfer, actor: Actor, now: float) -> Done:
     call = live_call(x, cmd.call)
     leading_leg(call, actor)
     if undisturbed(call).mixed:
-        raise CommandError("wrong_state", "a conference is not handed on; leave it instead")
+        raise CommandError("wrong_state", "a conference cannot be transferred; leave it instead")
     place = find_place(x, call, cmd.to, now)
     check_open(x, call, place, now)
     check_free(x, place, call.id)
@@ -39,7 +39,7 @@ def transfer(x: Exchange, cmd: Transfer, actor: Actor, now: float) -> Done:
 def check_open(x: Exchange, call: Call, place: Place, now: float) -> None:
     """Refuse a group that would take nobody, where no flow waits to go on with the caller: the agent still has them."""
     if isinstance(place, Queue) and call.position is None and (reason := x.desk.refuses(place.group, now)):
-        raise CommandError("unreachable", f"the group takes nobody now: {reason}")
+        raise CommandError("unreachable", f"the group takes no callers now: {reason}")
 
 
 def hand_on(x: Exchange, call: Call, place: Place, now: float, *, stays: bool) -> Done:

@@ -119,7 +119,7 @@ class TestBind:
             (("4008001234", "--pool", "rent"), "number: give a number or a pool, not both"),
             (("--pool", "rent"), "a: is missing; whoever gets a number of a pool"),
             (("--pool", "rent", "--a", "x"), "a: not a telephone number"),
-            (("--pool", "rent", "--kind", "ax", "--a", MARKED), "pool: none of that name; there are none"),
+            (("--pool", "rent", "--kind", "ax", "--a", MARKED), "pool: no pool of that name; there are none"),
         ],
     )
     def test_what_cannot_be_bound(self, world: World, arguments: tuple[str, ...], words: str) -> None:

@@ -298,7 +298,7 @@ class TestLines:
         ("row", "reason"),
         [
             ("x1,axb,13900001111,13900002222", "number: not a telephone number"),
-            ("01088880001,abx,13900001111,13900002222", "kind: none of extension, axb"),
+            ("01088880001,abx,13900001111,13900002222", "kind: not one of extension, axb"),
             ("01088880001,axb,1395678x,13900002222", "a: not a telephone number"),
             ("01088880001,ax,13900001111,13956781234", "b belongs to axb"),
             ("01088880001,axb,13900001111,13956781234,5 apples", "limit: not a length of time"),
@@ -329,10 +329,10 @@ class TestLines:
     @pytest.mark.parametrize(
         ("line", "reason"),
         [
-            ('{"number": 1.5}', "no JSON object"),
-            ('{"number": "13956781234"', "no JSON object"),
-            ("13956781234", "no JSON object"),
-            ('{"nummer": "13956781234"}', "a name that is not known; there are number, extension"),
+            ('{"number": 1.5}', "not a JSON object"),
+            ('{"number": "13956781234"', "not a JSON object"),
+            ("13956781234", "not a JSON object"),
+            ('{"nummer": "13956781234"}', "an unknown name; there are number, extension"),
         ],
     )
     def test_bad_lines(self, line: str, reason: str) -> None:

@@ -316,7 +316,7 @@ def test_greeting_names_no_api_that_there_is_not() -> None:
     """Somebody else has the port: whoever asks there is not answered by this switch."""
     lines = list(greeting(load_config(), 1.0, web=False))
     assert not any("/docs" in line or "/health" in line for line in lines)
-    assert any("127.0.0.1:8080 cannot be had" in line for line in lines)
+    assert any("127.0.0.1:8080 is not available" in line for line in lines)
 
 
 def test_a_directory_that_takes_no_recordings_is_mentioned(tmp_path: Path) -> None:
