@@ -320,7 +320,7 @@ class TestPools:
         first = good(world, "bind", "4008001234", "--target", MARKED).splitlines()[0]
         assert first == "4008001234 extension 1007: bound"
         again = good(world, "bind", "4008001234", "--target", "+86" + MARKED)
-        assert "extension 1007: is bound so already" in again
+        assert "extension 1007: is already bound so" in again
         assert "is not its check digit (damm)" in bad(world, "bind", "4008001234", "1008", "aor:alice")
         for words in ("extension 1010: bound", "extension 1010: is bound so already"):
             assert words in good(world, "bind", "4008001234", "--target", "aor:alice")
