@@ -7,8 +7,8 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from media.control import ControlError, FrameReader
 from media.recorder.protocol import Done, ToRecorder, append_frame, decode_for_worker
+from media.worker.framed_stream import FramedStream
 from media.worker.line import Reader
 from media.worker.log import complain
 
@@ -18,14 +18,15 @@ ENOUGH: Final = 1 << 17
 """Octets that wait for no more before they are sent: what 70 ms of a hundred recordings leave."""
 RETRY: Final = 0.25
 """Seconds between two attempts to connect."""
-_READ: Final = 1 << 16
 _BUFFER: Final = 4 << 20
 
 
 class Outlet(Protocol):
     """Where recordings go."""
 
-    connected: bool
+    @property
+    def connected(self) -> bool:
+        """Whether there is a recorder that takes messages."""
 
     def connect(self, now: float) -> None:
         """Tries to reach the recorder, now and then."""
@@ -41,17 +42,18 @@ class RecorderLink:
     """One connection at a time; what was on its way when it broke is lost."""
 
     def __init__(self, path: str, epoll: select.epoll, readers: dict[int, Reader]) -> None:
-        self.connected = False
         self.on_up: Callable[[], None] = lambda: None
         self.on_done: Callable[[Done, float], None] = lambda done, now: None
         self._path = path
         self._epoll = epoll
         self._readers = readers
-        self._socket: socket.socket | None = None
-        self._frames = FrameReader()
-        self._unsent = bytearray()
-        self._waits = False
+        self._stream: FramedStream | None = None
         self._next_attempt = 0.0
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a recorder that takes messages."""
+        return self._stream is not None
 
     def connect(self, now: float) -> None:
         """Connects, if it is not and was not tried a moment ago; `on_up` is called then."""
@@ -66,81 +68,28 @@ class RecorderLink:
             sock.close()
             return
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
-        self._socket = sock
-        self._frames = FrameReader()
-        self._unsent.clear()
-        self._waits = False
-        self._readers[sock.fileno()] = self._exchange
-        self._epoll.register(sock.fileno(), select.EPOLLIN)
-        self.connected = True
+        self._stream = FramedStream(sock, self._epoll, self._readers, self._take, self._lost)
         self.on_up()
 
     def send(self, messages: Sequence[ToRecorder], force: bool = True) -> bool:
         """Takes messages; False, and none is taken, when the recorder is too far behind."""
-        if not self.connected or (not force and len(self._unsent) > MAX_UNSENT):
+        stream = self._stream
+        if stream is None or (not force and len(stream.unsent) > MAX_UNSENT):
             return False
-        append_frame(self._unsent, messages)
-        if len(self._unsent) > ENOUGH:
-            self.flush()
+        append_frame(stream.unsent, messages)
+        if len(stream.unsent) > ENOUGH:
+            stream.flush()
         return True
 
     def flush(self) -> None:
         """Sends what can be sent; the rest when the socket has room."""
-        sock = self._socket
-        if sock is None or self._waits or not self._unsent:
-            return
-        self._write(sock)
+        if self._stream is not None:
+            self._stream.flush()
 
-    def _write(self, sock: socket.socket) -> None:
-        try:
-            sent = sock.send(self._unsent)
-            del self._unsent[:sent]
-        except BlockingIOError:
-            pass
-        except OSError as error:
-            self._drop(str(error))
-            return
-        if bool(self._unsent) is not self._waits:
-            self._waits = bool(self._unsent)
-            self._epoll.modify(sock.fileno(), select.EPOLLIN | (select.EPOLLOUT if self._waits else 0))
+    def _take(self, body: bytes, now: float) -> None:
+        for done in decode_for_worker(body):
+            self.on_done(done, now)
 
-    def _exchange(self, now: float) -> None:
-        """The connection is readable or, after it was full, writable."""
-        sock = self._socket
-        if sock is not None and self._waits:
-            self._write(sock)
-            sock = self._socket
-        if sock is None:
-            return
-        try:
-            data = sock.recv(_READ)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._drop(str(error))
-            return
-        if not data:
-            self._drop("end of file")
-            return
-        try:
-            for body in self._frames.feed(data):
-                for done in decode_for_worker(body):
-                    self.on_done(done, now)
-        except ControlError as error:
-            self._drop(str(error))
-
-    def _drop(self, why: str) -> None:
-        sock = self._socket
-        assert sock is not None
+    def _lost(self, why: str) -> None:
         complain(f"recorder disconnected: {why}")
-        self._socket = None
-        self.connected = False
-        self._unsent.clear()
-        self._epoll.unregister(sock.fileno())
-        # Events of this descriptor may still wait in the batch that the loop works on.
-        self._readers[sock.fileno()] = _nothing
-        sock.close()
-
-
-def _nothing(now: float) -> None:
-    pass
+        self._stream = None

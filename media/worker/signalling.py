@@ -11,16 +11,15 @@ import traceback
 from collections.abc import Callable
 from typing import Final
 
-from media.control import Attach, Command, ControlError, FrameReader, Ping, Stats, Wish, decode_commands, encode_frame
+from media.control import Attach, Command, Ping, Stats, Wish, decode_commands, encode_frame
 from media.events import Event, Hello, Pong, PortsAdded, Released
-from media.worker.line import Reader
+from media.worker.framed_stream import END_OF_FILE, FramedStream
 from media.worker.listener import listen
 from media.worker.log import complain
 from media.worker.ports import Port
 from media.worker.recordings import NEVER
 from media.worker.sessions import Sessions
 
-_READ: Final = 1 << 16
 MAX_UNSENT: Final = 8 << 20
 """Octets for a signalling process that does not read; beyond, it has to connect again."""
 MAX_KEPT: Final = 10_000
@@ -30,9 +29,6 @@ PACE: Final = 0.1
 """Seconds from one telling to the next of nothing but Released: nobody waits for them, and each is a wake-up."""
 
 _STAY: Final = {Released}
-
-END_OF_FILE: Final = "end of file"
-"""How signalling leaves; nothing to tell while no session is open."""
 
 
 class Signalling:
@@ -55,20 +51,14 @@ class Signalling:
         self._boot = secrets.token_hex(8)
         self._client = ""
         self._last_seq = 0
-        self._connection: socket.socket | None = None
-        self._frames = FrameReader()
-        self._unsent = bytearray()
-        self._waits = False
+        self._connection: FramedStream | None = None
         # How many of the events, from the first on, may still stay; until when; when signalling was last told.
         self._staying = 0
         self._stay_until = NEVER
         self._told_at = -NEVER
         self._listener = listen(path)
-        self._register(self._listener, self._accept)
-
-    def _register(self, sock: socket.socket, reader: Reader) -> None:
-        self._sessions.readers[sock.fileno()] = reader
-        self._epoll.register(sock.fileno(), select.EPOLLIN)
+        sessions.readers[self._listener.fileno()] = self._accept
+        epoll.register(self._listener.fileno(), select.EPOLLIN)
 
     @property
     def connected(self) -> bool:
@@ -86,15 +76,13 @@ class Signalling:
 
     def _accept(self, now: float) -> None:
         try:
-            connection, _ = self._listener.accept()
+            sock, _ = self._listener.accept()
         except OSError:
             return
-        self._drop("another connection takes its place")
-        connection.setblocking(False)
-        self._connection = connection
-        self._frames = FrameReader()
-        self._register(connection, self._exchange)
-        self._send_now([self._hello()])
+        if self._connection is not None:
+            self._connection.drop("another connection takes its place")
+        self._connection = FramedStream(sock, self._epoll, self._sessions.readers, self._take, self._lost)
+        self._send_now(self._connection, [self._hello()])
 
     def _hello(self) -> Hello:
         sessions = self._sessions
@@ -111,43 +99,15 @@ class Signalling:
             six=sorted(self.six),
         )
 
-    def _drop(self, why: str) -> None:
-        connection = self._connection
-        if connection is None:
-            return
+    def _lost(self, why: str) -> None:
+        self._connection = None
+        # A signalling process that ends closes its connection; with no session open nobody misses it.
         if why != END_OF_FILE or self._sessions.open:
             complain(f"worker {self._number}: signalling disconnected: {why}")
-        self._connection = None
-        self._unsent.clear()
-        self._waits = False
-        self._epoll.unregister(connection.fileno())
-        # Events of this descriptor may still wait in the batch that the loop works on.
-        self._sessions.readers[connection.fileno()] = _nothing
-        connection.close()
 
-    def _exchange(self, now: float) -> None:
-        """The connection is readable or, after it was full, writable."""
-        if self._waits:
-            self._write()
-        connection = self._connection
-        if connection is None:
-            return
-        try:
-            data = connection.recv(_READ)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._drop(str(error))
-            return
-        if not data:
-            self._drop(END_OF_FILE)
-            return
-        try:
-            for body in self._frames.feed(data):
-                self._carry_out(decode_commands(body), now)
-                self._sessions.settle(now)
-        except ControlError as error:
-            self._drop(str(error))
+    def _take(self, body: bytes, now: float) -> None:
+        self._carry_out(decode_commands(body), now)
+        self._sessions.settle(now)
 
     def _carry_out(self, commands: list[Command], now: float) -> None:
         carry_out = self._sessions.carry_out
@@ -212,37 +172,17 @@ class Signalling:
             if len(events) > MAX_KEPT:
                 del events[:-MAX_KEPT]
             return
-        self._send_now(events)
+        self._send_now(self._connection, events)
         events.clear()
 
-    def _send_now(self, events: list[Event]) -> None:
-        self._unsent += encode_frame(events)
-        if len(self._unsent) > MAX_UNSENT:
-            self._drop(f"it has left {len(self._unsent)} octets unread")
-        elif not self._waits:
-            self._write()
-
-    def _write(self) -> None:
-        connection = self._connection
-        if connection is None:
-            return
-        try:
-            sent = connection.send(self._unsent)
-            del self._unsent[:sent]
-        except BlockingIOError:
-            pass
-        except OSError as error:
-            self._drop(str(error))
-            return
-        if bool(self._unsent) is not self._waits:
-            self._waits = bool(self._unsent)
-            events = select.EPOLLIN | (select.EPOLLOUT if self._waits else 0)
-            self._epoll.modify(connection.fileno(), events)
+    @staticmethod
+    def _send_now(connection: FramedStream, events: list[Event]) -> None:
+        connection.unsent += encode_frame(events)
+        if len(connection.unsent) > MAX_UNSENT:
+            connection.drop(f"it has left {len(connection.unsent)} octets unread")
+        else:
+            connection.flush()
 
 
 def _nobody_gives(count: int, six: bool) -> None:
     """Until somebody does."""
-
-
-def _nothing(now: float) -> None:
-    pass

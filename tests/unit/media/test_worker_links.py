@@ -52,7 +52,8 @@ class Link:
         """Gives everything up."""
         for control in self.controls:
             control.close()
-        self.signalling._drop("the test is over")
+        if self.signalling._connection is not None:
+            self.signalling._connection.drop("the test is over")
         self.signalling._listener.close()
         self.signalling.close()
         self.signalling.close()
@@ -147,7 +148,8 @@ class TestSignalling:
         link.signalling.tell(5.0)
         link.sessions.emit(Released(10, 1, StreamStats()))
         link.signalling.tell(5.01)
-        link.signalling._drop("test")
+        assert link.signalling._connection is not None
+        link.signalling._connection.drop("test")
         control = link.connect()
         link.signalling.tell(5.01 + PACE)
         assert control.next() == Released(10, 1, StreamStats())
@@ -184,13 +186,15 @@ class TestSignalling:
         for event in events:
             link.sessions.emit(event)
             link.turn()
-        assert link.signalling._waits
+        connection = link.signalling._connection
+        assert connection is not None
+        assert connection.full
         for event in events:
             while (got := control.next(0.01)) is None:
                 link.turn()
             assert got == event
             link.turn()
-        assert not link.signalling._waits
+        assert not connection.full
 
     def test_who_does_not_read_is_dropped(
         self, link: Link, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
