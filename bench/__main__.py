@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -38,8 +37,8 @@ from bench import (
 )
 from bench.errors import BenchError
 from bench.load import Calls, Load, Result, loading, wide
-from bench.own import CONFIG, own_switch
-from bench.target import Target, parse_address
+from bench.own import add_server, own_switch
+from bench.target import Target
 
 _EXAMPLES: Final = """\
 examples:
@@ -177,7 +176,8 @@ def parser() -> argparse.ArgumentParser:
     server.set_defaults(run=_backend)
     for name, text in _HELP.items():
         under = commands.add_parser(name, help=text, description=text, epilog=_EXAMPLES, formatter_class=shape)
-        _add_target(under)
+        add_server(under)
+        _add_outcome(under)
         if name == "highest":
             highest.add_arguments(under)
         else:
@@ -214,14 +214,8 @@ def _backend(options: argparse.Namespace) -> int:
     return backend.run(options)
 
 
-def _add_target(under: argparse.ArgumentParser) -> None:
-    """Options that say what is measured."""
-    what = under.add_mutually_exclusive_group(required=True)
-    what.add_argument("--target", type=parse_address, metavar="HOST:PORT", help="the SIP server to measure")
-    what.add_argument("--self", action="store_true", help="start and measure this project's switch")
-    under.add_argument("--pid", type=int, action="append", default=[], help="its process (may be repeated)")
-    under.add_argument("--config", type=Path, default=CONFIG, help="configuration for --self")
-    under.add_argument("--cpus", default=None, help="CPUs for --self; the first one unless given, '' for all")
+def _add_outcome(under: argparse.ArgumentParser) -> None:
+    """Options that say what becomes of the figures."""
     under.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     under.add_argument("--check", action="store_true", help="fail when a bound is broken (--self always does)")
 
@@ -239,8 +233,7 @@ def _targets(options: argparse.Namespace) -> Iterator[tuple[Target, Result | Non
     if not options.self:
         yield Target(options.target, tuple(options.pid)), None, lambda: None
         return
-    cpus = options.cpus if options.cpus is not None else ("0" if (os.cpu_count() or 1) > 1 else "")
-    with own_switch(options.config, cpus) as own:
+    with own_switch(options.config, options.cpus) as own:
         yield own.target, own.result, own.note_memory
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from rich.table import Table
 
 from bench.errors import BenchError
 from bench.load import wide
-from bench.own import CONFIG, ROOT
+from bench.own import CONFIG, ONE_CPU, ROOT
 from bench.series import OWN, Run, is_cpu, lines_of, ratios_of
 
 BASELINE: Final = ROOT / "bench" / "results.json"
@@ -100,7 +99,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--with", type=Path, dest="other", metavar="FILE", help="those of now; else the short form")
     parser.add_argument("--runs", type=int, default=SHORT_RUNS, help="runs of the short form")
     parser.add_argument("--config", type=Path, default=CONFIG, help="configuration of the switch")
-    parser.add_argument("--cpus", default="0" if (os.cpu_count() or 1) > 1 else "", help="CPUs for the switch")
+    parser.add_argument("--cpus", default=ONE_CPU, help="CPUs for the switch")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import signal
@@ -13,16 +14,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import yaml
 
 from bench.cpu import cpu_seconds, resident_mb
 from bench.errors import BenchError
 from bench.load import Result
-from bench.target import Target, listens, wait_until_answering
+from bench.target import Target, listens, parse_address, wait_until_answering
 
 ROOT = Path(__file__).parent.parent
 CONFIG = ROOT / "config" / "bench.yaml"
+ONE_CPU: Final = "0" if (os.cpu_count() or 1) > 1 else ""
+"""What the switch is pinned to, so that the load has the others; nothing where there is but one."""
+
+
+def add_server(parser: argparse.ArgumentParser) -> None:
+    """The options that say what is measured: another SIP server, or this project's switch."""
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--target", type=parse_address, metavar="HOST:PORT", help="the SIP server to measure")
+    what.add_argument("--self", action="store_true", help="start and measure this project's switch")
+    parser.add_argument("--pid", type=int, action="append", default=[], help="its process (may be repeated)")
+    parser.add_argument("--config", type=Path, default=CONFIG, help="configuration for --self")
+    parser.add_argument("--cpus", default=ONE_CPU, help="CPUs for --self; the first one unless given, '' for all")
 
 
 @dataclass(slots=True)

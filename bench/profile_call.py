@@ -26,7 +26,7 @@ from bench import signalling
 from bench.cpu import command_of, descendants, short_name
 from bench.errors import BenchError
 from bench.load import Calls, loading, wide
-from bench.own import CONFIG, ROOT, own_switch
+from bench.own import CONFIG, ONE_CPU, ROOT, own_switch
 
 PARTS: Final = (
     ("switchboard/sip/transaction/", "transactions"),
@@ -103,7 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=int, default=15, help="how long")
     parser.add_argument("--raw", type=Path, metavar="FILE", help="keep the samples, for a flame graph")
     parser.add_argument("--config", type=Path, default=CONFIG, help="configuration of the switch")
-    parser.add_argument("--cpus", default="0" if (os.cpu_count() or 1) > 1 else "", help="CPUs for the switch")
+    parser.add_argument("--cpus", default=ONE_CPU, help="CPUs for the switch")
 
 
 def run(options: argparse.Namespace) -> int:

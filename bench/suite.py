@@ -42,7 +42,7 @@ from bench import (
 from bench.calibration import loops_ms
 from bench.errors import BenchError
 from bench.load import Calls, Load, Result, loading, wide
-from bench.own import CONFIG, ROOT, own_switch
+from bench.own import ROOT, add_server, own_switch
 from bench.series import OWN, Run, typical
 from bench.target import Target, parse_address
 
@@ -356,13 +356,7 @@ def short_runs(config: Path, cpus: str, runs: int, console: Console) -> list[Run
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `python -m bench all`."""
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--target", type=parse_address, metavar="HOST:PORT", help="the SIP server to measure")
-    what.add_argument("--self", action="store_true", help="start and measure this project's switch")
-    parser.add_argument("--pid", type=int, action="append", default=[], help="its process (may be repeated)")
-    parser.add_argument("--config", type=Path, default=CONFIG, help="configuration for --self")
-    default = "0" if (os.cpu_count() or 1) > 1 else ""
-    parser.add_argument("--cpus", default=default, help="CPUs for --self; the first one unless given, '' for all")
+    add_server(parser)
     parser.add_argument("--runs", type=int, help="rounds: each measurement so many times; 5, or 1 with --quick")
     parser.add_argument("--quick", action="store_true", help="short measurements, whose figures are no figures")
     parser.add_argument("--only", default="", metavar="NAME,…", help=", ".join(plan.name for plan in PLANS))

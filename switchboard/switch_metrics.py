@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from switchboard.edge_metrics import measure_edge
 from switchboard.ops.log import lines_dropped
@@ -15,10 +16,13 @@ if TYPE_CHECKING:
     from switchboard.app import Switch
 
 
+_Counters: TypeAlias = tuple[tuple[str, str, Callable[[], float]], ...]
+"""Name without its prefix and `_total`, what it counts, and how it is read."""
+
+
 def measure_switch(switch: Switch) -> None:
     """Let each scrape read them."""
-    metrics, transport, journal = switch.metrics, switch.driver.transport, switch.store.journal
-    connections = switch.streams.connections
+    metrics = switch.metrics
     metrics.state(switch.counts)
     metrics.readings.counter(
         "switchboard_sip_messages_total",
@@ -26,7 +30,18 @@ def measure_switch(switch: Switch) -> None:
         switch.driver.messages.read,
         ("direction", "kind"),
     )
-    for name, text, read in (
+    for name, text, read in (*_of_sockets(switch), *_of_calls(switch), *_of_records(switch)):
+        metrics.counter(f"switchboard_{name}_total", text, read)
+    _measure_state(switch)
+    measure_queues(metrics, switch.desk.engine)
+    measure_trunks(metrics, switch.exchange.carriers)
+    if switch.edge is not None:
+        measure_edge(metrics, switch.edge)
+
+
+def _of_sockets(switch: Switch) -> _Counters:
+    transport, connections, driver = switch.driver.transport, switch.streams.connections, switch.driver
+    return (
         ("sip_datagrams_received", "SIP datagrams read.", lambda: transport.received),
         ("sip_datagrams_sent", "SIP datagrams sent.", lambda: transport.sent),
         ("sip_datagrams_dropped", "SIP datagrams dropped, the send queue being full.", lambda: transport.dropped),
@@ -34,14 +49,8 @@ def measure_switch(switch: Switch) -> None:
         (
             "sip_datagrams_dropped_aside",
             "Requests of phones dropped, too many being queued.",
-            lambda: switch.driver.aside.dropped,
+            lambda: driver.aside.dropped,
         ),
-        ("calls_started", "Calls accepted.", lambda: switch.exchange.started),
-        ("calls_refused_overload", "Calls refused because of overload.", lambda: switch.core.refused),
-        ("sip_requests_turned_away", "Requests of strangers ignored.", lambda: switch.sources.turned_away),
-        ("sip_datagrams_blocked", "SIP datagrams of blocked sources.", lambda: switch.sources.dropped),
-        ("sources_silenced", "Times that a source was silenced.", lambda: switch.sources.silenced),
-        ("overloads", "Times that overload began.", lambda: switch.overload.times),
         ("sip_connections_opened", "Connections opened to carriers and phones.", lambda: connections.opened),
         (
             "sip_connections_turned_away",
@@ -50,37 +59,49 @@ def measure_switch(switch: Switch) -> None:
         ),
         ("dns_lookups", "DNS queries.", lambda: switch.locator.lookups),
         ("dns_failures", "DNS queries that no server answered.", lambda: switch.locator.failures),
+    )
+
+
+def _of_calls(switch: Switch) -> _Counters:
+    sources, workers = switch.sources, switch.plane.worker_stats
+    return (
+        ("calls_started", "Calls accepted.", lambda: switch.exchange.started),
+        ("calls_refused_overload", "Calls refused because of overload.", lambda: switch.core.refused),
+        ("overloads", "Times that overload began.", lambda: switch.overload.times),
+        ("sip_requests_turned_away", "Requests of strangers ignored.", lambda: sources.turned_away),
+        ("sip_datagrams_blocked", "SIP datagrams of blocked sources.", lambda: sources.dropped),
+        ("sources_silenced", "Times that a source was silenced.", lambda: sources.silenced),
         (
             "media_unauthentic",
             "Datagrams of secured legs refused: wrong key, replay, media in clear.",
-            lambda: sum(stats.unauthentic for stats in switch.plane.worker_stats().values()),
+            lambda: sum(stats.unauthentic for stats in workers().values()),
         ),
+    )
+
+
+def _of_records(switch: Switch) -> _Counters:
+    journal = switch.store.journal
+    return (
         ("registrations_not_kept", "Batches of registrations lost.", lambda: switch.registrations.failures),
         ("journal_records", "Records appended to the journal.", lambda: journal.counts()["appended"]),
         ("journal_failures", "Records that could not be written at once.", lambda: journal.counts()["failed"]),
         ("flow_reloads_refused", "Changed flows that were refused.", lambda: switch.flow_reload.refused),
         ("log_lines_dropped", "Log lines dropped, the log's target being slow.", lines_dropped),
+    )
+
+
+def _measure_state(switch: Switch) -> None:
+    """Gauges of the signalling process."""
+    for name, text, read in (
+        ("loop_lag_seconds", "Longest delay of the loop since the last scrape.", switch.lag.take),
+        ("tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks())),
+        ("allocated_blocks", "Blocks of memory in use by Python's allocator.", sys.getallocatedblocks),
+        ("mask_bindings", "Masked bindings in memory.", lambda: len(switch.directory.masks)),
+        ("longest_datagram_seconds", "Longest time one datagram took.", lambda: switch.driver.longest_callback),
+        ("overload_share", "Share of new calls refused.", switch.overload.share),
+        ("signalling_delay_seconds", "How late signalling is at the moment.", lambda: switch.overload.delay),
     ):
-        metrics.counter(f"switchboard_{name}_total", text, read)
-    metrics.gauge("switchboard_loop_lag_seconds", "Longest delay of the loop since the last scrape.", switch.lag.take)
-    metrics.gauge("switchboard_tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
-    metrics.gauge(
-        "switchboard_allocated_blocks", "Blocks of memory in use by Python's allocator.", sys.getallocatedblocks
-    )
-    metrics.gauge("switchboard_mask_bindings", "Masked bindings in memory.", lambda: len(switch.directory.masks))
-    metrics.gauge(
-        "switchboard_longest_datagram_seconds",
-        "Longest time one datagram took.",
-        lambda: switch.driver.longest_callback,
-    )
-    metrics.gauge("switchboard_overload_share", "Share of new calls refused.", switch.overload.share)
-    metrics.gauge(
-        "switchboard_signalling_delay_seconds", "How late signalling is at the moment.", lambda: switch.overload.delay
-    )
-    measure_queues(metrics, switch.desk.engine)
-    measure_trunks(metrics, switch.exchange.carriers)
-    if switch.edge is not None:
-        measure_edge(metrics, switch.edge)
+        switch.metrics.gauge(f"switchboard_{name}", text, read)
 
 
 def check_switch(switch: Switch) -> None:

@@ -71,6 +71,4 @@ def unusable(recordings: Path) -> str | None:
             return None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        return (
-            f"note: nothing can be recorded in {recordings} ({reason}); calls go on; see recording.directory"
-        )
+        return f"note: nothing can be recorded in {recordings} ({reason}); calls go on; see recording.directory"
