@@ -16,7 +16,7 @@ from ivr_flows.shape import read_struct
 from ivr_flows.source import MAX_BYTES, Plain, Source
 from ivr_flows.source import Path as Place
 
-__all__ = ["LIBRARY", "TESTS", "link", "load_flow", "load_library", "parse_flow", "read_flow", "read_source"]
+__all__ = ["LIBRARY", "TESTS", "link", "load_library", "parse_flow", "read_flow", "read_source"]
 
 LIBRARY: Final = Path(__file__).parent / "library"
 """The flows that come with the switch."""
@@ -28,14 +28,6 @@ FILE: Final = "file"
 SHAPE: Final = "shape"
 UNKNOWN_TYPE: Final = "unknown-type"
 SAME_NAME: Final = "same-name"
-
-
-def load_flow(path: Path) -> Flow:
-    """Read and check one file; FlowError says what is wrong, and `FlowError.all` everything that is.
-
-    Its sub-flows are not linked: `load_library` or `link` does that.
-    """
-    return read_flow(path)[0]
 
 
 def load_library(paths: Iterable[Path] = (LIBRARY,)) -> dict[str, Flow]:
@@ -65,7 +57,8 @@ def load_library(paths: Iterable[Path] = (LIBRARY,)) -> dict[str, Flow]:
 def read_flow(path: Path, *, checked: bool = True) -> tuple[Flow, Source]:
     """Read and check one file; its source tells where everything stands.
 
-    Without `checked` only its shape is, which is for those who check it themselves.
+    FlowError says what is wrong, and `FlowError.all` everything that is. Without `checked` only the shape is checked.
+    Sub-flows are not linked: `load_library` or `link` does that.
     """
     source, text = read_source(path)
     return _flow(source, text, checked=checked), source

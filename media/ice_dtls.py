@@ -70,9 +70,8 @@ class PeerTransport(Struct, frozen=True, gc=False, array_like=True):
     setup: Setup
     candidates: tuple[Candidate, ...]
     lite: bool = False
-    #: The identification of the section (RFC 5888), None where it has none; whether it is offered in a BUNDLE group.
+    #: The identification of the section (RFC 5888), None where it has none.
     mid: str | None = None
-    bundled: bool = False
 
     def same_ice(self, other: PeerTransport) -> bool:
         """False when `other` asks for an ICE restart (RFC 8839 §4.4.1.1.1)."""
@@ -104,9 +103,7 @@ def read_transport(session: Session, media: Media) -> PeerTransport:
         raise _refused("no a=fingerprint of SHA-2", "RFC 8122 §5")
     candidates = next((found for each in (sections[0], *sections[2:]) if (found := _read_candidates(each))), ())
     lite = find_attribute(session.attributes, "ice-lite") is not None
-    return PeerTransport(
-        ufrag, password, fingerprints, setup, candidates, lite, mid if mid and _is_mid(mid) else None, bool(group)
-    )
+    return PeerTransport(ufrag, password, fingerprints, setup, candidates, lite, mid if mid and _is_mid(mid) else None)
 
 
 def _refused(reason: str, section: str) -> SdpError:

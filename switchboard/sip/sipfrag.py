@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from switchboard.sip.headers import refuse_control
@@ -10,15 +9,7 @@ from switchboard.sip.headers import refuse_control
 SIPFRAG: Final = "message/sipfrag;version=2.0"
 """The content type, with the version that RFC 3420 §4 asks for."""
 
-_STATUS: Final = re.compile(rb"SIP/2\.0[ ]([1-6][0-9]{2})(?:[ ][^\r\n]*)?(?:\r?\n|\Z)", re.IGNORECASE)
-
 
 def status_fragment(status: int, reason: str) -> bytes:
     """Write a status line, the least that a NOTIFY of `refer` must say (RFC 3515 §2.4.5)."""
     return f"SIP/2.0 {status} {refuse_control(reason)}\r\n".encode()
-
-
-def read_status(body: bytes) -> int | None:
-    """Return the status of the status line that a fragment begins with; None when it has none."""
-    match = _STATUS.match(body)
-    return int(match[1]) if match else None

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from switchboard.sip.errors import LocalError, ParseError
-from switchboard.sip.headers import MAX_PARAMETERS, is_digits
+from switchboard.sip.headers import MAX_PARAMETERS
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*\Z")
 # userinfo, RFC 3261 §25.1: unreserved / escaped / user-unreserved; '#' is tolerated (phones send *#codes).
@@ -34,7 +34,6 @@ USUAL_URI: Final = r"sips?:(?:[A-Za-z0-9\-_.!~*'()&=+$/]++@)?[A-Za-z0-9][A-Za-z0
 _PLAIN: Final = re.compile(USUAL_URI + r"\Z")
 _ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()")
-_USER_SAFE: Final = _UNRESERVED | frozenset("&=+$,;?/")
 # RFC 3261 §19.1.4: these must match whenever either URI has them.
 _DECISIVE: Final = ("transport", "user", "ttl", "method", "maddr")
 _SEPARATORS: Final = str.maketrans("", "", "-.()")
@@ -200,14 +199,6 @@ def unescape(text: str) -> str:
         else:
             out += b"%" + part
     return out.decode("utf-8", "surrogateescape")
-
-
-def escape_user(text: str) -> str:
-    """Escape a text for the user part of a URI, so that it can hold no delimiter."""
-    if is_digits(text):
-        return text
-    raw = text.encode("utf-8", "surrogateescape")
-    return "".join([chr(b) if chr(b) in _USER_SAFE else f"%{b:02X}" for b in raw])
 
 
 def _canonical_escapes(text: str | None) -> str:

@@ -19,7 +19,6 @@ from switchboard.sip.refer import parse_refer_to, refer_to_of, referred_by_of, w
 from switchboard.sip.reliable import parse_rack, parse_rseq
 from switchboard.sip.replaces import parse_replaces
 from switchboard.sip.session_timer import lists, parse_min_se, parse_session_expires
-from switchboard.sip.sipfrag import read_status
 from switchboard.sip.stream import StreamFramer
 from switchboard.sip.subscription import event_of, expires_of
 from switchboard.sip.timers import Timers
@@ -182,7 +181,6 @@ def values(data: bytes) -> None:
     for reader in (parse_rack, parse_rseq, parse_session_expires, parse_min_se, parse_replaces, parse_refer_to):
         with contextlib.suppress(ParseError, ProtocolError):
             reader(text)
-    read_status(data)
     for status in (200, 480, 503):
         cause_of_response(status, [text])
 

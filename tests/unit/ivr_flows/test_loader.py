@@ -6,7 +6,7 @@ import pytest
 
 from ivr_flows.errors import FlowError, did_you_mean
 from ivr_flows.expressions import Scope
-from ivr_flows.loader import LIBRARY, load_flow, load_library, parse_flow
+from ivr_flows.loader import LIBRARY, load_library, parse_flow, read_flow
 from ivr_flows.model import BranchNode, CollectNode, ExtensionNode, HangupNode, PlayNode
 
 GOOD = """\
@@ -269,8 +269,8 @@ class TestFiles:
         """A file is read as UTF-8, with or without a byte order mark."""
         file = tmp_path / "f.yaml"
         file.write_text(GOOD, encoding="utf-8-sig")
-        assert load_flow(file).name == "sample"
-        assert load_flow(file).file == str(file)
+        flow, _ = read_flow(file)
+        assert (flow.name, flow.file) == ("sample", str(file))
 
     def test_named_from_the_working_directory(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A file below the working directory is named as its user types it."""
@@ -278,27 +278,27 @@ class TestFiles:
         (tmp_path / "flows").mkdir()
         (tmp_path / "flows" / "f.yaml").write_text("flow: [", encoding="utf-8")
         with pytest.raises(FlowError) as caught:
-            load_flow(tmp_path / "flows" / "f.yaml")
+            read_flow(tmp_path / "flows" / "f.yaml")
         assert str(caught.value).startswith("flows/f.yaml:1:")
 
     def test_absent(self, tmp_path: Path) -> None:
         """A file that is not there gives one line without a place."""
         with pytest.raises(FlowError) as caught:
-            load_flow(tmp_path / "none.yaml")
+            read_flow(tmp_path / "none.yaml")
         assert str(caught.value) == f"{tmp_path}/none.yaml: cannot be read: No such file or directory"
 
     def test_not_text(self, tmp_path: Path) -> None:
         """Bytes that are no UTF-8 are named by their line."""
         (tmp_path / "f.yaml").write_bytes(b"flow: x\nstart: \xff\n")
         with pytest.raises(FlowError) as caught:
-            load_flow(tmp_path / "f.yaml")
+            read_flow(tmp_path / "f.yaml")
         assert (caught.value.line, caught.value.message) == (2, "not UTF-8 text")
 
     def test_too_large(self, tmp_path: Path) -> None:
         """A file beyond any real flow's size is not even parsed."""
         (tmp_path / "f.yaml").write_bytes(b"#" * (1 << 20) + b"\n")
         with pytest.raises(FlowError) as caught:
-            load_flow(tmp_path / "f.yaml")
+            read_flow(tmp_path / "f.yaml")
         assert "larger than" in caught.value.message
 
 

@@ -138,7 +138,7 @@ def test_an_offer_of_chrome_is_read() -> None:
     assert web is not None
     assert (web.ufrag, web.password) == ("EsAw", "bP+XJMM09aR8AiX1jdukzR6Y")
     assert web.fingerprints == (Fingerprint("sha-256", PRINT),)
-    assert (web.setup, web.mid, web.bundled, web.lite) == ("actpass", "0", True, False)
+    assert (web.setup, web.mid, web.lite) == ("actpass", "0", False)
     assert web.candidates == (Candidate("842163049", 1677729535, "203.0.113.9", 54321, "srflx"),)
 
 
