@@ -172,6 +172,7 @@ async def _report(switch: Switch, orders: Orders) -> None:
 async def _drain(switch: Switch, orders: Orders) -> None:
     """Take no new calls, wait for those that are up; hang up what is left when the time is over."""
     switch.drain()
+    orders.say(draining=len(switch.exchange.calls))
     until = time.monotonic() + orders.drain_seconds
     while switch.exchange.calls and not orders.stop.is_set():
         if not orders.orphaned and time.monotonic() >= until:

@@ -192,6 +192,9 @@ class Supervisor:
             worker.draining = worker.draining or worker.number == message.get("drain_worker")
         if isinstance(number := message.get("retire_worker"), int):
             self._retire_worker(number)
+        if isinstance(up := message.get("draining"), int) and self._phase is Phase.DRAINING:
+            self._active = up
+            say(_farewell(up, float(self._config.limits.drain)))
         if message.get("drained") and self._phase is Phase.DRAINING:
             self._stop()
 
@@ -349,10 +352,9 @@ class Supervisor:
                 child.kill()
 
     def _drain(self) -> None:
-        self._read(self._signalling)  # the number of calls may just have come
+        """Signalling answers with the calls that are up: what it reported last may be half a second old."""
         self._phase = Phase.DRAINING
         seconds = float(self._config.limits.drain)
-        say(_farewell(self._active, seconds))
         self._signalling.tell({"drain": seconds})
         self._after(seconds + _LAST_WORDS, self._stop)
         self._after(1.0, self._report_drain)
