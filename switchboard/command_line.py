@@ -13,13 +13,14 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, NoReturn, Optiona
 import msgspec
 import typer
 from rich.cells import cell_len
+from sqlalchemy.exc import SQLAlchemyError
 
 from config.errors import ConfigError
 from config.loader import load_config
 from config.schema import Config
 from routing.masks.secret import Vault
 from switchboard.ops.control_client import NotRunning, Refused, ask
-from switchboard.store.database import Database, DatabaseError
+from switchboard.store.database import Database, DatabaseError, fault_of
 from switchboard.store.keys import KeyFileError, load_vault
 from switchboard.store.store import CONTROL_NAME, DATABASE_NAME
 
@@ -59,7 +60,7 @@ class Opened(NamedTuple):
 
 @contextlib.contextmanager
 def opened(config: Path | None) -> Iterator[Opened]:
-    """The store of a configuration; ends the command with one line when there is none."""
+    """The store of a configuration; ends the command with one line when there is none, or it cannot be used."""
     loaded = load(config)
     directory = Path(loaded.store.directory)
     try:
@@ -73,6 +74,8 @@ def opened(config: Path | None) -> Iterator[Opened]:
         yield Opened(loaded, database, load_vault(directory, database))
     except KeyFileError as error:
         refuse(str(error))
+    except SQLAlchemyError as error:
+        refuse(fault_of(database.path, error))
     finally:
         database.close()
 

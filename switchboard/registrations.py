@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.keep_alive import watch
 from switchboard.sip.binding import Binding
+from switchboard.store.database import cause_of
 from switchboard.store.registrations import RegistrationRepository
 
 PERIOD: Final = 0.5
@@ -95,7 +96,7 @@ class KeptRegistrations:
         except (SQLAlchemyError, OSError) as error:
             self.failures += 1
             if not self._complained:
-                self._tell("registrations.not_kept", reason=type(error).__name__)
+                self._tell("registrations.not_kept", reason=cause_of(error))
             self._complained = True
             return False
         self._complained = False
@@ -112,7 +113,7 @@ class KeptRegistrations:
         try:
             return list(self._repository.read(self._offset))
         except SQLAlchemyError as error:
-            self._tell("registrations.not_read", reason=type(error).__name__)
+            self._tell("registrations.not_read", reason=cause_of(error))
             return []
 
 

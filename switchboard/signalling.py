@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 import uvloop
+from sqlalchemy.exc import SQLAlchemyError
 
 from config.errors import ConfigError
 from config.loader import config_advice, config_error, load_config
@@ -31,9 +32,9 @@ from switchboard.media_workers import measure_workers, worker_commands
 from switchboard.ops.control import Command, ControlServer
 from switchboard.ops.http import open_http, serve_http
 from switchboard.ops.log import get_logger, setup_log
-from switchboard.store.database import DatabaseError
+from switchboard.store.database import DatabaseError, fault_of
 from switchboard.store.keys import KeyFileError
-from switchboard.store.store import Store
+from switchboard.store.store import DATABASE_NAME, Store
 from switchboard.streams import check_certificates
 
 REPORT_SECONDS = 0.5
@@ -220,10 +221,16 @@ def main() -> int:
     except (ConfigError, FlowError, DatabaseError, KeyFileError, OSError, ValueError) as error:
         orders.say(failed=str(error))
         return 1
+    except SQLAlchemyError as error:
+        orders.say(failed=fault_of(Path(config.store.directory, DATABASE_NAME), error))
+        return 1
     try:
         uvloop.run(serve(config, switch, orders, began))
     except TimeoutError:
         orders.say(failed="the media workers do not answer; see the messages above")
+        return 1
+    except SQLAlchemyError as error:
+        orders.say(failed=fault_of(store.database.path, error))
         return 1
     finally:
         store.close()

@@ -27,6 +27,7 @@ _PRAGMAS: Final = (
     "PRAGMA secure_delete=ON",
     f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}",
 )
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _WRITES: Final = "switchboard_writes"
 _PATIENCE: Final = "switchboard_patience"
 _VERSIONED: Final = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version' AND type = 'table'"
@@ -114,7 +115,28 @@ class Database:
 
 def is_busy(error: Exception) -> bool:
     """Whether another writer was not done in time."""
-    return getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+    return _code(getattr(error, "orig", None)) == sqlite3.SQLITE_BUSY
+
+
+def cause_of(error: Exception) -> str:
+    """The name of SQLite's result code for logs, such as SQLITE_FULL: its text might quote what is somebody's."""
+    return getattr(getattr(error, "orig", None), "sqlite_errorname", None) or type(error).__name__
+
+
+def fault_of(path: Path, error: Exception) -> str:
+    """One line for whoever operates the switch: what is wrong with the database at `path`, and what to do."""
+    if is_busy(error):
+        return f"{path}: another program has been writing to it for {BUSY_SECONDS:.0f} s; try again later"
+    cause = getattr(error, "orig", None) or error
+    if _code(cause) in _DAMAGED:
+        return f"{path}: not a usable database ({cause}); restore it from a backup, or move it away to begin a new one"
+    return f"{path}: {cause}"
+
+
+def _code(cause: object) -> int | None:
+    """The primary result code of SQLite, which is the lowest octet of each extended one."""
+    code = getattr(cause, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
 
 
 @contextlib.contextmanager
@@ -146,13 +168,16 @@ def stored_version(path: Path) -> str | None:
             found = connection.execute(_VERSIONED).fetchone()
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if found else None
     except sqlite3.DatabaseError as error:
-        raise DatabaseError(f"{path}: not a usable database ({error}); move it away to begin a new one") from None
+        raise DatabaseError(fault_of(path, error)) from None
     return str(row[0]) if row else None
 
 
 def _engine(path: Path) -> Engine:
     # The connection used last is used next: what it has read and prepared would fill each of five, one after another.
-    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False}, pool_use_lifo=True)
+    # Errors go into logs, and a statement's values may be somebody's number: they are left out.
+    engine = create_engine(
+        f"sqlite:///{path}", connect_args={"check_same_thread": False}, pool_use_lifo=True, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def _connected(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:

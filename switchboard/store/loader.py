@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from switchboard.store.database import BUSY_SECONDS, Database, is_busy
+from switchboard.store.database import BUSY_SECONDS, Database, cause_of, is_busy
 from switchboard.store.intake import DECODERS, Intake, Journalled
 from switchboard.store.records import CallRecord
 from switchboard.store.schema import journal_position
@@ -133,8 +133,7 @@ class Loader:
         now = time.monotonic()
         if now >= self._complain_at:
             self._complain_at = now + COMPLAINT_SECONDS
-            # The text of an SQL error may quote values; its class is enough to act on.
-            _log.error("loader.failed", reason=type(error).__name__, **self._counts)
+            _log.error("loader.failed", reason=cause_of(error), **self._counts)
 
     def _step(self, patience: float = BUSY_SECONDS) -> bool:
         """Load one batch, or go on to the next segment; False when there is nothing more now."""

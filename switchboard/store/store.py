@@ -16,7 +16,7 @@ from switchboard.store.audit import AuditLog
 from switchboard.store.call_history import CallHistory
 from switchboard.store.callbacks import Callbacks
 from switchboard.store.calls import CallRepository
-from switchboard.store.database import Database, DatabaseError
+from switchboard.store.database import Database, DatabaseError, cause_of
 from switchboard.store.desk_config import DeskConfig
 from switchboard.store.intake import Intake
 from switchboard.store.journal import Journal
@@ -43,7 +43,8 @@ _log = structlog.get_logger("switchboard.store")
 class Store:
     """The database, the keys, the journal and its loader in one directory; the supervisor's lock keeps others out.
 
-    Opening raises DatabaseError or KeyFileError, each one line. `closed` is how many calls a kill left open.
+    Opening raises DatabaseError or KeyFileError, each one line, and SQLAlchemyError, which `fault_of` puts into one.
+    `closed` is how many calls a kill left open.
     """
 
     def __init__(self, directory: Path, *, fresh: bool = False) -> None:
@@ -113,7 +114,7 @@ class Store:
             self.loader.flush()
         except (SQLAlchemyError, OSError) as error:
             # The journal has it; the next start goes on from there.
-            _log.error("store.flush_failed", reason=type(error).__name__)
+            _log.error("store.flush_failed", reason=cause_of(error))
         self.journal.close()
         self.database.close()
 

@@ -252,6 +252,14 @@ class TestRunningSwitch:
         assert stored(world, "chen").locked
 
 
+def test_a_database_that_cannot_be_used_is_one_line(world: World, admin: UserRow) -> None:
+    """What it says, without a traceback or the statement."""
+    with world.database.writing() as connection:
+        connection.exec_driver_sql("ALTER TABLE users RENAME TO lost")
+    result = world.run(app, "lock", "root")
+    assert (result.exit_code, result.output) == (1, f"{world.database.path}: no such table: users\n")
+
+
 def test_the_first_start_makes_an_administrator(tmp_path: Path) -> None:
     """Once: with accounts there is nothing to make."""
     store = Store(tmp_path)

@@ -18,13 +18,15 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, insert, select
+from sqlalchemy.exc import SQLAlchemyError
 
 import switchboard.store.migrations
 from switchboard.store.callbacks import CallbackRepository
 from switchboard.store.calls import CallFilter, CallRepository
-from switchboard.store.database import Database, DatabaseError, stored_version
+from switchboard.store.database import Database, DatabaseError, cause_of, fault_of, stored_version
 from switchboard.store.records import MediaRecord
 from switchboard.store.schema import HEAD, key_checks, metadata
+from switchboard.store.users import UserRepository
 
 ROW = {"purpose": "test", "key_id": 1, "digest": b"d", "created_us": 1}
 
@@ -255,6 +257,46 @@ def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match="not a usable database"):
         Database(path)
     assert path.read_bytes().startswith(b"something else")
+
+
+def damaged(database: Database) -> Path:
+    """A database whose accounts cannot be read."""
+    with database.writing() as connection:
+        roots = (
+            connection.exec_driver_sql("SELECT rootpage FROM sqlite_master WHERE tbl_name = 'users'").scalars().all()
+        )
+        (size,) = connection.exec_driver_sql("PRAGMA page_size").one()
+    database.close()
+    with database.path.open("r+b") as file:
+        for root in roots:
+            file.seek((root - 1) * size)
+            file.write(b"\xaa" * size)
+    return database.path
+
+
+def test_what_is_damaged_inside_is_said_in_a_line(database: Database) -> None:
+    """With what to do; the values of the statement are not in it, nor in the error that is logged."""
+    path = damaged(database)
+    opened = Database(path)
+    with pytest.raises(SQLAlchemyError) as caught:
+        UserRepository(opened).by_name("somebody")
+    opened.close()
+    assert fault_of(path, caught.value) == (
+        f"{path}: not a usable database (database disk image is malformed); restore it from a backup,"
+        " or move it away to begin a new one"
+    )
+    assert cause_of(caught.value) == "SQLITE_CORRUPT"
+    assert "somebody" not in str(caught.value)
+
+
+def test_another_writer_is_told_from_damage(database: Database) -> None:
+    """Whoever waited in vain is to try again; the log gets no more than the code's name."""
+    with database.writing(), pytest.raises(SQLAlchemyError) as caught, database.writing(patience=0.0):
+        pytest.fail("both write")
+    assert fault_of(database.path, caught.value).endswith(
+        "another program has been writing to it for 30 s; try again later"
+    )
+    assert cause_of(caught.value) == "SQLITE_BUSY"
 
 
 def test_a_directory_that_is_missing_is_named(tmp_path: Path) -> None:
