@@ -322,7 +322,7 @@ class TestPools:
         again = good(world, "bind", "4008001234", "--target", "+86" + MARKED)
         assert "extension 1007: is already bound so" in again
         assert "is not its check digit (damm)" in bad(world, "bind", "4008001234", "1008", "aor:alice")
-        for words in ("extension 1010: bound", "extension 1010: is bound so already"):
+        for words in ("extension 1010: bound", "extension 1010: is already bound so"):
             assert words in good(world, "bind", "4008001234", "--target", "aor:alice")
         good(world, "unbind", "4008001234", "1007")
         assert len(MaskRepository(world.database).quarantines(0)) == 1
