@@ -261,14 +261,14 @@ def test_broken_yaml_is_one_line(tmp_path: Path, text: str, expected: str) -> No
         ("registrations: {max_expires: 90.5}", "registrations.max_expires is in whole seconds"),
         (
             "registrations:\n  default_expires: 10s",
-            "2:20: registrations: min_expires, default_expires and max_expires do",
+            "2:20: registrations: min_expires, default_expires and max_expires must",
         ),
         ("registrations: {keep_alive: 1s}", "registrations.keep_alive is 5 seconds or more, or 0"),
         ('numbers: [{number: "4001"}]', "number 4001 needs exactly one of flow, target, group and mask: true"),
         ('numbers: [{number: "4001", flow: x, mask: true}]', "number 4001 needs exactly one of"),
         ('numbers: [{number: "4003", group: support}]', "no group is called 'support'"),
         ('numbers: [{number: "4003", flow: x, failed: y}]', "failed belongs to mask: true or a group"),
-        ('numbers: [{number: "40x1", flow: x}]', "'40x1' is not a number"),
+        ('numbers: [{number: "40x1", flow: x}]', "'40x1' is neither a number"),
         (
             'numbers: [{number: "4001", flow: x}, {number: "4001", flow: y}]',
             "'4001' is already taken by numbers[0]",

@@ -119,7 +119,7 @@ UNREADABLE = [
     ("len(count,)", "missing before ')'"),
     ("len(count count)", "expected ',', found 'count'"),
     ("between('9:00', '18:00')", "'9:00' is not a time of day; write '09:00'"),
-    ("between('09:00', '25:00')", "'25:00' is no time of day"),
+    ("between('09:00', '25:00')", "'25:00' is not a time of day"),
     ("count.len()", "no function 'count.len'"),
     ("a.b == 1", "only visits.<node> has a dot"),
     ("a.b.c", "cannot read '.c'"),

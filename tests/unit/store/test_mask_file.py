@@ -304,7 +304,7 @@ class TestLines:
             ("01088880001,axb,13900001111,13956781234,5 apples", "limit: not a length of time"),
             ("01088880001,axb,13900001111,13956781234,0", "limit: not a length of time"),
             ("01088880001,axb,13900001111,13956781234,,perhaps", "warn: yes or no"),
-            ("01088880001,axb,13900001111,13956781234,,,sideways", "direction: none of"),
+            ("01088880001,axb,13900001111,13956781234,,,sideways", "direction: not one of"),
             ("01088880001,axb,13900001111,13956781234,,,,4008001234", "shown_to_a: a 400 or 800 number"),
             ("01088880001,axb,13900001111,13956781234,,,,,1001", "callback_times: not a number"),
             ("01088880001,axb,13900001111,13956781234,,,,,,nobody", "group: no group of that name"),
