@@ -44,7 +44,9 @@ class Media(Section, frozen=True):
     """Audio: worker processes, RTP ports, prompts."""
 
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    """Processes that carry audio; ``switchboard workers add`` starts more."""
     ports: PortRange = PortRange(10000, 29999)
+    """UDP ports of RTP and RTCP, in pairs, shared by all workers; a leg has one pair."""
     address: str = ""
     """Local address of RTP; the loader fills in that of the first sip.listen when it is left out."""
     address6: str = ""

@@ -27,8 +27,11 @@ class Limits(Section, frozen=True):
     """Bounds that protect the switch and its callers."""
 
     calls: Annotated[int, Meta(ge=1)] = 5000
+    """Calls at a time; further ones get 503."""
     ring_timeout: Duration = Duration(30.0)
+    """How long a called party rings, where nothing else says."""
     call_duration: Duration = Duration(4 * 3600.0)
+    """From the INVITE to the end that the switch then makes."""
     drain: Duration = Duration(10.0)
     """How long calls may go on after the first SIGTERM."""
     dead_media: Literal["either", "both", "off"] = "either"
@@ -45,6 +48,7 @@ class Trunk(Section, frozen=True):
     """
 
     name: Name
+    """What rules, commands, records and metrics call it."""
     from_: tuple[str, ...] = field(name="from", default=())
     """Left out: the addresses of ``to`` or ``gateways``, also all that their names lead to."""
     to: str | None = None
@@ -57,15 +61,18 @@ class Trunk(Section, frozen=True):
     certificate_name: str | None = None
     """The name that its TLS certificate must have, when it is not the address of ``to``."""
     nat: bool = False
+    """It is behind a NAT: what its Contact and SDP name cannot be reached, so it is where its packets come from."""
     landing: dict[str, str] = field(default_factory=dict)
     """Landing numbers of this carrier and the published number that each stands for."""
     srtp: Srtp | None = None
     """Whether its calls are secured, where it is not as ``media.srtp`` says."""
     dtmf: Dtmf = "auto"
+    """In which form it is sent keys, as for an account."""
     trusted: bool = True
     """Whether the P-Asserted-Identity of its calls is believed (RFC 3325), else From says who calls. What it is told
     itself is a rule of ``headers``: ``{set: P-Asserted-Identity, to: "<sip:{shown}@{domain}>"}``."""
     login: Login | None = None
+    """The account at the carrier, for its challenges and for ``register``."""
     register: Register | None = None
     """Without it we do not register."""
     domain: str | None = None
@@ -84,8 +91,11 @@ class Trunk(Section, frozen=True):
     hours: str = ""
     """When calls go out to it, as hours of a group: ``mon-fri 08:00-20:00``; empty: always."""
     options: Options = Options()
+    """How its gateways are watched."""
     numbers: Numbers = Numbers()
+    """How numbers are rewritten, on the way in and out."""
     headers: Headers = Headers()
+    """Header lines that are added, set or removed, on the way in and out."""
     codecs: Codecs | None = None
     """Left out: those of ``media``."""
     disabled: bool = False
@@ -96,7 +106,9 @@ class Account(Section, frozen=True):
     """A softphone's account for digest authentication."""
 
     user: Name
+    """It registers as ``user@`` and ``sip.domain``."""
     password: Hidden
+    """For digest; in the clear here, so the file is for the switch's eyes."""
     pin: Hidden | None = None
     """4 to 8 digits that open its mailbox from other phones; without it only the account's own phone does."""
     srtp: Srtp | None = None
@@ -117,6 +129,7 @@ class Registrations(Section, frozen=True):
     min_expires: Duration = Duration(60.0)
     """A shorter time is refused (423), so that phones do not register all the time."""
     max_expires: Duration = Duration(3600.0)
+    """A longer time is shortened to this."""
     default_expires: Duration = Duration(600.0)
     """For phones that ask for no time."""
     contacts: Annotated[int, Meta(ge=1, le=100)] = 10
@@ -149,6 +162,7 @@ class Number(Section, frozen=True):
     number: str
     """In full, or the beginning of many: ``0108888*``. The longest that fits counts."""
     flow: str | None = None
+    """The flow that answers, by its name."""
     target: str | None = None
     """``sip:…`` or ``aor:…``, an account. Who answers 3xx is followed to an account of ours that is no agent's, and
     from a ``sip:`` address to others of the same host, unless that is a trunk's; never to a number."""
@@ -173,12 +187,19 @@ class Mask(Section, frozen=True):
     """
 
     number: str
+    """The main number."""
     extension: str | None = None
+    """One to six digits."""
     extensions: ExtensionRange | None = None
+    """``100000-299999``: all of them, bound alike."""
     target: str | None = None
+    """An account or a SIP address; it is not hidden."""
     real: Hidden | None = None
+    """The hidden number behind it, encrypted in the store and masked everywhere else."""
     trunk: str | None = None
+    """The trunk that dials ``real``."""
     shown: str | None = None
+    """The number that the called party sees; never a 400 or 800 number."""
 
 
 class Outbound(Section, frozen=True):
@@ -216,6 +237,7 @@ class Calendar(Section, frozen=True):
     """What time it is for flows. China's announced holidays and working weekends (调休) are built in."""
 
     zone: str = "Asia/Shanghai"
+    """Of all hours and dates, by its name in the tz database."""
     holidays: dict[str, str] = field(default_factory=dict)
     """Days off by date, ``2026-10-08: 中秋``, in addition to the built-in ones."""
     workdays: tuple[str, ...] = ()
@@ -226,6 +248,7 @@ class Speech(Section, frozen=True):
     """Text to speech for what flows say."""
 
     engine: Literal["espeak", "none"] = "espeak"
+    """``none``: nothing is spoken; what only speech could say is a beep."""
     megabytes: Annotated[int, Meta(ge=1)] = 256
     """Room for spoken texts that are kept, in ``speech`` below ``store.directory``."""
 
@@ -258,6 +281,7 @@ class Store(Section, frozen=True):
     """Where the database, the journal, the keys and the control socket live."""
 
     directory: str = "var"
+    """Made where it is missing; one switch at a time has it."""
     fresh: bool = False
     """Empty the database and the journal when the switch starts (not when its signalling is restarted)."""
 
@@ -266,8 +290,11 @@ class Http(Section, frozen=True):
     """Where the API, /metrics and /health are served."""
 
     host: str = "127.0.0.1"
+    """An IP literal; other than a loopback address it should be behind a proxy with TLS."""
     port: Port = 8080
+    """A port that is taken leaves the switch without API, and calls go on."""
     enabled: bool = True
+    """Without it there is no API, no /metrics and no /health."""
     metrics_token: Hidden | None = None
     """With it as a bearer token /metrics is served to other hosts too."""
 
@@ -276,8 +303,11 @@ class Log(Section, frozen=True):
     """What is logged, how and where to."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is logged."""
     format: Literal["console", "json"] = "console"
+    """``json``: one object a line, for programs."""
     file: str | None = None
+    """Left out: standard error. A file that is moved away by log rotation is opened anew under its name."""
 
 
 class Sources(Section, frozen=True):
@@ -293,7 +323,9 @@ class Sources(Section, frozen=True):
     failures: Annotated[int, Meta(ge=1)] = 20
     """So many wrong passwords and unknown accounts within ``window`` silence an address."""
     window: Duration = Duration(60.0)
+    """For how long failures are counted."""
     silence: Duration = Duration(600.0)
+    """How long a silenced address gets no answer."""
 
 
 class Dns(Section, frozen=True):

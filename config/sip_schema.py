@@ -14,6 +14,7 @@ class Listen(Section, frozen=True):
     """One address on which SIP is received; each transport may have one on IPv4 and one on IPv6."""
 
     host: str
+    """An IP literal of this machine; concrete, since it stands in Via, Contact and SDP."""
     port: Port = 5060
     transport: Literal["udp", "tcp", "tls", "ws", "wss"] = "udp"
     """Browsers come by "wss"; "ws" is for a proxy on the way that ends their TLS."""
@@ -34,6 +35,7 @@ class Connections(Section, frozen=True):
     """Bounds of connections: TCP, TLS and WebSockets."""
 
     most: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
+    """In all; further ones are refused."""
     per_source: Annotated[int, Meta(ge=1, le=1_000_000)] = 500
     """With one IP address: behind it may be a whole office."""
     connect: Duration = Duration(5.0)
@@ -62,7 +64,9 @@ class Sip(Section, frozen=True):
     """The SIP side: where it listens and what it calls itself."""
 
     listen: Annotated[tuple[Listen, ...], Meta(min_length=1)] = (Listen(host="127.0.0.1"),)
+    """The first one is what the switch calls itself."""
     domain: str = "switchboard.local"
+    """The domain of accounts, and the realm of their digest."""
     timers: SipTimers = SipTimers()
     connections: Connections = Connections()
     collect: Duration = Duration(0.04)
@@ -71,6 +75,7 @@ class Sip(Section, frozen=True):
     less CPU with 40ms than with 20ms, and its INVITE is answered 32 ms later. 0: each is served as it comes, as it
     always is below 400."""
     user_agent: str = "switchboard"
+    """What User-Agent and Server say."""
     auto_answer: tuple[Literal["answer-mode", "call-info", "alert-info"], ...] = ()
     """How desk phones are made to answer calls that their owner has asked for (click to call); none: they ring."""
     session_expires: Duration = Duration(1800.0)

@@ -37,8 +37,11 @@ class Gateway(Section, frozen=True):
     transport: Transport | None = None
     """Left out: that of the trunk."""
     certificate_name: str | None = None
+    """Left out: that of the trunk."""
     order: Annotated[int, Meta(ge=0, le=65535)] = 1
+    """The lowest is tried first."""
     weight: Annotated[int, Meta(ge=0, le=65535)] = 1
+    """Its share of the calls among those of the same order, by chance (RFC 2782)."""
     channels: Channels = 0
     """The most calls at a time, both ways; 0: no limit of its own."""
     cps: Rate = 0
@@ -46,6 +49,7 @@ class Gateway(Section, frozen=True):
     login: Login | None = None
     """Left out: that of the trunk."""
     disabled: bool = False
+    """Known but not used; `switchboard trunks enable TRUNK/GATEWAY` switches it on while it runs."""
 
 
 class Register(Section, frozen=True):
@@ -78,7 +82,9 @@ class NumberRule(Section, frozen=True):
     """One rule for numbers: it fits by ``prefix`` or by ``match``, a pattern of the whole number."""
 
     prefix: str | None = None
+    """What the number begins with."""
     match: str | None = None
+    """A regular expression that the whole number fits."""
     strip: int = 0
     """So many characters are taken from the front,"""
     add: str = ""
@@ -120,3 +126,4 @@ class Headers(Section, frozen=True):
     incoming: tuple[HeaderRule, ...] = ()
     """Before anything is read of the INVITE."""
     outgoing: tuple[HeaderRule, ...] = ()
+    """Last of all, when an INVITE is written."""

@@ -71,12 +71,17 @@ class Announcements(msgspec.Struct, frozen=True):
     """What is said to those who wait, and when; `music` is played between."""
 
     music: tuple[str, ...] = ("music/hold",)
+    """Names of prompts, played in turn."""
     first: float = 10.0
+    """Seconds of waiting before the first announcement,"""
     every: float = 45.0
+    """and between two of them; 0: there is only the first."""
     position: bool = False
+    """Say how many are served before, from 1."""
     wait: bool = False
     """Say how long it may take, as a band."""
     periodic: tuple[str, ...] = ()
+    """Names of prompts, of which each announcement plays one, in turn."""
     callback_offer: float | None = None
     """After this many seconds "press 1 to be called back" is said; None: never."""
 
@@ -85,12 +90,17 @@ class CallbackRules(msgspec.Struct, frozen=True):
     """How waiting callers who chose to be called back are called."""
 
     first: Literal["agent", "caller"] = "agent"
+    """Who is called first; the other one is, once they have answered."""
     attempts: int = 3
+    """So many calls without success end the request."""
     retry_after: float = 300.0
+    """Seconds from an attempt in vain to the next."""
     expire: float = 24 * 3600.0
+    """Seconds from joining the queue after which the request is given up."""
     hours: str = ""
     """`09:00-18:00`; empty: those of the group."""
     max_open: int = 10_000
+    """Open requests of the group; whoever would be one more goes on waiting."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,10 +108,13 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     strategy: Strategy = "longest_idle"
+    """Which of the free agents is offered a caller; those of a lower level come first."""
     weight: int = 0
     """An agent of several groups goes to the group of higher weight first."""
     ring_timeout: float = 20.0
+    """Seconds that an agent's phone rings before the offer counts as `no_answer`."""
     wrap_up: float = 0.0
+    """Seconds of work after a talk, during which there are no offers; 0: none."""
     requirement: str = ""
     """`en>=3 then en>=1 after 30s then any after 60s`."""
     refuse_pause: float = 10.0
@@ -110,13 +123,17 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent becomes who has not answered `no_answer_limit` offers in a row; `idle`: stays as is."""
     no_answer_limit: int = 1
     max_length: int | None = None
+    """So many callers may wait; for the next one it is `full`."""
     max_wait: float | None = None
+    """Seconds in the queue; then it is `timeout`."""
     max_estimate: float | None = None
+    """Whoever would wait longer, as estimated, does not join: `estimate`."""
     join_empty: Literal["never", "signed_in", "always"] = "signed_in"
     """Who may join: `never` without an idle or working agent, `signed_in` with one who is on a break, `always`."""
     leave_empty: bool = False
     """Those who wait leave when the last agent does."""
     overflow: tuple[Overflow, ...] = ()
+    """Where callers go after some time, or for a reason; of several that fit the first counts."""
     hours: str = ""
     """`mon-fri 09:00-18:00, sat 10:00-16:00`, or `workdays 09:00-18:00`; empty: always open."""
     announcements: Announcements = Announcements()
@@ -124,6 +141,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     preferred_patience: float = 20.0
     """How long a caller waits for the preferred (last) agent alone."""
     service_level: float = 20.0
+    """Whoever is answered within these seconds is served in time, in figures and metrics."""
     progressive_step: float = 10.0
     """With `progressive`: how long until one more phone rings beside those that ring already."""
     break_limit: float | None = None
