@@ -111,7 +111,7 @@ def auth_router(sign_in: SignIn) -> Router:
 
     @post("/password", status_code=200, summary="Change the password")
     async def password(request: ApiRequest, data: JSONBody[PasswordBody], principal: Caller) -> TokenView:
-        """Take another password; all sessions of the account end, and these tokens begin a new one."""
+        """Change the password; all sessions of the account end, and these tokens begin a new one."""
         address = address_of(request.scope)
         return _view(await sign_in.change_password(principal, data.current, data.new, address))
 

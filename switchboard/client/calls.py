@@ -169,7 +169,7 @@ class Records:
             cursor = page.next
 
     async def get(self, call: str) -> RecordView:
-        """All that is kept of a call."""
+        """The record of a call."""
         return await self._session.get(f"/records/{segment(call)}", RecordView)
 
     async def trace(self, call: str, *, reveal: bool = False, wire: bool = False) -> TraceView:

@@ -68,7 +68,7 @@ class Masks:
         return await self._session.get("/masks/refusals", Page[RefusalView], asked)
 
     async def refuse_calls(self, number: str, *, withdrawn: bool = False, reason: str = "") -> RefusalDone:
-        """Let nobody call a customer back through X, or let that be again."""
+        """Let nobody call a customer back through X, or allow it again."""
         body = RefusalBody(number=number, withdrawn=withdrawn, reason=reason)
         return await self._session.post("/masks/refusals", RefusalDone, body)
 

@@ -42,7 +42,7 @@ async def list_users(
 async def add_user(
     request: ApiRequest, parts: Wired, principal: Caller, data: JSONBody[UserBody], key: IdempotencyKey = None
 ) -> NewUser:
-    """A new account. Its password is drawn, answered this once, and must be changed at the first sign-in."""
+    """A new account. Its password is generated, answered this once, and must be changed at the first sign-in."""
 
     async def work() -> NewUser:
         password, now_us = new_password(), _now_us(parts)

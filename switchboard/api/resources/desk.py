@@ -56,7 +56,7 @@ def get_agent(parts: Wired, principal: Caller, agent: FromPath[str]) -> AgentVie
 
 @post("/agents/{agent:str}/sign-in", status_code=200, tags=["agents"])
 async def sign_in(request: ApiRequest, parts: Wired, principal: Caller, agent: FromPath[str]) -> AgentView:
-    """Begin to work. Agents do so for themselves, supervisors for all; once signed in it changes nothing."""
+    """Sign in. Agents do so themselves, supervisors for anybody; for who is signed in it changes nothing."""
     return await _act(request, parts, principal, agent, "agent.sign_in", lambda now: parts.desk.sign_in(
         agent, principal.name, now
     ))  # fmt: skip
@@ -76,7 +76,7 @@ async def sign_out(
 async def set_state(
     request: ApiRequest, parts: Wired, principal: Caller, agent: FromPath[str], data: JSONBody[StateBody]
 ) -> AgentView:
-    """Choose a state. While a call is up it counts from the call's end."""
+    """Choose a state. While a call is up it takes effect when the call ends."""
 
     def choose(now: float) -> None:
         if not parts.engine.agents[agent].signed_in:
@@ -88,7 +88,7 @@ async def set_state(
 
 @post("/agents/{agent:str}/wrap-up-done", status_code=200, tags=["agents"])
 async def wrap_up_done(request: ApiRequest, parts: Wired, principal: Caller, agent: FromPath[str]) -> AgentView:
-    """The work after the call is done; without any it changes nothing."""
+    """End wrap-up, the work after a call; without any it changes nothing."""
     return await _act(request, parts, principal, agent, "agent.wrap_up_done", lambda now: parts.desk.wrap_up_done(
         agent, principal.name, now
     ))  # fmt: skip

@@ -81,7 +81,7 @@ async def put_group_settings(
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response[GroupSettings]:
-    """Set a group up, or change one. It counts at once; those who wait keep their places."""
+    """Set a group up, or change one. It takes effect at once; those who wait keep their places."""
     if data.name != group:
         raise ApiError("invalid", "The name in the body is not that in the path.")
     version = expected_version(if_match, if_none_match)
@@ -123,7 +123,7 @@ async def list_callbacks(
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> Page[CallbackView]:
-    """Requests to be called back, those asked for first first. Agents name one of their groups."""
+    """Callback requests, the oldest first. Agents name one of their groups."""
     if principal.role == "agent":
         if group is None:
             raise ApiError("invalid", "Name one of your groups.")
@@ -151,7 +151,7 @@ async def get_callback(parts: Wired, principal: Caller, callback: FromPath[str])
 
 @delete("/callbacks/{callback:str}", tags=["groups"])
 async def withdraw_callback(request: ApiRequest, parts: Wired, principal: Caller, callback: FromPath[str]) -> None:
-    """Give a callback up: nobody will be called."""
+    """Withdraw a callback: nobody will be called."""
     await _callback(parts, callback)
 
     def withdraw(now: float) -> None:

@@ -71,7 +71,7 @@ async def list_refusals(
 async def refuse_calls(
     request: ApiRequest, parts: Wired, principal: Caller, data: JSONBody[RefusalBody]
 ) -> RefusalDone:
-    """Let nobody call a customer back through X, or let that be again. The running switch follows at once."""
+    """Let nobody call a customer back through X, or allow it again. The running switch follows at once."""
     told = await _change(lambda: _bindings(parts).refuse(data, principal.name))
     if told.changed:
         parts.exchange.routing.refuse(told.customer, data.withdrawn)
@@ -166,7 +166,7 @@ async def add_numbers(
 
 @post("/pools/retire", tags=["masks"], status_code=204)
 async def retire(request: ApiRequest, parts: Wired, principal: Caller, data: JSONBody[NumberBody]) -> None:
-    """Give an X number out no more; what is bound on it stays."""
+    """Give out an X number no longer; its bindings stay."""
     if not await _change(lambda: _bindings(parts).retire(data.number, principal.name)):
         raise ApiError("not-found", "It is in no pool, or retired already.")
     await parts.note(request, principal, "pool.retire", data.number)

@@ -118,7 +118,7 @@ async def export_records(request: ApiRequest, parts: Wired, principal: Caller, w
 
 @get("/records/{call:str}", tags=["records"])
 async def get_record(parts: Wired, principal: Caller, call: FromPath[str]) -> RecordView:
-    """All that is kept of a call."""
+    """The record of a call."""
 
     def read() -> RecordView:
         return record_view(_record(parts, principal, call), parts.recordings, viewer_of(principal))
@@ -144,7 +144,7 @@ async def reveal(
 
 @get("/records/{call:str}/remarks", tags=["records"])
 async def list_remarks(parts: Wired, principal: Caller, call: FromPath[str]) -> list[RemarkView]:
-    """What was written about a call, the first first."""
+    """Remarks on a call, the oldest first."""
     await _may_remark(parts, principal, call)
     return [remark_view(remark) for remark in await asyncio.to_thread(parts.store.remarks.of_call, call)]
 
@@ -158,7 +158,7 @@ async def add_remark(
     data: JSONBody[RemarkBody],
     key: IdempotencyKey = None,
 ) -> RemarkView:
-    """Write something down about a call, also while it is up."""
+    """Add a remark to a call, even while it is up."""
     await _may_remark(parts, principal, call)
     at_us = round(parts.services.utc() * 1e6)
 
@@ -179,7 +179,7 @@ async def add_remark(
 async def remove_remark(
     request: ApiRequest, parts: Wired, principal: Caller, call: FromPath[str], remark: RemarkId
 ) -> None:
-    """Take a remark away; agents their own."""
+    """Delete a remark; agents only their own."""
     known = await asyncio.to_thread(parts.store.remarks.get, remark)
     if known is None or known.call_id != call:
         raise ApiError("not-found", "There is no such remark.")
@@ -246,7 +246,7 @@ async def my_calls(parts: Wired, principal: Caller) -> list[LastCallView]:
 
 @delete("/my/calls/{call:str}", tags=["records"])
 async def hide_my_call(parts: Wired, principal: Caller, call: FromPath[str]) -> None:
-    """Take a call out of one's last ten, so that the next one comes up; its record stays."""
+    """Remove a call from one's last ten, so that the next one comes up; its record stays."""
     agent, at_us = _own(principal), round(parts.services.utc() * 1e6)
 
     def hide() -> bool:

@@ -52,7 +52,7 @@ async def check_flows(parts: Wired) -> FlowChange:
 
 @post("/flows/activate", tags=["flows"], status_code=200)
 async def activate_flows(request: ApiRequest, parts: Wired, principal: Caller) -> FlowChange:
-    """Make the files live for new calls, all of them or, when one has a fault, none."""
+    """Make the files live for new calls: all of them or, if one has an error, none."""
     done: dict[str, Any] = await parts.flows.reload()
     faults = done.pop("refused", [])
     change = msgspec.convert({"ok": not faults, "faults": faults, **done}, FlowChange)
@@ -89,7 +89,7 @@ def list_registrations(
 async def remove_registrations(
     request: ApiRequest, parts: Wired, principal: Caller, account: FromPath[str], source: SourceQuery = ""
 ) -> None:
-    """Take away the registrations of an account, or that of one phone; one that is there comes back by refreshing."""
+    """Remove the registrations of an account, or of one phone; one that is there comes back when it refreshes."""
     x = parts.exchange
 
     def remove(now: float) -> int:
@@ -103,7 +103,7 @@ async def remove_registrations(
 
 @get("/status", sync_to_thread=False, tags=["system"])
 def show_status(parts: Wired) -> StatusView:
-    """How the switch does, and how much is going on."""
+    """How the switch is doing, and how much is going on."""
     report = parts.health.report()
     return StatusView(
         status=report.status,

@@ -29,7 +29,7 @@ def get_trunk(parts: Wired, trunk: FromPath[str]) -> TrunkView:
 
 @post("/trunks/{trunk:str}/disable", tags=["trunks"], status_code=200)
 async def disable_trunk(request: ApiRequest, parts: Wired, principal: Caller, trunk: FromPath[str]) -> TrunkView:
-    """No new calls by this trunk, neither way, and no registration; calls that are up go on."""
+    """No new calls through this trunk, in either direction, and no registration; calls that are up go on."""
     return await _switch(request, parts, principal, trunk, "", on=False)
 
 
@@ -57,7 +57,7 @@ async def enable_gateway(
 
 @post("/trunks/reload", tags=["trunks"], status_code=200)
 async def reload_trunks(request: ApiRequest, parts: Wired, principal: Caller) -> TrunkChange:
-    """Read the configuration file anew and take its trunks over; calls that are up go on. A fault changes nothing."""
+    """Read the configuration file again and apply its trunks; calls that are up go on. A fault changes nothing."""
     done: dict[str, Any] = await parts.trunks.reload()
     faults = done.pop("refused", [])
     change = msgspec.convert({"ok": not faults, "faults": faults, **done}, TrunkChange)
