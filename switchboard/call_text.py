@@ -108,7 +108,7 @@ def _agent(record: CallRecord) -> str:
     words = [record.agent] if record.agent else []
     words += [f"held {record.hold_us / 1e6:.1f} s"] if record.hold_us else []
     words += [f"consulted {record.consult_us / 1e6:.1f} s"] if record.consult_us else []
-    words += [f"handed on {record.transfers} time{'s' if record.transfers > 1 else ''}"] if record.transfers else []
+    words += [f"transferred {record.transfers} time{'s' if record.transfers > 1 else ''}"] if record.transfers else []
     return ", ".join(words)
 
 

@@ -95,7 +95,7 @@ def show(name: NameArgument, config: ConfigOption = None, form: FormatOption = "
 
 @app.command(help=_DISABLE_HELP)
 def disable(name: NameArgument, config: ConfigOption = None) -> None:
-    """Make no new calls by a trunk or gateway."""
+    """Make no new calls through a trunk or gateway."""
     asked(config, "switch-trunk", trunk=name, on=False)
     typer.echo(f"{name} is disabled; calls that are up go on")
 
@@ -109,7 +109,7 @@ def enable(name: NameArgument, config: ConfigOption = None) -> None:
 
 @app.command(help=_RELOAD_HELP)
 def reload(config: ConfigOption = None) -> None:
-    """Have the trunks of the configuration file read anew."""
+    """Read the trunks of the configuration file again."""
     done = msgspec.convert(asked(config, "reload-trunks"), dict[str, list[str]])
     if faults := done.get("refused"):
         refuse("\n".join([*faults, "nothing has changed"]))

@@ -156,7 +156,7 @@ class TestShow:
             "answered": "+0.0 s",
             "ended": "+30.0 s by caller: normal (SIP 200, Q.850 16)",
             "group": "support, waited 0.0 s",
-            "agent": "1001, held 0.0 s, consulted 0.0 s, handed on 1 time",
+            "agent": "1001, held 0.0 s, consulted 0.0 s, transferred 1 time",
             "post-dial delay": "2000.0 ms",
             "transfer latency": "0.90 ms",
             "mask": "binding-1",
