@@ -238,7 +238,9 @@ class CallEngine:
             self._rearm(call)
 
     def _ack_missing(self, event: AckMissing, now: float) -> None:
-        ack_missing(self.exchange, event.tx, now)
+        call = ack_missing(self.exchange, event.tx, now)
+        if call is not None:
+            self._rearm(call)
 
     def _prack_missing(self, event: PrackMissing, now: float) -> None:
         prack_missing(self.exchange, event.tx, now)

@@ -14,7 +14,7 @@ from switchboard.calls.causes import CANCELLED, NO_ACK, NOT_ACCEPTABLE, Cause, c
 from switchboard.calls.cdr import write_snapshot
 from switchboard.calls.control.digits import hearers_of
 from switchboard.calls.control.hold import hold_changed
-from switchboard.calls.control.leaving import party_left
+from switchboard.calls.control.leaving import party_left, party_lost
 from switchboard.calls.ending import end_call, leg_over, note_hold, part_from_agent
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow import agent_left, begin_flow, flow_event
@@ -83,7 +83,7 @@ def _late_answer(x: Exchange, call: Call, leg: Leg, request: Request, now: float
     try:
         take_answer(leg, request.body)
     except SdpError:
-        end_call(x, call, NOT_ACCEPTABLE, "switch", now)
+        party_lost(x, call, leg, NOT_ACCEPTABLE, now)
         return
     open_media(x, leg)
     if call.phase is Phase.FLOW and call.position is None:
@@ -97,12 +97,17 @@ def _late_answer(x: Exchange, call: Call, leg: Leg, request: Request, now: float
         x.media.bridge(leg.lease, other.lease)
 
 
-def ack_missing(x: Exchange, tx: ServerTransaction, now: float) -> None:
-    """Nobody acknowledged our 2xx in 64·T1: hang up (RFC 3261 §13.3.1.4)."""
+def ack_missing(x: Exchange, tx: ServerTransaction, now: float) -> Call | None:
+    """Nobody acknowledged our 2xx in 64·T1: that party is hung up (RFC 3261 §13.3.1.4); the call where it goes on.
+
+    One who has left meanwhile owes nothing any more, and whoever stays is not disturbed.
+    """
     leg = tx.context
     call = x.call_of(leg) if isinstance(leg, Leg) else None
-    if call is not None:
-        end_call(x, call, NO_ACK, "switch", now)
+    if call is None or not isinstance(leg, Leg) or not leg.talking or not call.owns(leg):
+        return None
+    party_lost(x, call, leg, NO_ACK, now)
+    return call
 
 
 def cancelled(x: Exchange, tx: ServerTransaction, now: float) -> None:

@@ -202,20 +202,33 @@ class Stage:
         self.world.carrier.core.request(bye, self.world.now)
         self.world.run()
 
-    def describes(self, name: str, direction: str, *, method: str = "INVITE", address: str = "") -> bytes:
-        """A phone sends a new description within its latest dialog; what it is answered."""
+    def describes(
+        self,
+        name: str,
+        direction: str,
+        *,
+        method: str = "INVITE",
+        address: str = "",
+        bare: bool = False,
+        ack: bytes = b"",
+        acknowledged: bool = True,
+    ) -> bytes:
+        """A phone sends a new description within its latest dialog, or with `bare` none; what it is answered.
+
+        `ack` is the description in its ACK, which it sends unless it is not `acknowledged`.
+        """
         peer = self.peer(name)
         body = peer.sdp(41000).replace(b"a=sendrecv", f"a={direction}".encode())
         if address:
             body = body.replace(f"c=IN IP4 {peer.address[0]}".encode(), f"c=IN IP4 {address}".encode())
-        out = self._within(name, method, body)
+        out = self._within(name, method, b"" if bare else body)
         if out is None:
             return b""
-        if method == "INVITE":
-            ack = OutgoingRequest(
-                "ACK", out.uri, SWITCH, from_=out.from_, to=out.to, call_id=out.call_id, cseq=out.cseq
+        if method == "INVITE" and acknowledged:
+            last = OutgoingRequest(
+                "ACK", out.uri, SWITCH, from_=out.from_, to=out.to, call_id=out.call_id, cseq=out.cseq, body=ack
             )
-            peer.core.send_ack(ack, self.world.now)
+            peer.core.send_ack(last, self.world.now)
             self.world.run()
         return peer.responses[-1].body if peer.responses else b""
 

@@ -49,6 +49,26 @@ def test_the_talk_goes_on_while_one_more_is_called() -> None:
     assert told(stage.over())[-1] == ("conference", "anna")
 
 
+def test_a_phone_that_acknowledges_nothing_leaves_the_others_alone() -> None:
+    """The ACK of its re-INVITE is missing for 64*T1: it is hung up, caller and agent talk on (RFC 3261 §13.3.1.4)."""
+    stage, _ = three()
+    stage.describes("ben", "sendrecv", acknowledged=False)
+    stage.world.advance(33)
+    assert len(stage.peer("ben").received("BYE")) == 1
+    assert stage.heard() == {"caller": "anna", "anna": "caller"}
+    record = stage.finish()
+    assert [leg.cause for leg in record.legs if leg.agent == "ben"] == ["no_ack"]
+
+
+def test_an_answer_in_an_ack_that_cannot_be_used_ends_only_who_has_sent_it() -> None:
+    """A re-INVITE without an offer, whose ACK answers ours with a codec that nobody has offered."""
+    stage, _ = three()
+    peer = stage.peer("ben")
+    stage.describes("ben", "", bare=True, ack=peer.sdp(41000).replace(b" 8 0 101", b" 18").replace(b"PCMA", b"G729"))
+    assert len(peer.received("BYE")) == 1
+    assert stage.heard() == {"caller": "anna", "anna": "caller"}
+
+
 def test_who_does_not_come_changes_nothing() -> None:
     """A refusal, or a phone that rings out."""
     stage = Stage(ring_timeout=6)

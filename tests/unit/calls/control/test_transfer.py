@@ -440,3 +440,16 @@ def test_nobody_is_rung_whose_phone_rings_for_another() -> None:
     with pytest.raises(CommandError, match="another call"):
         command(x, Dial(to="agent:anna"), Actor("ben", "ben"), world.now)
     stage.ends_clean()
+
+
+def test_what_a_phone_that_has_left_did_not_acknowledge_disturbs_nobody() -> None:
+    """Its re-INVITE was answered, the ACK is lost and its call over: who took the caller talks on after 64*T1."""
+    stage = Stage()
+    call = stage.talk()
+    stage.describes("anna", "sendrecv", acknowledged=False)
+    stage.do(Transfer(call=call.id, to="agent:ben"))
+    stage.answers("ben")
+    assert len(stage.peer("anna").received("BYE")) == 1
+    stage.world.advance(33)
+    assert stage.heard() == {"caller": "ben", "ben": "caller"}
+    assert not stage.peer("ben").received("BYE")
