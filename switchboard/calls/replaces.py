@@ -16,6 +16,7 @@ from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.negotiation import lease_media, make_answer, open_media, read_offer, release_media
 from switchboard.calls.owners import account_of
+from switchboard.calls.reaching import by_proxy
 from switchboard.calls.recording import command_recording, start_recording
 from switchboard.calls.session_timers import accept_session
 from switchboard.calls.wiring import control_of, rewire, unwire
@@ -48,7 +49,7 @@ def replace_leg(x: Exchange, tx: ServerTransaction, request: Request, account: s
     if not request.body:
         # An offer of ours would be answered in its ACK, when the old phone is gone already.
         raise Declined(488)
-    new = _leg_in_place_of(x, tx, leg, now)
+    new = _leg_in_place_of(x, tx, request, leg, now)
     answer_at_once(x, tx, request, new, other)
     _take_place(x, call, leg, new, now)
     respond_at_once(x, tx, request, new, now)
@@ -56,12 +57,14 @@ def replace_leg(x: Exchange, tx: ServerTransaction, request: Request, account: s
     x.arm(call)
 
 
-def _leg_in_place_of(x: Exchange, tx: ServerTransaction, old: Leg, now: float) -> Leg:
+def _leg_in_place_of(x: Exchange, tx: ServerTransaction, request: Request, old: Leg, now: float) -> Leg:
+    """Another phone of the same account, which may be elsewhere: behind a proxy, where the first was not."""
     record = leg_record(x, old.record.role, old.record.peer, now, old.agent_id)
     return Leg(
-        id=record.id, call_id=old.call_id, role=old.role, local_tag=x.token(), source=tx.source, nat=True,
-        sdp_id=x.session_id(), record=record, purpose=old.purpose, agent_id=old.agent_id, group=old.group,
-        holding=old.holding, engaged=old.engaged, srtp=old.srtp,
+        id=record.id, call_id=old.call_id, role=old.role, local_tag=x.token(), source=tx.source,
+        nat=not by_proxy(request, tx.source), sdp_id=x.session_id(), record=record, purpose=old.purpose,
+        agent_id=old.agent_id, group=old.group, holding=old.holding, engaged=old.engaged, srtp=old.srtp,
+        account=old.account, keys=old.keys,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from routing.dialplan import DialPlan, Entry
@@ -10,7 +11,7 @@ from switchboard.calls.reinvite import MAX_GLARES
 from switchboard.directory import Directory
 from switchboard.sip.outgoing import OutgoingRequest
 from tests.support.exchange import Peer, Team, World
-from tests.unit.calls.phone_lines import BOB, Line, Office, Phone, escape
+from tests.unit.calls.phone_lines import BOB, DESK, Line, Office, Phone, escape
 
 MUSIC = ("music/hold",)
 
@@ -538,6 +539,22 @@ def test_a_phone_takes_a_call_that_another_of_its_account_has_made() -> None:
     assert world.hears(world.agent) == desk.peer.address[0]
     assert theirs.send("BYE") == 200
     assert taken.over
+
+
+def test_a_phone_behind_a_proxy_that_takes_a_call_is_heard_from_where_it_says() -> None:
+    """Audio does not come from the proxy; keys go as the account has them, and the call stays the account's to refer."""
+    world = Office()
+    world.exchange.settings = msgspec.structs.replace(world.exchange.settings, keys={"alice": "info"})
+    line, _ = world.consult()
+    desk = registered_desk(world)
+    behind = Peer(("127.0.0.77", 5080), world.token, "behind")
+    desk.peer.sdp = behind.sdp  # type: ignore[method-assign]
+    taken = desk.confirmed(take(world, desk, line.replaces(), f"Record-Route: <sip:{DESK[0]}:{DESK[1]};lr>"))
+    opened = world.plane.opened[world.lease_of(behind)]
+    assert (opened["remote_ip"], opened["latch_ip"]) == (behind.address[0], behind.address[0])
+    (call,) = world.exchange.calls.values()
+    assert (call.caller.account, call.caller.keys) == ("alice", "info")
+    assert taken.refer("sip:bob@switchboard.local") == 202
 
 
 @pytest.mark.parametrize(
