@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from switchboard.sip.digest import Challenger, Verdict, ha1, parse_credentials
+from switchboard.sip.digest import Challenger, Verdict, ha1, parse_credentials, pick
 from switchboard.sip.errors import ParseError
+from switchboard.sip.headers import quote
 
 _ALGORITHMS: Final = ("SHA-256", "MD5")
 
@@ -24,6 +25,7 @@ class Accounts:
     ) -> None:
         """Take users with their passwords; `narrowed` are those with fewer algorithms than all, in order."""
         self._challenger = Challenger(realm, key)
+        self._ours = f"realm={quote(realm)}"
         self._token = token
         self._narrowed = dict(narrowed or {})
         self._secrets = {
@@ -37,6 +39,12 @@ class Accounts:
         """Values of WWW-Authenticate or Proxy-Authenticate for who says to be `user` (RFC 8760 §2.4)."""
         algorithms = self._narrowed.get(user, _ALGORITHMS)
         return tuple(self._challenger.challenge(now, self._token(), stale=stale, algorithms=algorithms))
+
+    def meant(self, values: Sequence[str]) -> str | None:
+        """Of the credentials in a request those for our realm, None without any: proxies may have asked as well."""
+        if len(values) == 1 and self._ours in values[0]:
+            return values[0]
+        return pick(values, self._challenger.realm)
 
     def user(self, authorization: str, method: str, uri: str, now: float) -> tuple[str | None, bool]:
         """The account that the credentials prove, or None; and whether only the nonce was too old."""

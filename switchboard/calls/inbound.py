@@ -159,7 +159,7 @@ def _context(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
     if x.door.turns_away(tx.source, request.headers.first.get("user-agent"), now):
         x.core.abandon(tx)
         return None
-    credentials = request.headers.first.get("proxy-authorization")
+    credentials = x.authenticator.meant(request.headers.getall("proxy-authorization"))
     stale = False
     if credentials is not None:
         user, stale = x.authenticator.user(credentials, request.method, request.uri, now)

@@ -182,6 +182,9 @@ class Authenticator(Protocol):
     def challenge(self, now: float, user: str, *, stale: bool = False) -> tuple[str, ...]:
         """Values of WWW-Authenticate or Proxy-Authenticate for who says to be `user`."""
 
+    def meant(self, values: Sequence[str]) -> str | None:
+        """Of the credentials in a request those for our realm, or None (RFC 3261 §22.3)."""
+
     def user(self, authorization: str, method: str, uri: str, now: float) -> tuple[str | None, bool]:
         """The account that the credentials prove, or None; and whether only the nonce was stale."""
 

@@ -42,7 +42,7 @@ def register(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
         # RFC 3261 §10.2: an address-of-record is a SIP URI or a SIPS URI.
         refuse(x, tx, 400, now)
         return
-    credentials = request.headers.get("authorization")
+    credentials = x.authenticator.meant(request.headers.getall("authorization"))
     user: str | None = None
     stale = False
     if credentials is not None:

@@ -95,7 +95,7 @@ def _accept(x: Exchange, tx: ServerTransaction, subscription: Subscription, expi
 
 def _account(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> str | None:
     """The account that has proved itself; None when it is challenged."""
-    credentials, stale = request.headers.get("authorization"), False
+    credentials, stale = x.authenticator.meant(request.headers.getall("authorization")), False
     if credentials is not None:
         user, stale = x.authenticator.user(credentials, "SUBSCRIBE", request.uri, now)
         if user is not None:

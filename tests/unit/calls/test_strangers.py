@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from switchboard.net.sources import Limits, SourceGuard
+from switchboard.sip.digest import answer
 from switchboard.sip.outgoing import OutgoingRequest
 from tests.support.exchange import CARRIER, SWITCH, Peer, World
 
@@ -64,6 +65,35 @@ def test_wrong_passwords_are_failures(world: World, method: str, header: str) ->
     )
     assert [len(ask(world, method, "alice", wrong)) for _ in range(4)] == [1, 1, 1, 0]
     assert guard_of(world).active
+
+
+ELSEWHERE = 'Digest username="alice", realm="edge.example", nonce="n", uri="sip:x", response="0123"'
+CREDENTIALS = [("REGISTER", "Authorization"), ("INVITE", "Proxy-Authorization"), ("SUBSCRIBE", "Authorization")]
+
+
+@pytest.mark.parametrize(("method", "header"), CREDENTIALS)
+def test_credentials_for_a_proxy_on_the_way_are_no_failure(world: World, method: str, header: str) -> None:
+    """A phone behind one shows it what it asks for (RFC 3261 §22.3); that says nothing of our accounts."""
+    status = 407 if method == "INVITE" else 401
+    lines = ("Event: message-summary", f"{header}: {ELSEWHERE}")
+    assert [ask(world, method, "alice", *lines) for _ in range(5)] == [[status]] * 5
+    assert not guard_of(world).active
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize(("method", "header"), CREDENTIALS)
+def test_of_several_credentials_those_for_our_realm_count(
+    world: World, method: str, header: str, *, before: bool
+) -> None:
+    """Wherever they stand among those for proxies on the way."""
+    ask(world, method, "alice", "Event: message-summary")
+    (challenge,) = world.peers[STRANGER].responses
+    field = "proxy-authenticate" if method == "INVITE" else "www-authenticate"
+    uri = f"sip:{SWITCH[0]}" if method == "REGISTER" else f"sip:alice@{SWITCH[0]}"
+    ours = answer(challenge.headers.getall(field)[0], method, uri, "alice", cnonce="c", password="secret")
+    values = (ELSEWHERE, ours) if before else (ours, ELSEWHERE)
+    (status,) = ask(world, method, "alice", "Event: message-summary", *[f"{header}: {value}" for value in values])
+    assert status == (404 if method == "INVITE" else 200)
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "REGISTER", "INVITE", "SUBSCRIBE", "MESSAGE"])
