@@ -28,7 +28,7 @@ FRESH: Final = 5.0
 """Seconds after which it is looked up again where the names of carriers lead."""
 SILENT_PAUSE: Final = 30.0
 """A gateway that did not answer an INVITE at all is tried last for so long."""
-OF_THE_CALLED: Final = frozenset({404, 410, 480, 484, 485, 486, 487, 600, 603, 604, 606})
+OF_THE_CALLED: Final = frozenset({404, 410, 480, 484, 485, 486, 487, 600, 603, 604, 606, 607, 608})
 """Answers of who was called: no failure of the gateway that brings them."""
 
 

@@ -96,6 +96,11 @@ def test_every_cause_has_a_status_of_refusal() -> None:
         (480, ["Q.850;cause=111"], "failed", 500, 111),
         (486, ["Q.850;cause=21"], "busy", 486, 21),
         (499, [], "failed", 500, 41),
+        (403, [], "forbidden", 403, 21),
+        (480, ["Q.850;cause=21"], "forbidden", 403, 21),
+        (503, ["Q.850;cause=57"], "forbidden", 403, 57),
+        (607, [], "declined", 603, 21),
+        (608, ["Q.850;cause=21"], "declined", 603, 21),
     ],
 )
 def test_the_reason_of_a_refusal_refines_its_status(
