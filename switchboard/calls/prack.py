@@ -33,11 +33,13 @@ def prack_received(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, req
     except ParseError:
         refuse(x, tx, 400, now)
         return
-    if sent is None or invite is None or not sent.pending or rack != RAck(sent.rseq, sent.cseq, "INVITE"):
+    if sent is None or not sent.pending or rack != RAck(sent.rseq, sent.cseq, "INVITE"):
         refuse(x, tx, 481, now)
         return
     sent.pending = False
-    x.core.pracked(invite, now)
+    if invite is not None:
+        # Else the ACK of a 200 that did not wait for it has come first (RFC 3262 §3).
+        x.core.pracked(invite, now)
     body = b""
     try:
         if request.body:

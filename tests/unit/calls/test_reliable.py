@@ -152,6 +152,21 @@ def test_the_answer_waits_for_the_prack_of_our_description() -> None:
     assert world.leftovers() == {}
 
 
+def test_a_prack_that_comes_after_the_ack_is_answered() -> None:
+    """The 200 did not wait for it, since the ringing described nothing; a repeated one acknowledges nothing."""
+    world = World(reliable="supported")
+    out, _ = world.dial("4001", headers=WANTS)
+    world.reply(world.agent, 180)
+    ringing = latest(world)
+    world.agent_answers()
+    assert latest(world).status == 200
+    world.within(world.carrier, out, "ACK", 1)
+    assert prack(world, out, ringing, 2) == 200
+    assert prack(world, out, ringing, 3) == 481
+    (call,) = world.exchange.calls.values()
+    assert call.phase is Phase.TALKING
+
+
 def test_the_next_provisional_response_waits_too() -> None:
     """One at a time, each with the next RSeq (RFC 3262 §3)."""
     world = World(reliable="supported")
