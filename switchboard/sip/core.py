@@ -205,7 +205,7 @@ class SipCore:
         if 100 < status < 300 and tx.method in TARGET_REFRESH:
             headers = self._dialog_lines(request, headers)
         if type(tx.source) is not tuple:
-            headers = self._own.headers(headers, tx.source)
+            headers = self._own.headers(headers, tx.source, secure=_is_secure(request))
         tag = tx.to_tag if status > 100 else ""
         tx.wire = render_response(status, reason, tx.parts, tag, headers, self._agent, body, content_type)
         if invite and status >= 200:
@@ -225,7 +225,9 @@ class SipCore:
         if out.named:
             self._aim(out, now)
         if type(out.destination) is not tuple or out.named:
-            out.headers = self._own.headers(out.headers, out.destination)
+            hop = out.routes[0].lower() if out.routes else ""
+            secure = "<sips:" in hop or out.uri[:5].lower() == "sips:"
+            out.headers = self._own.headers(out.headers, out.destination, secure=secure)
         return self._clients.start(out, f"{MAGIC}{self._random_token()}", context, now)
 
     def send_ack(self, out: OutgoingRequest, now: float) -> None:
@@ -465,6 +467,15 @@ def _nowhere(uri: str, now: float) -> tuple[Address, ...]:
 
 def _is_open_to(spoken: Address, place: Address) -> bool:
     return isinstance(spoken, StreamAddress) and type(spoken) is type(place) and spoken[0] == place[0]
+
+
+def _is_secure(request: Request) -> bool:
+    """Whether our Contact has to be a SIPS URI, as its sender's way here is (RFC 3261 §12.1.1)."""
+    if request.uri[:5].lower() == "sips:":
+        return True
+    route = request.headers.first.get("record-route")
+    place = f"<{request.contact_uri}" if route is None else route.partition(">")[0]
+    return "<sips:" in place.lower()
 
 
 def _stateless_tag(text: str) -> str:

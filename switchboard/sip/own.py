@@ -18,11 +18,15 @@ LARGEST_DATAGRAM: Final = 1300
 
 
 class Own(msgspec.Struct, frozen=True):
-    """One transport: the start of our Via, our Contact, the column of RFC 3261 Table 4."""
+    """One transport: the start of our Via, our Contact, the column of RFC 3261 Table 4.
+
+    `secure` is our Contact where it has to be a SIPS URI; the same as ever on transports that have none.
+    """
 
     via: str
     contact: str
     timers: Timers
+    secure: str
 
 
 class OwnPlaces:
@@ -60,18 +64,22 @@ class OwnPlaces:
         ours = (local, *streams.values(), *six.values())
         self.places = frozenset((host.strip("[]").lower(), port) for host, port in ours)
 
-    def headers(self, headers: tuple[str, ...], peer: Address) -> tuple[str, ...]:
+    def headers(self, headers: tuple[str, ...], peer: Address, *, secure: bool) -> tuple[str, ...]:
         """Header lines with our Contact as the peer can use it, whatever transport it was made for."""
-        theirs = f"Contact: {self.by_type[type(peer)].contact}"
+        own = self.by_type[type(peer)]
+        theirs = f"Contact: {own.secure if secure else own.contact}"
         return tuple([theirs if line in self._contacts else line for line in headers])
 
 
 def _on_udp(address: Address, timers: Timers) -> Own:
     place = host_port(address)
-    return Own(f"SIP/2.0/UDP {place}", f"<sip:{place}>", timers)
+    contact = f"<sip:{place}>"
+    return Own(f"SIP/2.0/UDP {place}", contact, timers, contact)
 
 
 def _on_stream(name: str, address: Address, timers: Timers) -> Own:
     place = host_port(address)
     contact = f"<sip:{place};transport={transport_of(STREAMS[name](address))}>"
-    return Own(f"SIP/2.0/{name.upper()} {place}", contact, timers)
+    # RFC 5630 §3.1.3: with this scheme TLS goes without saying.
+    secure = {"tls": f"<sips:{place}>", "wss": f"<sips:{place};transport=ws>"}.get(name, contact)
+    return Own(f"SIP/2.0/{name.upper()} {place}", contact, timers, secure)

@@ -152,6 +152,48 @@ def test_responses_go_over_the_connection() -> None:
         assert got.headers.getall("contact") == [f"<sip:192.0.2.1:{port};transport={name}>"]
 
 
+@pytest.mark.parametrize(
+    ("lines", "uri", "secure"),
+    [
+        ((), "sip:bob@192.0.2.1", False),
+        ((), "SIPS:bob@192.0.2.1", True),
+        (("Contact: <sips:alice@192.0.2.9>",), "sip:bob@192.0.2.1", True),
+        (("Contact: <sips:alice@192.0.2.9>", "Record-Route: <sip:192.0.2.9;lr>"), "sip:bob@192.0.2.1", False),
+        (("Record-Route: <sips:192.0.2.9;lr>, <sip:192.0.2.8;lr>",), "sip:bob@192.0.2.1", True),
+    ],
+)
+def test_who_comes_by_sips_gets_a_sips_contact(lines: tuple[str, ...], uri: str, *, secure: bool) -> None:
+    """RFC 3261 §12.1.1: by the Request-URI, the top Record-Route or, without one, the Contact; where we have TLS."""
+    for kind, name, way in (
+        (TcpAddress, "sip", ":5062;transport=tcp"),
+        (TlsAddress, "sips" if secure else "sip", ":5061" + ("" if secure else ";transport=tls")),
+        (WssAddress, "sips" if secure else "sip", ":5443;transport=ws"),
+    ):
+        it = rig()
+        data = request(via=VIA, lines=lines).replace(b"sip:bob@192.0.2.1 SIP", uri.encode() + b" SIP")
+        if lines and lines[0].startswith("Contact"):
+            data = data.replace(b"Contact: <sip:alice@192.0.2.2:5070>\r\n", b"")
+        arrive(it, data, kind(("192.0.2.9", 40000)))
+        it.core.respond(accepted(it).tx, 200, headers=("Contact: <sip:192.0.2.1:5060>",), now=it.now)
+        assert response(it.sent()[0]).headers.getall("contact") == [f"<{name}:192.0.2.1{way}>"]
+
+
+@pytest.mark.parametrize(
+    ("more", "secure"),
+    [
+        ({}, False),
+        ({"uri": "sips:bob@192.0.2.2"}, True),
+        ({"uri": "sip:bob@192.0.2.2", "routes": ("<sips:192.0.2.2;lr>",)}, True),
+    ],
+)
+def test_who_is_called_by_sips_gets_a_sips_contact(more: dict[str, object], *, secure: bool) -> None:
+    """RFC 3261 §8.1.1.8."""
+    it = rig()
+    it.core.request(outgoing(destination=TlsAddress(PEER), **more), it.now)
+    expected = "<sips:192.0.2.1:5061>" if secure else "<sip:192.0.2.1:5061;transport=tls>"
+    assert parsed(it.sent()[0]).headers.get("contact") == expected
+
+
 def test_faults_of_a_stream_are_answered_over_it() -> None:
     """RFC 3261 §18.3: a request without Content-Length gets its 400 where it came from."""
     it = rig()
