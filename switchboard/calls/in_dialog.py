@@ -291,6 +291,10 @@ def _info(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Req
         found = _SIGNAL.search(request.body)
     elif request.content_type == "application/dtmf":
         found = _BARE.search(request.body)
+    elif "info-package" in request.headers.first:
+        # RFC 6086 §4.2.2: no package is announced.
+        refuse(x, tx, 469, now, "Recv-Info:", reason="Bad Info Package")
+        return
     elif request.body:
         refuse(x, tx, 415, now, "Accept: application/dtmf-relay, application/dtmf")
         return

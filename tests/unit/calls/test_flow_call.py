@@ -201,6 +201,19 @@ def test_keys_by_info_count_as_keys() -> None:
     assert world.carrier.statuses[-1] == 415
 
 
+@pytest.mark.parametrize("body", [b"", b"x"])
+def test_info_of_a_package_that_nobody_has_announced(body: bytes) -> None:
+    """469 with an empty Recv-Info (RFC 6086 §4.2.2); a key is a key, whatever package it is said to be of."""
+    world, out = answered()
+    package = ("Info-Package: trigger-invite",)
+    world.within(world.carrier, out, "INFO", 2, body=body, content_type="text/plain", headers=package)
+    assert world.carrier.statuses[-1] == 469
+    assert world.carrier.responses[-1].headers.get("recv-info") == ""
+    relay = {"content_type": "application/dtmf-relay", "headers": package}
+    world.within(world.carrier, out, "INFO", 3, body=b"Signal=1\r\n", **relay)
+    assert world.carrier.statuses[-1] == 200
+
+
 def test_an_info_key_while_talking_goes_to_the_other_side_as_rtp() -> None:
     """The agent's stream gets the telephone event."""
     world, out = answered()
