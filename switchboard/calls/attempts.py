@@ -193,7 +193,7 @@ def leg_unreached(x: Exchange, leg: Leg, now: float, *, unreachable: bool) -> No
 
 def leg_rang_out(x: Exchange, call: Call, leg: Leg, now: float) -> None:
     """Nobody has answered in time, or not even a port was found."""
-    _give_up(x, call, leg, NO_ANSWER if leg.lease is not None else CONGESTION, now)
+    give_up(x, call, leg, NO_ANSWER if leg.lease is not None else CONGESTION, now)
 
 
 def who_ended(leg: Leg) -> EndedBy:
@@ -222,6 +222,17 @@ def _rings(x: Exchange, call: Call, leg: Leg, response: Response, now: float) ->
         tell_ringing(x, call, leg, now)
 
 
+def picked_up(x: Exchange, call: Call, leg: Leg, by: Leg, now: float) -> Cause | None:
+    """The phone of `by` has answered in place of one of `call.others` that rings; a cause when nothing comes of it."""
+    leg.ring_due = None
+    call.others[:] = [by if other is leg else other for other in call.others]
+    if call.control is not None:
+        control = call.control
+        control.target = by.id if control.target == leg.id else control.target
+        control.consulted = by.id if control.consulted == leg.id else control.consulted
+    return x.attempts[by.purpose].answered(x, call, by, now)
+
+
 def _answered(x: Exchange, call: Call, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> None:
     ack = ack_of(x, leg.gateway, take_dialog(x, leg, tx, response, now), tx.request, now)
     leg.ring_due = None
@@ -238,7 +249,7 @@ def _answered(x: Exchange, call: Call, leg: Leg, tx: ClientTransaction, response
         failure = x.attempts[leg.purpose].answered(x, call, leg, now)
     x.core.send_ack(ack, now)
     if failure is not None:
-        _give_up(x, call, leg, failure, now)
+        give_up(x, call, leg, failure, now)
 
 
 def _refused(x: Exchange, call: Call | None, leg: Leg, cause: Cause, status: int, now: float) -> None:
@@ -249,10 +260,11 @@ def _refused(x: Exchange, call: Call | None, leg: Leg, cause: Cause, status: int
         return
     leg.record.ended_us = x.utc_us(now)
     leg.record.cause = cause.word
-    _give_up(x, call, leg, cause, now)
+    give_up(x, call, leg, cause, now)
 
 
-def _give_up(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> None:
+def give_up(x: Exchange, call: Call, leg: Leg, cause: Cause, now: float) -> None:
+    """Nothing has come of calling one of `call.others`."""
     abandon_leg(x, call, leg, cause, now)
     if leg.record.answered_us is not None:
         # It has answered, and nothing came of it.

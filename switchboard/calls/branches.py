@@ -95,16 +95,16 @@ def begin_elsewhere(
     _next_group(x, fan, now)
 
 
-def cancel_invites(x: Exchange, leg: Leg, now: float) -> None:
-    """CANCEL whatever rings for a leg; nobody else is called for it."""
+def cancel_invites(x: Exchange, leg: Leg, now: float, reason: str) -> None:
+    """CANCEL whatever rings for a leg, with this header line; nobody else is called for it."""
     fan = x.branches.get(leg.id)
     if fan is None:
-        x.core.cancel(x.invites_out[leg.id], now, (CANCELLED.reason_header,))
+        x.core.cancel(x.invites_out[leg.id], now, (reason,))
         return
     fan.rest = ()
     x.branch_heap.cancel(fan)
     for branch in fan.live:
-        _cancel(x, branch, CANCELLED.reason_header, now)
+        _cancel(x, branch, reason, now)
 
 
 def forget_branches(x: Exchange, leg: Leg) -> None:

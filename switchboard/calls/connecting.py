@@ -310,8 +310,14 @@ def _agent_answered(
     except SdpError:
         x.core.send_ack(ack, now)
         return NOT_ACCEPTABLE
+    failure = put_through(x, call, leg, now)
+    x.core.send_ack(ack, now)
+    return failure
+
+
+def put_through(x: Exchange, call: Call, leg: Leg, now: float) -> Cause | None:
+    """The call's agent has answered: both talk. A cause when there is no port for the caller."""
     if not lease_media(x, call.caller, leg):
-        x.core.send_ack(ack, now)
         return CONGESTION
     join(x, call, leg, now)
     call.ring_due = None
@@ -329,7 +335,6 @@ def _agent_answered(
     if call.caller.talking:
         write_snapshot(x, call)
     answer_caller(x, call, now)
-    x.core.send_ack(ack, now)
     return None
 
 

@@ -10,7 +10,7 @@ from switchboard.calls.branches import cancel_invites, forget_branches
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.callback_request import caller_cleared
 from switchboard.calls.carriers.credentials import unwatched
-from switchboard.calls.causes import MEDIA_LOST, REASON_PHRASES, Cause
+from switchboard.calls.causes import CANCELLED, ELSEWHERE, MEDIA_LOST, REASON_PHRASES, Cause
 from switchboard.calls.cdr import close_segment, note_flow, write_ended, write_ending
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState
@@ -77,8 +77,11 @@ def _attempt_over(x: Exchange, call: Call, now: float) -> None:
             x.desk.tell(OfferFailed(call.entry, leg.agent_id, "unreachable"), now)
 
 
-def end_leg(x: Exchange, leg: Leg, cause: Cause, now: float) -> None:
-    """Send what ends a leg in its state: a final response, CANCEL, or BYE; nothing when it is over."""
+def end_leg(x: Exchange, leg: Leg, cause: Cause, now: float, *, elsewhere: bool = False) -> None:
+    """Send what ends a leg in its state: a final response, CANCEL, or BYE; nothing when it is over.
+
+    With `elsewhere` the CANCEL says that somebody has answered at another phone.
+    """
     state = leg.state
     if state in (LegState.CANCELLING, LegState.ENDED):
         return
@@ -89,7 +92,7 @@ def end_leg(x: Exchange, leg: Leg, cause: Cause, now: float) -> None:
         leg_over(x, leg)
     elif leg.id in x.invites_out:
         leg.move(LegInput.CANCEL)
-        cancel_invites(x, leg, now)
+        cancel_invites(x, leg, now, ELSEWHERE if elsewhere else CANCELLED.reason_header)
     else:
         refuse_invite(x, leg, cause, now)
         leg_over(x, leg)
