@@ -26,7 +26,7 @@ from switchboard.calls.leg import Leg
 from switchboard.calls.negotiation import open_media
 from switchboard.calls.news import CallNews
 from switchboard.calls.queue_sounds import begin_music
-from switchboard.calls.serving import offer_failure, phone_target, ring_agent, taken_back, withdraw
+from switchboard.calls.serving import no_callback, offer_failure, phone_target, ring_agent, taken_back, withdraw
 from switchboard.calls.wait import Wait
 from switchboard.store.callbacks import OUTCOME_STATES
 
@@ -44,6 +44,8 @@ def taken(x: Exchange, action: CallbackTaken, now: float) -> None:
         taken_back(x, call, now)
     else:
         call.wait.callback = ""
+        if not action.accepted:
+            no_callback(x, call)
 
 
 def over(x: Exchange, action: CallbackOver, now: float) -> None:

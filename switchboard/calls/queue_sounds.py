@@ -45,6 +45,7 @@ _TEXTS: Final[dict[str, dict[str, str]]] = {
         "short": "预计等待不到一分钟。",
         "long": "预计等待一小时以上。",
         "callback": "如需我们稍后给您回电，请按{key}键，您的排队位置会为您保留。",
+        "no_callback": "抱歉，暂时无法为您安排回电，请您继续等候。",
     },
     "en": {
         "position": "You are number {position} in the queue.",
@@ -54,6 +55,7 @@ _TEXTS: Final[dict[str, dict[str, str]]] = {
         "short": "The wait is less than a minute.",
         "long": "The wait is more than an hour.",
         "callback": "Press {key} to be called back. You will keep your place in the queue.",
+        "no_callback": "Sorry, we cannot call you back just now. Please stay on the line.",
     },
 }
 
@@ -79,8 +81,17 @@ def _play_music(x: Exchange, call: Call) -> None:
 def announce(x: Exchange, call: Call, action: Announce, language: str) -> None:
     """Say where the caller stands, or what the group says now and then."""
     sounds = sounds_of(action, language, call.wait.callback_key if call.wait is not None else "")
-    if not sounds:
-        return
+    if sounds:
+        _say(x, call, sounds)
+
+
+def refuse_callback(x: Exchange, call: Call, language: str) -> None:
+    """Who has asked to be called back hears that it cannot be, and waits on."""
+    spoken = _spoken(language)
+    _say(x, call, (Speech(_TEXTS[spoken]["no_callback"], spoken),))
+
+
+def _say(x: Exchange, call: Call, sounds: tuple[str | Speech, ...]) -> None:
     play = Play(sounds, False, ANNOUNCEMENT)
     if not await_speech(x, call, play):
         _play_announcement(x, call, play)
@@ -122,7 +133,7 @@ def sounds_of(action: Announce, language: str, callback_key: str) -> tuple[str |
     """The sounds of an announcement, in a language that is spoken here."""
     if action.kind == "periodic":
         return action.prompts
-    spoken = language if language in _TEXTS else "zh"
+    spoken = _spoken(language)
     texts = _TEXTS[spoken]
     if action.kind == "callback_offer":
         if not callback_key:
@@ -132,6 +143,10 @@ def sounds_of(action: Announce, language: str, callback_key: str) -> tuple[str |
     if action.wait is not None:
         said.append(_band(action.wait, texts, spoken))
     return tuple(Speech(text, spoken) for text in said)
+
+
+def _spoken(language: str) -> str:
+    return language if language in _TEXTS else "zh"
 
 
 def _position(position: int, texts: dict[str, str], language: str) -> Iterator[str]:

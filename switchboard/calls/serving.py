@@ -19,7 +19,7 @@ from switchboard.calls.ending import end_call, note_hold
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow import back_to_flow, nobody, start_flow
 from switchboard.calls.leg import Leg
-from switchboard.calls.queue_sounds import announce, silence
+from switchboard.calls.queue_sounds import announce, refuse_callback, silence
 from switchboard.calls.queueing import outcome_for
 
 _FAILURES: Final[dict[str, OfferFailure]] = {
@@ -199,9 +199,15 @@ def key_pressed(x: Exchange, call: Call, digit: str, now: float) -> None:
         return
     if not fingerprint or x.settings.outbound is None:
         x.log("callback.impossible", call_id=call.id, reason="no number" if not fingerprint else "no outbound trunk")
+        no_callback(x, call)
         return
     wait.callback = x.new_id()
     x.desk.tell(CallbackAsked(call.entry_id, wait.callback, fingerprint), now)
+
+
+def no_callback(x: Exchange, call: Call) -> None:
+    """Nobody can be called back there now: whoever has asked hears so, and waits on."""
+    refuse_callback(x, call, _language(call))
 
 
 def taken_back(x: Exchange, call: Call, now: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from routing.acd.model import Announcements, CallbackRules
@@ -300,14 +301,29 @@ def test_asked_twice_it_is_one_call() -> None:
     stage.ends_clean()
 
 
-def test_a_key_of_one_without_a_number() -> None:
-    """Who withholds the number goes on waiting."""
-    stage = QueueStage("anna", flow=FLOW, group=rules(callbacks=AGENT_FIRST))
-    stage.world.desk.set_state("anna", "meeting", "anna", stage.world.now)
-    caller = stage.caller("4100", "anonymous")
-    caller.presses("1")
-    assert playing(stage) == [("music/hold",)]
-    assert not stage.world.callbacks.requests
+@pytest.mark.parametrize("why", ["no number", "no outbound trunk", "full"])
+def test_who_cannot_be_called_back_hears_so_and_waits_on(why: str) -> None:
+    """Music follows, the place is kept, and the key may be pressed again."""
+    most = msgspec.structs.replace(AGENT_FIRST, max_open=1)
+    stage = QueueStage("anna", flow=FLOW, group=rules(callbacks=most))
+    world = stage.world
+    world.desk.set_state("anna", "meeting", "anna", world.now)
+    if why == "full":
+        first = stage.caller("4100", "13811112222")
+        first.presses("1")
+        first.hangs_up()
+    if why == "no outbound trunk":
+        world.exchange.settings = msgspec.structs.replace(world.exchange.settings, outbound=None)
+    caller = stage.caller("4100", "anonymous" if why == "no number" else CUSTOMER)
+    kept = len(world.callbacks.requests)
+    for _ in range(2):
+        caller.presses("1")
+        assert playing(stage) == [("speech:抱歉，暂时无法为您安排回电，请您继续等候。",)]
+        world.plane.play_done(caller.lease)
+        world.run()
+        assert playing(stage) == [("music/hold",)]
+    assert len(world.callbacks.requests) == kept
+    assert not caller.was_hung_up
     stage.ends_clean()
 
 
