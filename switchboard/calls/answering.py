@@ -8,11 +8,12 @@ from switchboard.calls.call import Call
 from switchboard.calls.causes import CONGESTION, NOT_ACCEPTABLE, REASON_PHRASES, Cause
 from switchboard.calls.cdr import write_snapshot
 from switchboard.calls.exchange import Exchange
-from switchboard.calls.leg import LegInput, LegState
+from switchboard.calls.leg import Leg, LegInput, LegState
 from switchboard.calls.negotiation import can_speak, lease_media, make_answer, make_offer, open_media
 from switchboard.calls.reliable import reliable_lines, waits
 from switchboard.calls.session_timers import accept_session
 from switchboard.sip.dialog import Dialog
+from switchboard.sip.transaction.server import ServerTransaction
 
 ALLOW: Final = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK, REFER, SUBSCRIBE, NOTIFY"
 SUPPORTED: Final = "Supported: replaces, norefersub, timer"
@@ -36,6 +37,7 @@ def progress(x: Exchange, call: Call, status: int, now: float) -> None:
     lines = reliable_lines(x, caller, transaction, bool(body))
     if lines is None:
         return
+    _begin_dialog(x, caller, transaction)
     x.core.respond(
         transaction,
         status,
@@ -89,15 +91,11 @@ def answer_caller(x: Exchange, call: Call, now: float) -> bool:
     else:
         body = caller.local_sdp
     caller.move(LegInput.ANSWER)
-    request = transaction.request
-    assert request is not None
-    if caller.dialog is None:
-        caller.dialog = dialog = Dialog.as_server(request, caller.local_tag, transaction.source, nat=caller.nat)
-        x.dialogs[dialog.call_id, caller.local_tag] = caller
-    if caller.dialog.named:
+    dialog = _begin_dialog(x, caller, transaction)
+    if dialog.named:
         # Asked now, it is known once something is to be sent there.
-        x.where(caller.dialog.named, now)
-    timer = accept_session(x, caller, request, now)
+        x.where(dialog.named, now)
+    timer = accept_session(x, caller, transaction.request, now)
     _note_progress(x, call, now)
     call.record.answered_us = caller.record.answered_us = x.utc_us(now)
     caller.record.sip_status = call.record.sip_status = 200
@@ -105,6 +103,16 @@ def answer_caller(x: Exchange, call: Call, now: float) -> bool:
     headers = (x.contact, ALLOW, SUPPORTED, *timer)
     x.core.respond(transaction, 200, "OK", to_tag=caller.local_tag, headers=headers, body=body, now=now)
     return True
+
+
+def _begin_dialog(x: Exchange, caller: Leg, transaction: ServerTransaction) -> Dialog:
+    """The caller's dialog, begun by our first response with a tag: BYE, UPDATE and INFO may come in an early one."""
+    dialog = caller.dialog
+    if dialog is None:
+        request = transaction.request
+        dialog = caller.dialog = Dialog.as_server(request, caller.local_tag, transaction.source, nat=caller.nat)
+        x.dialogs[dialog.call_id, caller.local_tag] = caller
+    return dialog
 
 
 def _note_progress(x: Exchange, call: Call, now: float) -> None:

@@ -173,6 +173,14 @@ def _unanswered(leg: Leg, tag: str) -> bool:
     return early is None or not early.answer or leg.heard != tag
 
 
+def _owes_answer(leg: Leg) -> bool:
+    """Whether the offer in a caller's INVITE still has no answer of ours that must arrive (RFC 3262 §5)."""
+    if leg.talking or leg.early:
+        return leg.agreement is None
+    sent = leg.reliable
+    return leg.agreement is None or sent is None or (sent.pending and sent.described)
+
+
 def _not_known(request: Request) -> tuple[str, ...]:
     """What a request requires that we do not know; of some nothing."""
     return () if request.method in _REQUIRES_ANYTHING else unsupported(request)
@@ -242,7 +250,7 @@ def _offer_in_dialog(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, r
     if request.content_type != SDP and not take_description(request):
         refuse(x, tx, 415, now, "Accept: application/sdp")
         return
-    if leg.agreement is None or (leg.reliable is not None and leg.reliable.pending and leg.reliable.described):
+    if _owes_answer(leg):
         # RFC 3311 §5.2: the offer before it is not answered yet.
         refuse(x, tx, 500, now, "Retry-After: 1")
         return

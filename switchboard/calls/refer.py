@@ -12,7 +12,6 @@ record. One that rings at the phone itself is not to be replaced: it did not beg
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from routing.dialplan import NoRoute, ToFlow, ToMask, ToQueue
@@ -145,31 +144,16 @@ def _give_up(x: Exchange, call: Call, asked: Call, place: Place, now: float) -> 
 def _not_taken(x: Exchange, replaces: Replaces) -> Call | None:
     """The call with nobody on its far side yet whose caller has the dialog that is named; None when there is none."""
     leg = x.dialogs.get((replaces.call_id, replaces.to_tag))
-    if leg is None:
-        # An early dialog is known by its INVITE alone, unless by a reliable response.
-        return next((call for call in _unanswered(x) if _is_named(x, call, replaces)), None)
+    if leg is None or leg.dialog is None or leg.dialog.remote_tag != replaces.from_tag:
+        return None
     call = x.call_of(leg)
-    if call is None or leg is not call.caller or leg.dialog is None or leg.dialog.remote_tag != replaces.from_tag:
+    if call is None or leg is not call.caller:
         return None
     if leg.state is not LegState.CONFIRMED and leg.id not in x.invites_in:
         # It rings at the phone, for a call of ours.
         return None
     # With early-only one that is answered is refused as any (RFC 3891 §3).
     return call if call.phase in _NOT_TAKEN and not (replaces.early_only and leg.talking) else None
-
-
-def _unanswered(x: Exchange) -> Iterator[Call]:
-    for tx in x.invites_in.values():
-        call = x.call_of(tx.context) if isinstance(tx.context, Leg) else None
-        if call is not None and call.phase in _NOT_TAKEN and call.caller.dialog is None:
-            yield call
-
-
-def _is_named(x: Exchange, call: Call, replaces: Replaces) -> bool:
-    request = x.invites_in[call.caller.id].request
-    return (request.call_id, call.caller.local_tag, request.from_tag) == (
-        replaces.call_id, replaces.to_tag, replaces.from_tag,
-    )  # fmt: skip
 
 
 def _place_asked(x: Exchange, call: Call, asked: Call, now: float) -> Place:

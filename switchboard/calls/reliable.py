@@ -89,8 +89,6 @@ def reliable_lines(x: Exchange, leg: Leg, tx: ServerTransaction, described: bool
     sent = leg.reliable
     if sent is None:
         sent = leg.reliable = Reliable(zlib.crc32(x.token().encode()) >> 1, tx.request.cseq)
-        leg.dialog = dialog = Dialog.as_server(tx.request, leg.local_tag, tx.source, nat=leg.nat)
-        x.dialogs[dialog.call_id, leg.local_tag] = leg
     sent.rseq += 1
     sent.pending, sent.described = True, described
     return (f"Require: {TAG}", f"RSeq: {sent.rseq}")

@@ -542,7 +542,7 @@ def test_a_phone_takes_a_call_that_another_of_its_account_has_made() -> None:
 
 
 def test_a_phone_behind_a_proxy_that_takes_a_call_is_heard_from_where_it_says() -> None:
-    """Audio does not come from the proxy; keys go as the account has them, and the call stays the account's to refer."""
+    """Audio does not come from the proxy; keys go as the account has them, and the account may still refer."""
     world = Office()
     world.exchange.settings = msgspec.structs.replace(world.exchange.settings, keys={"alice": "info"})
     line, _ = world.consult()

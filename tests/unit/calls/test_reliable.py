@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from switchboard.calls.call import Call, Phase
-from switchboard.calls.reliable import MAX_EARLY
+from switchboard.calls.reliable import MAX_EARLY, Mode
 from switchboard.sip.message import Response
 from switchboard.sip.outgoing import OutgoingRequest
 from tests.support.exchange import AGENT, CARRIER, SWITCH, Peer, World
@@ -220,10 +220,15 @@ def test_who_cancels_while_the_answer_waits() -> None:
     assert world.leftovers() == {}
 
 
-def test_bye_in_an_early_dialog_is_as_good_as_cancel() -> None:
-    """The INVITE gets its 487 (RFC 3261 §15)."""
-    world = World(reliable="supported")
-    out, _ = early(world, *KNOWS)
+@pytest.mark.parametrize(("mode", "status"), [("supported", 183), ("off", 183), ("off", 180)])
+def test_bye_in_an_early_dialog_is_as_good_as_cancel(mode: Mode, status: int) -> None:
+    """The INVITE gets its 487 (RFC 3261 §15), whether or not what has begun the dialog was sent reliably."""
+    world = World(reliable=mode)
+    out, _ = world.dial("4001", headers=KNOWS)
+    if status == 183:
+        describe(world, 183)
+    else:
+        world.reply(world.agent, 180)
     world.within(world.carrier, out, "BYE", 2)
     assert {487, 200} <= set(world.carrier.statuses)
     world.reply(world.agent, 487, index=0)
@@ -239,6 +244,25 @@ def test_what_an_early_dialog_does_not_take(method: str) -> None:
     out, _ = early(world, *KNOWS)
     world.within(world.carrier, out, method, 2, headers=("Refer-To: <sip:4004@127.0.0.1>", "Event: refer"))
     assert world.carrier.statuses[-1] == 403
+
+
+def test_an_early_dialog_that_nothing_reliable_has_begun() -> None:
+    """Our answer to its offer is still to come, so another must wait (RFC 3311 §5.2); a Contact and keys need not."""
+    world = World()
+    out, call = early(world)
+    world.within(world.carrier, out, "UPDATE", 2, body=world.carrier.sdp(47000), headers=CONTACT)
+    assert (latest(world).status, latest(world).headers.first["retry-after"]) == (500, "1")
+    world.within(world.carrier, out, "UPDATE", 3, headers=(f"Contact: <sip:new@{CARRIER[0]}:{CARRIER[1]}>",))
+    assert latest(world).status == 200
+    world.within(world.carrier, out, "INFO", 4, body=b"Signal=1\r\n", content_type="application/dtmf-relay")
+    assert latest(world).status == 200
+    describe(world, 200)
+    assert (latest(world).status, latest(world).cseq_method) == (200, "INVITE")
+    world.within(world.carrier, out, "ACK", 1)
+    assert call.caller.dialog is not None
+    assert call.caller.dialog.remote_target == f"sip:new@{CARRIER[0]}:{CARRIER[1]}"
+    world.hang_up(world.agent)
+    assert [bye.uri for bye in world.carrier.received("BYE")] == [f"sip:new@{CARRIER[0]}:{CARRIER[1]}"]
 
 
 def test_update_in_an_early_dialog() -> None:
