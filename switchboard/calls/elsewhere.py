@@ -1,4 +1,7 @@
-"""Requests within a dialog whose first hop is a name go to its next place when one has failed (RFC 3263 §4.3)."""
+"""Requests within a dialog go to the next place of their first hop when one has failed.
+
+A name may lead to several (RFC 3263 §4.3); a peer whose own connection is gone is connected to.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,8 @@ if TYPE_CHECKING:
 def sent_elsewhere(x: Exchange, tx: ClientTransaction, now: float) -> bool:
     """Whether a request that a place has not served was sent to another; for a while that place is tried last."""
     out, asked = tx.request, tx.context
-    if not out.named:
-        return False
-    x.locator.failed(out.destination, now)
+    if out.named:
+        x.locator.failed(out.destination, now)
     if not out.others or (isinstance(asked, Reinvite) and asked.over):
         return False
     again = x.core.request(out.elsewhere(out.others), now, context=asked)

@@ -132,7 +132,8 @@ class CallEngine:
                 return
             if status in CHALLENGES and challenge_answered(self.exchange, event.tx, event.response, now):
                 return
-            if status == 503 and sent_elsewhere(self.exchange, event.tx, now):
+            # Of one that is no name another place is but another way to the same peer.
+            if status == 503 and event.tx.request.named and sent_elsewhere(self.exchange, event.tx, now):
                 return
             if isinstance(leg, Subscription):
                 notify_answered(self.exchange, leg, event.response.status, now)

@@ -178,6 +178,8 @@ class Dialog(msgspec.Struct, array_like=True):
         )
         if self.named:
             out.named = self.named
+        elif type(self.destination) is not tuple and not self.nat:
+            out.others = _listening(self.routes, self.remote_target, self.destination)
         return out
 
 
@@ -198,6 +200,19 @@ def next_hop(routes: list[str], target: str, source: Address) -> Address:
     if hop is None or (isinstance(source, StreamAddress) and (hop[0] == source[0] or isinstance(source, WebAddress))):
         return source
     return hop if type(hop) is tuple or not isinstance(hop, WebAddress) else source
+
+
+def _listening(routes: list[str], target: str, source: Address) -> tuple[Address, ...] | None:
+    """Where a peer can be connected to, should the connection that it has opened be gone by now (RFC 3261 §12.2.1.1).
+
+    By the same transport: what came by TLS is never said in clear.
+    """
+    if not isinstance(source, StreamAddress) or isinstance(source, WebAddress):
+        return None
+    hop = first_hop(routes, target)
+    if hop is None or hop[0] != source[0] or hop[1] == source[1]:
+        return None
+    return (type(source)((hop[0], hop[1])),)
 
 
 def hop_name(routes: list[str], target: str, source: Address) -> str:

@@ -11,7 +11,7 @@ from switchboard.sip.flow import TcpAddress
 from switchboard.sip.outgoing import Address, OutgoingRequest
 from switchboard.sip.timers import Timers
 from switchboard.sip.uri import Uri
-from tests.support.exchange import AGENT, PHONE, SWITCH, World
+from tests.support.exchange import AGENT, CARRIER, PHONE, SWITCH, World
 
 NAMED = "Contact: <sip:agent@pbx.example.com>"
 NOWHERE = ("127.0.0.77", 5060)
@@ -171,3 +171,20 @@ def test_garbage_for_a_name_leads_nowhere() -> None:
     exchange = World().exchange
     exchange.locator = without_dns()
     assert exchange.where("sip:a@pbx.example.com;=", 0.0) == exchange.where("sip:%%%@a.b", 0.0) == ()
+
+
+def test_a_carrier_whose_connection_is_gone_hears_that_the_call_is_over() -> None:
+    """It has closed the one it called by: the BYE goes to the port that its Contact names, by another."""
+    world, _, call = answered(contact=f"Contact: <sip:agent@{AGENT[0]}:{AGENT[1]}>")
+    assert call.caller.dialog is not None
+    gone, listens = TcpAddress((CARRIER[0], 40000)), TcpAddress(CARRIER)
+    call.caller.dialog.destination = gone
+    hang_up(world)
+    world.exchange.core.flow_lost(gone, world.now)
+    world.run()
+    sent = [(where, data) for _, where, data in world.sent if data.startswith(b"BYE") and where[0] == CARRIER[0]]
+    assert [where for where, _ in sent] == [gone, listens]
+    assert len({data.partition(b"From:")[2].partition(b"User-Agent")[0] for _, data in sent}) == 1
+    world.exchange.core.flow_lost(listens, world.now)
+    world.run()
+    assert len([1 for _, where, _ in world.sent if where == listens]) == 1

@@ -381,3 +381,29 @@ def test_dialogs_stay_on_an_open_connection() -> None:
     assert Dialog.as_server(got, "near", TCP).next_request("BYE").destination == TCP
     elsewhere = TcpAddress(("192.0.2.7", 40000))
     assert Dialog.as_server(got, "near", elsewhere).destination == PEER
+
+
+@pytest.mark.parametrize(
+    ("source", "contact", "nat", "others"),
+    [
+        (TCP, "sip:alice@192.0.2.2:5070;transport=tcp", False, (TcpAddress(("192.0.2.2", 5070)),)),
+        (TCP, "sip:alice@192.0.2.2:5070", False, (TcpAddress(("192.0.2.2", 5070)),)),
+        (TlsAddress(TCP), "sip:alice@192.0.2.2:5061;transport=tcp", False, (TlsAddress(("192.0.2.2", 5061)),)),
+        (TCP, "sip:alice@192.0.2.2:40000;transport=tcp", False, None),
+        (TCP, "sip:alice@192.0.2.2:5070;transport=tcp", True, None),
+        (WsAddress(TCP), "sip:alice@192.0.2.2:5070;transport=ws", False, None),
+        (PEER, "sip:alice@192.0.2.2:5080", False, None),
+    ],
+)
+def test_a_connection_that_is_gone_is_made_anew_to_where_the_peer_listens(
+    source: Address, contact: str, others: tuple[Address, ...] | None, *, nat: bool
+) -> None:
+    """By the same transport; not to who is behind a NAT, or can connect only by itself."""
+    data = request(via=VIA).replace(b"<sip:alice@192.0.2.2:5070>\r\nMax", f"<{contact}>\r\nMax".encode())
+    got = parse_datagram(data)
+    assert isinstance(got, Request)
+    bye = Dialog.as_server(got, "near", source, nat=nat).next_request("BYE")
+    if others is not None:
+        assert bye.destination == source
+        assert type(bye.others) is tuple
+    assert bye.others == others
