@@ -41,7 +41,8 @@ def sessions_due(x: Exchange, call: Call, now: float) -> None:
         if session is not None and (not session.ours or session.expires <= now):
             party_lost(x, call, leg, SESSION_EXPIRED, now)
             return
-        if leg.state is not LegState.CONFIRMED or leg.asked or leg.offer_pending:
+        away = leg.id in x.absences.known
+        if away or leg.state is not LegState.CONFIRMED or leg.asked or leg.offer_pending:
             leg.session_due = now + SOON
         else:
             _refresh(x, leg, now)

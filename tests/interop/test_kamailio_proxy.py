@@ -146,6 +146,19 @@ async def desk_holds_and_hangs_up(world: World, network: Phone) -> None:
         assert desk.complaints == []
 
 
+async def a_call_outlasts_its_connection(world: World, network: Phone) -> None:
+    """The proxy has closed the one by which the INVITE came: our BYE goes to the port that its Record-Route names."""
+    async with await world.phone("d1", udp_of(world)) as desk:
+        call = await network.dial(number_of("d1"))
+        far = await desk.next_call()
+        await call.answered()
+        await world.switch.eventually(lambda: world.switch.metrics()["sip_connections"] == 0, 15.0)
+        await hear_each_other(call, far)
+        await far.hang_up()
+        await call.ended()
+        assert desk.complaints == []
+
+
 async def network_gives_up_and_hangs_up(world: World, network: Phone) -> None:
     """CANCEL reaches the desk through both; then BYE from the network."""
     async with await world.phone("d2", udp_of(world)) as desk:
@@ -216,6 +229,7 @@ async def test_in_front(world: World, tmp_path: Path) -> None:
     """Both ways, each request of the dialogs by the recorded route: re-INVITE, INFO, CANCEL, ACK and BYE."""
     async with await world.carrier() as network:
         await desk_holds_and_hangs_up(world, network)
+        await a_call_outlasts_its_connection(world, network)
         await network_gives_up_and_hangs_up(world, network)
         await out_through_the_proxy(world, network)
         await the_same_call_by_two_ways(world, network)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from switchboard.calls.leg import Leg
+from switchboard.calls.session_timers import Session
 from switchboard.sip.flow import WssAddress
 from tests.support.exchange import PHONE, World
 from tests.unit.calls.test_flows_of_phones import dial
@@ -74,6 +75,24 @@ def test_who_does_not_is_given_up() -> None:
     assert world.exchange.calls == {}
     assert leg.record.cause == "webrtc_lost"
     assert world.exchange.counts()["absences"] == 0
+
+
+def test_nobody_who_is_away_is_asked_to_refresh_the_session() -> None:
+    """It could not be sent, and who does not answer a refresh is given up at once; it goes where the browser is then."""
+    world, leg = talking()
+    (call,) = world.exchange.calls.values()
+    leg.session, leg.session_due = Session(90, True, world.now + 80), world.now + 5
+    world.exchange.arm(call)
+    cut(world, FLOW)
+    world.advance(7)
+    assert len(world.phone.received("INVITE")) == 1
+    move(world, OTHER)
+    line = f"Contact: {CONTACT}"
+    request(world, world.phone, headers=(line,), cseq=3)
+    request(world, world.phone, headers=(line, credentials(world.phone)), cseq=4)
+    world.advance(5)
+    assert [one.to_tag is not None for one in world.phone.received("INVITE")] == [False, True]
+    assert len(world.exchange.calls) == 1
 
 
 @pytest.mark.parametrize(
