@@ -195,11 +195,15 @@ class Heard(_Event, tag=13):
 
 
 class KeyPassed(_Event, tag=15):
-    """A key that a peer pressed in a talk has gone on to the other side; some phones tell of it by INFO as well."""
+    """A key that a peer pressed in a talk has gone on to the other side; some phones tell of it by INFO as well.
+
+    `held` as in Digit.
+    """
 
     port: int
     gen: int
     digit: str
+    held: float = 0.0
 
 
 class KeyHeld(_Event, tag=14):

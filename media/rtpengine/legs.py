@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from media.control import SECRET_REST
-from media.events import Digit, PlayDone, Released, StreamStats
+from media.events import Digit, KeyPassed, PlayDone, Released, StreamStats
 from media.interface import Lease, MediaEvent, WorkerLost
 from media.plane import WorkerPlane
 from media.rtpengine.bencode import Value
@@ -330,6 +330,8 @@ class Legs:
             self._rest(leg)
         if leg.opened["digits"]:
             self._tell(Digit(leg.lease.port, leg.lease.gen, key.digit, now, key.held))
+        elif leg.side.passes_keys:
+            self._tell(KeyPassed(leg.lease.port, leg.lease.gen, key.digit, key.held))
 
     def _worker_released(self, leg: Leg, event: Released) -> None:
         self._over(leg, event.stats)

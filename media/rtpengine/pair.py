@@ -136,6 +136,12 @@ class Side:
         return self.worker is None and (self.wants_block or (self.digits and self.other.party is not None))
 
     @property
+    def passes_keys(self) -> bool:
+        """Whether its keys go on to the other side: it is wanted, and nothing that was told keeps them."""
+        kept = self.keeps_keys or self.blocked is not False or self.closed_to_keys is not False
+        return self.pair.bridged and not kept
+
+    @property
     def description(self) -> tuple[str, Party, bool] | None:
         """Who hears the party, who it is, and whether keys may be put into what it hears; None for nobody yet.
 

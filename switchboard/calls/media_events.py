@@ -41,7 +41,7 @@ def media_event(x: Exchange, call: Call, leg: Leg, event: CallMedia, now: float)
     elif isinstance(event, KeyHeld):
         key_held(leg, event.digit, now, over=event.over)
     elif isinstance(event, KeyPassed):
-        is_echo(leg, event.digit, "media", now)
+        is_echo(leg, event.digit, "media", now, event.held)
     elif isinstance(event, KeyForOther):
         others = [] if is_echo(leg, event.digit, "media", now) else hearers_of(call, leg)
         for other in others:

@@ -324,6 +324,22 @@ async def keys_pass_while_talking(stage: Stage) -> None:
         await stage.ended(pair, "caller", "normal")
 
 
+async def keys_in_two_forms_pass_once(stage: Stage) -> None:
+    """A phone tells each key by events and then by INFO."""
+    async with stage.pair() as pair:
+        call, far = await pair.talk()
+        for digit in "567":
+            await call.rtp.key(digit)
+            assert (await call.info(digit)).status == 200
+            await asyncio.sleep(0.6)  # any copy would be among what is said now
+        async with asyncio.timeout(5 * PATIENCE):
+            while not keys_heard(far).endswith("7"):
+                await asyncio.sleep(0.02)
+        assert keys_heard(far) == "567"
+        await call.hang_up()
+        await stage.ended(pair, "caller", "normal")
+
+
 async def keyed(call: Call, digits: str) -> None:
     """Key digits."""
     await call.rtp.key(digits)
@@ -363,6 +379,7 @@ async def test_keys_pass_between_the_two_and_phones_may_call(stage: Stage) -> No
     """Keys while talking, calls from registered phones by either digest, and none from impostors."""
     await together(
         keys_pass_while_talking(stage),
+        keys_in_two_forms_pass_once(stage),
         a_registered_phone_dials(stage, "MD5"),
         a_registered_phone_dials(stage, "SHA-256"),
         a_phone_with_a_wrong_password(stage),

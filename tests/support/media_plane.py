@@ -264,10 +264,10 @@ class FakePlane(MediaPlane):
         lease = self._find(lease)
         self._tell(Heard(lease.port, lease.gen))
 
-    def key_passed(self, lease: Lease | int, digit: str) -> None:
+    def key_passed(self, lease: Lease | int, digit: str, held: float = 0.0) -> None:
         """A key of the peer of `lease` has gone on to the other side."""
         lease = self._find(lease)
-        self._tell(KeyPassed(lease.port, lease.gen, digit))
+        self._tell(KeyPassed(lease.port, lease.gen, digit, held))
 
     def key_for_other(self, lease: Lease | int, digit: str) -> None:
         """The peer of `lease` has pressed a key that signalling is to send on."""

@@ -58,12 +58,11 @@ class NgServer(asyncio.DatagramProtocol):
         """The names of the commands; of one party only."""
         return [each["command"] for each in self.told if tag is None or each.get("from-tag") == tag]
 
-    def press(self, place: tuple[str, int], call: str, tag: str, event: int) -> None:
-        """Reports a key of a party where keys are told."""
+    def press(self, place: tuple[str, int], call: str, tag: str, event: int, duration: int = 0) -> None:
+        """Reports a key of a party where keys are told; its duration in milliseconds."""
         assert self._transport is not None
-        self._transport.sendto(
-            json.dumps({"type": "DTMF", "callid": call, "source_tag": tag, "event": event}).encode(), place
-        )
+        told = {"type": "DTMF", "callid": call, "source_tag": tag, "event": event, "duration": duration}
+        self._transport.sendto(json.dumps(told).encode(), place)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """A command."""

@@ -247,7 +247,8 @@ def test_a_key_that_the_media_plane_says_is_held_is_one_press() -> None:
 
 
 TALKED = (
-    # What comes, seconds after the one before: m the media plane passes a key on, i by INFO; how many INFO go on.
+    # What comes, seconds after the one before: m the media plane passes a key on, M tells it after all that time, in
+    # which it was held, i by INFO; how many INFO go on.
     ("m0 i.1", 0),
     ("m0 i.1 i1", 0),
     ("i0 m.1", 1),
@@ -256,6 +257,8 @@ TALKED = (
     ("i0 i1 i1", 3),
     ("m0 m1", 0),
     ("m0 i2", 1),
+    ("M1.2 i.1", 0),
+    ("i0 M1.2 i2 M1.2", 1),
 )
 
 
@@ -266,8 +269,8 @@ def test_in_a_talk_a_key_goes_on_once(comes: str, sent_on: int) -> None:
     assert call.caller.lease is not None
     for number, each in enumerate(comes.split(), 2):
         world.advance(float(each[1:]))
-        if each[0] == "m":
-            world.plane.key_passed(call.caller.lease, "5")
+        if each[0] in "mM":
+            world.plane.key_passed(call.caller.lease, "5", held=float(each[1:]) if each[0] == "M" else 0.0)
             world.run()
         else:
             body = b"Signal=5\r\nDuration=100\r\n"

@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from media.control import Bridge, Command, Conceal, KeyTaken, Open, SendDigits
-from media.events import Digit, PlayDone, Released, StreamStats
+from media.events import Digit, KeyPassed, PlayDone, Released, StreamStats
 from media.interface import Lease, MediaEvent, WorkerLost
 from media.prompts import PromptStore
 from media.rtpengine import legs, plane
@@ -99,10 +99,10 @@ class Setup:
         """What was told of one kind."""
         return [event for event in self.events if isinstance(event, kind)]
 
-    def press(self, lease: Lease, event: int) -> None:
+    def press(self, lease: Lease, event: int, duration: int = 0) -> None:
         """The party of a lease presses a key, as rtpengine tells it."""
         side = self.plane._legs[lease.port, lease.gen].side
-        self.server.press(self.keys, side.pair.call, side.tag, event)
+        self.server.press(self.keys, side.pair.call, side.tag, event, duration)
 
 
 @contextlib.asynccontextmanager
@@ -323,6 +323,31 @@ async def test_a_key_of_ours_is_no_key_of_the_party(one: Setup, answer: dict[str
     one.press(second, 1)
     one.press(second, 2)
     await until(lambda: [event.digit for event in one.events if isinstance(event, Digit)] == told)
+
+
+async def test_that_a_key_went_on_is_told_with_how_long_it_was_held(one: Setup) -> None:
+    """Not while it goes to nobody, is for the switch, or is one of ours."""
+    first = one.lease()
+    second = one.lease(first)
+    one.open(first, digits=False)
+    one.open(second, 4002)
+    pair = leg_of(one, first).side.pair
+    one.press(first, 1)
+    one.press(second, 2)
+    await until(lambda: len(one.of(Digit)) == 1)
+    one.plane.bridge(first, second)
+    await until(lambda: relays(pair))
+    one.press(first, 3, 1200)
+    one.plane.send_digits(second, "4")
+    await until(lambda: "play DTMF" in one.server.names() and not pair.busy)
+    one.press(first, 4)
+    one.press(second, 5)
+    one.press(first, 6)
+    await until(lambda: len(one.of(KeyPassed)) == 2)
+    assert one.of(KeyPassed) == [
+        KeyPassed(first.port, first.gen, "3", 1.2), KeyPassed(first.port, first.gen, "6")
+    ]  # fmt: skip
+    assert [event.digit for event in one.events if isinstance(event, Digit)] == ["2", "5"]
 
 
 async def test_keys_are_not_sent_to_the_next_who_listens(one: Setup) -> None:
