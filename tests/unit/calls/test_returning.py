@@ -78,7 +78,7 @@ def test_who_does_not_is_given_up() -> None:
 
 
 def test_nobody_who_is_away_is_asked_to_refresh_the_session() -> None:
-    """It could not be sent, and who does not answer a refresh is given up at once; it goes where the browser is then."""
+    """It could not be sent, and who does not answer is given up at once; it goes where the browser is then."""
     world, leg = talking()
     (call,) = world.exchange.calls.values()
     leg.session, leg.session_due = Session(90, True, world.now + 80), world.now + 5
