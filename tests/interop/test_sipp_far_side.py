@@ -105,6 +105,15 @@ async def test_an_invite_that_expires(switch: RunningSwitch, tmp_path: Path) -> 
     await switch.eventually(lambda: len(switch.rows("select id from calls where cause = 'expired'")) == 1)
 
 
+async def test_a_caller_who_says_bye_while_it_rings(switch: RunningSwitch, tmp_path: Path) -> None:
+    """In the early dialog, which nothing reliable has begun: 200, and 487 to the INVITE; CANCEL there (§15)."""
+    ringing = called(tmp_path, HERE / "sipp_rings_on.xml", RINGING)
+    caller = calling(tmp_path, switch, "ends_early", "702")
+    with ringing, caller:
+        await together(over(ringing), over(caller))
+    await switch.eventually(lambda: len(switch.rows("select id from calls where cause = 'cancelled'")) == 1)
+
+
 async def test_no_ringing_and_no_answer(switch: RunningSwitch, tmp_path: Path) -> None:
     """199 of the far side is not passed on as ringing; an offer of ours that the ACK leaves open changes nothing."""
     forked, caller = (

@@ -1,4 +1,4 @@
-"""SIPp as a phone that registers, as a caller who holds and keys by INFO, and as one who gives up."""
+"""SIPp as a phone that registers, as a caller who holds and keys by INFO, as one who gives up; picking up a call."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
         tmp_path_factory.mktemp("switch"),
         accounts=accounts,
         masks=[],
-        numbers=[{"number": "701", "target": f"aor:{DESK}"}],
+        numbers=[{"number": "701", "target": f"aor:{DESK}"}, {"number": "702", "target": f"aor:{USER}"}],
         limits={"ring_timeout": "8s", "drain": "1s"},
     ) as running:
         yield running
 
 
-async def play(scenario: str, switch: RunningSwitch, directory: Path) -> None:
+async def play(scenario: str, switch: RunningSwitch, directory: Path, *more: str) -> None:
     """One call of a scenario, in which nothing may go wrong."""
     file = HERE / f"sipp_{scenario}.xml"
     sipp = Sipp(
         file, directory, free_port(), next_media_port(), f"{switch.target[0]}:{switch.target[1]}",
-        ("-s", "701", "-m", "1", "-l", "1", "-r", "1"),
+        ("-s", "701", "-m", "1", "-l", "1", "-r", "1", *more),
     )  # fmt: skip
     with sipp:
         await asyncio.to_thread(sipp.wait, 15.0, lambda row: None)
@@ -89,4 +89,28 @@ async def test_cancelled(switch: RunningSwitch, tmp_path: Path) -> None:
 
         await together(rings(), play("cancel", switch, tmp_path))
         assert phone.complaints == []
+    await switch.nothing_left()
+
+
+async def test_picks_up(switch: RunningSwitch, tmp_path: Path) -> None:
+    """What rings at the account's first phone is taken at the second: there CANCEL, the caller is answered, BYE."""
+    async with (
+        await Phone.open(USER, target=switch.target, password=f"secret-{USER}", domain=DOMAIN, t1=0.1) as first,
+        await Phone.open("13911110000", target=switch.target, t1=0.1) as caller,
+    ):
+        await first.register()
+        first.behaviour = Never()
+        call = await caller.dial("702")
+        far = await first.next_call()
+        await call.ringing()
+        assert far.request is not None
+        value = f"{far.request.call_id};to-tag={far.request.from_tag};from-tag={far.local_tag}"
+
+        async def is_taken() -> None:
+            await call.answered()
+            await far.ended()
+            await call.hang_up()
+
+        await together(is_taken(), play("picks_up", switch, tmp_path, "-key", "replaces", value))
+        assert first.complaints == caller.complaints == []
     await switch.nothing_left()
