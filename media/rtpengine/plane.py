@@ -11,8 +11,10 @@ A leg that is secured is handed over as well: rtpengine passes its packets on as
 4568), which signalling has given, stay on this machine rather than travel to rtpengine in the clear. A call with a leg
 on either family has one port of each, of two calls of rtpengine.
 
-Ports are those of calls opened ahead (see `stock`), one call for the two legs of a usual call. Unlike with workers keys
-are told when they are over, what is sent is not counted, and neither jitter nor loss is known, except of handed legs.
+Ports are those of calls opened ahead (see `stock`), one call for the two legs of a usual call. Each leg has one for RTP
+and one for RTCP; one that is handed over takes as many again, and its call ends where there are none. Unlike with
+workers keys are told when they are over, what is sent is not counted, and neither jitter nor loss is known, except of
+handed legs.
 A call is void, as with a worker lost, when rtpengine does not know it any more, refuses what it is told about it, or is
 there and leaves it unanswered again and again. While it is away calls wait for it, and rtpengine is told on its return
 what it has missed; a party is silent, and so a talk over by the rule for dead media, once that has lasted too long.
@@ -26,18 +28,22 @@ and what is not tried with it:
 ============================================  ===============================================================
 shown                                         not tried, though nothing refuses it
 ============================================  ===============================================================
-keys, prompts, music, early media, strangers  loss and jitter, but of telephone-events
-hold, moving, late offers, two codecs         REFER between phones
-consultation, handing over, conference        workers added and drained behind it
-queue, callbacks, voice mail, surveys         a browser with secret keys, a browser that is recorded and moved
-transfers, whispering and barging in          a kernel module, another machine, another version than 10.5
+keys, prompts, music, early media, strangers  REFER between phones
+hold, moving, late offers, two codecs         a browser with secret keys, a browser that is recorded and moved
+consultation, handing over, conference        a kernel module, another machine, another version than 10.5
+queue, callbacks, voice mail, surveys
+transfers, whispering and barging in
 secret keys, with a recording by a worker
 that pauses; carriers with SIPp
 Opus and G.722 of phones, Kamailio
 baresip, aiovoip, names and numbers
 a recorder that is killed, storms of calls
 more calls at once than are opened ahead
+ports that are used up, 150 calls at once
+workers added, drained and killed behind it
+loss, copies, delay, disorder on the network
 keys of other payload types, reports to nobody
+keys that are told by events and by INFO
 SRTP (RFC 4568) with softphones, IPv6
 browsers, JsSIP among them
 its death, a stop and a start, dead media
@@ -50,6 +56,8 @@ What rtpengine 10.5 does otherwise than a worker, and cannot be told not to:
   rtpengine reports in its own name.
 - What it plays is a stream of its own, so that a party hears a prompt and then a person by two SSRCs.
 - A key is put into what the other party says; while that party sends nothing, none is told.
+- A key whose three ends are all lost is not told. One that a phone tells by INFO when it is pressed goes on twice,
+  until it is known that its keys come in two forms; of one told by INFO when it is let go that is known at once.
 - Who comes from another port in mid-call, as of a NAT that forgets, is not heard any more.
 - Packets that come at once may leave in another order. Jitter, round trips and so ratings of a talk are not known.
 """

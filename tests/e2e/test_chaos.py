@@ -9,6 +9,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -20,7 +21,7 @@ from bench.phone import Answer, Behaviour, Call, Phone, Refuse
 from bench.wire import Message
 from media.g711 import decode
 from tests.support.chaos import Chaos, Faults, chaos, heard, numbered, numbers, unevenness
-from tests.support.planes import workers_only
+from tests.support.planes import CHOSEN, WORKERS
 from tests.support.ports import MEDIA_FIRST, MEDIA_LAST, free_port
 from tests.support.recorded import recording_of
 from tests.support.stage import together
@@ -36,6 +37,8 @@ DOMAIN = "switchboard.local"
 PHONES = 3
 PATIENCE = 20.0
 FRAME = 160
+# A worker tells a key at its first packet, rtpengine at its end, which is sent three times, and loses one without.
+UNHEARD = Faults(loss=0.2, burst=1.5) if CHOSEN == WORKERS else Faults(loss=0.05)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,7 @@ def network(ports: dict[str, int]) -> dict[str, Chaos]:
         "whole": chaos(rtp=Faults(duplicate=0.1, jitter=0.04, reorder=0.15, hold=0.08)),
         "holes": chaos(rtp=rough, seed=2),
         "nat": chaos(),
-        "keys": chaos(rtp=Faults(loss=0.2, burst=1.5, duplicate=0.3, jitter=0.02, reorder=0.25, hold=0.05)),
+        "keys": chaos(rtp=replace(UNHEARD, duplicate=0.3, jitter=0.02, reorder=0.25, hold=0.05)),
     }
 
 
@@ -223,7 +226,10 @@ def frames_of(packets: list[Passed], first: int, count: int) -> list[int]:
 
 
 async def order(relay: Chaos, port: int) -> None:
-    """What comes in goes out: the same octets, in the same order, doubled if doubled, and at the same intervals."""
+    """What comes in goes out: the same octets, in the same order, doubled if doubled, and at the same intervals.
+
+    Of rtpengine what comes at once goes out in any order.
+    """
     codes = numbered(6.0)
     with Capture([Ports(MEDIA_FIRST, MEDIA_LAST)]) as capture:
         async with talk(relay, port, "order") as (call, far):
@@ -234,7 +240,9 @@ async def order(relay: Chaos, port: int) -> None:
             agent = far.rtp.address
         counts = relay.counts("rtp")
     handed = frames_of(passed, first, len(codes) // FRAME)
-    assert came == handed
+    if CHOSEN == WORKERS:
+        assert came == handed
+    assert sorted(came) == sorted(handed)
     assert len(handed) - len(set(handed)) >= 3
     assert len(set(handed)) < len(codes) // FRAME
     assert any(later < earlier for earlier, later in pairwise(handed))
@@ -355,21 +363,22 @@ async def keys(relay: Chaos, port: int) -> None:
     assert relay.counts("rtp")["lost"] >= 10
 
 
-@workers_only("its network lies between the phones and the ports of a worker")
 async def test_calls_over_a_bad_network(
     switch: RunningSwitch, network: dict[str, Chaos], ports: dict[str, int]
 ) -> None:
     """Signalling, audio that is relayed and recorded, a NAT that forgets, keys; all at the same time."""
     if os.geteuid() != 0:
         pytest.skip("when packets come and go is told by a raw socket: run the tests as root")
+    # rtpengine does not follow whose port a NAT has changed.
+    followed = [nat(network["nat"], ports["nat"])] if CHOSEN == WORKERS else []
     await together(
         signalling(switch, network["signalling"], ports["signalling"]),
         order(network["order"], ports["order"]),
         recorded(switch, network["whole"], ports["whole"], "whole", whole=True),
         recorded(switch, network["holes"], ports["holes"], "holes", whole=False),
-        nat(network["nat"], ports["nat"]),
+        *followed,
         keys(network["keys"], ports["keys"]),
     )
     await switch.nothing_left()
-    callers = 14 + 1 + 2 + 1 + 6
+    callers = 14 + 1 + 2 + len(followed) + 6
     assert len(await switch.records(callers)) == callers

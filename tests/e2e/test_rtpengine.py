@@ -17,25 +17,32 @@ from bench.phone import Answer, Call, Phone, RefusedError
 from bench.sipp import Sipp
 from media.rtp.rtcp import Report, build_description, build_report
 from media.rtpengine.commands import Party, offer
-from tests.support.ports import free_port
+from tests.support.ports import MEDIA_FIRST, free_port
 from tests.support.rtpengine import Rtpengine, missing, running_rtpengine, start
 from tests.support.sipp import need_sipp, next_media_port
 from tests.support.stage import hear_each_other
 from tests.support.switch import PROJECT, RunningSwitch, running_switch
 
-NUMBER = "70001"
+NUMBER, RECORDED = "70001", "70002"
 AGENT = PROJECT / "bench" / "scenarios" / "agent.xml"
 STAYS = PROJECT / "tests" / "interop" / "sipp_stays.xml"
 
 
-async def talk(caller: Phone, desk: Phone) -> tuple[Call, Call]:
+async def talk(caller: Phone, desk: Phone, number: str = NUMBER) -> tuple[Call, Call]:
     """A call in which both hear each other."""
-    call = await caller.dial(NUMBER)
+    call = await caller.dial(number)
     far = await desk.next_call()
     await call.answered()
     await far.confirmed()
     await hear_each_other(call, far)
     return call, far
+
+
+async def hear_each_other_afresh(call: Call, far: Call) -> None:
+    """They still do."""
+    for one in (call, far):
+        one.rtp.received.clear()
+    await hear_each_other(call, far)
 
 
 @contextlib.asynccontextmanager
@@ -62,7 +69,10 @@ def settings(engine: Rtpengine, **media: Any) -> dict[str, Any]:
     there = engine.media
     hasty = {**there["rtpengine"], "timeout": "1s", "ping": "200ms"}
     return {
-        "numbers": [{"number": NUMBER, "target": "aor:alice"}],
+        "numbers": [
+            {"number": NUMBER, "target": "aor:alice"},
+            {"number": RECORDED, "target": "aor:alice", "record": True},
+        ],
         "masks": [],
         "media": {**there, "rtpengine": hasty, **media},
     }
@@ -129,9 +139,7 @@ async def test_calls_outlast_an_rtpengine_that_stands_still(tmp_path: Path) -> N
             await call.reinvite()
             engine.process.send_signal(signal.SIGCONT)
             await switch.eventually(lambda: states(switch, rtpengine=True), within=15)
-            for one in (call, far):
-                one.rtp.received.clear()
-            await hear_each_other(call, far)
+            await hear_each_other_afresh(call, far)
             await switch.eventually(lambda: len(switch.rows("select id from calls")) == 1, within=15)
             engine.process.kill()
             engine.process.wait()
@@ -159,8 +167,66 @@ async def test_what_an_earlier_process_has_left_is_ended(tmp_path: Path) -> None
         await switch.eventually(lambda: engine.calls() == 1)
 
 
+async def test_a_worker_behind_it_that_dies_has_its_own_calls_alone(tmp_path: Path) -> None:
+    """Who is recorded is let go, who talks by rtpengine alone talks on; then calls are recorded again."""
+    if why := missing():
+        pytest.skip(why)
+    with running_rtpengine(tmp_path) as engine, running_switch(tmp_path, **settings(engine)) as switch:
+        async with parties(switch) as (desk, caller):
+            call, far = await talk(caller, desk)
+            lost, lost_far = await talk(caller, desk, RECORDED)
+            switch.child("media.worker").kill()
+            await lost.ended(within=15)
+            await lost_far.ended()
+            await hear_each_other_afresh(call, far)
+            await switch.eventually(lambda: switch.metrics()["media_workers"] == 1, within=15)
+            again, again_far = await talk(caller, desk, RECORDED)
+            for one, other in ((again, again_far), (call, far)):
+                await one.hang_up()
+                await other.ended()
+            await switch.nothing_left()
+        rows = await switch.records(3)
+        assert [(row["called"], row["cause"]) for row in rows] == [
+            (NUMBER, "normal"), (RECORDED, "media_lost"), (RECORDED, "normal")
+        ]  # fmt: skip
+        assert "Traceback" not in switch.log()
+        (switch.directory / "switch.log").unlink()  # that it has died is an error
+
+
+async def test_ports_that_are_used_up_refuse_calls_and_harm_none(tmp_path: Path) -> None:
+    """Of three callers in a moment two are answered, one is told when to come again; afterwards there is room."""
+    if why := missing():
+        pytest.skip(why)
+    need_sipp()
+    port = free_port()
+    # Half of them are rtpengine's: two calls of two parties, each with a port for RTP and one for RTCP.
+    with running_rtpengine(tmp_path, ports=f"{MEDIA_FIRST}-{MEDIA_FIRST + 15}") as engine:
+        sections = settings(engine, silence="3s")
+        sections["media"]["rtpengine"]["spare"] = 2
+        sections["numbers"] = [{"number": NUMBER, "target": f"sip:agent@127.0.0.1:{port}"}]
+        with running_switch(tmp_path, **sections, limits={"ring_timeout": "8s", "drain": "1s"}) as switch:
+
+            def callers(count: str) -> Sipp:
+                target = f"{switch.target[0]}:{switch.target[1]}"
+                burst = ("-s", NUMBER, "-m", count, "-l", count, "-r", "20")
+                return Sipp(STAYS, tmp_path, free_port(), next_media_port(), target, burst)
+
+            with Sipp(AGENT, tmp_path, port, next_media_port(), arguments=("-m", "3")) as agent:
+                for count, causes in (("3", ["congestion", "media_silent", "media_silent"]), ("1", ["media_silent"])):
+                    await switch.eventually(lambda: states(switch, rtpengine=True))
+                    before = len(switch.rows("select id from calls"))
+                    with callers(count) as some:
+                        await asyncio.to_thread(some.wait, 20.0, lambda row: None)
+                    assert (some.totals().successful, some.totals().failed) == (int(count), 0)
+                    await switch.nothing_left()
+                    assert sorted(row["cause"] for row in (await switch.records(before))[before:]) == causes
+                await asyncio.to_thread(agent.wait, 10.0, lambda row: None)
+            assert '"rtpengine.refused"' in switch.log()
+            (switch.directory / "switch.log").unlink()  # that there are no more ports is an error
+
+
 async def test_more_calls_in_one_moment_than_are_opened_ahead(tmp_path: Path) -> None:
-    """Of 60 that come at once, where 8 are opened ahead, all are answered."""
+    """Of 150 that come at once, where 8 are opened ahead, all are answered."""
     if why := missing():
         pytest.skip(why)
     need_sipp()
@@ -170,14 +236,14 @@ async def test_more_calls_in_one_moment_than_are_opened_ahead(tmp_path: Path) ->
         sections["media"]["rtpengine"]["spare"] = 8
         sections["numbers"] = [{"number": NUMBER, "target": f"sip:agent@127.0.0.1:{port}"}]
         with running_switch(tmp_path, **sections, limits={"ring_timeout": "20s", "drain": "1s"}) as switch:
-            agent = Sipp(AGENT, tmp_path, port, next_media_port(), arguments=("-m", "60"))
+            agent = Sipp(AGENT, tmp_path, port, next_media_port(), arguments=("-m", "150"))
             target = f"{switch.target[0]}:{switch.target[1]}"
-            burst = ("-s", NUMBER, "-m", "60", "-l", "60", "-r", "60", "-rp", "10")
+            burst = ("-s", NUMBER, "-m", "150", "-l", "150", "-r", "150", "-rp", "10")
             callers = Sipp(STAYS, tmp_path, free_port(), next_media_port(), target, burst)
             with agent, callers:
                 await asyncio.to_thread(callers.wait, 60.0, lambda row: None)
                 await asyncio.to_thread(agent.wait, 20.0, lambda row: None)
-            assert (callers.totals().successful, callers.totals().failed) == (60, 0)
+            assert (callers.totals().successful, callers.totals().failed) == (150, 0)
             await switch.nothing_left()
 
 

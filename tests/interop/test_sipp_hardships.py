@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from bench.sipp import Sipp
-from tests.support.planes import workers_only
+from tests.support.planes import CHOSEN, WORKERS, workers_only
 from tests.support.ports import MEDIA_FIRST, free_port
 from tests.support.sipp import need_sipp, next_media_port
 from tests.support.switch import running_switch
@@ -14,9 +14,8 @@ from tests.support.switch import running_switch
 HERE = Path(__file__).parent
 AGENT = Path(__file__).parents[2] / "bench" / "scenarios" / "agent.xml"
 
-pytestmark = workers_only("it counts the ports of workers and lets them run out")
 
-
+@workers_only("the ports are those of workers; test_rtpengine uses up rtpengine's")
 async def test_no_room_and_no_audio(tmp_path: Path) -> None:
     """Of two calls at once one gets 503 and Retry-After; the other, in which nobody says anything, gets BYE."""
     need_sipp()
@@ -46,9 +45,12 @@ async def test_no_room_and_no_audio(tmp_path: Path) -> None:
 
 
 async def test_more_calls_in_one_moment_than_ports_are_bound(tmp_path: Path) -> None:
-    """An idle switch has ports for 128 calls: of 200 that come at once all are answered, the last a little later."""
+    """An idle switch has ports for 128 calls: of 200 that come at once all are answered, the last a little later.
+
+    On rtpengine, where it has them for 64 calls, they are 90: with those for the next calls it has no more.
+    """
     need_sipp()
-    port = free_port()
+    port, calls = free_port(), 200 if CHOSEN == WORKERS else 90
     with running_switch(
         tmp_path,
         masks=[],
@@ -57,15 +59,16 @@ async def test_more_calls_in_one_moment_than_ports_are_bound(tmp_path: Path) -> 
         limits={"ring_timeout": "20s", "drain": "1s"},
     ) as switch:
         bound = switch.metrics()["media_ports_free"]
-        agent = Sipp(AGENT, tmp_path, port, next_media_port(), arguments=("-m", "200"))
-        callers = Sipp(
-            HERE / "sipp_stays.xml", tmp_path, free_port(), next_media_port(),
-            f"{switch.target[0]}:{switch.target[1]}", ("-s", "701", "-m", "200", "-l", "200", "-r", "200", "-rp", "10"),
-        )  # fmt: skip
+        agent = Sipp(AGENT, tmp_path, port, next_media_port(), arguments=("-m", str(calls)))
+        burst = ("-s", "701", "-m", str(calls), "-l", str(calls), "-r", str(calls), "-rp", "10")
+        target = f"{switch.target[0]}:{switch.target[1]}"
+        callers = Sipp(HERE / "sipp_stays.xml", tmp_path, free_port(), next_media_port(), target, burst)
         with agent, callers:
             await asyncio.to_thread(callers.wait, 60.0, lambda row: None)
             await asyncio.to_thread(agent.wait, 20.0, lambda row: None)
-        assert (callers.totals().successful, callers.totals().failed) == (200, 0)
+        assert (callers.totals().successful, callers.totals().failed) == (calls, 0)
         await switch.nothing_left()
-        assert bound < 400 <= switch.metrics()["media_ports_free"]
-        assert {row["cause"] for row in await switch.records(200)} == {"media_silent"}
+        assert bound < 2 * calls
+        if CHOSEN == WORKERS:
+            assert switch.metrics()["media_ports_free"] >= 2 * calls
+        assert {row["cause"] for row in await switch.records(calls)} == {"media_silent"}
