@@ -80,11 +80,16 @@ def _of_calls(switch: Switch) -> _Counters:
 
 
 def _of_records(switch: Switch) -> _Counters:
-    journal = switch.store.journal
+    journal, loader = switch.store.journal, switch.store.loader
     return (
         ("registrations_not_kept", "Batches of registrations lost.", lambda: switch.registrations.failures),
         ("journal_records", "Records appended to the journal.", lambda: journal.counts()["appended"]),
         ("journal_failures", "Records that could not be written at once.", lambda: journal.counts()["failed"]),
+        (
+            "loader_failures",
+            "Times that records could not be brought into the database; the journal keeps them.",
+            lambda: loader.counts()["failed"],
+        ),
         ("flow_reloads_refused", "Changed flows that were refused.", lambda: switch.flow_reload.refused),
         ("log_lines_dropped", "Log lines dropped, the log's target being slow.", lines_dropped),
     )
@@ -106,12 +111,13 @@ def _measure_state(switch: Switch) -> None:
 
 def check_switch(switch: Switch) -> None:
     """Let its health be asked for."""
-    health, journal = switch.health, switch.store.journal
+    health, journal, loader = switch.health, switch.store.journal, switch.store.loader
     health.check("media", lambda: _media_fault(switch))
     edge = switch.edge
     if edge is not None:
         health.check("webrtc", lambda: None if edge.counts()["up"] else "no answer: browsers have no audio")
     health.check("journal", lambda: "records cannot be written" if journal.failing else None)
+    health.check("database", lambda: f"records cannot be loaded ({loader.fault})" if loader.fault else None)
     health.fact("calls", lambda: len(switch.exchange.calls))
     health.fact("media", switch.plane.counts)
 

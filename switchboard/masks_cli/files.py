@@ -90,14 +90,18 @@ def import_file(
         changed = done.added + done.replaced
         if changed:
             words = f"{done.replaced} replaced, {done.unchanged} unchanged"
-            typer.echo(f"{changed} bindings imported ({words}) in {taken:.1f} s")
+            typer.echo(f"{_counted(changed)} imported ({words}) in {taken:.1f} s")
         else:
-            typer.echo(f"nothing to do: all {done.unchanged} bindings are there already ({taken:.1f} s)")
+            typer.echo(f"nothing to import: {_counted(done.unchanged)} there already ({taken:.1f} s)")
         warn_of(store, numbers)
         if store.config.store.fresh:
             typer.echo("note: this configuration has store.fresh, so the next start of the switch empties them again")
         if changed:
             typer.echo(tell_switch(store.directory, "reload-masks"))
+
+
+def _counted(bindings: int) -> str:
+    return f"{bindings} binding{'' if bindings == 1 else 's'}"
 
 
 @contextlib.contextmanager
@@ -113,7 +117,8 @@ def _uncollected() -> Iterator[None]:
 def _import(text: str, store: Opened, file: Path, *, replace: bool, by: str) -> tuple[set[str], Imported]:
     """The numbers of the bindings, and what became of them."""
     columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         reading = progress.add_task("reading", total=text.count("\n") or 1)
         try:
             found = read_masks(text, allotment(store).reader(), lambda line: progress.update(reading, completed=line))
@@ -190,7 +195,7 @@ def export(
         except VaultError as error:
             refuse(f"the export stopped: {error}")
     if output is not None:
-        typer.echo(f"{len(rows)} bindings written to {output}")
+        typer.echo(f"{_counted(len(rows))} written to {output}")
 
 
 def _write(file: TextIO, rows: Iterable[Row], vault: Vault, *, reveal: bool) -> None:

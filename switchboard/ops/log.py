@@ -18,7 +18,7 @@ from switchboard.ops.log_sink import LogSink
 from switchboard.ops.masking import clean_event
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-_CHATTY: Final = ("uvicorn", "litestar", "sqlalchemy", "alembic", "asyncio")
+_CHATTY: Final = ("uvicorn", "litestar", "sqlalchemy", "alembic", "asyncio", "watchfiles")
 """Libraries that are heard from a warning on."""
 
 _sink: LogSink | None = None

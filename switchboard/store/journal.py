@@ -55,7 +55,7 @@ class Journal:
         backlog_records: int = BACKLOG_RECORDS,
     ) -> None:
         """Begin a new segment after those that are there; raises `OSError` when that is impossible."""
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.directory = directory
         self._segment_bytes = segment_bytes
         self._sync_seconds = sync_seconds

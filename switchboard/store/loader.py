@@ -67,6 +67,8 @@ class Loader:
         self._complain_at = 0.0
         self._caught_up_at = float("-inf")
         self._counts = dict.fromkeys(_COUNTERS, 0)
+        self.fault = ""
+        """Why the last attempt to load failed, as SQLite's code for it; empty once one has succeeded."""
 
     def counts(self) -> dict[str, int]:
         """Totals since the start: calls loaded, met again, not readable; segments dropped; failures."""
@@ -124,16 +126,18 @@ class Loader:
                 with self._loading:
                     while self._step() and not self._stopping.wait(PAUSE_SECONDS):
                         pass
+                self.fault = ""
             except (SQLAlchemyError, OSError) as error:
                 self._complain(error)
                 self._stopping.wait(RETRY_SECONDS)
 
     def _complain(self, error: Exception) -> None:
         self._counts["failed"] += 1
+        self.fault = cause_of(error)
         now = time.monotonic()
         if now >= self._complain_at:
             self._complain_at = now + COMPLAINT_SECONDS
-            _log.error("loader.failed", reason=cause_of(error), **self._counts)
+            _log.error("loader.failed", reason=self.fault, **self._counts)
 
     def _step(self, patience: float = BUSY_SECONDS) -> bool:
         """Load one batch, or go on to the next segment; False when there is nothing more now."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from config.errors import ConfigError
 from config.loader import load_config
 from switchboard.flow_files import load_flows
+from switchboard.ops.health import Health
+from switchboard.switch_metrics import check_switch
 
 
 def test_a_number_that_leads_to_no_flow_is_refused(tmp_path: Path) -> None:
@@ -33,3 +37,18 @@ def test_numbers_that_lead_to_flows_are_taken(tmp_path: Path) -> None:
         'flows: [own.yaml]\nnumbers:\n  - {number: "4001", flow: own}\n  - {number: "4004", flow: hold_music}\n'
     )
     assert {"own", "hold_music"} <= set(load_flows(load_config(file), file))
+
+
+def test_records_that_stay_in_the_journal_are_a_reason() -> None:
+    """Nothing is lost, and calls go on, but nobody can read them: the disk is full, or the database damaged."""
+    journal, loader = SimpleNamespace(failing=False), SimpleNamespace(fault="")
+    plane = SimpleNamespace(counts=dict)
+    switch: Any = SimpleNamespace(
+        health=Health(), store=SimpleNamespace(journal=journal, loader=loader), edge=None, plane=plane,
+        workers=SimpleNamespace(states=dict), exchange=SimpleNamespace(calls={}),
+    )  # fmt: skip
+    check_switch(switch)
+    assert switch.health.report().status == "ok"
+    loader.fault = "SQLITE_FULL"
+    report = switch.health.report()
+    assert (report.status, report.reasons) == ("degraded", ["database: records cannot be loaded (SQLITE_FULL)"])

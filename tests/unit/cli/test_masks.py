@@ -239,7 +239,7 @@ class TestExport:
             "ann", "moving", "bindings of all numbers, with real numbers",
         )  # fmt: skip
         output = good(filled, "import", str(file))
-        assert "nothing to do: all 7 bindings are there already (" in output
+        assert "nothing to import: 7 bindings there already (" in output
 
     def test_into_another_store(self, filled: World) -> None:
         """What was exported is the same binding by binding after an import elsewhere."""
@@ -264,9 +264,9 @@ class TestImport:
         """The second time nothing is changed, said so, and the switch is not bothered."""
         file = world.directory / "pairs.jsonl"
         file.write_text(f'{{"number": "{X}", "kind": "axb", "a": "{MARKED}", "b": "13900002222"}}\n')
-        assert "1 bindings imported (0 replaced, 0 unchanged)" in good(world, "import", str(file), "--by", "ann")
+        assert "1 binding imported (0 replaced, 0 unchanged)" in good(world, "import", str(file), "--by", "ann")
         output = good(world, "import", str(file))
-        assert "nothing to do: all 1 bindings are there already (" in output
+        assert "nothing to import: 1 binding there already (" in output
         assert "switch" not in output
         (change,) = changes(world.database, limit=9)
         assert (change.who, change.action) == ("ann", "import")

@@ -247,11 +247,12 @@ def test_the_thread_survives_a_failing_database(
     """A failure is logged once a minute without values, and the batch is loaded when the database is back."""
     monkeypatch.setattr(loader_module, "RETRY_SECONDS", 0.0)
     loader = loader_of(journal, database, poll_seconds=0.0)
-    insert, calls = loader._intake.calls.insert, []
+    insert, calls, faults = loader._intake.calls.insert, list[int](), list[str]()
 
     def failing(connection: Connection, records: object) -> int:
         calls.append(1)
         if len(calls) < 4:
+            faults.append(loader.fault)
             raise OperationalError("INSERT 13956781234", {}, Exception("13956781234"))
         loader._stopping.set()
         return insert(connection, records)  # type: ignore[arg-type]
@@ -265,6 +266,7 @@ def test_the_thread_survives_a_failing_database(
         loader.close()
     assert stored(database) == [1]
     assert loader.counts()["failed"] == 3
+    assert (faults, loader.fault) == (["", "OperationalError", "OperationalError"], ""), "so long as it lasts"
     assert [line["event"] for line in logs] == ["loader.failed"]
     assert "13956781234" not in str(logs)
 
