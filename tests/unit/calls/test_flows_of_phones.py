@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from switchboard.calls.carriers.description import Trunk
 from switchboard.calls.phones import PhoneSources
 from switchboard.sip.flow import TcpAddress, TlsAddress, on_transport
 from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.sip.registrar import Registrar
 from tests.support.exchange import NUMBER, PHONE, World
-from tests.unit.calls.test_registration import register
+from tests.unit.calls.test_registration import credentials, register, request
 
 FLOW = TcpAddress(PHONE)
 
@@ -56,6 +58,33 @@ def test_a_lost_connection_takes_the_registration_with_it() -> None:
     assert len(world.exchange.phones) == 0
     dial(world)
     assert not world.phone.received("INVITE")
+
+
+@pytest.mark.parametrize("contact", ["<sip:alice@192.168.1.2:5062;transport=tcp>", "<sip:alice@192.168.1.2:6001>"])
+def test_a_phone_that_is_back_by_another_connection_hears_that_its_call_is_over(contact: str) -> None:
+    """Under its contact of before, or a new one; once that connection is gone as well there is no other way."""
+    world = connected()
+    register(world, world.phone, contact="<sip:alice@192.168.1.2:5062;transport=tcp>")
+    out = dial(world)
+    world.agent_answers(world.phone)
+    world.core.flow_lost(FLOW, world.now)
+    world.run()
+    new = TcpAddress((PHONE[0], PHONE[1] + 1))
+    del world.peers[FLOW]
+    world.phone.address = new
+    world.peers[new] = world.phone
+    line = f"Contact: {contact}"
+    request(world, world.phone, headers=(line,), cseq=3)
+    request(world, world.phone, headers=(line, credentials(world.phone)), cseq=4)
+    world.within(world.carrier, out, "BYE", 2)
+    assert not world.phone.received("BYE")
+    world.core.flow_lost(FLOW, world.now)
+    world.run()
+    assert len(world.phone.received("BYE")) == 1
+    before = len(world.sent)
+    world.core.flow_lost(new, world.now)
+    world.run()
+    assert not [data for _, _, data in world.sent[before:] if data.startswith(b"BYE")]
 
 
 def test_an_invite_fails_with_its_connection() -> None:
