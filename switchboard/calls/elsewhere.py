@@ -37,10 +37,10 @@ def sent_elsewhere(x: Exchange, tx: ClientTransaction, now: float) -> bool:
 
 def _new_connection(x: Exchange, out: OutgoingRequest, now: float) -> tuple[Address, ...]:
     """Where a phone is now whose connection is gone: at its contact of before, or at the only one of its account."""
-    if not out.nat or not isinstance(out.destination, StreamAddress):
+    if not isinstance(out.destination, StreamAddress):
         return ()
     held = x.registrar.lookup(f"{user_of(out.to)}@{x.settings.domain}", now)
-    found = [one for one in held if _is_contact(one, out.uri)] or held
+    found = [one for one in held if _is_contact(one, out.uri)] or (held if out.nat else [])
     if len(found) != 1 or found[0].source == out.destination:
         return ()
     return (found[0].source,)

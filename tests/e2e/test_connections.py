@@ -138,6 +138,20 @@ async def talk(caller: Softphone, callee: Softphone, uri: str) -> None:
         assert (await phone.event("ended"))["received"] >= 25
 
 
+async def loses_its_connection(phone: Softphone, other: Softphone, line: Wire, uri: str) -> None:
+    """In a call that outlasts it; the phone comes back by another, and hears there that the other has hung up."""
+    other.tell(f"call {uri}")
+    await phone.event("incoming")
+    phone.tell("answer")
+    for one in (phone, other):
+        await one.event("confirmed")
+    line.cut()
+    assert (await phone.event("registered", within=20))["status"] == 200
+    other.tell("hangup")
+    for one in (phone, other):
+        await one.event("ended", within=20)
+
+
 @pytest.mark.parametrize("by", ["tcp", "tls"])
 async def test_softphones(place: Place, switch: RunningSwitch, tmp_path: Path, by: str) -> None:
     """They register, call, are called; a connection that is lost takes its registration with it, until the next."""
@@ -155,11 +169,12 @@ async def test_softphones(place: Place, switch: RunningSwitch, tmp_path: Path, b
         assert (await anna.event("registered", within=20))["status"] == 200
         assert line.taken >= 2, "by a new connection"
         await talk(ben, anna, f"sip:70{ANNA[3:]}@127.0.0.1:{place.udp}")
+        await loses_its_connection(anna, ben, line, f"sip:70{ANNA[3:]}@127.0.0.1:{place.udp}")
         # The old connection's binding is gone: who calls rings one place, not a dead one before it.
         metrics = await asyncio.to_thread(switch.metrics)
         assert metrics["registrations"] == 2
         invites = re.findall(rf"^INVITE sip:{ANNA}@\S*", anna.traffic(), re.MULTILINE)
-        assert len(invites) == 2
+        assert len(invites) == 3
         assert all(f"transport={by}" in invite.lower() for invite in invites)
         assert f"SIP/2.0/{by.upper()} 127.0.0.1:{port}" in anna.traffic()
     await switch.nothing_left()
