@@ -55,10 +55,13 @@ NOBODY: Final[Mapping[Family, Party]] = {"IP4": Party("127.0.0.1", 9), "IP6": Pa
 
 
 class Place(NamedTuple):
-    """Where rtpengine receives."""
+    """Where rtpengine receives, or a party is."""
 
     address: str
     port: int
+
+
+NOWHERE: Final = Place("", 0)
 
 
 def describe(party: Party) -> str:
@@ -95,7 +98,14 @@ def about(command: str, call: str, tag: str = "") -> Command:
 
 
 def offer(
-    call: str, tag: str, to: str, party: Party, *, family: Family = "IP4", injects: bool = False, reports: bool = False
+    call: str,
+    tag: str,
+    to: str,
+    party: Party,
+    *,
+    family: Family = "IP4",
+    injects: bool = False,
+    reports: bool = False,
 ) -> Command:
     """Who the party of `tag` is, and that its audio goes to that of `to`; the answer describes the port for `to`, which
     is of `family`. With `reports` rtpengine reports in its own name, else what the party reports is passed on."""
@@ -148,6 +158,10 @@ class Counted(NamedTuple):
     packets: int = 0
     octets: int = 0
     reports: int = 0
+    refused: int = 0
+    """Those that came from elsewhere."""
+    source: Place = NOWHERE
+    """Where the party is as rtpengine has been told, or has learned."""
 
 
 NOTHING: Final = Counted()
@@ -155,19 +169,19 @@ NOTHING: Final = Counted()
 
 def counted(reply: Mapping[str, Value], tag: str) -> Counted:
     """What the answer to `query` or `delete` says of a party; zeros where it says nothing."""
-    found = [0, 0, 0]
+    found = NOTHING
     for stream in _listed(_listed(reply.get("tags"), tag, "medias"), 0, "streams"):
         stats = stream.get("stats") if isinstance(stream, dict) else None
-        if not isinstance(stats, dict):
+        if not isinstance(stream, dict) or not isinstance(stats, dict):
             continue
-        flags = stream.get("flags") if isinstance(stream, dict) else None
-        packets, octets = (_number(stats.get(name)) for name in ("packets", "bytes"))
+        flags, place = stream.get("flags"), stream.get("endpoint")
+        # What it refuses it counts as well.
+        packets, octets, refused = (_number(stats.get(name)) for name in ("packets", "bytes", "errors"))
         if isinstance(flags, list) and "RTP" in flags:
-            found[0] += packets
-            found[1] += octets
+            found = Counted(packets - refused, octets, found.reports, refused, _endpoint(place))
         else:
-            found[2] += packets
-    return Counted(*found)
+            found = found._replace(reports=packets)
+    return found
 
 
 def stream_stats(reply: Mapping[str, Value], tag: str, other: str) -> StreamStats:
@@ -181,6 +195,10 @@ def stream_stats(reply: Mapping[str, Value], tag: str, other: str) -> StreamStat
         rtcp=came.reports,
         rtcp_sent=went.reports,
     )
+
+
+def _endpoint(value: Value | None) -> Place:
+    return Place(str(value.get("address", "")), _number(value.get("port"))) if isinstance(value, dict) else NOWHERE
 
 
 def _listed(value: Value | None, at: str | int, name: str) -> list[Value]:

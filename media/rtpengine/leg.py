@@ -9,7 +9,7 @@ from typing import TypedDict
 from media.control import Wire
 from media.interface import Lease
 from media.rtpengine.commands import NOTHING, Counted, Place
-from media.rtpengine.pair import Side
+from media.rtpengine.side import Side
 from media.sdes import Keys
 
 
@@ -72,6 +72,8 @@ class Leg:
     echoes: int = 0
     """Keys of ours that rtpengine will report as the party's."""
     heard: Counted = NOTHING
+    others: bool = False
+    """Whether somebody else has sent to its port of late."""
     heard_at: float = 0.0
     reported_at: float = 0.0
     silence: int = 0

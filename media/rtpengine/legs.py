@@ -18,8 +18,9 @@ from media.rtpengine.engine import Engine
 from media.rtpengine.handing import Handing
 from media.rtpengine.leg import Leg
 from media.rtpengine.listening import Listening
-from media.rtpengine.pair import Pair, Playback, Side
+from media.rtpengine.pair import Pair
 from media.rtpengine.settings import Settings
+from media.rtpengine.side import Playback, Side
 
 FIRST_GEN: Final = 1 << 41
 """Generations of these leases: no other plane's are as high, so that a lease tells whose it is."""
@@ -265,9 +266,7 @@ class Legs:
         now = asyncio.get_running_loop().time()
         # Whose end was asked for first is told first: a call waits for the last one only.
         for leg in sorted(self._legs_of(pair), key=lambda leg: leg.releasing):
-            if leg.helper is not None:
-                continue
-            if leg.releasing:
+            if leg.releasing and leg.helper is None:
                 self._over(leg, stream_stats(reply, leg.side.tag, leg.side.other.tag))
             elif (event := self._listening.look(leg, reply, now)) is not None:
                 self._tell(event)
@@ -323,6 +322,9 @@ class Legs:
             return
         if leg.echoes:
             leg.echoes -= 1
+            return
+        if leg.side.seeks:
+            # It may be anybody's.
             return
         now = asyncio.get_running_loop().time()
         if now < leg.secret_until:

@@ -1,5 +1,11 @@
 """Who has gone silent: rtpengine is asked from time to time how much has come from each party.
 
+Of a party behind a NAT it has learned from which port it sends, and refuses all else. If nothing comes but what is
+refused the NAT may have another port for it by now, or somebody else sends while the party is silent: rtpengine learns
+anew. Meanwhile it passes on what comes from anybody, and may hold to somebody else in the end; so the party hears
+nobody, nor is it heard, until a look each second finds that it has the party's own address. Then it is told the port,
+and learns no more. Who floods the port of a party that sends nothing can keep it from hearing.
+
 While it is away nobody can be heard: a party is silent then once it has been away for as long as a silence that is
 told. On its return each party's time begins anew.
 """
@@ -10,7 +16,7 @@ from collections.abc import Iterable, Mapping
 
 from media.events import Heard, Silence
 from media.rtpengine.bencode import Value
-from media.rtpengine.commands import counted
+from media.rtpengine.commands import Counted, counted
 from media.rtpengine.leg import Leg
 from media.rtpengine.pair import Pair
 
@@ -30,9 +36,11 @@ class Listening:
     def due(self, legs: Iterable[Leg], now: float) -> list[Pair]:
         """The calls that are to be asked now."""
         asked = self._asked
-        pairs = {leg.side.pair for leg in legs if _is_asked_for(leg)}
+        legs = [leg for leg in legs if _is_asked_for(leg) or _may_move(leg)]
+        pairs = {leg.side.pair for leg in legs}
         self._asked = {pair: asked.get(pair, now) for pair in pairs}
-        found = [pair for pair, at in self._asked.items() if at + self._every <= now]
+        hasty = {leg.side.pair for leg in legs if leg.others or leg.side.seeks}
+        found = [pair for pair, at in self._asked.items() if at + self._every <= now or pair in hasty]
         for pair in found:
             self._asked[pair] = now
         return found
@@ -55,12 +63,17 @@ class Listening:
             leg.heard_at = now
 
     def look(self, leg: Leg, reply: Mapping[str, Value], now: float) -> Silence | Heard | None:
-        """What is to be told of a leg by what was counted."""
+        """What is to be told of a leg by what was counted; of one that a worker has that tells."""
         came = counted(reply, leg.side.tag)
+        if _may_move(leg):
+            _follow(leg, came)
         before, leg.heard = leg.heard, came
+        if leg.helper is not None:
+            return None
         if came.reports > before.reports:
             leg.reported_at = now
-        if came.packets > before.packets or not leg.opened["receive"]:
+        heard = came.packets > before.packets and not leg.side.seeks
+        if heard or not leg.opened["receive"]:
             leg.heard_at = now
             told, leg.silence = leg.silence, 0
             return Heard(leg.lease.port, leg.lease.gen) if told else None
@@ -71,6 +84,24 @@ class Listening:
             return None
         leg.silence = state
         return Silence(leg.lease.port, leg.lease.gen, state == _TOLD_ALIVE)
+
+
+def _follow(leg: Leg, came: Counted) -> None:
+    """Seeks a party behind a NAT of which nothing comes any more but from elsewhere, until it is found."""
+    side, before = leg.side, leg.heard
+    assert side.party is not None
+    comes = came.packets > before.packets
+    leg.others = came.refused > before.refused
+    if came.source.address not in ("", side.party.address) or (leg.others and not comes):
+        side.seek()
+    elif comes:
+        side.find(came.source.port)
+
+
+def _may_move(leg: Leg) -> bool:
+    """Whether there is a party behind a NAT that is to speak."""
+    party = leg.side.party
+    return party is not None and party.nat and leg.opened["receive"] and not leg.releasing
 
 
 def _is_asked_for(leg: Leg) -> bool:

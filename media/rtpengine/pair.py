@@ -10,7 +10,6 @@ that the party is connected with a third one, which rtpengine does without anoth
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, Protocol, TypeAlias
@@ -28,22 +27,12 @@ from media.rtpengine.commands import (
     offer,
     place_in,
 )
+from media.rtpengine.side import Playback, Side
 from media.rtpengine.transactions import Command, Reply
 
 TAGS: Final = ("a", "b")
 TONE_MS: Final = 100
 """How long a key sounds, and the pause after it."""
-
-
-class Playback:
-    """What is to be heard by a party; `file` is "" until it is known."""
-
-    __slots__ = ("file", "loop", "play_id")
-
-    def __init__(self, play_id: int, loop: bool) -> None:
-        self.play_id = play_id
-        self.loop = loop
-        self.file = ""
 
 
 _SOMETHING: Final = Playback(0, loop=False)
@@ -76,88 +65,6 @@ class PairOwner(Protocol):
 
     def side_mute(self, side: Side, playback: Playback) -> None:
         """It cannot be played."""
-
-
-class Side:
-    """One port of a pair and its party: first what is wanted of it, then what rtpengine has been told."""
-
-    __slots__ = (
-        "blocked", "closed_to_keys", "digits", "doubtful", "hushed", "keys", "meets", "muted", "pair", "party", "place",
-        "playback", "played", "receive", "send", "tag", "told", "worker", "worker_told",
-    )  # fmt: skip
-
-    def __init__(self, pair: Pair, tag: str) -> None:
-        self.pair = pair
-        self.tag = tag
-        self.place = Place("", 0)
-        self.party: Party | None = None
-        self.meets: Party | None = None
-        """Whom the party takes itself to speak with: nobody, of the payload types that it was told to use."""
-        self.send = self.receive = True
-        self.digits = self.muted = self.hushed = False
-        self.keys: deque[str] = deque()
-        self.playback: Playback | None = None
-        self.worker: Party | None = None
-        self.told: tuple[str, Party, bool] | None = None
-        self.doubtful = False
-        """Whether it has been told anything else than `told` since."""
-        self.blocked: bool | None = False
-        self.closed_to_keys: bool | None = False
-        self.played: Playback | None = None
-        self.worker_told: Party | None = None
-
-    @property
-    def other(self) -> Side:
-        """The other side of the pair."""
-        return self.pair.sides[self is self.pair.sides[0]]
-
-    @property
-    def to(self) -> str:
-        """The tag of who hears this party."""
-        return f"w{self.tag}" if self.worker is not None else self.other.tag
-
-    @property
-    def wants_block(self) -> bool:
-        """Whether what the party says is to be heard by nobody."""
-        if self.worker is not None or self.party is None:
-            return False
-        other = self.other
-        if not self.receive or self.muted:
-            return True
-        if other.party is None:
-            return False
-        if self.hushed:
-            return True
-        return not self.pair.bridged or other.playback is not None or not other.send or other.worker is not None
-
-    @property
-    def keeps_keys(self) -> bool:
-        """Whether its keys are not for the other side."""
-        return self.worker is None and (self.wants_block or (self.digits and self.other.party is not None))
-
-    @property
-    def passes_keys(self) -> bool:
-        """Whether its keys go on to the other side: it is wanted, and nothing that was told keeps them."""
-        kept = self.keeps_keys or self.blocked is not False or self.closed_to_keys is not False
-        return self.pair.bridged and not kept
-
-    @property
-    def description(self) -> tuple[str, Party, bool] | None:
-        """Who hears the party, who it is, and whether keys may be put into what it hears; None for nobody yet.
-
-        Keys of payload types that nobody is said to take are not told: where only the other party has come, nobody
-        takes what that one was told to send.
-        """
-        nobody = NOBODY[self.pair.family]
-        if self.party is None and self.worker is None:
-            met = self.other.meets if self.other.worker is None else None
-            return None if met is None or met == nobody else (self.to, met, False)
-        return self.to, self.party or nobody, self.pair.injects and self.worker is None
-
-    @property
-    def used(self) -> bool:
-        """Whether there is, or was, a party."""
-        return self.party is not None or self.worker is not None
 
 
 _Step: TypeAlias = Callable[["Pair"], Command | None]
@@ -288,18 +195,20 @@ class Pair:
         for side in self.sides:
             if side.blocked != on and side.wants_block == on:
                 return self._switched(side, "blocked", f"{verb} media", on)
+            if side.worker_blocked != on and side.wants_worker_block == on:
+                return self._switched(side, "worker_blocked", f"{verb} media", on, f"w{side.tag}")
             if side.closed_to_keys != on and side.keeps_keys == on:
                 return self._switched(side, "closed_to_keys", f"{verb} DTMF", on)
         return None
 
-    def _switched(self, side: Side, name: str, command: str, on: bool) -> Command:
+    def _switched(self, side: Side, name: str, command: str, on: bool, tag: str = "") -> Command:
         def done(reply: Reply) -> bool:
             setattr(side, name, on)
             return _is_ok(reply)
 
         self._then = done
         self._doubt = partial(setattr, side, name, None)
-        return about(command, self.call, side.tag)
+        return about(command, self.call, tag or side.tag)
 
     def _describe(self) -> Command | None:
         for side in self.sides:

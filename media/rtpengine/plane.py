@@ -40,6 +40,7 @@ baresip, aiovoip, names and numbers
 a recorder that is killed, storms of calls
 more calls at once than are opened ahead
 ports that are used up, 150 calls at once
+a NAT that forgets a port, and a stranger
 workers added, drained and killed behind it
 loss, copies, delay, disorder on the network
 keys of other payload types, reports to nobody
@@ -58,7 +59,10 @@ What rtpengine 10.5 does otherwise than a worker, and cannot be told not to:
 - A key is put into what the other party says; while that party sends nothing, none is told.
 - A key whose three ends are all lost is not told. One that a phone tells by INFO when it is pressed goes on twice,
   until it is known that its keys come in two forms; of one told by INFO when it is let go that is known at once.
-- Who comes from another port in mid-call, as of a NAT that forgets, is not heard any more.
+- It learns from which port a party behind a NAT sends, and holds to that. When the NAT has forgotten it the party is
+  followed (see `listening`), unless its description tells the NAT's own address: after a quarter of the silence that is
+  told, 15 s, where a worker takes two. It learns again after each command about such a party, as at a hold, from
+  whoever is the first to send; that it was somebody else is found out no sooner.
 - Packets that come at once may leave in another order. Jitter, round trips and so ratings of a talk are not known.
 """
 
@@ -77,8 +81,8 @@ from media.events import MessageDone, Recorded, WorkerStats
 from media.interface import Lease, MediaEvent
 from media.rtpengine.commands import NOBODY, Party
 from media.rtpengine.legs import HELD, Legs
-from media.rtpengine.pair import Playback
 from media.rtpengine.settings import Settings
+from media.rtpengine.side import Playback
 from media.rtpengine.sounds import Sounds
 from media.sdes import Keys
 
@@ -190,9 +194,8 @@ class RtpenginePlane(Legs):
         if side.party is None:
             leg.heard_at = asyncio.get_running_loop().time()
         # Behind a NAT the party is where its signalling comes from.
-        side.party = Party(
-            latch_ip, remote_port, codec, audio_pt, event_pt, wire or USUAL, rtcp_port, rtcp_mux, latch_ip != remote_ip
-        )
+        nat = latch_ip != remote_ip
+        side.be(Party(latch_ip, remote_port, codec, audio_pt, event_pt, wire or USUAL, rtcp_port, rtcp_mux, nat))
         side.meets = replace(
             NOBODY[side.pair.family],
             codec=codec,

@@ -369,7 +369,7 @@ async def test_calls_over_a_bad_network(
     """Signalling, audio that is relayed and recorded, a NAT that forgets, keys; all at the same time."""
     if os.geteuid() != 0:
         pytest.skip("when packets come and go is told by a raw socket: run the tests as root")
-    # rtpengine does not follow whose port a NAT has changed.
+    # rtpengine is let follow only whose SDP tells another address than its signalling; here both have that of the NAT.
     followed = [nat(network["nat"], ports["nat"])] if CHOSEN == WORKERS else []
     await together(
         signalling(switch, network["signalling"], ports["signalling"]),

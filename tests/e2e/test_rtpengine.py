@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from bench.phone import Answer, Call, Phone, RefusedError
+from bench.rtp import RtpPort
 from bench.sipp import Sipp
 from media.rtp.rtcp import Report, build_description, build_report
 from media.rtpengine.commands import Party, offer
+from tests.support.patience import PATIENCE
 from tests.support.ports import MEDIA_FIRST, free_port
 from tests.support.rtpengine import Rtpengine, missing, running_rtpengine, start
 from tests.support.sipp import need_sipp, next_media_port
@@ -245,6 +247,42 @@ async def test_more_calls_in_one_moment_than_are_opened_ahead(tmp_path: Path) ->
                 await asyncio.to_thread(agent.wait, 20.0, lambda row: None)
             assert (callers.totals().successful, callers.totals().failed) == (150, 0)
             await switch.nothing_left()
+
+
+@pytest.mark.parametrize("number", [NUMBER, RECORDED])
+async def test_a_party_whose_nat_gives_it_another_port_is_followed(tmp_path: Path, number: str) -> None:
+    """A stranger, who sends there as well, is heard by nobody meanwhile and gets nothing."""
+    if why := missing():
+        pytest.skip(why)
+    with running_rtpengine(tmp_path) as engine:
+        sections = settings(engine, silence="4s")
+        sections["trunks"] = [{"name": "carrier", "from": ["127.0.0.0/8"], "nat": True}]
+        with running_switch(tmp_path, **sections) as switch:
+            async with parties(switch) as (desk, caller):
+                call, far = await talk(caller, desk, number)
+                # What it says of itself is an address that nobody reaches.
+                call.rtp.address = "192.0.2.1", call.rtp.address[1]
+                await call.reinvite()
+                await hear_each_other_afresh(call, far)
+                # rtpengine follows by itself for the first three seconds.
+                await asyncio.sleep(4.0)
+                with (
+                    contextlib.closing(await RtpPort.open()) as moved,
+                    contextlib.closing(await RtpPort.open("127.0.0.77")) as stranger,
+                ):
+                    moved.remote = stranger.remote = call.rtp.remote
+                    call.rtp.stop()
+                    far.rtp.received.clear()
+                    moved.play(660)
+                    stranger.play(1100)
+                    await far.hears(660, within=30)
+                    async with asyncio.timeout(30 * PATIENCE):
+                        while not moved.hears(880):
+                            await asyncio.sleep(0.05)
+                    assert stranger.ssrc not in {packet.ssrc for packet in far.rtp.received}
+                    assert not stranger.received
+                await call.hang_up()
+                await far.ended()
 
 
 async def test_what_a_party_reports_reaches_nobody(tmp_path: Path) -> None:

@@ -22,10 +22,11 @@ def a_leg() -> Leg:
     return leg
 
 
-def reply(packets: int, reports: int = 0) -> dict[str, Value]:
-    """What has come from it so far."""
+def reply(packets: int, reports: int = 0, refused: int = 0, source: str = "192.0.2.1") -> dict[str, Value]:
+    """What has come from it so far, and what from others; whom rtpengine takes for it."""
+    stats: dict[str, Value] = {"packets": packets + refused, "bytes": 0, "errors": refused}
     streams: list[Value] = [
-        {"flags": ["RTP"], "stats": {"packets": packets, "bytes": 0}},
+        {"flags": ["RTP"], "stats": stats, "endpoint": {"address": source, "port": 4000}},
         {"flags": ["RTCP"], "stats": {"packets": reports, "bytes": 0}},
     ]
     return {"tags": {"a": {"medias": [{"streams": streams}]}}}
@@ -91,3 +92,88 @@ def test_away_or_not_who_is_not_to_speak_is_not_silent() -> None:
     assert listening.unheard([leg], 0.0, 160.0) == []
     leg.helper = None
     assert listening.unheard([leg], 0.0, 160.0) == [Silence(20000, 7)]
+
+
+# --- whose NAT has changed its port ---
+
+GONE, STRANGER = "192.0.2.1", "198.51.100.7"
+
+
+def behind_a_nat() -> Leg:
+    """A leg of which it has to be learned where it sends from."""
+    leg = a_leg()
+    leg.side.party = Party(GONE, 4000, nat=True)
+    return leg
+
+
+def test_who_sends_from_another_port_is_sought_until_found() -> None:
+    """Only what comes from its own address after rtpengine has learned anew is its own."""
+    listening, leg = Listening(60.0), behind_a_nat()
+    steps = [
+        (15.0, reply(700), False),
+        (30.0, reply(900, refused=200), False),
+        (31.0, reply(900, refused=250), True),
+        (32.0, reply(950, refused=250, source=STRANGER), True),
+        (33.0, reply(950, refused=250), True),
+        (34.0, reply(1000, refused=280), False),
+    ]
+    for now, counters, sought in steps:
+        listening.look(leg, counters, now)
+        assert leg.side.seeks is sought, now
+
+
+def test_who_was_learned_from_another_address_was_somebody_else() -> None:
+    """From the first: no other address than its own may be the party's."""
+    listening, leg = Listening(60.0), behind_a_nat()
+    listening.look(leg, reply(700, source=STRANGER), 15.0)
+    assert leg.side.seeks
+    assert leg.side.doubtful
+
+
+def test_of_whom_nothing_comes_but_what_is_refused_is_asked_each_second() -> None:
+    """And while it is sought; then no oftener than of others."""
+    listening, leg = Listening(60.0), behind_a_nat()
+
+    def asked(first: int, last: int) -> list[int]:
+        return [now for now in range(first, last) if listening.due([leg], float(now))]
+
+    assert asked(0, 20) == [15]
+    listening.look(leg, reply(700, refused=1), 20.0)
+    assert asked(20, 23) == [20, 21, 22]
+    listening.look(leg, reply(700, refused=2), 23.0)
+    assert asked(23, 26) == [23, 24, 25]
+    listening.look(leg, reply(701, refused=2), 26.0)
+    assert asked(26, 45) == [40]
+
+
+def test_what_others_send_breaks_no_silence() -> None:
+    """Neither what is refused nor what is taken for the party's while it is sought."""
+    listening, leg = Listening(60.0), behind_a_nat()
+    listening.look(leg, reply(700), 10.0)
+    for now in range(20, 70, 10):
+        assert listening.look(leg, reply(700 + now, refused=now, source=STRANGER), float(now)) is None
+    assert listening.look(leg, reply(800, refused=90, source=STRANGER), 71.0) == Silence(20000, 7)
+
+
+def test_who_is_where_it_says_is_not_sought() -> None:
+    """Without a NAT nothing is learned; nor is who must not speak."""
+    for nat, receive in ((False, True), (True, False)):
+        listening, leg = Listening(60.0), behind_a_nat()
+        leg.side.party = Party(GONE, 4000, nat=nat)
+        leg.opened = {**leg.opened, "receive": receive}
+        for now in (15.0, 30.0):
+            listening.look(leg, reply(0, refused=round(now)), now)
+        assert not leg.side.seeks
+
+
+def test_who_is_with_a_worker_is_followed_too() -> None:
+    """Of its silence the worker tells; once it is let go nobody is sought any more."""
+    listening, leg = Listening(60.0), behind_a_nat()
+    leg.helper = Lease(0, 10000, 1, "127.0.0.1")
+    assert [now for now in range(20) if listening.due([leg], float(now))] == [15]
+    for now in (15.0, 80.0):
+        assert listening.look(leg, reply(700, refused=round(now)), now) is None
+    assert leg.side.seeks
+    leg.side.seeks, leg.releasing = False, 1
+    assert listening.look(leg, reply(700, refused=90), 81.0) is None
+    assert not leg.side.seeks

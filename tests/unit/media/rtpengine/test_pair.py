@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from media.rtpengine.bencode import Value
 from media.rtpengine.commands import Party, Place
-from media.rtpengine.pair import Pair, Playback, Side
+from media.rtpengine.pair import Pair
+from media.rtpengine.side import Playback, Side
 from media.rtpengine.transactions import Command, Reply
 
 ALICE, BOB = Party("192.0.2.1", 4000), Party("192.0.2.2", 4002)
@@ -29,6 +30,7 @@ class Engine:
         self.blocked: set[str] = set()
         self.closed: set[str] = set()
         self.playing: dict[str, str] = {}
+        self.learns: dict[str, bool] = {}
         self.pair = Pair("call", self)
 
     def run(self) -> list[str]:
@@ -59,6 +61,7 @@ class Engine:
 
     def agree(self, command: Command, name: str, tag: str) -> Reply:
         to = str(command.get("to-tag", "b"))
+        self.learns[tag] = "asymmetric" not in str(command["flags"])
         self.hears[tag], self.hears[to] = to, tag
         port = int(str(command["sdp"]).partition("m=audio ")[2].split()[0])
         self.described[tag if name == "offer" else to] = port
@@ -152,6 +155,31 @@ def test_who_may_key_a_secret_yet_is_heard_by_nobody() -> None:
     assert sorted(engine.run()) == ["unblock DTMF a", "unblock a"]
 
 
+def test_while_it_is_learned_where_a_party_sends_from_nobody_hears_it_nor_does_it_hear_anybody() -> None:
+    """Whoever is the first to send is learned: it may be somebody else."""
+    engine, one, _ = talking()
+    behind = Party("192.0.2.1", 4000, nat=True)
+    one.be(behind)
+    one.find(7000)
+    assert engine.run() == ["offer a"]
+    one.seek()
+    assert engine.run() == ["block a", "block DTMF a", "block b", "block DTMF b", "offer a"]
+    assert engine.learns["a"]
+    assert engine.run() == []
+    one.seek()
+    assert engine.run() == ["offer a"]
+    one.find(5000)
+    told = engine.run()
+    assert told[0] == "offer a"
+    assert sorted(told[1:]) == ["unblock DTMF a", "unblock DTMF b", "unblock a", "unblock b"]
+    assert (engine.described["a"], engine.learns["a"]) == (5000, False)
+    one.be(behind)
+    assert engine.run() == []
+    one.be(Party("192.0.2.1", 6000))
+    assert engine.run() == ["offer a"]
+    assert engine.described["a"] == 6000
+
+
 def test_who_hears_a_prompt_hears_nobody_else() -> None:
     """As the other one does who has muted himself, or whose phone says that it only listens."""
     engine, one, other = talking()
@@ -189,6 +217,19 @@ def test_a_party_is_handed_over_and_keeps_its_port() -> None:
     one.party = Party("192.0.2.1", 4000, "PCMU", 0)
     one.worker = Party("127.0.0.1", 10000, "PCMU", 0)
     assert engine.run() == ["offer a", "answer a"], "both have another codec now"
+
+
+def test_while_a_party_is_sought_the_worker_that_has_it_neither_hears_it_nor_is_heard() -> None:
+    """The other side goes on with its own."""
+    engine, one, _ = talking()
+    engine.pair.bridged, one.worker = False, WORKER
+    engine.run()
+    one.seek()
+    assert engine.run() == ["block a", "block wa", "block DTMF a", "offer a", "answer a"]
+    assert engine.blocked == {"a", "wa", "b"}
+    one.find(5000)
+    assert engine.run() == ["offer a", "answer a", "unblock a", "unblock wa", "unblock DTMF a"]
+    assert engine.described["a"] == 5000
 
 
 def test_keys_are_put_into_what_the_other_party_says() -> None:

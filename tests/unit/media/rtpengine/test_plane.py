@@ -350,6 +350,20 @@ async def test_that_a_key_went_on_is_told_with_how_long_it_was_held(one: Setup) 
     assert [event.digit for event in one.events if isinstance(event, Digit)] == ["2", "5"]
 
 
+async def test_keys_of_who_is_sought_are_nobodys(one: Setup) -> None:
+    """Somebody else may have pressed them; where it was found the party's are told again."""
+    first, second = one.talking()
+    side = leg_of(one, first).side
+    side.seek()
+    one.press(first, 1)
+    one.press(second, 2)
+    await until(lambda: len(one.of(Digit)) == 1)
+    side.find(5000)
+    one.press(first, 3)
+    await until(lambda: len(one.of(Digit)) == 2)
+    assert [event.digit for event in one.events if isinstance(event, Digit)] == ["2", "3"]
+
+
 async def test_keys_are_not_sent_to_the_next_who_listens(one: Setup) -> None:
     """What was not keyed when both parted is forgotten."""
     first, _ = one.talking()
