@@ -31,6 +31,8 @@ class FlowReload:
         self._log = get_logger()
         self._turn = asyncio.Lock()
         self.refused = 0
+        self._faulty = False
+        """Whether the files, as they were read last, are not what is live."""
 
     async def watch(self) -> None:
         """Reload whenever a file changes, for ever."""
@@ -45,6 +47,7 @@ class FlowReload:
                 flows = await asyncio.to_thread(self._load)
             except (FlowError, ConfigError) as error:
                 self.refused += 1
+                self._faulty = True
                 faults = [str(fault) for fault in error.all] if isinstance(error, FlowError) else [str(error)]
                 for fault in faults[:SHOWN_FAULTS]:
                     self._log.error("flows.refused", fault=fault, hint="the flows that were live stay live")
@@ -53,6 +56,9 @@ class FlowReload:
             change = x.flows.replace(flows, {(call.flow, call.flow_version) for call in x.calls.values() if call.flow})
             if not change.nothing:
                 self._log.warning("flows.live", added=change.added, changed=change.changed, removed=change.removed)
+            elif self._faulty:
+                self._log.warning("flows.restored", hint="the files are again what is live")
+            self._faulty = False
             return {"added": change.added, "changed": change.changed, "removed": change.removed}
 
     def listing(self) -> dict[str, object]:

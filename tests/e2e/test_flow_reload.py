@@ -157,7 +157,7 @@ async def test_running_calls_keep_their_flow_and_bad_changes_are_refused(
 
 
 async def refused_changes(switch: RunningSwitch, flows: Path) -> None:
-    """One that leads nowhere, one that is cut off, and a file that is gone: each is told with its place."""
+    """One that leads nowhere, one that is cut off, a file that is gone: each is told with its place, and their end."""
     file = flows / "notice.yaml"
     good = file.read_text()
     for bad, said in (
@@ -174,6 +174,8 @@ async def refused_changes(switch: RunningSwitch, flows: Path) -> None:
         assert isinstance(answer, dict)
         assert any(said in fault for fault in answer["refused"]), answer
     assert switch.metrics()["flow_reloads_refused_total"] >= 6
+    file.write_text(good)
+    await switch.eventually(lambda: len(told(switch, "flows.restored")) == 1, within=8)
 
 
 def is_refused(switch: RunningSwitch, said: str) -> bool:
