@@ -39,7 +39,7 @@ from switchboard.calls.outside_dialogs import not_taken, options
 from switchboard.calls.prack import early_over, prack_missing, provisional_received
 from switchboard.calls.redirecting import followed
 from switchboard.calls.referral import reported
-from switchboard.calls.refreshing import Update, invite_longer, refresh_failed, update_answered
+from switchboard.calls.refreshing import Update, invite_longer, lost_as, refresh_failed, update_answered
 from switchboard.calls.registration import register
 from switchboard.calls.reinvite import Reinvite, reinvite_answered, reinvite_failed, reinvites_due
 from switchboard.calls.returning import absences_due, flow_ended
@@ -203,9 +203,9 @@ class CallEngine:
             elif isinstance(leg, KeysToSend):
                 keys_answered(self.exchange, leg, 408, now)
             elif isinstance(leg, Reinvite):
-                reinvite_failed(self.exchange, leg, 408, now)
+                reinvite_failed(self.exchange, leg, lost_as(leg.leg, unreachable), now)
             elif isinstance(leg, Update):
-                refresh_failed(self.exchange, leg.leg, 408, now)
+                refresh_failed(self.exchange, leg.leg, lost_as(leg.leg, unreachable), now)
             elif isinstance(leg, Probe | Enrolment):
                 self.exchange.carriers.unanswered(leg, now, unreachable=unreachable)
             elif isinstance(leg, Branch):

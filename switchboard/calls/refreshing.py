@@ -92,6 +92,15 @@ def update_answered(x: Exchange, asked: Update, response: Response, now: float) 
     _rearm(x, leg)
 
 
+def lost_as(leg: Leg, unreachable: bool) -> int:
+    """The status that a request without an answer is taken to have got (RFC 3261 §8.1.3.1).
+
+    A transport may fail for a moment, as while a phone changes its connection, and its session says until when that
+    may last; where there is none, nobody would be found any more.
+    """
+    return 503 if unreachable and leg.session is not None else 408
+
+
 def refresh_failed(x: Exchange, leg: Leg, status: int, now: float) -> None:
     """No refresh came of it: the peer is gone, or there, and is asked again before the session ends (RFC 4028 §10)."""
     call = x.call_of(leg)

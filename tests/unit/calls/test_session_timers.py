@@ -253,6 +253,31 @@ def test_a_refresh_that_fails_is_tried_until_the_session_ends() -> None:
     assert world.now - 1000 == pytest.approx(270, abs=5)
 
 
+@pytest.mark.parametrize("known", [TIMED, PLAIN])
+@pytest.mark.parametrize("back", [True, False])
+def test_a_transport_that_fails_for_a_moment_ends_no_session(known: tuple[str, ...], *, back: bool) -> None:
+    """As 503 (RFC 3261 §8.1.3.1): it is tried again until the session is over."""
+    world = World()
+    _, call = talk(world, *known, "Session-Expires: 300;refresher=uas")
+    world.lost = lambda destination, data: destination == CARRIER
+    for _ in range(300):
+        world.advance(1)
+        if world.exchange.core.counts()["waiting_destinations"]:
+            world.exchange.core.transport_error(CARRIER, world.now)
+            world.run()
+            if back:
+                break
+    world.lost = lambda destination, data: False
+    if back:
+        world.advance(38)
+        assert len(refreshes(world.carrier)) == 1
+        answer(world, world.carrier, 200, "Session-Expires: 300;refresher=uac")
+        world.advance(140)
+        assert call.id in world.exchange.calls
+    else:
+        assert world.exchange.calls == {}
+
+
 # --- a peer that has vanished ---
 
 
