@@ -12,6 +12,7 @@ from media.control import USUAL, Wire
 from media.description import build_offer
 from media.events import StreamStats
 from media.formats import OPUS, Codec
+from media.rtp.quality import score
 from media.rtpengine.bencode import Value
 from media.rtpengine.transactions import Command
 from media.sdp import SdpError, Session, parse_address, parse_sdp
@@ -184,9 +185,14 @@ def counted(reply: Mapping[str, Value], tag: str) -> Counted:
     return found
 
 
-def stream_stats(reply: Mapping[str, Value], tag: str, other: str) -> StreamStats:
+def stream_stats(reply: Mapping[str, Value], tag: str, other: str, codec: str) -> StreamStats:
     """The counters of a leg. What was sent to it is not counted by rtpengine: it is what the other party said."""
     came, went = counted(reply, tag), counted(reply, other)
+    lost = jitter = trip = opinion = None
+    if (told := _reported(reply, other)) is not None:
+        lost, trip = _number(told.get("cumulative loss")), _number(told.get("round-trip time leg")) / 1000.0
+        jitter = float(_number(told.get("jitter")))
+        opinion = score(codec, _number(told.get("packet loss")) / 100.0, trip)
     return StreamStats(
         received=came.packets,
         received_octets=came.octets,
@@ -194,11 +200,29 @@ def stream_stats(reply: Mapping[str, Value], tag: str, other: str) -> StreamStat
         sent_octets=went.octets,
         rtcp=came.reports,
         rtcp_sent=went.reports,
+        round_trip_ms=trip,
+        peer_lost=lost,
+        peer_jitter_ms=jitter,
+        mos_out=opinion,
     )
 
 
 def _endpoint(value: Value | None) -> Place:
     return Place(str(value.get("address", "")), _number(value.get("port"))) if isinstance(value, dict) else NOWHERE
+
+
+def _reported(reply: Mapping[str, Value], speaker: str) -> dict[str, Value] | None:
+    """What was reported, on average, of the stream of a party by who heard it: loss in percent, jitter in ms, the round
+    trip in microseconds. None where rtpengine tells nothing: it does where both parties report.
+    """
+    streams = reply.get("SSRC")
+    for stream in _listed(_listed(reply.get("tags"), speaker, "medias"), 0, "streams"):
+        if isinstance(stream, dict) and isinstance(streams, dict):
+            told = streams.get(str(stream.get("SSRC")))
+            mean = told.get("average MOS") if isinstance(told, dict) else None
+            if isinstance(told, dict) and isinstance(mean, dict):
+                return {**told, **mean}
+    return None
 
 
 def _listed(value: Value | None, at: str | int, name: str) -> list[Value]:

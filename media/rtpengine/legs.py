@@ -267,7 +267,7 @@ class Legs:
         # Whose end was asked for first is told first: a call waits for the last one only.
         for leg in sorted(self._legs_of(pair), key=lambda leg: leg.releasing):
             if leg.releasing and leg.helper is None:
-                self._over(leg, stream_stats(reply, leg.side.tag, leg.side.other.tag))
+                self._over(leg, stream_stats(reply, leg.side.tag, leg.side.other.tag, leg.opened["codec"]))
             elif (event := self._listening.look(leg, reply, now)) is not None:
                 self._tell(event)
 

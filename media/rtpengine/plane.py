@@ -13,8 +13,8 @@ on either family has one port of each, of two calls of rtpengine.
 
 Ports are those of calls opened ahead (see `stock`), one call for the two legs of a usual call. Each leg has one for RTP
 and one for RTCP; one that is handed over takes as many again, and its call ends where there are none. Unlike with
-workers keys are told when they are over, what is sent is not counted, and neither jitter nor loss is known, except of
-handed legs.
+workers keys are told when they are over, what is sent is not counted, and of what comes neither jitter nor loss is
+known, except of handed legs.
 A call is void, as with a worker lost, when rtpengine does not know it any more, refuses what it is told about it, or is
 there and leaves it unanswered again and again. While it is away calls wait for it, and rtpengine is told on its return
 what it has missed; a party is silent, and so a talk over by the rule for dead media, once that has lasted too long.
@@ -40,6 +40,7 @@ baresip, aiovoip, names and numbers
 a recorder that is killed, storms of calls
 more calls at once than are opened ahead
 ports that are used up, 150 calls at once
+what phones report of what they heard
 a NAT that forgets a port, and a stranger
 workers added, drained and killed behind it
 loss, copies, delay, disorder on the network
@@ -63,7 +64,8 @@ What rtpengine 10.5 does otherwise than a worker, and cannot be told not to:
   followed (see `listening`), unless its description tells the NAT's own address: after a quarter of the silence that is
   told, 15 s, where a worker takes two. It learns again after each command about such a party, as at a hold, from
   whoever is the first to send; that it was somebody else is found out no sooner.
-- Packets that come at once may leave in another order. Jitter, round trips and so ratings of a talk are not known.
+- Packets that come at once may leave in another order. Of what a party says neither loss nor jitter is known, and no
+  rating; of what it hears, and the round trip, what rtpengine has of the reports of both, if both send some.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ async def test_reports_go_both_ways_and_one_way_audio_is_told(switch: RunningSwi
     caller, phone = legs_of(switch, one)
     assert (phone["silent"], caller["silent"]) == (0, 0)
     if CHOSEN == WORKERS:
-        # rtpengine does not tell of jitter and round trips, so that nothing is rated.
+        # rtpengine tells what parties report where both do, which this carrier does not.
         await rated(switch, caller, phone)
     mute, heard = legs_of(switch, two)
     assert (mute["received"], mute["silent"], heard["silent"]) == (0, 1, 0)

@@ -19,6 +19,7 @@ from bench.sipp import Sipp
 from media.rtp.rtcp import Report, build_description, build_report
 from media.rtpengine.commands import Party, offer
 from tests.support.patience import PATIENCE
+from tests.support.pjsua import need_pjsua, softphone
 from tests.support.ports import MEDIA_FIRST, free_port
 from tests.support.rtpengine import Rtpengine, missing, running_rtpengine, start
 from tests.support.sipp import need_sipp, next_media_port
@@ -298,6 +299,31 @@ async def test_what_a_party_reports_reaches_nobody(tmp_path: Path) -> None:
             assert not any(b"13800138000" in report for reports in came.values() for report in reports)
             await call.hang_up()
             await far.ended()
+
+
+async def test_what_phones_report_of_what_they_heard_is_in_the_record(tmp_path: Path) -> None:
+    """Two softphones that we did not write: loss, jitter, round trip, and the rating that workers would give."""
+    if why := missing():
+        pytest.skip(why)
+    need_pjsua()
+    with running_rtpengine(tmp_path) as engine, running_switch(tmp_path, **settings(engine)) as switch:
+        async with (
+            softphone(tmp_path, "alice", "alice-secret", switch.target) as alice,
+            softphone(tmp_path, "bob", "bob-secret", switch.target) as bob,
+        ):
+            bob.tell(f"call sip:{NUMBER}@{switch.target[0]}:{switch.target[1]}")
+            await alice.event("incoming")
+            alice.tell("answer")
+            await bob.event("confirmed")
+            await asyncio.sleep(17.0)  # each reports every five seconds, and tells the round trip from the second on
+            bob.tell("hangup")
+            await alice.event("ended")
+        await switch.records(1)
+        for leg in switch.rows("select * from legs"):
+            assert (leg["peer_lost"], leg["mos_in"]) == (0, None)
+            assert 0 <= leg["peer_jitter_ms"] < 50
+            assert 0 <= leg["round_trip_ms"] < 200
+            assert 4.2 <= leg["mos_out"] <= 4.37
 
 
 async def exchange_reports(call: Call, far: Call) -> dict[str, list[bytes]]:

@@ -6,6 +6,7 @@ import pytest
 
 from media.control import Wire
 from media.events import StreamStats
+from media.rtp.quality import score
 from media.rtpengine.bencode import Value
 from media.rtpengine.commands import Party, Place, answer, describe, offer, place_in, read_key, stream_stats
 
@@ -71,11 +72,28 @@ def test_counters_are_those_of_both_parties() -> None:
         return {"medias": [{"streams": streams}]}
 
     reply: dict[str, Value] = {"tags": {"a": party(10, 2), "b": party(7, 1)}}
-    assert stream_stats(reply, "a", "b") == StreamStats(
+    assert stream_stats(reply, "a", "b", "PCMA") == StreamStats(
         received=10, received_octets=1720, sent=7, sent_octets=1204, rtcp=2, rtcp_sent=1
     )
     for odd in ({}, {"tags": 5}, {"tags": {"a": {"medias": []}}}, {"tags": {"a": {"medias": [{"streams": [5]}]}}}):
-        assert stream_stats(odd, "a", "b") == StreamStats()
+        assert stream_stats(odd, "a", "b", "PCMA") == StreamStats()
+
+
+def test_what_a_party_has_reported_is_of_what_the_other_one_said() -> None:
+    """Milliseconds, and the rating that the workers give; nothing where rtpengine keeps nothing of it."""
+
+    def party(ssrc: int) -> dict[str, Value]:
+        return {"medias": [{"streams": [{"flags": ["RTP"], "SSRC": ssrc, "stats": {"packets": 9}}]}]}
+
+    mean: dict[str, Value] = {"MOS": 43, "round-trip time": 90000, "round-trip time leg": 40000, "jitter": 3}
+    told: dict[str, Value] = {"cumulative loss": 7, "average MOS": {**mean, "packet loss": 2, "samples": 3}}
+    reply: dict[str, Value] = {"tags": {"a": party(70), "b": party(80)}, "SSRC": {"70": {}, "80": told}}
+    heard = stream_stats(reply, "a", "b", "PCMA")
+    assert (heard.peer_lost, heard.peer_jitter_ms, heard.round_trip_ms) == (7, 3.0, 40.0)
+    assert heard.mos_out == score("PCMA", 0.02, 40.0)
+    assert stream_stats(reply, "a", "b", "opus").mos_out is None
+    unheard = stream_stats(reply, "b", "a", "PCMA")
+    assert (unheard.peer_lost, unheard.peer_jitter_ms, unheard.round_trip_ms, unheard.mos_out) == (None,) * 4
 
 
 @pytest.mark.parametrize(
