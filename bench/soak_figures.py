@@ -34,6 +34,8 @@ _LONGEST_END: Final = 60.0
 _IDLE: Final = 15.0
 """Seconds after which a connection that nobody uses is closed at the latest."""
 _COMPLETE: Final = "WHERE ended_us IS NOT NULL AND cause <> '' AND ended_by <> ''"
+_LEG: Final = ("role", "answered_us", "ended_us", "cause", "received", "sent", "strangers", "silent")
+"""What of a leg is told where its call went otherwise than expected."""
 _PARTS: Final = {
     "calls without an end": "SELECT COUNT(*) FROM calls WHERE ended_us IS NULL OR cause = '' OR ended_by = ''",
     "legs without an end": "SELECT COUNT(*) FROM legs WHERE ended_us IS NULL",
@@ -245,14 +247,16 @@ def _records(result: Result, made: Mapping[str, int], outcome: Outcome, database
 def record_of(database: Path, caller: str) -> str:
     """What the record says of the last call of a phone's number, of which it shows the last four digits."""
     query = (
-        "SELECT called, cause, ended_by, (ended_us - started_us) / 1000000, path FROM calls"
+        "SELECT called, cause, ended_by, (ended_us - started_us) / 1000000, path, id FROM calls"
         " WHERE caller_masked LIKE ? ORDER BY started_us DESC LIMIT 1"
     )
     found = _rows(database, query, f"{caller[:3]}%{caller[-4:]}")
     if not found:
         return "there is none"
-    called, cause, ended_by, seconds, path = found[0]
-    return f"{called}, {cause} by {ended_by} after {seconds} s, {path}"
+    called, cause, ended_by, seconds, path, call_id = found[0]
+    legs = _rows(database, f"SELECT {', '.join(_LEG)} FROM legs WHERE call_id = ? ORDER BY place", call_id)  # noqa: S608 - a constant
+    told = "; ".join(", ".join(f"{name} {value}" for name, value in zip(_LEG, leg, strict=True)) for leg in legs)
+    return f"{called}, {cause} by {ended_by} after {seconds} s, {path}; {told}"
 
 
 def _counts(database: Path, query: str) -> dict[str, int]:

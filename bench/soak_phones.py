@@ -73,7 +73,8 @@ class Arrivals:
             if (call := self._take(ssrc)) is not None and await stands(call):
                 return call
             if time.monotonic() > until:
-                raise TimeoutError
+                heard = sum(bool(call.rtp.received) for call in self._here)
+                raise TimeoutError(f"no call came with the caller's voice; {len(self._here)} others, {heard} of them heard")
             await asyncio.sleep(LOOK)
 
     def _take(self, ssrc: int) -> Call | None:
