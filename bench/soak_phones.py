@@ -74,7 +74,9 @@ class Arrivals:
                 return call
             if time.monotonic() > until:
                 heard = sum(bool(call.rtp.received) for call in self._here)
-                raise TimeoutError(f"no call came with the caller's voice; {len(self._here)} others, {heard} of them heard")
+                raise TimeoutError(
+                    f"no call came with the caller's voice; {len(self._here)} others, {heard} of them heard"
+                )
             await asyncio.sleep(LOOK)
 
     def _take(self, ssrc: int) -> Call | None:
