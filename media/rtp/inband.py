@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.g711 import SILENCE, CodecName, decode
+from media.rtp.stats import MAX_MISORDER
 
 KEYS: Final = ("123A", "456B", "789C", "*0#D")
 ROWS: Final = (697, 770, 852, 941)
@@ -115,16 +116,17 @@ def looks(windows: bytes, codec: str) -> list[Look]:
 
 
 class ToneReader:
-    """The keys of one stream."""
+    """The keys that one peer presses."""
 
-    __slots__ = ("_best", "_codes", "_count", "_key", "_missed", "_seen", "_seq", "_silence", "_ts", "codec", "spoken")
+    __slots__ = ("_bad_seq", "_best", "_codes", "_count", "_key", "_missed", "_seen", "_seq", "_silence", "_ssrc",
+                 "_ts", "codec", "spoken")  # fmt: skip
 
     def __init__(self, codec: str) -> None:
         self.codec = codec
         self.spoken = codec  # the codec in which it is fed
         self._silence = bytes([SILENCE[codec]])
         self._codes = b""
-        self._seq = self._ts = -1
+        self._seq = self._ts = self._ssrc = self._bad_seq = -1
         self._key = -1  # the one that sounds
         self._seen = -1  # the one that may begin
         self._count = self._missed = 0
@@ -135,18 +137,22 @@ class ToneReader:
         """Whether a key is held, or may be."""
         return self._key >= 0 or self._seen >= 0
 
-    def feed(self, seq: int, ts: int, payload: bytes) -> None:
-        """Takes a packet; late ones are left out."""
+    def feed(self, seq: int, ts: int, ssrc: int, payload: bytes) -> None:
+        """Takes a packet; late ones are left out, another source or one that was restarted begins anew."""
         if self._seq >= 0:
             steps = ((seq - self._seq + 0x8000) & 0xFFFF) - 0x8000
-            if steps <= 0:
-                return
             gap = (ts - self._ts) & 0xFFFFFFFF
-            if steps == 1 and 0 < gap < 1 << 31:
+            if ssrc != self._ssrc or steps > 1 + _MAX_LOSS or (steps <= -MAX_MISORDER and seq == self._bad_seq):
+                self._codes = self._silence * (4 * WINDOW)
+            elif steps <= 0:
+                # Two in sequence make a restarted sender, a single one is a stray (RFC 3550 A.1).
+                self._bad_seq = (seq + 1) & 0xFFFF
+                return
+            elif steps == 1 and 0 < gap < 1 << 31:
                 # Nothing was lost: the sender was silent, as some are between two keys.
                 self._codes += self._silence * min(gap, 4 * WINDOW)
-            elif steps > 1 + _MAX_LOSS:
-                self._codes = self._silence * (4 * WINDOW)
+        self._ssrc = ssrc
+        self._bad_seq = -1
         self._seq = seq
         self._ts = (ts + len(payload)) & 0xFFFFFFFF
         self._codes += payload

@@ -18,9 +18,9 @@ class CodedToneReader(ToneReader):
         self._encoder = encoder("PCMA")
         self._ticks = clock // RATE
 
-    def feed(self, seq: int, ts: int, payload: bytes) -> None:
+    def feed(self, seq: int, ts: int, ssrc: int, payload: bytes) -> None:
         """Takes a packet; late ones are left out."""
-        super().feed(seq, ts // self._ticks, self._encoder.encode(self._decoder.decode(payload)))
+        super().feed(seq, ts // self._ticks, ssrc, self._encoder.encode(self._decoder.decode(payload)))
 
 
 def tone_reader(codec: str, clock: int) -> ToneReader:

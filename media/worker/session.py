@@ -309,7 +309,7 @@ class Session(Bridged):
         if packet.payload_type == self._in_pt:
             self._reception.audio(packet.seq, packet.ts, packet.ssrc, now)
             if self.tones is not None and self._receives:
-                self.tones.feed(packet.seq, packet.ts, packet.payload)
+                self.tones.feed(packet.seq, packet.ts, packet.ssrc, packet.payload)
                 self.host.sounded(self, now)
                 if self.tones.sounding and (self._listens or self._hushed):
                     self._hush(now)

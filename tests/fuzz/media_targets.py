@@ -127,7 +127,7 @@ def dtmf(data: bytes) -> None:
         assert key is None or key in KEYS
         if len(payload) >= 4 and payload[0] < len(KEYS):
             assert receiver.goes_on(now, seq, ts, ssrc, marker, payload), "the same packet again is no other key"
-        reader.feed(seq, ts, payload * 40)
+        reader.feed(seq, ts, ssrc, payload * 40)
     for _, key in read([reader]):
         assert key in KEYS
 

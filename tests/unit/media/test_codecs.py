@@ -289,7 +289,7 @@ def test_keys_as_tones_are_recognised() -> None:
     sender = ToneSender("0123456789*#ABCD55")
     reader, found, at = ToneReader("PCMA"), "", 0
     while not sender.done:
-        reader.feed(at, 160 * at, g711.encode("PCMA", sender.step()))
+        reader.feed(at, 160 * at, 7, g711.encode("PCMA", sender.step()))
         at += 1
         found += "".join(key for _, key in read([reader]))
     assert found == "0123456789*#ABCD55"

@@ -18,6 +18,7 @@ RATE = 8000
 FULL = 32124 / 10 ** (3.14 / 20)
 """The amplitude of a sine of 0 dBm0 (G.711)."""
 ALL = "1234567890*#ABCD"
+SSRC = 7
 
 Samples = NDArray[np.float64]
 
@@ -50,7 +51,7 @@ def keys_of(samples: Samples, codec: CodecName = "PCMA", size: int = 160) -> str
     reader = ToneReader(codec)
     found = ""
     for n, payload in enumerate(packets(np.concatenate([samples, rest(100)]), codec, size)):
-        reader.feed(65000 + n & 0xFFFF, n * size, payload)
+        reader.feed(65000 + n & 0xFFFF, n * size, SSRC, payload)
         found += "".join(key for _, key in read([reader]))
     return found
 
@@ -162,7 +163,7 @@ class TestStream:
         reader = ToneReader("PCMA")
         found = ""
         for n in order:
-            reader.feed(n & 0xFFFF, n * 160, payloads[n])
+            reader.feed(n & 0xFFFF, n * 160, SSRC, payloads[n])
             found += "".join(key for _, key in read([reader]))
         return found
 
@@ -184,9 +185,33 @@ class TestStream:
         found = ""
         for press in range(3):
             for n, payload in enumerate(packets(tone("4", 100))):
-                reader.feed(press * 5 + n, press * 4000 + n * 160, payload)
+                reader.feed(press * 5 + n, press * 4000 + n * 160, SSRC, payload)
                 found += "".join(key for _, key in read([reader]))
         assert found == "444"
+
+    @pytest.mark.parametrize(("seq", "ssrc"), [(200, 8), (64000, 8), (9000, 8), (39800, SSRC), (200, SSRC)])
+    def test_a_sender_that_begins_anew_is_heard(self, seq: int, ssrc: int) -> None:
+        """Behind the same address another source speaks, or the same was restarted: its numbers may be any."""
+        reader = ToneReader("PCMA")
+        found = ""
+        # Lead and rest make 13 packets a key: the number of the first source is 40012 in the end.
+        for key, begins, source in (("4", 40000, SSRC), ("7", seq, ssrc)):
+            for n, payload in enumerate(packets(np.concatenate([rest(60), tone(key, 100), rest(100)]))):
+                reader.feed(begins + n & 0xFFFF, n * 160, source, payload)
+                found += "".join(key for _, key in read([reader]))
+        assert found == "47"
+
+    def test_a_stray_packet_ends_nothing(self) -> None:
+        """One of far behind, of the same source, is no restart."""
+        payloads = packets(np.concatenate([dialled("9", 300), rest(40)]))
+        reader = ToneReader("PCMA")
+        found = ""
+        for n, payload in enumerate(payloads):
+            if n in (6, 8):
+                reader.feed(30000 + 2 * n, n * 160, SSRC, payloads[0])
+            reader.feed(60000 + n, n * 160, SSRC, payload)
+            found += "".join(key for _, key in read([reader]))
+        assert found == "9"
 
     def test_many_streams_at_once(self) -> None:
         """Each has its own keys, in both laws."""
@@ -196,7 +221,7 @@ class TestStream:
         found: dict[ToneReader, str] = dict.fromkeys(readers, "")
         for n in range(len(payloads[0])):
             for reader, of in zip(readers, payloads, strict=True):
-                reader.feed(n, n * 160, of[n])
+                reader.feed(n, n * 160, SSRC, of[n])
             for reader, key in read(readers):
                 found[reader] += key
         assert list(found.values()) == [key + key for _, key in streams]
@@ -206,7 +231,7 @@ class TestStream:
         reader = ToneReader("PCMA")
         sounding = []
         for n, payload in enumerate(packets(np.concatenate([rest(20), tone("3", 200), rest(60)]))):
-            reader.feed(n, n * 160, payload)
+            reader.feed(n, n * 160, SSRC, payload)
             read([reader])
             sounding.append(reader.sounding)
         assert sounding == [False, *[True] * 10, sounding[11], False, False]
@@ -216,7 +241,7 @@ class TestStream:
         for lead in range(40, 60):
             reader = ToneReader("PCMA")
             for n, payload in enumerate(packets(dialled("6", 100, lead=lead))):
-                reader.feed(n, n * 160, payload)
+                reader.feed(n, n * 160, SSRC, payload)
                 if read([reader]):
                     assert 0.0 < (n + 1) * 0.02 - lead / 1000 <= DELAY
                     break

@@ -122,7 +122,7 @@ def keys_in(frames: list[bytes]) -> str:
     reader = ToneReader("PCMA")
     found = ""
     for n, frame in enumerate(frames):
-        reader.feed(n, 160 * n, frame)
+        reader.feed(n, 160 * n, 7, frame)
         found += "".join(key for _, key in read([reader]))
     return found
 
