@@ -104,14 +104,16 @@ class Bridged(Speaker):
         """Whether it is bridged to one that speaks otherwise."""
         return self._bond is not None
 
-    def bridge(self, peer: Bridged) -> None:
-        """Relays both ways between this session and `peer`; each leaves the bridge it was in."""
-        if self._peer is not peer and peer is not self:
-            self.unbridge()
-            peer.unbridge()
-            self._peer = peer
-            peer._peer = self
-            self._relink()
+    def bridge(self, peer: Bridged) -> bool:
+        """Relays both ways between this session and `peer`; each leaves the bridge it was in. False: as it was."""
+        if self._peer is peer or peer is self:
+            return False
+        self.unbridge()
+        peer.unbridge()
+        self._peer = peer
+        peer._peer = self
+        self._relink()
+        return True
 
     def unbridge(self) -> None:
         """Ends relaying from and to this session."""

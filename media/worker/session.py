@@ -183,8 +183,12 @@ class Session(Bridged):
         )
 
     def quiet_for(self, now: float) -> float:
-        """Seconds since the peer was heard, or since it was allowed to speak."""
+        """Seconds since the peer was heard, or since it was allowed to speak or somebody else began to listen."""
         return now - max(self.last_at, self._waits_since)
+
+    def await_audio(self, now: float) -> None:
+        """Who listens from now on is to be told of a silence, though it has lasted for long and was told of before."""
+        self._waits_since = now
 
     def check(self, now: float, interval: float, silence: float) -> None:
         """Every `interval`: unlatches a silent peer, tells of a long silence, stops relaying a flood, reports."""

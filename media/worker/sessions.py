@@ -263,7 +263,9 @@ class Sessions:
             for session in (a, b):
                 if session.seat is not None:
                     self.rooms.leave(session)
-            a.bridge(b)
+            if a.bridge(b):
+                a.await_audio(now)
+                b.await_audio(now)
 
     def _unbridge(self, command: Unbridge, now: float) -> None:
         session = self._session(command.port, command.gen)
@@ -274,8 +276,11 @@ class Sessions:
         session = self._session(command.port, command.gen)
         if session is not None:
             coached = self._session(command.coached_port, command.coached_gen) if command.coached_port else None
+            seat = session.seat
             if not self.rooms.join(session, command.room, command.role, coached, now):
                 self._ignored += 1
+            elif session.seat is not seat:
+                session.await_audio(now)
 
     def _leave(self, command: Leave, now: float) -> None:
         session = self._session(command.port, command.gen)

@@ -155,6 +155,38 @@ async def test_a_vanished_phone_ends_its_call(tmp_path: Path) -> None:
         assert (record["cause"], record["ended_by"]) == ("media_silent", "switch")
 
 
+WAITING = """
+flow: waiting
+answer: now
+start: wait
+nodes:
+  wait: {type: play, prompts: ["silence:3"], next: desk}
+  desk: {type: dial, target: "sip:agent@127.0.0.1:PORT", next: bye, on: {other: bye}}
+  bye: {type: hangup}
+"""
+
+
+async def test_a_phone_that_vanished_while_it_waited_ends_its_call(tmp_path: Path) -> None:
+    """Its silence began before anybody talked with it: the agent does not sit there until a limit comes."""
+    port = free_port()
+    flow = tmp_path / "waiting.yaml"
+    flow.write_text(WAITING.replace("PORT", str(port)))
+    changes = {"numbers": [{"number": "4009", "flow": "waiting"}], "flows": [str(flow)]}
+    with fragile_switch(tmp_path, port, media={"ports": MEDIA_RANGE, "silence": "1s"}, **changes) as switch:
+        async with pair(switch, port) as phones:
+            call = await phones.dial("4009", caller_number(1))
+            await call.answered()
+            far = await phones.agent.next_call(10)
+            await far.confirmed()
+            far.rtp.play(880)
+            await call.hears(880)
+            await call.ended(5)
+            await far.ended(5)
+            await switch.records(1)
+        (record,) = recorded(switch, 1)
+        assert (record["cause"], record["ended_by"]) == ("media_silent", "switch")
+
+
 async def test_killed_supervisor_leaves_calls_alone(tmp_path: Path) -> None:
     """Calls go on, new ones are refused, nobody else may have the store; after the last call all processes end."""
     port = free_port()

@@ -1045,6 +1045,24 @@ class TestLifecycle:
         bench.pass_time(SILENCE + 2.0)
         assert bench.events() == [Heard(bench.a, 1), Silence(bench.a, 1)]
 
+    def test_a_silence_from_before_a_talk_is_told_of_in_it(self, bench: Bench) -> None:
+        """Who waits in a queue may be gone already: nobody else could tell when it is put through."""
+        bench.do(opened(bench.a, 1, bench.alice), opened(bench.b, 2, bench.bob))
+        bench.pass_time(SILENCE + 5.0)
+        assert bench.events() == [Silence(bench.a, 1), Silence(bench.b, 2)]
+        bench.do(Bridge(bench.a, 1, bench.b, 2))
+        bench.pass_time(SILENCE - 1.0)
+        assert bench.events() == [Heard(bench.a, 1), Heard(bench.b, 2)]
+        bench.do(Bridge(bench.a, 1, bench.b, 2))
+        bench.pass_time(2.0)
+        assert bench.events() == [Silence(bench.a, 1), Silence(bench.b, 2)]
+        bench.do(Join(bench.a, 1, 7))
+        bench.pass_time(SILENCE - 1.0)
+        assert bench.events() == [Heard(bench.a, 1)]
+        bench.do(Join(bench.a, 1, 7, "coach"))
+        bench.pass_time(2.0)
+        assert bench.events() == [Silence(bench.a, 1)]
+
     def test_a_peer_that_must_not_send_is_not_called_silent(self, bench: Bench) -> None:
         """Its time runs from the end of the hold."""
         bench.do(opened(bench.a, 1, bench.alice, receive=False))
