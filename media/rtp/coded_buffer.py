@@ -69,8 +69,15 @@ class CodedBuffer:
     @property
     def waiting(self) -> int:
         """Milliseconds that wait to be played."""
-        ahead = self._told + self._span - self._next if self._waiting else 0
+        # After a pause nothing is missing before what came first.
+        begins = self._waiting[0][0] if self._paused and self._waiting else self._next
+        ahead = self._told + self._span - begins if self._waiting else 0
         return ahead // self._clock + len(self._pcm) * 1000 // (2 * self._rate)
+
+    @property
+    def _paused(self) -> bool:
+        """Whether the sender has paused, and of what came since nothing was decoded yet."""
+        return self._debt > PATIENCE * self._clock
 
     # --- what comes ---
 
@@ -83,8 +90,9 @@ class CodedBuffer:
         told = self._told
         at = told + ((ts - told + 0x80000000) & 0xFFFFFFFF) - 0x80000000
         if abs(at - told) > JUMP * self._clock:
-            # Two in sequence make a restarted sender, a single one is a stray (RFC 3550 A.1).
-            if seq != self._bad_seq:
+            # Two in sequence make a restarted sender, a single one is a stray (RFC 3550 A.1); a pause explains it.
+            goes_on = self._paused and 0 < (seq - self._seq) & 0xFFFF < 0x8000
+            if seq != self._bad_seq and not goes_on:
                 self._bad_seq = (seq + 1) & 0xFFFF
                 return
             self._begin(ssrc, seq, ts)
