@@ -172,11 +172,10 @@ class SealedFile:
             raise OSError("longer than a wav file can be")
         self._skip(at)
         self._tail += pcm[self.octets - at :] if self.octets > at else pcm
-        while len(self._tail) >= CHUNK:
-            self._flush()
+        self._flush()
 
     def finish(self, samples: int) -> None:
-        """Cuts or lengthens it to `samples` and gives it its name."""
+        """Cuts or lengthens it to `samples` and gives it its name; it keeps what is there where that has no room."""
         length = samples * self._block
         try:
             if length < self._index * CHUNK:
@@ -185,12 +184,22 @@ class SealedFile:
                 self._slots.cut(self._index)
             elif length < self.octets:
                 del self._tail[length - self._index * CHUNK :]
-            self._skip(length)
-            if self._tail:
-                self._flush()
+            self._complete(length)
         finally:
             os.close(self._fd)
         self._part.rename(self.path)
+
+    def _complete(self, length: int) -> None:
+        """Writes all there is and silence up to `length`, or leaves out what cannot be written."""
+        try:
+            self._flush()
+            self._skip(length)
+            if self._tail:
+                # A short slot is the last: nothing follows it.
+                self._slots.write(self._index, bytes(self._tail))
+        except OSError:
+            self._tail.clear()
+            self._slots.cut(self._index)
 
     def discard(self) -> None:
         """Removes it."""
@@ -203,8 +212,7 @@ class SealedFile:
             piece = min(missing, CHUNK - len(self._tail))
             self._tail += bytes(piece)
             missing -= piece
-            if len(self._tail) == CHUNK:
-                self._flush()
+            self._flush()
         while missing >= CHUNK:
             self._slots.write(self._index, b"", CHUNK)
             self._index += 1
@@ -213,11 +221,11 @@ class SealedFile:
             self._tail += bytes(missing)
 
     def _flush(self) -> None:
-        self._slots.write(self._index, bytes(self._tail[:CHUNK]))
-        if len(self._tail) >= CHUNK:
+        """Writes slots that are whole."""
+        while len(self._tail) >= CHUNK:
+            self._slots.write(self._index, bytes(self._tail[:CHUNK]))
             self._index += 1
             del self._tail[:CHUNK]
-        # A short one is the last: nothing follows it.
 
 
 def seal_octets(source: Path, target: Path, keys: KeyRing) -> None:

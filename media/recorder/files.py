@@ -29,7 +29,7 @@ class AudioFile(Protocol):
         """Puts samples at `position`."""
 
     def finish(self, samples: int) -> None:
-        """Cuts or lengthens it to `samples` and gives it its name."""
+        """Cuts or lengthens it to `samples` and gives it its name; shorter, as `samples` tells, if there is no room."""
 
     def discard(self) -> None:
         """Removes it."""

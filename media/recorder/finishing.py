@@ -79,10 +79,10 @@ class Finisher:
         return len(self._jobs)
 
     def add(self, path: Path, now: float, delay: float = 0.0) -> None:
-        """A file is complete; raises OSError when that cannot be noted."""
+        """A file is complete; raises OSError when that cannot be noted for the next recorder."""
         with self._changed:
-            self._pending(path).write_text(str(path))
             self._remember(Job(path, now + delay))
+            _write_whole(self._pending(path), str(path).encode())
 
     def forget(self, path: Path) -> None:
         """Somebody goes on with a file."""
@@ -104,12 +104,13 @@ class Finisher:
         while (job := self._next(now)) is not None:
             try:
                 self._finish(job.path)
-            except FileNotFoundError:
-                self._drop(job)  # deleted meanwhile
             except StoppedError:
                 return None
             except (OSError, ValueError) as error:
-                self._fail(job, error, now)
+                if isinstance(error, FileNotFoundError) and find(job.path) is None:
+                    self._drop(job)  # deleted meanwhile
+                else:
+                    self._fail(job, error, now)
             else:
                 self._drop(job)
         with self._changed:
@@ -156,8 +157,10 @@ class Finisher:
         job.due = now + AGAIN
         if job.attempts >= ATTEMPTS:
             complain(f"recorder: {job.path.name} is left as it is until the next start: {error}")
-            with self._changed:
+            with self._changed, contextlib.suppress(OSError):
                 self._jobs.pop(job.path.stem, None)
+                # On a full disk it was not when it was added.
+                _write_whole(self._pending(job.path), str(job.path).encode())
 
     def _run(self) -> None:
         with contextlib.suppress(OSError):
@@ -205,10 +208,7 @@ class Finisher:
             gaps=gaps if isinstance(gaps, int) else 0,
             sha256=sha256,
         )
-        ready = self._spool / (path.stem + READY)
-        growing = ready.with_suffix(".new")
-        growing.write_bytes(msgspec_json.encode(told))
-        growing.replace(ready)
+        _write_whole(self._spool / (path.stem + READY), msgspec_json.encode(told))
 
 
 def collect(spool: Path, most: int) -> list[Finished]:
@@ -242,6 +242,17 @@ def wav_seconds(path: Path, keys: KeyRing) -> float:
     """How long a recording in wav is, by its header and its size; raises OSError."""
     with AudioReader(path, keys) as reader:
         return max(0, reader.size - HEADER) / (RATE * WIDTH * wav_channels(reader))
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """A file of the spool, with all of its content or not at all."""
+    growing = path.with_name(f"{path.name}.new")
+    try:
+        growing.write_bytes(content)
+        growing.replace(path)
+    except OSError:
+        growing.unlink(missing_ok=True)
+        raise
 
 
 def _left(spool: Path) -> Iterator[Path]:

@@ -35,8 +35,7 @@ class Loop:
         self._finisher = None if spool is None else Finisher(spool, keys, ogg=ogg)
         for directory in directories:
             for path_of in mend(directory, files):
-                if self._finisher is not None:
-                    self._finisher.add(path_of, time.monotonic(), GRACE)
+                self._finish(path_of)
         self._epoll = select.epoll()
         self._readers: dict[int, Reader] = {}
         self._server = Server(path, self._epoll, self._readers, self._finisher, files)
@@ -44,6 +43,13 @@ class Loop:
         if supervisor is not None:
             told = self._supervisor = Supervisor(supervisor, "recorder")
             self._server.watch(supervisor, lambda: told.read(0.0))
+
+    def _finish(self, path: Path) -> None:
+        if self._finisher is not None:
+            try:
+                self._finisher.add(path, time.monotonic(), GRACE)
+            except OSError as error:
+                complain(f"recorder: {path.name}: its checksum is not noted to be due: {describe(error)}")
 
     def run(self) -> None:
         """Serves until the end."""

@@ -20,6 +20,7 @@ from media.recorder.key_tones import KeyTones
 from media.recorder.protocol import LEFT, Audio, Begin, Done, End, KeysForUs, Mark
 from media.recorder.sidecar import sidecar_of, write_sidecar
 from media.recorder.track import RATE, Gap, Track
+from media.worker.log import complain
 
 HOLD: Final = 16_000
 """Samples (2 s) that wait for late packets and for the other side's."""
@@ -70,6 +71,7 @@ class Recording:
         self._tracks = [Track(begin.origin, self._base, missing) for _ in range(begin.channels)]
         self._coded: dict[int, CodedTrack] = {}
         self._told: tuple[object, ...] = ()
+        self._untold = False
         if begin.resume:
             self._remember()
 
@@ -199,6 +201,9 @@ class Recording:
             reason = reason or describe(error)
             length = self._file.samples
         self._file.finish(length)
+        if self._file.samples < length:
+            length = self._file.samples
+            reason = reason or "could not be written to its end"
         self._note(complete and not reason)
         return Done(self.key, length / RATE, self._file.octets, self._gap_count(), reason)
 
@@ -240,7 +245,14 @@ class Recording:
             "gap_count": self._gap_count(),
             **told,
         }
-        write_sidecar(sidecar_of(self.path), about)
+        try:
+            write_sidecar(sidecar_of(self.path), about)
+        except OSError as error:
+            # The audio goes on; what is told of it is written at the next occasion, at last with its checksum.
+            self._told = ()
+            if not self._untold:
+                self._untold = True
+                complain(f"recorder: {self.path.name}: its sidecar cannot be written: {describe(error)}")
 
 
 def describe(error: OSError) -> str:

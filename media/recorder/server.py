@@ -141,6 +141,8 @@ class Connection:
                 self._end(recording, message)
         except OSError as error:
             self._fail(recording, describe(error))
+        except ControlError:
+            raise
         except Exception as error:  # noqa: BLE001 - boundary: what others have said in the same read goes on
             complain(f"recorder: {traceback.format_exc()}")
             if isinstance(message, End):
@@ -160,8 +162,8 @@ class Connection:
     def _end(self, recording: Recording, message: End) -> None:
         done = recording.end(message)
         del self.recordings[recording.key]
-        self._answer(done)
         self._finish(recording)
+        self._answer(done)
 
     def _fail(self, recording: Recording, reason: str) -> None:
         complain(f"recorder: a recording ends early: {reason}")
@@ -179,7 +181,7 @@ class Connection:
             try:
                 self._finisher.add(recording.path, time.monotonic(), delay)
             except OSError as error:
-                complain(f"recorder: {recording.path.name} gets no checksum: {describe(error)}")
+                complain(f"recorder: {recording.path.name}: its checksum is not noted to be due: {describe(error)}")
 
     def _answer(self, done: Done) -> None:
         answer = encode([done])

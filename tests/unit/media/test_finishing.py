@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from media.recorder.files import Files
 from media.recorder.finishing import AGAIN, ATTEMPTS, GRACE, Finished, Finisher, collect
 from media.recorder.wav import header
+from media.recording_keys import KeyRing
 
 PCM = bytes(range(256)) * 250
 """Two seconds of stereo."""
@@ -96,6 +98,58 @@ def test_a_fault_is_tried_again(tmp_path: Path, spool: Path, capfd: pytest.Captu
     assert [Path(one.path).name for one in collect(spool, 10)] == ["good-1.wav"]
     assert "bad-1.wav is left" in capfd.readouterr().err
     assert len(Finisher(spool, threaded=False)) == 1
+
+
+def test_a_full_disk_is_made_up_for(tmp_path: Path, spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be noted is done all the same, once there is room; nothing half written stays in the spool."""
+    path = recorded(tmp_path / "call-1.wav")
+    finisher = Finisher(spool, threaded=False)
+
+    def full(self: Path, data: bytes) -> int:
+        with self.open("wb"):
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="No space"):
+            finisher.add(path, 100.0)
+        assert finisher.work(100.0) == 100.0 + AGAIN
+        assert not list(spool.iterdir())
+    assert finisher.work(100.0 + AGAIN) is None
+    assert [one.recording for one in collect(spool, 10)] == ["r1"]
+
+
+def test_what_is_given_up_is_noted_for_the_next_recorder(
+    tmp_path: Path, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though there was no room for that when it was added."""
+    path = recorded(tmp_path / "call-1.wav")
+    path.with_suffix(".json").unlink()
+    path.with_suffix(".json").mkdir()
+    finisher = Finisher(spool, threaded=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", lambda self, target: (_ for _ in ()).throw(OSError(28, "No space left")))
+        with pytest.raises(OSError, match="No space"):
+            finisher.add(path, 0.0)
+    for attempt in range(ATTEMPTS):
+        finisher.work(attempt * AGAIN)
+    assert len(finisher) == 0
+    assert len(Finisher(spool, threaded=False)) == 1
+
+
+def test_a_key_that_is_missing_is_no_deletion(tmp_path: Path, spool: Path) -> None:
+    """A sealed file that was broken off is measured when its key is back."""
+    keys = tmp_path / "keys"
+    file = Files(KeyRing(keys), seal=True).open(tmp_path / "call-1.wav", 2)
+    file.write(0, PCM)
+    file.finish(len(PCM) // 4)
+    (keys / "recording-1.key").rename(tmp_path / "backup")
+    finisher = Finisher(spool, KeyRing(keys), threaded=False)
+    finisher.add(tmp_path / "call-1.wav", 100.0)
+    assert finisher.work(100.0) == 100.0 + AGAIN
+    (tmp_path / "backup").rename(keys / "recording-1.key")
+    assert finisher.work(100.0 + AGAIN) is None
+    assert [one.seconds for one in collect(spool, 10)] == [2.0]
 
 
 def test_a_file_without_a_sidecar(tmp_path: Path, spool: Path) -> None:

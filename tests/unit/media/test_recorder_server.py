@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from pathlib import Path
 
 import pytest
 
 from media.control import FrameReader
+from media.recorder.finishing import Finisher, collect
 from media.recorder.protocol import Audio, Begin, Done, End, decode_for_worker, encode
 from media.recorder.recording import Recording
 from media.recorder.server import Connection
@@ -52,3 +54,24 @@ def test_an_end_that_fails_is_answered(tmp_path: Path, monkeypatch: pytest.Monke
         connection.read()
         assert [(done.key, done.reason) for done in _answers(theirs)] == [(1, "IndexError")]
         assert not connection.recordings
+
+
+def test_a_worker_that_reads_no_answers_loses_no_recording(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Its connection ends; what was complete stays as it is, and gets its checksum."""
+    finisher = Finisher(tmp_path / "spool", threaded=False)
+    dropped: list[Connection] = []
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                ours.send(bytes(1 << 16))
+        connection = Connection(ours, dropped.append, finisher)
+        begin = Begin(1, "r1", str(tmp_path / "one.wav"), 1, 500.0, 1_700_000_000_000_000)
+        theirs.send(encode([begin, End(1, 501.0)]))
+        connection.read()
+    assert dropped == [connection]
+    assert (tmp_path / "one.wav").stat().st_size == 44 + 16_000
+    finisher.work(float("inf"))
+    assert [(one.recording, one.seconds) for one in collect(tmp_path / "spool", 10)] == [("r1", 1.0)]
+    assert "Traceback" not in capfd.readouterr().err

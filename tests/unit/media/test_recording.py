@@ -416,6 +416,20 @@ class TestFiles:
         assert len(samples(path)) == round(done.seconds * 8000)
         monkeypatch.setattr(WavFile, "write", write)
 
+    def test_a_sidecar_that_cannot_be_written_costs_no_audio(
+        self, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """As where no file can be made any more, but those that are open grow: told once, and the audio is whole."""
+        path = tmp_path / "call.wav"
+        sidecar_of(path).mkdir()
+        recording = Recording(begin(path))
+        for second in range(8):
+            recording.audio(heard(*(_numbered(second * 50 + n) for n in range(50))))
+        done = recording.end(End(1, ORIGIN + 8.0))
+        assert (done.seconds, done.octets, done.reason) == (8.0, 8 * 8000 * 4, "")
+        assert len(samples(path)) == 8 * 8000
+        assert capfd.readouterr().err.count("its sidecar cannot be written") == 1
+
 
 def test_usual_batches_take_the_short_way() -> None:
     """Batches of 20 ms packets in a row are placed as one block each, the first one and odd ones in pieces."""

@@ -16,7 +16,7 @@ from media.recorder.wav import header
 from media.recording_files import AudioReader, find, remove
 from media.recording_frames import read_recording
 from media.recording_keys import KeyRing
-from media.sealed_audio import CHUNK, HEAD, SLOT, SealedError, SealedFile, seal_octets
+from media.sealed_audio import CHUNK, HEAD, SLOT, SealedError, SealedFile, Slots, seal_octets
 
 SECOND = 32_000
 """Octets of stereo."""
@@ -107,6 +107,29 @@ def test_it_is_cut(tmp_path: Path, keys: KeyRing, seconds: float) -> None:
     file.finish(int(seconds * 8000))
     with AudioReader(path, keys) as reader:
         assert reader.read(44, reader.size) == pcm[: int(seconds * SECOND)]
+
+
+@pytest.mark.parametrize("more", [0, 1000, CHUNK, 2 * CHUNK])
+def test_a_full_disk_keeps_what_was_written(
+    tmp_path: Path, keys: KeyRing, monkeypatch: pytest.MonkeyPatch, more: int
+) -> None:
+    """It is a whole file, and says how long it is."""
+    path = tmp_path / "call-1.wav"
+    pcm = noise(2 * CHUNK + 400)
+    file = Files(keys, seal=True).open(path, 2)
+    file.write(0, pcm)
+
+    def full(self: Slots, index: int, data: bytes, silence: int = 0) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Slots, "write", full)
+    if more >= CHUNK:
+        with pytest.raises(OSError, match="No space"):
+            file.write(len(pcm) // 4, noise(more))
+    file.finish((len(pcm) + more) // 4)
+    assert (file.octets, file.samples) == (2 * CHUNK, 2 * CHUNK // 4)
+    with AudioReader(path, keys) as reader:
+        assert reader.read(0, reader.size) == header(2, 2 * CHUNK) + pcm[: 2 * CHUNK]
 
 
 @pytest.mark.parametrize("torn", [0, 1, 15, 16, 1000, CHUNK + 31])
