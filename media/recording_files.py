@@ -22,14 +22,19 @@ def forms(path: Path) -> Iterator[Path]:
         yield one.with_name(one.name + SEALED)
 
 
+def growing_ogg(path: Path) -> Path:
+    """Where the ogg of a recording grows, or was left by a crash."""
+    return path.with_suffix(".part.ogg")
+
+
 def find(path: Path) -> Path | None:
     """The file of a recording; None when it is not there."""
     return next((one for one in forms(path) if one.is_file()), None)
 
 
 def remove(path: Path) -> None:
-    """Deletes a recording in all its forms; raises OSError."""
-    for one in forms(path):
+    """Deletes a recording in all its forms, also one that is being made; raises OSError."""
+    for one in (*forms(path), growing_ogg(path)):
         one.unlink(missing_ok=True)
 
 

@@ -195,6 +195,9 @@ class Finisher:
         if file is None:
             raise FileNotFoundError(path.name)
         sha256, octets = checksum(file)
+        if not file.is_file():
+            # Deleted meanwhile, which its sidecar tells.
+            raise FileNotFoundError(path.name)
         seconds = about["seconds"]
         assert isinstance(seconds, float | int)
         about |= {"octets": octets, "sha256": sha256}

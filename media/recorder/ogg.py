@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from media.recorder.wav import HEADER, RATE, WIDTH
-from media.recording_files import SEALED, AudioReader, find, wav_channels
+from media.recording_files import SEALED, AudioReader, find, growing_ogg, wav_channels
 from media.recording_keys import KeyRing
 from media.sealed_audio import seal_octets
 
@@ -29,22 +29,31 @@ def to_ogg(path: Path, keys: KeyRing, may_go_on: Callable[[], bool]) -> bool:
     if found is None or not found.name.endswith((".wav", f".wav{SEALED}")):
         return False
     target = path.with_suffix(".ogg")
-    part = path.with_suffix(".part.ogg")
+    part = growing_ogg(path)
     with AudioReader(path, keys) as reader:
         if wav_channels(reader) != 2 or reader.size <= HEADER:
             return False
         part.unlink(missing_ok=True)
-        if found.name.endswith(SEALED):
-            _seal(reader, part, keys, may_go_on)
-            target = target.with_name(target.name + SEALED)
-        else:
-            descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            try:
-                _encode(reader, descriptor, may_go_on)
-            finally:
-                os.close(descriptor)
+        try:
+            if found.name.endswith(SEALED):
+                _seal(reader, part, keys, may_go_on)
+                target = target.with_name(target.name + SEALED)
+            else:
+                descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+                try:
+                    _encode(reader, descriptor, may_go_on)
+                finally:
+                    os.close(descriptor)
+        except (OSError, ValueError, StoppedError):
+            part.unlink(missing_ok=True)
+            raise
     _settle(part, target)
-    found.unlink()
+    try:
+        found.unlink()
+    except FileNotFoundError:
+        # It was deleted meanwhile: what was made of it goes as well.
+        target.unlink(missing_ok=True)
+        raise
     return True
 
 

@@ -12,10 +12,13 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from media.recorder import finishing
 from media.recorder.files import Files
 from media.recorder.finishing import AGAIN, Finisher, checksum, collect
-from media.recording_files import AudioReader, find
+from media.recorder.ogg import to_ogg
+from media.recording_files import AudioReader, find, remove
 from media.recording_keys import KeyRing
+from switchboard.archive.deleting import Deletion, deleted_at, erase_recording
 
 RATE = 8000
 SECONDS = 12
@@ -101,6 +104,53 @@ def test_one_that_is_stopped_stays_as_it_is(tmp_path: Path) -> None:
     again.work(float("inf"))
     assert find(path) == tmp_path / "call-1.ogg"
     assert not list(tmp_path.glob("*.part.ogg"))
+
+
+@pytest.mark.parametrize("seal", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_is_deleted_meanwhile_stays_deleted(tmp_path: Path, seal: bool, whole: bool) -> None:
+    """Whether its deletion has met what was made of it by then, or the wav alone."""
+    keys = KeyRing(tmp_path / "keys")
+    path = recorded(tmp_path / "day" / "call-1.wav", keys, seal=seal)
+    found = find(path)
+    assert found is not None
+
+    def delete() -> bool:
+        if whole:
+            remove(path)
+        else:
+            found.unlink(missing_ok=True)
+        return True
+
+    with pytest.raises(FileNotFoundError):
+        to_ogg(path, keys, delete)
+    assert not list(path.parent.iterdir())
+
+
+def test_what_a_crash_has_left_is_deleted_with_the_recording(tmp_path: Path) -> None:
+    """It is audio as well."""
+    path = recorded(tmp_path / "day" / "call-1.wav", KeyRing(tmp_path / "keys"), seal=False)
+    path.with_name("call-1.part.ogg").write_bytes(b"OggS")
+    remove(path)
+    assert not list(path.parent.iterdir())
+
+
+def test_nothing_is_told_of_what_is_deleted_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is the mark of its deletion overwritten, however long the checksum takes."""
+    keys, spool = KeyRing(tmp_path / "keys"), tmp_path / "spool"
+    path = recorded(tmp_path / "day" / "call-1.wav", keys, seal=False)
+
+    def slow(file: Path) -> tuple[str, int]:
+        found = checksum(file)
+        erase_recording(path, Deletion(1, "anna", "asked for"))
+        return found
+
+    monkeypatch.setattr(finishing, "checksum", slow)
+    finisher = Finisher(spool, keys, threaded=False)
+    finisher.add(path, 1.0)
+    assert finisher.work(1.0) is None
+    assert collect(spool, 10) == []
+    assert deleted_at(path) is not None
 
 
 def test_what_cannot_be_made_is_tried_again(tmp_path: Path) -> None:
