@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import threading
 import time
@@ -214,20 +215,14 @@ class Finisher:
         _write_whole(self._spool / (path.stem + READY), msgspec_json.encode(told))
 
 
-def collect(spool: Path, most: int) -> list[Finished]:
-    """What is ready, up to `most`, each told once: it is taken out of the spool. Raises OSError."""
-    found: list[Finished] = []
+def collect(spool: Path, most: int) -> Iterator[Finished]:
+    """What is ready, up to `most`; each leaves the spool when the next is asked for. Raises OSError."""
     with contextlib.suppress(FileNotFoundError), os.scandir(spool) as entries:
-        for entry in entries:
-            if len(found) == most:
-                break
-            if entry.name.endswith(READY):
-                ready = Path(entry.path)
-                data = ready.read_bytes()
-                ready.unlink()
-                with contextlib.suppress(DecodeError):
-                    found.append(msgspec_json.decode(data, type=Finished))
-    return found
+        for entry in itertools.islice((entry for entry in entries if entry.name.endswith(READY)), most):
+            ready = Path(entry.path)
+            with contextlib.suppress(DecodeError):
+                yield msgspec_json.decode(ready.read_bytes(), type=Finished)
+            ready.unlink()
 
 
 def checksum(path: Path) -> tuple[str, int]:

@@ -51,16 +51,17 @@ class Announcer:
 
     async def look(self) -> None:
         """Tell what is ready now."""
-        try:
-            found = await asyncio.to_thread(self._collect)
-        except Exception as error:  # noqa: BLE001 - boundary: a fault of disk or database must not end the watch
-            get_logger().error("recording.unannounced", exc_info=error)
-            return
-        for one in found:
+        for one in await asyncio.to_thread(self._collect):
             self._tell(one)
 
     def _collect(self) -> list[RecordingNews]:
-        return [self._news(one) for one in collect(self._spool, MOST)]
+        found = []
+        try:
+            for one in collect(self._spool, MOST):
+                found.append(self._news(one))  # noqa: PERF401 - what was found before a fault is told
+        except Exception as error:  # noqa: BLE001 - boundary: a fault of disk or database must not end the watch
+            get_logger().error("recording.unannounced", exc_info=error)
+        return found
 
     def _news(self, one: Finished) -> RecordingNews:
         path = Path(one.path)

@@ -39,7 +39,7 @@ def told(spool: Path, within: float = 20.0) -> Finished:
     while not found:
         assert time.monotonic() < deadline, "nothing is told"
         time.sleep(0.02)
-        found = collect(spool, 10)
+        found = list(collect(spool, 10))
     assert len(found) == 1
     return found[0]
 
@@ -80,7 +80,7 @@ def test_a_killed_recorder_and_worker_are_told_of(tmp_path: Path, phones: tuple[
         carrier.kill()
         running.start()
         assert path.exists()
-        assert collect(spool, 10) == []
+        assert list(collect(spool, 10)) == []
         ready = told(spool)
         assert ready.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
         assert ready.seconds == pytest.approx((path.stat().st_size - 44) / 32000)

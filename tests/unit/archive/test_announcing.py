@@ -111,6 +111,31 @@ async def test_a_recording_without_an_id_is_found(tmp_path: Path, database: Data
     assert sorted(news.recording for news in ears.heard if isinstance(news, RecordingNews)) == ["", "r7"]
 
 
+async def test_a_fault_of_the_database_loses_none(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What needs it waits in the spool, with what lies behind; what was told is not told again."""
+    ears = Ears()
+    for number in range(6):
+        finish(
+            tmp_path / "spool", f"/var/recordings/2026-11-22/{CALL}-{number}.wav", f"r{number}" if number % 2 else ""
+        )
+    one = announcer(tmp_path / "spool", database, ears, [])
+
+    def away(self: RecordingRepository, *_: object) -> None:
+        raise OSError("database is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RecordingRepository, "page", away)
+        await one.look()
+        await one.look()
+    await one.look()
+    await one.look()
+    told = sorted(news.recording for news in ears.heard if isinstance(news, RecordingNews))
+    assert told == ["", "", "", "r1", "r3", "r5"]
+    assert not list((tmp_path / "spool").iterdir())
+
+
 async def test_nobody_listens(tmp_path: Path, database: Database) -> None:
     """Then the log alone is told; a spool that cannot be read ends nothing."""
     logged = list[tuple[str, dict[str, object]]]()

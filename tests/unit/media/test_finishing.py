@@ -42,8 +42,8 @@ def test_a_checksum_is_told_once(tmp_path: Path, spool: Path) -> None:
     assert finisher.work(100.0) is None
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     expected = Finished(recording="r1", path=str(path), seconds=2.0, octets=44 + len(PCM), gaps=3, sha256=sha256)
-    assert collect(spool, 10) == [expected]
-    assert collect(spool, 10) == []
+    assert list(collect(spool, 10)) == [expected]
+    assert list(collect(spool, 10)) == []
     assert not list(spool.iterdir())
     about = json.loads(path.with_suffix(".json").read_text())
     assert (about["sha256"], about["octets"], about["gap_count"]) == (sha256, 44 + len(PCM), 3)
@@ -57,7 +57,7 @@ def test_a_broken_off_file_waits(tmp_path: Path, spool: Path) -> None:
     assert finisher.work(100.0) == 100.0 + GRACE
     finisher.forget(path)
     assert finisher.work(100.0 + GRACE) is None
-    assert collect(spool, 10) == []
+    assert list(collect(spool, 10)) == []
     finisher.add(path, 200.0)
     finisher.work(200.0)
     assert [one.seconds for one in collect(spool, 10)] == [2.0]
@@ -172,5 +172,5 @@ def test_its_thread_does_it(tmp_path: Path, spool: Path) -> None:
         assert time.monotonic() < deadline, "the thread does nothing"
         os.sched_yield()
     finisher.close()
-    assert len(collect(spool, 100)) == 20
+    assert len(list(collect(spool, 100))) == 20
     assert not list(spool.iterdir())

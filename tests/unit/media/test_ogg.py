@@ -84,7 +84,7 @@ def test_messages_stay_wav(tmp_path: Path) -> None:
     finisher.add(path, 1.0)
     finisher.work(1.0)
     assert find(path) == path
-    assert len(collect(tmp_path / "spool", 10)) == 1
+    assert len(list(collect(tmp_path / "spool", 10))) == 1
 
 
 def test_one_that_is_stopped_stays_as_it_is(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_one_that_is_stopped_stays_as_it_is(tmp_path: Path) -> None:
     finisher.close()
     assert finisher.work(1.0) is None
     assert path.read_bytes() == wav
-    assert collect(spool, 10) == []
+    assert list(collect(spool, 10)) == []
     again = Finisher(spool, keys, ogg=True, threaded=False)
     assert len(again) == 1
     again.work(float("inf"))
@@ -149,7 +149,7 @@ def test_nothing_is_told_of_what_is_deleted_meanwhile(tmp_path: Path, monkeypatc
     finisher = Finisher(spool, keys, threaded=False)
     finisher.add(path, 1.0)
     assert finisher.work(1.0) is None
-    assert collect(spool, 10) == []
+    assert list(collect(spool, 10)) == []
     assert deleted_at(path) is not None
 
 
