@@ -85,7 +85,7 @@ class Retention:
             get_logger().info("retention.swept", recordings=recordings, messages=messages)
 
     def sweep_recordings(self) -> int:
-        """Delete recordings of days that are over for too long; how many. Raises OSError."""
+        """Delete recordings of days that are over for too long; how many. What cannot be deleted keeps no other."""
         kept = self._kept.recordings
         if kept is None:
             return 0
@@ -94,8 +94,12 @@ class Retention:
         deletion = Deletion(now_us, BY, f"kept for {_words(kept)}")
         total = 0
         for day in self._days(oldest):
-            total += self._sweep_day(self._directory / day, deletion)
-            self._swept.add(day)
+            deleted, faults = self._sweep_day(self._directory / day, deletion)
+            total += deleted
+            if faults:
+                get_logger().error("retention.left", day=day, files=len(faults), reason=faults[0].strerror)
+            else:
+                self._swept.add(day)
         return total
 
     def _days(self, before: date) -> list[str]:
@@ -106,14 +110,22 @@ class Retention:
         limit = before.isoformat()
         return sorted(name for name in names if _DAY.match(name) and name < limit and name not in self._swept)
 
-    def _sweep_day(self, directory: Path, deletion: Deletion) -> int:
-        names = (name for name in os.listdir(directory) if name.endswith(_ENDINGS) and ".part." not in name)
-        paths = {_wav(directory, name) for name in names}
-        for number, path in enumerate(sorted(paths), 1):
-            erase_recording(path, deletion)
+    def _sweep_day(self, directory: Path, deletion: Deletion) -> tuple[int, list[OSError]]:
+        """How many were deleted, and why others were not."""
+        faults: list[OSError] = []
+        try:
+            names = [name for name in os.listdir(directory) if name.endswith(_ENDINGS) and ".part." not in name]
+        except OSError as error:
+            return 0, [error]
+        paths = sorted({_wav(directory, name) for name in names})
+        for number, path in enumerate(paths, 1):
+            try:
+                erase_recording(path, deletion)
+            except OSError as error:
+                faults.append(error)
             if number % SLICE == 0:
                 self._rest(REST)
-        return len(paths)
+        return len(paths) - len(faults), faults
 
     async def _sweep_messages(self) -> int:
         kept = self._kept.messages
@@ -125,10 +137,15 @@ class Retention:
         while found := await asyncio.to_thread(self._older, before_us, SLICE, after):
             after = found[-1].record.left_us, found[-1].record.id
             for message in found:
-                self._forget(message)
                 path = self._directory / message.record.path
-                await asyncio.to_thread(erase_message, self._directory, path)
-            total += len(found)
+                try:
+                    await asyncio.to_thread(erase_message, self._directory, path)
+                except OSError as error:
+                    # It stays in its box: of one that nobody knows the audio would be kept for ever.
+                    get_logger().error("retention.left", message=message.record.id, reason=error.strerror)
+                    continue
+                self._forget(message)
+                total += 1
         return total
 
 

@@ -123,6 +123,50 @@ async def test_a_fault_ends_nothing(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_one_that_cannot_be_deleted_keeps_no_other(tmp_path: Path) -> None:
+    """Nor does a day that is none; the day is looked at again the next time."""
+    (tmp_path / "2019-01-01").write_text("")
+    stuck = tmp_path / "2020-01-01" / "a-1.wav"
+    stuck.mkdir(parents=True)
+    others = [audio(tmp_path, "2020-01-01", "b-1.wav"), audio(tmp_path, "2020-01-02", "c-1.wav")]
+    one = retention(tmp_path, 10, Clock())
+    assert one.sweep_recordings() == 2
+    assert not any(path.exists() for path in others)
+    stuck.rmdir()
+    stuck.write_bytes(b"")
+    assert one.sweep_recordings() == 1
+    assert not stuck.exists()
+
+
+async def test_a_message_that_cannot_be_deleted_stays_in_its_box(tmp_path: Path) -> None:
+    """Its audio would lie there for ever, known to nobody; those behind it go."""
+    clock = Clock()
+    old = clock.at - round(8 * DAY * 1e6)
+    records = [
+        MessageRecord(id=name, box="sales", path=f"voicemail/{name}.wav", left_us=old, seconds=1.0)
+        for name in ("m1", "m2")
+    ]
+    messages = [Message(record, "new", None, "") for record in records]
+    stuck = tmp_path / "voicemail" / "m1.wav"
+    stuck.mkdir(parents=True)
+    audio(tmp_path, "voicemail", "m2.wav")
+
+    def older(before_us: int, limit: int, after: tuple[int, str] | None = None) -> Sequence[Message]:
+        return [one for one in messages if after is None or one.record.id > after[1]]
+
+    def forget(message: Message) -> None:
+        messages.remove(message)
+
+    one = Retention(tmp_path, Kept(None, 7 * DAY), older, forget, ZONE, utc_us=clock)
+    await one.sweep()
+    assert [message.record.id for message in messages] == ["m1"]
+    assert list((tmp_path / "voicemail").iterdir()) == [stuck]
+    stuck.rmdir()
+    stuck.write_bytes(b"")
+    await one.sweep()
+    assert (messages, stuck.exists()) == ([], False)
+
+
 async def test_all_is_kept(tmp_path: Path) -> None:
     """Without a time; then it is over at once."""
     path = audio(tmp_path, "2020-01-01", "a-1.wav")
