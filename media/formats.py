@@ -118,6 +118,10 @@ def _codec(encoding: str, payload_type: int | None, fmtp: str) -> Codec | None:
         return None
     if int(rate) < MIN_RATE:
         return None
+    if name in OURS and (int(rate) != OURS[name].rate or name != OPUS.name):
+        # At another clock or with more channels it is none of ours, and is not to be taken for one by its name, of
+        # which capitals say nothing (RFC 8866 §6.6).
+        name = name.swapcase()
     return Codec(name, payload_type, int(rate), int(channels or 1), parameters)
 
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from media.description import build_answer, build_offer
-from media.formats import PCMA, PCMU, Codec
+from media.formats import OURS, PCMA, PCMU, Codec
 from media.offer_answer import (
     Agreement,
     agree_as_answerer,
@@ -87,8 +87,8 @@ def test_a_usual_offer_is_read() -> None:
         pytest.param("0", ["0"], None, None, id="empty rtpmap"),
         pytest.param("0 8", ["0 G722/8000"], (Codec("G722", 0), PCMA), None, id="rtpmap beats the static name"),
         pytest.param("0", ["0 PCMU/8000", "0 G722/8000"], (PCMU,), None, id="first rtpmap counts"),
-        pytest.param("8 96", ["96 PCMU/16000"], (PCMA, Codec("PCMU", 96, 16000)), None, id="another rate"),
-        pytest.param("8 96", ["96 PCMU/8000/2"], (PCMA, Codec("PCMU", 96, 8000, 2)), None, id="two channels"),
+        pytest.param("8 96", ["96 PCMU/16000"], (PCMA, Codec("pcmu", 96, 16000)), None, id="another rate"),
+        pytest.param("8 96", ["96 PCMU/8000/2"], (PCMA, Codec("pcmu", 96, 8000, 2)), None, id="two channels"),
         pytest.param("8 96", ["97 PCMU/8000"], (PCMA,), None, id="rtpmap of a number not listed"),
         pytest.param("8 08 +8 128", ["08 PCMU/8000", "+8 PCMU/8000", "128 PCMU/8000"], (PCMA,), None, id="odd"),
         pytest.param("8 ٨", ["٨ PCMU/8000"], (PCMA,), None, id="digits of another script"),
@@ -242,6 +242,18 @@ def test_a_hostile_description_within_the_limits_costs_little() -> None:
 def test_the_offerers_order_decides_among_our_codecs(ours: tuple[str, ...], chosen: Codec | None) -> None:
     """The answerer should take the offerer's first choice that it has (RFC 3264 §6.1)."""
     assert choose(remote("m=audio 9 RTP/AVP 8 96", "a=rtpmap:96 PCMU/8000"), ours) == chosen
+
+
+@pytest.mark.parametrize("other", ["PCMA/16000", "PCMA/8000/2", "G722/16000", "opus/16000/2"])
+def test_a_codec_by_the_name_of_ours_at_another_clock_is_not_ours(other: str) -> None:
+    """We would say it at half its speed, or mix its channels up; it may pass as it is, as any other."""
+    found = remote("m=audio 9 RTP/AVP 96 8", f"a=rtpmap:96 {other}")
+    assert choose(found, ("PCMA", "PCMU", "G722", "opus")) == PCMA
+    passed = choose(found, ("PCMA", "any"))
+    assert passed is not None
+    assert passed.payload_type == 96
+    assert passed.name not in OURS
+    assert found == remote("m=audio 9 RTP/AVP 96 8", f"a=rtpmap:96 {passed.rtpmap}")
 
 
 @pytest.mark.parametrize(
