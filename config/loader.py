@@ -149,6 +149,8 @@ def _reworded(text: str) -> str:
         return f"expected {wanted}, found {_TYPES.get(found[2], found[2])}"
     if found := re.fullmatch(r"Expected `array` of length >= 1(?:, got .*)?", text):
         return "expected at least one entry"
+    if re.fullmatch(r"Expected `str` of length >= 1(?:, got .*)?", text):
+        return "expected text that is not empty"
     if found := re.fullmatch(r"Expected `(.*?)` (<|<=|>|>=) (.*)", text):
         word = {"<": "below", "<=": "at most", ">": "above", ">=": "at least"}[found[2]]
         return f"expected {_TYPES.get(found[1], found[1])} of {word} {found[3].split('.')[0]}"

@@ -13,7 +13,7 @@ from msgspec import Meta, field
 
 from config.media_schema import Codecs, Media, Srtp, WebRtc
 from config.queue_schema import Agent, Group
-from config.section import Name, Port, Section
+from config.section import Name, Port, Section, Text
 from config.sip_schema import Sip
 from config.trunk_schema import Channels, Gateway, Headers, Login, Numbers, Options, Rate, Register
 from config.values import Duration, ExtensionRange, Hidden
@@ -256,7 +256,7 @@ class Speech(Section, frozen=True):
 class Recording(Section, frozen=True):
     """Where recordings and voice messages are written."""
 
-    directory: str = ""
+    directory: Text | None = None
     """``recordings`` below ``store.directory`` when it is left out."""
     encrypt: bool = False
     """Seal recordings and voice messages with AES-256-GCM as they are written; the keys are ``recording-N.key``
@@ -280,7 +280,7 @@ class Regions(Section, frozen=True):
 class Store(Section, frozen=True):
     """Where the database, the journal, the keys and the control socket live."""
 
-    directory: str = "var"
+    directory: Text = "var"
     """Made where it is missing; one switch at a time has it."""
     fresh: bool = False
     """Empty the database and the journal when the switch starts (not when its signalling is restarted)."""

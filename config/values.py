@@ -8,6 +8,7 @@ from typing import Final
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LONGEST: Final = 36525 * 86400.0
 _RANGE: Final = re.compile(r"(\d+)\s*-\s*(\d+)")
 
 
@@ -19,12 +20,16 @@ class Duration(float):
     @classmethod
     def parse(cls, value: object) -> Duration:
         """Read a duration; ValueError says what is expected."""
+        seconds = -1.0
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            if 0 <= value < float("inf"):
-                return cls(value)
+            seconds = value
         elif isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
-            return cls(round(float(match[1]) * _SECONDS[match[2]], 6))
-        raise ValueError("expected a duration such as 30s, 200ms, 1.5s, 5m or 4h")
+            seconds = round(float(match[1]) * _SECONDS[match[2]], 6)
+        if seconds > _LONGEST:
+            raise ValueError("expected a duration of a hundred years, 36525d, at most")
+        if not seconds >= 0:
+            raise ValueError("expected a duration such as 30s, 200ms, 1.5s, 5m or 4h")
+        return cls(seconds)
 
 
 class PortRange:

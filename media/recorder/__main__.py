@@ -30,6 +30,8 @@ def main() -> None:
     parser.add_argument("--seal", action="store_true", help="seal what is written from now on")
     parser.add_argument("--ogg", action="store_true", help="make ogg files of complete recordings of calls")
     arguments = parser.parse_args()
+    # Whatever is made here, directories above a recording's as well, is for this user alone.
+    os.umask(0o077)
     # Draining comes by command: a signal to the whole group must not cut recordings.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

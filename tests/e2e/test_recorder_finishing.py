@@ -50,7 +50,7 @@ def test_a_recording_is_told_of(tmp_path: Path, phones: tuple[Phone, Phone]) -> 
     with recorder(tmp_path, "--spool", str(spool)) as running, worker(tmp_path, recorder=running.path) as carrier:
         control = carrier.connect()
         a, b = joined(control, carrier, phones)
-        path = tmp_path / "day" / "call-1.wav"
+        path = tmp_path / "recordings" / "day" / "call-1.wav"
         control.send(Record(a, 1, "r1", str(path)), Ping())
         control.expect(Pong)
         talk(a, b, phones, 30)
@@ -63,6 +63,12 @@ def test_a_recording_is_told_of(tmp_path: Path, phones: tuple[Phone, Phone]) -> 
         assert ready.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
         assert json.loads(path.with_suffix(".json").read_text())["sha256"] == ready.sha256
         assert not list(spool.iterdir())
+        # Nobody else may hear it, wherever it lies.
+        assert [place.stat().st_mode & 0o777 for place in (path.parent.parent, path.parent, path)] == [
+            0o700,
+            0o700,
+            0o600,
+        ]
 
 
 def test_a_killed_recorder_and_worker_are_told_of(tmp_path: Path, phones: tuple[Phone, Phone]) -> None:

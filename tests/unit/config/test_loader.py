@@ -121,6 +121,12 @@ def test_printing_a_configuration_shows_no_secret() -> None:
             "media: {silence: 3x}",
             "1:18: media.silence: expected a duration such as 30s, 200ms, 1.5s, 5m or 4h",
         ),
+        (
+            "limits: {call_duration: 1.0e+99}",
+            "1:25: limits.call_duration: expected a duration of a hundred years, 36525d, at most",
+        ),
+        ('store: {directory: ""}', "1:20: store.directory: expected text that is not empty"),
+        ('recording:\n  directory: ""\n', "2:14: recording.directory: expected text that is not empty"),
         ("log: {level: warn}", "1:14: log.level: unknown value 'warn'; did you mean 'warning'?"),
         ("log: {format: x}", "1:15: log.format: unknown value 'x'; known here: console, json"),
         ("demo: maybe", "1:7: demo: expected true or false, found text"),

@@ -430,6 +430,13 @@ class TestFailingDisk:
             Journal(tmp_path / "journal")
 
 
+def test_it_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Whatever the directory above it allows."""
+    Journal(tmp_path / "journal").close()
+    (segment,) = segment_paths(tmp_path / "journal")
+    assert [path.stat().st_mode & 0o777 for path in (segment.parent, segment)] == [0o700, 0o600]
+
+
 def test_the_thread_syncs_by_itself(tmp_path: Path) -> None:
     """An append is synced without anybody asking, and closing twice is harmless."""
     journal = Journal(tmp_path, sync_seconds=0.0)
