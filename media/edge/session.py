@@ -116,13 +116,18 @@ class Session:
     async def _establish(self, command: Connect) -> None:
         fault = await self._attempt(command)
         if fault is None:
-            path = None
-            while path is not self.path:
-                # Its end is that of consent (RFC 7675), unless a newer path has taken its place.
-                path = self.path
-                await path.get_event()
+            await self._consent_ends()
             fault = "consent"
         self._fail(fault)
+
+    async def _consent_ends(self) -> None:
+        """Until nobody answers on the path any more (RFC 7675), and no newer one is there or looked for."""
+        path = None
+        while path is not self.path:
+            path = self.path
+            await path.get_event()
+            while self._restart is not None and not self._restart.done():
+                await asyncio.wait([self._restart])
 
     async def _attempt(self, command: Connect) -> Fault | None:
         """Why there is no connection; None, when there is one."""

@@ -121,6 +121,36 @@ async def test_a_restart_before_there_is_a_path_begins_again(edge: Endpoints) ->
     await peer.close()
 
 
+@pytest.mark.parametrize("comes", [True, False])
+async def test_a_path_that_ends_while_another_is_looked_for_ends_nothing(edge: Endpoints, comes: bool) -> None:
+    """A peer whose network has changed restarts ICE: consent for the old way may end before the new one is found."""
+    peer, number, spare = PacketPeer(), take(edge), take(edge)
+    offer = await peer.offer()
+    edge.carry_out(Connect(number, of(offer), "client", *WORKER))
+    answer = ours(edge, number, offer)
+    await peer.find(answer)
+    await peer.shake_hands(answer, "server")
+    await until(lambda: len(told(edge)) == 1)
+    session = edge.taken[number]
+    old, before = session.path, peer.ice
+    offer = await peer.offer()
+    answer = ours(edge, spare, offer)
+    edge.carry_out(Restart(number, spare, of(offer)))
+    assert before is not None
+    await before.close()
+    await until(lambda: not old.found)
+    assert told(edge)[1:] == [Dropped(spare)]
+    if comes:
+        await peer.find(answer)
+        await until(lambda: session.path is not old)
+        await peer.send(bytes((0x80, 0)) + bytes(10) + b"audio")
+        await until(lambda: session.received == 1)
+        assert told(edge)[1:] == [Dropped(spare)]
+    else:
+        await until(lambda: told(edge)[2:] == [Failed(number, "consent")])
+    await peer.close()
+
+
 async def test_who_is_never_there_fails_in_time(edge: Endpoints) -> None:
     """No path, or a path and no handshake."""
     peer, number, other = PacketPeer(), take(edge), take(edge)
