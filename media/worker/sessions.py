@@ -30,7 +30,7 @@ from media.control import (
 from media.events import Digit, Event, PlayDone, Released, StreamStats, WorkerStats
 from media.prompts import PromptError, PromptStore
 from media.rtp import inband
-from media.worker.line import Reader
+from media.worker.line import LATE_FOR, Reader
 from media.worker.player import Cadence
 from media.worker.ports import BUFFER, VIEWS, Address, Port
 from media.worker.random_bits import RandomBits
@@ -51,8 +51,6 @@ MAX_EARLY_OCTETS: Final = 512
 
 MANY: Final = 1000
 """Sessions that are over and whose counts are added up at once."""
-LATE_FOR: Final = 5.0
-"""Seconds in which packets for the session that had the port before are not taken for the next one's."""
 _NOBODY: Final = (None, 0.0)
 
 Early = tuple[bytes, Address, float]

@@ -22,10 +22,10 @@ from media.rtp.inband import ToneReader, read
 from media.rtp.packet import Packet, parse
 from media.rtp.tone_keys import sound
 from media.worker import sessions
-from media.worker.line import CANDIDATE_FOR, CHECKED_FOR, UNLATCH_AFTER
+from media.worker.line import CANDIDATE_FOR, CHECKED_FOR, LATE_FOR, UNLATCH_AFTER
 from media.worker.ports import pairs
 from media.worker.session import FLOOD, Session
-from media.worker.sessions import EARLY_FOR, LATE_FOR, MAX_EARLY, MAX_EARLY_OCTETS, Sessions
+from media.worker.sessions import EARLY_FOR, MAX_EARLY, MAX_EARLY_OCTETS, Sessions
 from tests.support.media_worker import Phone, bind_pairs, opened
 
 VOICE = bytes(range(160))
@@ -318,6 +318,24 @@ class TestLatching:
         bench.talk(bench.alice, bench.a)
         bench.do(opened(bench.a, 3, bench.alice))
         assert bench.released(bench.a, 3).received == 1
+
+    def test_who_calls_again_from_behind_a_nat_is_heard(self, bench: Bench) -> None:
+        """By way of the same two ports: what comes is late for the last call at first, but not for ever."""
+        for gen in (1, 2):
+            bench.do(opened(bench.a, gen, bench.alice, remote_port=9))
+            bench.talk(bench.alice, bench.a)
+            bench.pass_time(CANDIDATE_FOR)
+            bench.talk(bench.alice, bench.a)
+            if gen == 1:
+                assert bench.released(bench.a, 1).received == 2
+        assert peer_of(bench, bench.a) is None
+        bench.pass_time(LATE_FOR - CANDIDATE_FOR)
+        bench.talk(bench.alice, bench.a)
+        bench.pass_time(CANDIDATE_FOR)
+        bench.talk(bench.alice, bench.a)
+        assert peer_of(bench, bench.a) == bench.alice.address
+        stats = bench.released(bench.a, 2)
+        assert (stats.received, stats.strangers) == (2, 2)
 
     def test_what_was_said_long_before_is_not(self, bench: Bench) -> None:
         """It was for nobody."""
