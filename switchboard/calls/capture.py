@@ -11,7 +11,7 @@ from ivr_flows.events import MessageDone as Captured
 from media.events import MessageDone
 from switchboard.calls.call import Call, Capture
 from switchboard.calls.exchange import Exchange
-from switchboard.calls.mailbox import message_path
+from switchboard.calls.mailbox import erase_message, message_path
 from switchboard.calls.message_waiting import tell_waiting
 from switchboard.store.records import MessageRecord, RecordingRecord
 
@@ -49,9 +49,13 @@ def message_ended(x: Exchange, call: Call, event: MessageDone, now: float) -> Ev
         return None
     call.capture = None
     if event.reason == "failed":
-        x.log("voicemail.failed", call_id=call.id, box=capture.box)
+        # What there is of it may be worth a look, until it is too old to be kept.
+        x.log("voicemail.failed", call_id=call.id, box=capture.box, message=capture.id)
     elif event.seconds >= max(capture.min_seconds, 0.001):
         _file(x, call, capture, event.seconds, now)
+    else:
+        # What is in no box would be kept for ever, known to nobody.
+        erase_message(x, call, capture.id)
     return Captured(event.message_id, event.seconds, _REASONS.get(event.reason, "limit"))
 
 

@@ -20,6 +20,7 @@ from switchboard.store.records import MessageState
 MOST_WRONG: Final = 5
 """Wrong PINs in a row after which a box opens to no PIN for a while."""
 CLOSED_SECONDS: Final = 900.0
+_SUFFIXES: Final = (".wav", ".wav.sealed", ".json")
 
 
 class Pins:
@@ -47,6 +48,16 @@ class Pins:
 def message_path(message_id: str) -> str:
     """Where a message lies below the directory of recordings, without what its name ends in."""
     return f"voicemail/{message_id}"
+
+
+def erase_message(x: Exchange, call: Call, message_id: str) -> None:
+    """Delete the audio of a message with what is beside it; a fault of the disk is logged."""
+    file = Path(x.settings.recordings, message_path(message_id))
+    try:
+        for suffix in _SUFFIXES:
+            file.with_name(file.name + suffix).unlink(missing_ok=True)
+    except OSError as error:
+        x.log("voicemail.not_erased", call_id=call.id, message=message_id, reason=error.strerror)
 
 
 def browse(x: Exchange, call: Call, action: Mailbox, now: float) -> Event | None:
@@ -89,9 +100,7 @@ def _mark(x: Exchange, call: Call, box: str, message: str, state: MessageState, 
         return
     x.log(f"voicemail.{state}", call_id=call.id, box=box)
     if state == "deleted":
-        file = Path(x.settings.recordings, message_path(message))
-        for suffix in (".wav", ".wav.sealed", ".json"):
-            file.with_name(file.name + suffix).unlink(missing_ok=True)
+        erase_message(x, call, message)
     tell_waiting(x, box, x.mailboxes.waiting(box), now)
 
 

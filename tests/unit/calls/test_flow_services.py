@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -319,13 +321,22 @@ def test_a_message_whose_caller_hangs_up_is_filed_as_well() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "reason"), [(0.0, "silence"), (0.4, "digit"), (0.0, "failed")])
-def test_what_is_no_message_is_not_filed(seconds: float, reason: str) -> None:
-    """Nothing said, too short, or not recorded at all."""
+def test_what_is_no_message_is_not_filed(seconds: float, reason: str, tmp_path: Path) -> None:
+    """Nothing said, too short, or not recorded to its end; nor is anything of it kept but in the last case."""
     world = world_of(SPOKEN)
+    world.exchange.settings = msgspec.structs.replace(world.exchange.settings, recordings=str(tmp_path))
     dialled(world)
-    world.plane.message_done(to_the_beep(world), seconds, reason)
+    port = to_the_beep(world)
+    file = Path(world.plane.messages[port][1])
+    file.parent.mkdir()
+    others = file.with_name("other.wav")
+    for one in (file, file.with_suffix(".json"), others):
+        one.write_bytes(b"")
+    world.plane.message_done(port, seconds, reason)
     world.run()
     assert world.mailboxes.messages == []
+    kept = {others} if reason != "failed" else {others, file, file.with_suffix(".json")}
+    assert set(tmp_path.rglob("*.*")) == kept
     assert played(world)[-1] == "zh/goodbye"
     finish_prompt(world)
     ends_clean(world)
