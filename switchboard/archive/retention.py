@@ -7,6 +7,7 @@ stay, and each file that is deleted leaves a mark. Voice messages have a time of
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from media.recording_files import SEALED
+from switchboard.archive.announcing import VOICEMAIL
 from switchboard.archive.deleting import Deletion, erase_message, erase_recording
 from switchboard.ops.log import get_logger
 from switchboard.store.voicemail import Message
@@ -146,6 +148,18 @@ class Retention:
                     continue
                 self._forget(message)
                 total += 1
+        return total + await asyncio.to_thread(self._sweep_strays, before_us)
+
+    def _sweep_strays(self, before_us: int) -> int:
+        """Delete messages that are in no box, of calls that broke off; how many."""
+        directory, total = self._directory / VOICEMAIL, 0
+        with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
+            for entry in entries:
+                # What cannot be deleted was told of where it is in a box.
+                with contextlib.suppress(OSError):
+                    if entry.name.endswith(_ENDINGS) and entry.stat().st_mtime_ns < before_us * 1000:
+                        erase_message(self._directory, _wav(directory, entry.name))
+                        total += 1
         return total
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -167,6 +168,17 @@ async def test_a_message_that_cannot_be_deleted_stays_in_its_box(tmp_path: Path)
     assert (messages, stuck.exists()) == ([], False)
 
 
+async def test_messages_in_no_box_are_deleted_as_well(tmp_path: Path) -> None:
+    """Of a call that broke off while its message was taken down nobody else knows."""
+    clock = Clock()
+    for name, days in (("old.wav", 8), ("sealed.wav.sealed", 9), ("left.part.wav", 8), ("young.wav", 6)):
+        at = clock.at / 1e6 - days * DAY
+        os.utime(audio(tmp_path, "voicemail", name), (at, at))
+    one = Retention(tmp_path, Kept(None, 7 * DAY), no_messages, lambda message: None, ZONE, utc_us=clock)
+    await one.sweep()
+    assert sorted(path.name for path in (tmp_path / "voicemail").iterdir()) == ["left.json", "young.json", "young.wav"]
+
+
 async def test_all_is_kept(tmp_path: Path) -> None:
     """Without a time; then it is over at once."""
     path = audio(tmp_path, "2020-01-01", "a-1.wav")
@@ -192,7 +204,8 @@ async def test_messages_have_a_time_of_their_own(tmp_path: Path, count: int) -> 
     with database.writing() as connection:
         repository.insert(connection, records)
     for record in records:
-        audio(tmp_path, "voicemail", Path(record.path).name)
+        seconds = record.left_us / 1e6
+        os.utime(audio(tmp_path, "voicemail", Path(record.path).name), (seconds, seconds))
     forgotten: list[str] = []
     one = Retention(
         tmp_path,
