@@ -48,7 +48,7 @@ from switchboard.calls.mailbox import browse
 from switchboard.calls.masked import Found, ToGroup, drop_terms, find_masked, refuse_calls
 from switchboard.calls.playing import play_to, stop_playing
 from switchboard.calls.queueing import Wish, enqueue
-from switchboard.calls.recording import command_recording, conceal
+from switchboard.calls.recording import command_recording, conceal, consent
 from switchboard.calls.sounds import Prepared, await_speech, playable
 
 # By what word of a flow's hangup node a call ends.
@@ -218,7 +218,7 @@ def _conceal(x: Exchange, call: Call, action: Conceal, now: float) -> None:
 
 
 def _consent(x: Exchange, call: Call, action: Consent, now: float) -> None:
-    call.record.consent = "given" if action.given else "declined"
+    consent(x, call, action.given, now)
 
 
 def _refuse(x: Exchange, call: Call, action: Refuse, now: float) -> None:

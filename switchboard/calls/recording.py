@@ -42,6 +42,13 @@ def start_recording(x: Exchange, call: Call, now: float) -> None:
     x.media.record(call.caller.lease, call.recording, str(Path(x.settings.recordings, path)), peer)
 
 
+def consent(x: Exchange, call: Call, given: bool, now: float) -> None:
+    """The caller has agreed to be recorded, or has not: then what records already ends."""
+    call.record.consent = "given" if given else "declined"
+    if not given:
+        command_recording(x, call, "stop", now)
+
+
 def talk_begins(x: Exchange, call: Call, now: float) -> None:
     """Both sides hear each other: record if a rule says so."""
     if call.record_talk:

@@ -408,6 +408,31 @@ def test_secret_digits_go_to_the_backend_and_nowhere_else() -> None:
     assert [(entry.node, entry.key) for entry in record.trail] == [("pin", "4 digits")]
 
 
+CONSENT = """
+flow: tried
+start: begin
+nodes:
+  begin: {type: record, do: start, next: ask}
+  ask: {type: consent, prompts: [zh/consent_ask], accepted: more, declined: more, on_timeout: more}
+  more: {type: record, do: start, next: bye}
+  bye: {type: hangup, prompts: [zh/goodbye]}
+"""
+
+
+@pytest.mark.parametrize(("key", "goes_on"), [("1", True), ("2", False)])
+def test_who_declines_to_be_recorded_is_recorded_no_more(key: str, goes_on: bool) -> None:
+    """Though the flow had begun before it asked, and would begin again."""
+    world = world_of(CONSENT)
+    out = dialled(world)
+    (port,) = world.plane.recording
+    world.keys(key)
+    assert list(world.plane.recording) == ([port] if goes_on else [])
+    assert len(world.plane.named("record")) == 1
+    hang_up(world, out)
+    ends_clean(world)
+    assert world.journal.records[0].consent == ("given" if goes_on else "declined")
+
+
 def test_recording_begins_with_the_talk_by_rule() -> None:
     """A number that is to be recorded: from the answer on, both sides."""
     number = "4001"
