@@ -66,7 +66,7 @@ class Endpoints:
         self._fingerprint = own_fingerprint(self._certificate)
         self._numbers = itertools.count(1)
         self._loop = asyncio.get_running_loop()
-        self._making = False
+        self._making = self._over = False
         self._ended = 0
         self._closing: set[asyncio.Task[None]] = set()
         self._began: dict[int, float] = {}
@@ -82,7 +82,7 @@ class Endpoints:
 
     def fill(self) -> None:
         """Makes endpoints, one in a turn of the loop, until there are enough."""
-        if self._making or len(self.ready) >= self._wanted():
+        if self._making or self._over or len(self.ready) >= self._wanted():
             return
         if self._make():
             self._making = True
@@ -191,6 +191,8 @@ class Endpoints:
         self._ended += 1
         if self._ended % COLLECT_EVERY == 0:
             gc.collect()
+        # Its ports are free again only now.
+        self.fill()
 
     def stats(self) -> EdgeStats:
         """What was counted."""
@@ -208,6 +210,7 @@ class Endpoints:
 
     async def close(self) -> None:
         """Ends everything."""
+        self._over = True
         sessions: Sequence[Session] = (*self.taken.values(), *self.ready.values())
         self.taken.clear()
         self.ready.clear()

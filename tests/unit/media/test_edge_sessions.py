@@ -200,3 +200,15 @@ async def test_there_are_always_some_ready_up_to_the_limit(edge: Endpoints) -> N
     await until(lambda: len(edge.ready) == READY)
     stats = edge.stats()
     assert (stats.ready, stats.taken, stats.connected) == (READY, 0, 0)
+
+
+async def test_when_all_have_ended_at_once_there_are_some_again() -> None:
+    """As many as there are ports, which are free only a moment after their sessions were dropped."""
+    edge = Endpoints(Place((HERE,), "", WEB_FIRST, WEB_FIRST + 3, HERE, 40, 2.0))
+    made = len(edge.ready)
+    assert 0 < made <= 4
+    for number in [take(edge) for _ in range(made)]:
+        edge.carry_out(Drop(number))
+    await until(lambda: len(edge.ready) == made)
+    await edge.close()
+    assert not edge.ready
