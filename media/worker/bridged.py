@@ -11,8 +11,9 @@ from media.codecs import KNOWN
 from media.g711 import ALAW_TO_ULAW, SILENCE, ULAW_TO_ALAW
 from media.rtp.packet import HEADER, MARKER, PLAIN, Packet
 from media.worker.crypto_context import CryptoContext
+from media.worker.late import LateSenders
 from media.worker.line import Host
-from media.worker.ports import BUFFER, VIEWS, Address, Port
+from media.worker.ports import BUFFER, VIEWS, Port
 from media.worker.speaker import Speaker
 from media.worker.transcoding import Ear, Transcoding
 
@@ -38,8 +39,8 @@ class Bridged(Speaker):
                  "_relayed_ssrc", "_relayed_ts", "_rewrite", "_seq_offset", "_shifted", "_table", "_translates",
                  "_ts_offset", "concealed", "dropped", "muted", "seat", "skipped")  # fmt: skip
 
-    def __init__(self, port: Port, gen: int, host: Host, now: float, previous: Address | None) -> None:
-        super().__init__(port, gen, host, now, previous)
+    def __init__(self, port: Port, gen: int, host: Host, now: float, late: LateSenders) -> None:
+        super().__init__(port, gen, host, now, late)
         # What Open says of what is passed on.
         self._in_pt = -1
         self._in_noise_pt: int | None = None

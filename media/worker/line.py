@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from media.events import Event
 from media.sdes import Keys
 from media.worker.crypto_context import AuthenticationError, CryptoContext
+from media.worker.late import LateSenders, is_late
 from media.worker.player import Cadence
 from media.worker.ports import BUFFER, SO_TIMESTAMPNS, VIEWS, Address, Port, disconnect, drain, has_waiting
 
@@ -21,8 +22,6 @@ UNLATCH_AFTER: Final = 2.0
 """Seconds of silence after which the peer may come from elsewhere."""
 CANDIDATE_FOR: Final = 0.5
 """Seconds in which the very address of the SDP still wins over another port of the same host (NAT)."""
-LATE_FOR: Final = 5.0
-"""Seconds in which packets for the session that had the port before are not taken for the next one's."""
 CHECKED_FOR: Final = 0.1
 """Seconds after latching in which sources are still compared: packets queued before the kernel knew the peer."""
 
@@ -66,15 +65,14 @@ class Line:
     Until then packets go where the SDP says. Nothing that the network does here raises.
     """
 
-    __slots__ = ("_address", "_candidate", "_heard", "_latch_ip", "_latched", "_late_until", "_previous", "_receive",
-                 "_said", "_send", "_sendto", "_stamped", "_target", "_until", "context", "first_at", "host",
+    __slots__ = ("_address", "_candidate", "_heard", "_latch_ip", "_latched", "_late", "_receive", "_said",
+                 "_send", "_sendto", "_stamped", "_target", "_until", "context", "first_at", "host",
                  "last_at", "port", "rtcp", "send_errors", "sent", "sent_octets", "strangers")  # fmt: skip
 
-    def __init__(self, port: Port, host: Host, now: float, previous: Address | None) -> None:
-        """`previous` had the port last: what it still sends, for a while, is not for this session."""
+    def __init__(self, port: Port, host: Host, now: float, late: LateSenders = ()) -> None:
+        """`late` had the port before: what they still send is not for this session."""
         self.port = port
-        self._previous = previous
-        self._late_until = now + LATE_FOR
+        self._late = late
         self.host = host
         self.strangers = self.rtcp = self.sent = self.sent_octets = self.send_errors = 0
         self.first_at: float | None = None
@@ -266,7 +264,7 @@ class Line:
         """Whether `source`, of the allowed host, is who we listen to; latches to it when that is certain."""
         if source == self._address:
             self._latch(source, now)
-        elif source == self._previous and now < self._late_until:
+        elif is_late(self._late, source, now):
             return False
         elif self._candidate is None:
             self._candidate = self._target = source

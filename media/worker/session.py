@@ -16,6 +16,7 @@ from media.rtp.parcels import OCTETS_A_MS
 from media.rtp.stats import Reception
 from media.worker.bridged import KEY_REST, SILENT, Bridged
 from media.worker.coded_tones import tone_reader
+from media.worker.late import LateSenders
 from media.worker.line import Host, Reader
 from media.worker.ports import BUFFER, VIEWS, Address, Port, has_waiting
 from media.worker.reporting import Reporting
@@ -41,8 +42,8 @@ class Session(Bridged):
                  "_reception", "_reported_at", "_secret_until", "_seen", "_silence_told", "_waits_since", "_wire",
                  "digits", "hidden_until", "reporting", "tape", "tells_tones", "tones")  # fmt: skip
 
-    def __init__(self, port: Port, gen: int, host: Host, now: float, previous: Address | None = None) -> None:
-        super().__init__(port, gen, host, now, previous)
+    def __init__(self, port: Port, gen: int, host: Host, now: float, late: LateSenders = ()) -> None:
+        super().__init__(port, gen, host, now, late)
         # What Open says of what comes in.
         self._in_event_pt: int | None = None
         self._wire: Wire | None = None

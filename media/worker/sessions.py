@@ -30,7 +30,8 @@ from media.control import (
 from media.events import Digit, Event, PlayDone, Released, StreamStats, WorkerStats
 from media.prompts import PromptError, PromptStore
 from media.rtp import inband
-from media.worker.line import LATE_FOR, Reader
+from media.worker import late
+from media.worker.line import Reader
 from media.worker.player import Cadence
 from media.worker.ports import BUFFER, VIEWS, Address, Port
 from media.worker.random_bits import RandomBits
@@ -51,7 +52,6 @@ MAX_EARLY_OCTETS: Final = 512
 
 MANY: Final = 1000
 """Sessions that are over and whose counts are added up at once."""
-_NOBODY: Final = (None, 0.0)
 
 Early = tuple[bytes, Address, float]
 """A datagram, its source, when it came."""
@@ -90,7 +90,7 @@ class Sessions:
         self._strays: dict[int, tuple[Reader, Reader]] = {}
         # What came to ports without a session; and the sessions opened since that have still to hear it.
         self._early: dict[int, deque[Early]] = {}
-        self._previous: dict[int, tuple[Address | None, float]] = {}
+        self._late: dict[int, late.LateSenders] = {}
         self._opened: list[tuple[Session, deque[Early]]] = []
         # Whose turn in this round of checks is still to come, and the seconds between two turns.
         self._unchecked: list[Session] = []
@@ -160,16 +160,11 @@ class Sessions:
         except OSError:
             return
         self._stray += 1
-        if size <= MAX_EARLY_OCTETS and source[:2] != self._previous_peer(port, now):
+        if size <= MAX_EARLY_OCTETS and not late.is_late(self._late.get(port.number, ()), source[:2], now):
             if len(self._early) >= MAX_EARLY_PORTS:
                 self._early.clear()
             early = self._early.setdefault(port.number, deque(maxlen=MAX_EARLY))
             early.append((bytes(VIEWS[size]), source[:2], now))
-
-    def _previous_peer(self, port: Port, now: float) -> Address | None:
-        """Whose late packets may still come."""
-        peer, until = self._previous.get(port.number, _NOBODY)
-        return peer if now < until else None
 
     def _stray_rtcp(self, port: Port, now: float) -> None:
         try:
@@ -246,7 +241,7 @@ class Sessions:
             self._end(session, now)
             session = None
         if session is None:
-            session = self.open[command.port] = Session(port, command.gen, self, now, self._previous_peer(port, now))
+            session = self.open[command.port] = Session(port, command.gen, self, now, self._late.get(port.number, ()))
             early = self._early.pop(command.port, None)
             if early is not None:
                 self._opened.append((session, early))
@@ -328,7 +323,7 @@ class Sessions:
 
     def _end(self, session: Session, now: float) -> None:
         number = session.port.number
-        self._previous[number] = (session.target, now + LATE_FOR)
+        self._late[number] = late.add(self._late.get(number, ()), session.target, session.reception.ssrc, now)
         if session.tape is not None:
             self.recordings.release(session, now)
         del self.open[number]

@@ -11,9 +11,10 @@ from media.rtp.outgoing import FRAME, Outgoing
 from media.rtp.packet import HEADER, MARKER, PLAIN
 from media.rtp.parcels import Parcel, parcel_for
 from media.rtp.tone_keys import ToneSender
+from media.worker.late import LateSenders
 from media.worker.line import Host, Line
 from media.worker.player import Playback
-from media.worker.ports import Address, Port
+from media.worker.ports import Port
 
 _pack = HEADER.pack
 
@@ -25,8 +26,8 @@ class Speaker(Line):
                  "_mouth_for", "_out", "_out_mark", "_parcel", "_playback", "_pt", "_ticks", "_tones_out",
                  "_transmits", "gen", "mixed", "played")  # fmt: skip
 
-    def __init__(self, port: Port, gen: int, host: Host, now: float, previous: Address | None) -> None:
-        super().__init__(port, host, now, previous)
+    def __init__(self, port: Port, gen: int, host: Host, now: float, late: LateSenders) -> None:
+        super().__init__(port, host, now, late)
         self.gen = gen
         # What Open says.
         self._pt = -1
