@@ -32,6 +32,7 @@ from switchboard.calls.engine import CallEngine
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.flow_shelf import FlowShelf
 from switchboard.calls.mailbox import Pins
+from switchboard.calls.recording import recording_ready
 from switchboard.directory import Directory, build_plan
 from switchboard.flow_files import flow_paths, load_flows
 from switchboard.flow_reload import FlowReload
@@ -161,6 +162,7 @@ class Switch:
             self.exchange,
             lambda: utc_us(time.monotonic()),
             self._log,
+            lambda news: recording_ready(self.exchange, news),
         )
         self.retention = self._open_retention()
         self.desk = open_desk(config, self.exchange, calendar.local)

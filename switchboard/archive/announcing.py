@@ -35,13 +35,15 @@ class Announcer:
         listener: Listens,
         utc_us: Callable[[], int],
         log: Callable[..., None],
+        ready: Callable[[RecordingNews], None] = lambda news: None,
     ) -> None:
-        """`log` takes an event and values."""
+        """`log` takes an event and values; `ready` is called in the loop, whoever listens."""
         self._spool = spool
         self._recordings = recordings
         self._listener = listener
         self._utc_us = utc_us
         self._log = log
+        self._ready = ready
 
     async def watch(self) -> None:
         """Until it is cancelled."""
@@ -85,6 +87,7 @@ class Announcer:
         return next((one.record.id for one in found if Path(one.record.path).name == path.name), "")
 
     def _tell(self, news: RecordingNews) -> None:
+        self._ready(news)
         self._log(
             "recording.ready", call_id=news.call, recording=news.recording, kind=news.kind, seconds=news.seconds,
             octets=news.octets, gaps=news.gaps, sha256=news.sha256,

@@ -18,6 +18,7 @@ from switchboard.store.records import (
     TrailRecord,
     encode_record,
     encode_snapshot,
+    end_segment,
 )
 from switchboard.store.segments import Kind
 
@@ -29,8 +30,6 @@ MAX_LEGS: Final = 50
 
 MAX_SEGMENTS: Final = 100
 """Segments of a record before the rounds of a search are told as one."""
-
-_TOTALS: Final = {"queue": "queued_us", "hold": "hold_us", "consult": "consult_us"}
 
 
 def _unwritten(value: object) -> None:
@@ -80,11 +79,7 @@ def close_segment(call: Call, at_us: int) -> None:
     """End the current stretch, if one is open, and add it to what the record sums up."""
     segments = call.record.segments
     if segments and segments[-1].ended_us is None:
-        last = segments[-1]
-        last.ended_us = at_us
-        total = _TOTALS.get(last.kind)
-        if total is not None:
-            setattr(call.record, total, getattr(call.record, total) + at_us - last.started_us)
+        end_segment(call.record, at_us)
 
 
 def record_caller(x: Exchange, call: Call, who: Caller) -> None:

@@ -178,6 +178,8 @@ class Exchange:
         self.hung_up: deque[tuple[str, str]] = deque(maxlen=PAST_DIALOGS)
         """The latest dialogs, by Call-ID and our tag, that we have sent BYE in."""
         self.media_legs: dict[tuple[int, int], Leg] = {}
+        self.lengths: dict[str, float] = {}
+        """Seconds of recordings as their calls were told, until they are ready."""
         self.invites_in: dict[str, ServerTransaction] = {}
         self.invites_out: dict[str, ClientTransaction] = {}
         self.keys_out: dict[str, KeysToSend] = {}

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from media.control import SECRET_REST
 from media.events import Recorded
 from switchboard.calls.call import Call
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg
+from switchboard.calls.news import RecordingNews
 from switchboard.calls.reinvite import speak_ours
-from switchboard.store.records import RecordingRecord
+from switchboard.store.records import RecordingLength, RecordingRecord, encode_length
+from switchboard.store.segments import Kind
+
+MOST_TOLD: Final = 2000
+"""Recordings whose length is remembered until they are ready."""
 
 
 def command_recording(x: Exchange, call: Call, do: str, now: float) -> None:
@@ -70,10 +76,31 @@ def recorded(x: Exchange, call: Call, leg: Leg, event: Recorded) -> None:
     for one in call.record.recordings:
         if one.id == event.recording_id:
             one.seconds = round(event.seconds, 3)
+    if not event.reason:
+        if len(x.lengths) >= MOST_TOLD:
+            del x.lengths[next(iter(x.lengths))]
+        x.lengths[event.recording_id] = round(event.seconds, 3)
     if event.reason:
         x.log("recording.failed", call_id=call.id, recording=event.recording_id, reason=event.reason)
     elif event.gaps:
         x.log("recording.gaps", call_id=call.id, recording=event.recording_id, gaps=event.gaps)
+
+
+def recording_ready(x: Exchange, news: RecordingNews) -> None:
+    """The file of a recording is complete: where its call's record was told otherwise, or nothing, it is corrected.
+
+    The recorder may have answered late, or signalling was killed while it recorded.
+    """
+    if x.lengths.pop(news.recording, None) == news.seconds or news.kind != "call" or not news.recording:
+        return
+    call = x.calls.get(news.call)
+    if call is None:
+        length = RecordingLength(id=news.recording, seconds=news.seconds)
+        x.journal.append(Kind.RECORDING, news.call, encode_length(length))
+        return
+    for one in call.record.recordings:
+        if one.id == news.recording:
+            one.seconds = news.seconds
 
 
 def _day(x: Exchange, now: float) -> str:

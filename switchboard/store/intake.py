@@ -11,16 +11,19 @@ from switchboard.store.callbacks import CallbackRepository
 from switchboard.store.calls import CallRepository
 from switchboard.store.database import Database
 from switchboard.store.mask_use import note_refusal, note_used, note_window
+from switchboard.store.recordings import measure
 from switchboard.store.records import (
     CallbackRecord,
     CallbackStateRecord,
     CallRecord,
     MessageRecord,
     MessageStateRecord,
+    RecordingLength,
     RefusalRecord,
     WindowRecord,
     decode_callback,
     decode_callback_state,
+    decode_length,
     decode_message,
     decode_message_state,
     decode_record,
@@ -32,7 +35,7 @@ from switchboard.store.voicemail import MessageRepository
 
 Journalled = (
     CallRecord | MessageRecord | MessageStateRecord | CallbackRecord | CallbackStateRecord
-    | RefusalRecord | WindowRecord
+    | RefusalRecord | WindowRecord | RecordingLength
 )  # fmt: skip
 
 DECODERS: Final[Mapping[int, Callable[[bytes], Journalled]]] = {
@@ -43,6 +46,7 @@ DECODERS: Final[Mapping[int, Callable[[bytes], Journalled]]] = {
     Kind.CALLBACK_STATE: decode_callback_state,
     Kind.REFUSAL: decode_refusal,
     Kind.WINDOW: decode_window,
+    Kind.RECORDING: decode_length,
 }
 
 
@@ -57,6 +61,7 @@ class Intake:
     def insert(self, connection: Connection, records: Sequence[Journalled]) -> int:
         """Store what is new of a batch, within the caller's transaction; returns how many calls."""
         calls = []
+        lengths = []
         for record in records:
             match record:
                 case CallRecord():
@@ -74,7 +79,12 @@ class Intake:
                     note_refusal(connection, record)
                 case WindowRecord():
                     note_window(connection, record)
-        if not calls:
-            return 0
-        note_used(connection, calls)
-        return self.calls.insert(connection, calls)
+                case RecordingLength():
+                    lengths.append(record)
+        stored = 0
+        if calls:
+            note_used(connection, calls)
+            stored = self.calls.insert(connection, calls)
+        # Of calls that may have come in the same batch.
+        measure(connection, lengths)
+        return stored

@@ -20,6 +20,7 @@ import structlog
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from switchboard.store.alive import mark_alive
 from switchboard.store.database import BUSY_SECONDS, Database, cause_of, is_busy
 from switchboard.store.intake import DECODERS, Intake, Journalled
 from switchboard.store.records import CallRecord
@@ -122,6 +123,7 @@ class Loader:
 
     def _follow(self) -> None:
         while not self._stopping.wait(self._poll_seconds):
+            mark_alive(self._directory)
             try:
                 with self._loading:
                     while self._step() and not self._stopping.wait(PAUSE_SECONDS):

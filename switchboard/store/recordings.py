@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Select, literal, select, tuple_
+from sqlalchemy import Connection, Select, literal, select, tuple_
 
 from switchboard.store.database import Database
-from switchboard.store.records import RecordingRecord
+from switchboard.store.records import RecordingLength, RecordingRecord
 from switchboard.store.schema import call_recordings
+
+_MEASURE: Final = "UPDATE call_recordings SET seconds = ? WHERE id = ?"
 
 
 class Recording(NamedTuple):
@@ -63,3 +66,10 @@ class RecordingRepository:
                 )
                 for row in connection.execute(query)
             ]
+
+
+def measure(connection: Connection, lengths: Iterable[RecordingLength]) -> None:
+    """Correct what stored calls tell of their recordings; of calls that are not there nothing is kept."""
+    rows = [(one.seconds, one.id) for one in lengths]
+    if rows:
+        connection.exec_driver_sql(_MEASURE, rows)

@@ -116,6 +116,13 @@ class RecordingRecord(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     kind: RecordingKind = "call"
 
 
+class RecordingLength(msgspec.Struct, array_like=True, kw_only=True, gc=False):
+    """How long a recording is, of which its call's record could not tell: it was completed after the call."""
+
+    id: str
+    seconds: float
+
+
 class CallRecord(msgspec.Struct, array_like=True, kw_only=True):
     """One call. `called` is the dialled service number, which is public; `cause` is the switch's own word."""
 
@@ -247,6 +254,7 @@ class Snapshot(msgspec.Struct, array_like=True):
     state: bytes = b""
 
 
+_TOTALS: Final = {"queue": "queued_us", "hold": "hold_us", "consult": "consult_us"}
 _random: Final = token_pool()
 # The digit with the two bits that RFC 9562 asks for, by a random digit.
 _VARIANTS: Final = {digit: "89ab"[place & 3] for place, digit in enumerate("0123456789abcdef")}
@@ -258,7 +266,17 @@ _MESSAGE_STATES: Final = msgspec.msgpack.Decoder(MessageStateRecord)
 _CALLBACKS: Final = msgspec.msgpack.Decoder(CallbackRecord)
 _CALLBACK_STATES: Final = msgspec.msgpack.Decoder(CallbackStateRecord)
 _REFUSALS: Final = msgspec.msgpack.Decoder(RefusalRecord)
+_LENGTHS: Final = msgspec.msgpack.Decoder(RecordingLength)
 _WINDOWS: Final = msgspec.msgpack.Decoder(WindowRecord)
+
+
+def end_segment(record: CallRecord, at_us: int) -> None:
+    """End the current stretch, and add it to what the record sums up."""
+    last = record.segments[-1]
+    last.ended_us = at_us
+    total = _TOTALS.get(last.kind)
+    if total is not None:
+        setattr(record, total, getattr(record, total) + at_us - last.started_us)
 
 
 def encode_snapshot(record: CallRecord, state: bytes) -> bytes:
@@ -329,6 +347,16 @@ def encode_window(window: WindowRecord) -> bytes:
 def decode_window(data: bytes) -> WindowRecord:
     """The window in `data`; raises `msgspec.DecodeError` when it is none."""
     return _WINDOWS.decode(data)
+
+
+def encode_length(length: RecordingLength) -> bytes:
+    """The length of a recording (`Kind.RECORDING`), for the journal."""
+    return _ENCODER.encode(length)
+
+
+def decode_length(data: bytes) -> RecordingLength:
+    """The length in `data`; raises `msgspec.DecodeError` when it is none."""
+    return _LENGTHS.decode(data)
 
 
 def utc_us() -> int:

@@ -11,7 +11,7 @@ import structlog
 
 from switchboard.store.intake import DECODERS, Journalled
 from switchboard.store.journal import Journal
-from switchboard.store.records import CallRecord, decode_snapshot, encode_record
+from switchboard.store.records import CallRecord, decode_snapshot, encode_record, end_segment
 from switchboard.store.segments import Entry, Kind, read_segment, segment_number, segment_paths
 
 CAUSE: Final = "switch_restarted"
@@ -55,19 +55,22 @@ def unloaded_records(directory: Path, position: tuple[int, int]) -> list[Journal
     return found
 
 
-def close_open_calls(journal: Journal, entries: Iterable[Entry]) -> int:
-    """End calls with the cause `switch_restarted` at the time last heard of them; returns how many."""
+def close_open_calls(journal: Journal, entries: Iterable[Entry], alive_us: int = 0) -> int:
+    """End calls with the cause `switch_restarted` when the switch was last alive, `alive_us`; returns how many.
+
+    At the earliest when they were last heard of.
+    """
     closed = 0
     for entry in entries:
         record = _last_known(entry)
         if record.ended_us is None:
             # Not yet ending when the switch died; one that was keeps its own cause.
-            record.ended_us = entry.time_us
+            record.ended_us = max(entry.time_us, alive_us)
             record.ended_by, record.cause = "switch", CAUSE
         for leg in record.legs:
             leg.ended_us = leg.ended_us or record.ended_us
-        for segment in record.segments:
-            segment.ended_us = segment.ended_us or record.ended_us
+        if record.segments and record.segments[-1].ended_us is None:
+            end_segment(record, record.ended_us)
         journal.append(Kind.ENDED, entry.call_id, encode_record(record))
         closed += 1
     return closed

@@ -48,6 +48,9 @@ class Kind(enum.IntEnum):
     WINDOW = 10
     """The call-backs through an X number: `WindowRecord`."""
 
+    RECORDING = 11
+    """How long a recording is, known only after its call: `RecordingLength`."""
+
 
 class Entry(msgspec.Struct, array_like=True, gc=False):
     """One record of the journal."""

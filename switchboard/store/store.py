@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from config.schema import Mask
 from routing.masks.check_digit import Check
 from routing.masks.table import MaskTable
+from switchboard.store.alive import last_alive_us
 from switchboard.store.audit import AuditLog
 from switchboard.store.call_history import CallHistory
 from switchboard.store.callbacks import Callbacks
@@ -66,7 +67,7 @@ class Store:
         journal = directory / JOURNAL_NAME
         left_open = open_calls(journal)
         self.journal = _open_journal(journal)
-        self.closed = close_open_calls(self.journal, left_open)
+        self.closed = close_open_calls(self.journal, left_open, last_alive_us(journal))
         self.loader = Loader(journal, self.database, durable=lambda: self.journal.durable_segment)
         intake = Intake(self.database)
         unloaded = unloaded_records(journal, self.loader.position)

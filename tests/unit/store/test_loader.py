@@ -18,7 +18,8 @@ from switchboard.store.calls import CallRepository
 from switchboard.store.database import Database
 from switchboard.store.journal import Journal
 from switchboard.store.loader import Loader
-from switchboard.store.records import encode_record
+from switchboard.store.recordings import RecordingRepository
+from switchboard.store.records import RecordingLength, encode_length, encode_record
 from switchboard.store.recovery import open_calls
 from switchboard.store.segments import Kind, segment_path, segment_paths
 from tests.support.records import call_record
@@ -59,6 +60,28 @@ def test_loads_ended_calls_with_all_they_have(journal: Journal, database: Databa
     assert calls.recent(10) == [call_record(2), call_record(1)]
     assert calls.recent(1) == [call_record(2)]
     assert calls.count() == 2
+
+
+def test_the_length_of_a_recording_comes_after_its_call(journal: Journal, database: Database) -> None:
+    """In the same batch as the call or a later one; of a call that is not there it changes nothing."""
+    loader = loader_of(journal, database)
+    known = [call_record(number).recordings[0] for number in (1, 2)]
+    assert known[0].id != known[1].id
+    end(journal, 1)
+    journal.append(Kind.RECORDING, "", encode_length(RecordingLength(id=known[0].id, seconds=12.5)))
+    journal.append(Kind.RECORDING, "", encode_length(RecordingLength(id=known[1].id, seconds=9.0)))
+    loader.flush()
+    end(journal, 2)
+    loader.flush()
+    found = RecordingRepository(database)
+
+    def seconds() -> list[float]:
+        return [one.record.seconds for recording in known if (one := found.get(recording.id)) is not None]
+
+    assert seconds() == [12.5, known[1].seconds]
+    journal.append(Kind.RECORDING, "", encode_length(RecordingLength(id=known[1].id, seconds=7.25)))
+    loader.flush()
+    assert seconds() == [12.5, 7.25]
 
 
 def test_goes_on_where_it_was(journal: Journal, database: Database) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from structlog.testing import capture_logs
 
+from switchboard.store.alive import last_alive_us, mark_alive
 from switchboard.store.journal import Journal
-from switchboard.store.records import decode_record, encode_record, encode_snapshot
+from switchboard.store.records import SegmentRecord, decode_record, encode_record, encode_snapshot
 from switchboard.store.recovery import close_open_calls, open_calls
 from switchboard.store.segments import Kind, frame, read_segment, segment_path, segment_paths
 from tests.support.records import call_record
@@ -73,6 +75,27 @@ def test_closes_with_what_was_known(tmp_path: Path) -> None:
     known = call_record(1, ended=False)
     assert [segment.ended_us for segment in ended.segments] == [known.segments[0].ended_us, entries[0].time_us]
     assert (ended.id, ended.caller_sealed, ended.answered_us) == (known.id, known.caller_sealed, known.answered_us)
+
+
+def test_a_call_lasted_until_the_switch_died(tmp_path: Path) -> None:
+    """Not only until it was written of last; what it waited, held or consulted then counts too."""
+    began = 1_800_000_000_000_000
+    journal = Journal(tmp_path)
+    for kind in ("talk", "hold"):
+        record = call_record(1, ended=False)
+        record.id, record.hold_us = kind, 5
+        record.segments.append(SegmentRecord(kind=kind, started_us=began))
+        journal.append(Kind.OPENED, record.id, encode_snapshot(record, b""))
+    assert last_alive_us(tmp_path) == 0
+    mark_alive(tmp_path)
+    os.utime(tmp_path / "alive", ns=(0, (began + 60_000_000) * 1000))
+    assert close_open_calls(journal, open_calls(tmp_path), last_alive_us(tmp_path)) == 2
+    journal.close()
+    entries = [entry for path in segment_paths(tmp_path) for entry in read_segment(path).entries({Kind.ENDED})]
+    ended = [decode_record(entry.payload) for entry in entries]
+    assert [one.ended_us for one in ended] == [began + 60_000_000] * 2
+    assert [one.segments[-1].ended_us for one in ended] == [began + 60_000_000] * 2
+    assert [one.hold_us for one in ended] == [5, 60_000_005]
 
 
 def test_an_unreadable_snapshot_still_closes(tmp_path: Path) -> None:
