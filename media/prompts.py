@@ -75,13 +75,18 @@ class Prompt(Struct, frozen=True, gc=False):
     #: By codec name: "PCMA", "PCMU", and those in which it was played.
     frames: dict[str, Sequence[bytes]]
 
-    def spoken(self, codec: str) -> Sequence[bytes]:
-        """The frames in a codec, encoded once as they are asked for; none in one that is not ours."""
+    def spoken(self, codec: str, at: int = 0) -> Sequence[bytes]:
+        """The frames in a codec, of which those from `at` on are asked for; none in one that is not ours.
+
+        They are encoded as they are asked for, once for all; but for one who comes into the middle, on his own.
+        """
         frames = self.frames.get(codec)
         if frames is None:
             if codec not in CODED:
                 return ()
             frames = self.frames[codec] = CodedFrames(self.frames["PCMA"], codec)
+        if isinstance(frames, CodedFrames) and at > frames.reached:
+            return CodedFrames(self.frames["PCMA"], codec, at)
         return frames
 
     @property
@@ -129,12 +134,21 @@ def _cut(codes: bytes, codec: str) -> tuple[bytes, ...]:
 
 
 class CodedFrames(Sequence[bytes]):
-    """Frames of a codec with a state, each encoded when it is first asked for: no prompt stalls a worker."""
+    """Frames of a codec with a state, each encoded when it is first asked for: no prompt stalls a worker.
 
-    def __init__(self, alaw: Sequence[bytes], codec: str) -> None:
+    Those before `start` are not encoded, and not to be asked for.
+    """
+
+    def __init__(self, alaw: Sequence[bytes], codec: str, start: int = 0) -> None:
         self._alaw = alaw
         self._encoder = encoder(codec)
+        self._start = start
         self._done: list[bytes] = []
+
+    @property
+    def reached(self) -> int:
+        """The first frame that is still to be encoded."""
+        return self._start + len(self._done)
 
     def __len__(self) -> int:
         return len(self._alaw)
@@ -146,10 +160,12 @@ class CodedFrames(Sequence[bytes]):
     def __getitem__(self, place: int | slice) -> bytes | Sequence[bytes]:
         if isinstance(place, slice):
             return [self[n] for n in range(*place.indices(len(self)))]
+        if place < self._start:
+            raise IndexError(place)
         done = self._done
-        for n in range(len(done), place + 1):
+        for n in range(self.reached, place + 1):
             done.append(self._encoder.encode(g711.decode("PCMA", self._alaw[n])))
-        return done[place]
+        return done[place - self._start]
 
 
 class PromptStore:

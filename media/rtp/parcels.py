@@ -19,6 +19,9 @@ class Parcel(Protocol):
     def add(self, frame: bytes, ts: int) -> list[tuple[int, bytes]]:
         """Takes the frame of a timestamp; packets that are full now, each with its timestamp."""
 
+    def rest(self) -> list[tuple[int, bytes]]:
+        """Nothing follows: what there is, in a shorter packet."""
+
 
 class OctetParcel:
     """Of a codec whose octets follow one another."""
@@ -40,6 +43,11 @@ class OctetParcel:
         packets = [((self._ts + at) & 0xFFFFFFFF, data[at : at + self._size]) for at in range(0, full, self._size)]
         self._data, self._ts = data[full:], (self._ts + full) & 0xFFFFFFFF
         return packets
+
+    def rest(self) -> list[tuple[int, bytes]]:
+        """Nothing follows: what there is, in a shorter packet."""
+        data, self._data = self._data, b""
+        return [(self._ts, data)] if data else []
 
 
 class OpusParcel:
@@ -64,11 +72,12 @@ class OpusParcel:
         if not frames:
             self._ts = ts
         frames.append(frame)
-        if len(frames) < self._count:
-            return []
-        packet = join_opus(frames)
-        self._frames = []
-        return [(self._ts, packet)]
+        return self.rest() if len(frames) == self._count else []
+
+    def rest(self) -> list[tuple[int, bytes]]:
+        """Nothing follows: what there is, in a shorter packet."""
+        frames, self._frames = self._frames, []
+        return [(self._ts, join_opus(frames))] if frames else []
 
 
 def join_opus(frames: list[bytes]) -> bytes:

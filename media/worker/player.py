@@ -33,7 +33,7 @@ class Playback:
         """Goes on in another codec."""
         if self._prompts:
             # Of a codec that is only relayed there are no frames: such a prompt is over at once.
-            self._frames = self._prompts[self._current].spoken(codec)
+            self._frames = self._prompts[self._current].spoken(codec, self._at)
 
     def next(self, codec: str) -> bytes | None:
         """The next frame; None at the end."""
@@ -54,6 +54,7 @@ class Playback:
                     self._current -= 1
                     return False
                 self._current = 0
+            self._at = 0
             self.use(codec)
             if self._frames:
                 return True

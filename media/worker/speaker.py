@@ -147,10 +147,12 @@ class Speaker(Line):
         elif playback is not None:
             frame = playback.next(self._codec)
             if frame is None:
+                if self._parcel is not None and self._transmits:
+                    self._send_packets(self._parcel.rest())
                 self._end_playback("done")
             elif self._parcel is not None:
                 if self._transmits:
-                    self._send_parcels(frame, self._parcel)
+                    self._send_packets(self._parcel.add(frame, ts))
                     self.played += 1
             elif self._transmits:
                 out.started = True
@@ -195,7 +197,7 @@ class Speaker(Line):
     def _send_frame(self, frame: bytes) -> None:
         """Sends 20 ms of the timestamp that it is."""
         if self._parcel is not None:
-            self._send_parcels(frame, self._parcel)
+            self._send_packets(self._parcel.add(frame, self._out.ts))
             return
         out = self._out
         out.started = True
@@ -203,10 +205,10 @@ class Speaker(Line):
         self.transmit(_pack(PLAIN, self._pt | self._out_mark, seq, out.ts, out.ssrc) + frame)
         self._out_mark = 0
 
-    def _send_parcels(self, frame: bytes, parcel: Parcel) -> None:
-        """Sends what is whole with this frame."""
+    def _send_packets(self, packets: list[tuple[int, bytes]]) -> None:
+        """Sends payloads that are no single frames, each at its timestamp."""
         out = self._out
-        for ts, payload in parcel.add(frame, out.ts):
+        for ts, payload in packets:
             out.started = True
             out.seq = (out.seq + 1) & 0xFFFF
             self.transmit(_pack(PLAIN, self._pt | self._out_mark, out.seq, ts, out.ssrc) + payload)

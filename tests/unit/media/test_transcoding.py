@@ -12,9 +12,11 @@ from media import g711
 from media.codecs import decoder, encoder
 from media.control import Bridge, Join, Mute, Play, Unbridge, Wire
 from media.events import Digit, KeyForOther
+from media.prompts import CodedFrames, from_pcm
 from media.rtp.dtmf import DigitReceiver
 from media.rtp.packet import Packet
 from media.rtp.tone_keys import HELD, REST, ToneSender
+from media.worker.player import Playback
 from tests.support.media_worker import Phone, opened
 from tests.unit.media.test_codecs import tone
 from tests.unit.media.test_sessions import Bench, heard, keys_in
@@ -214,6 +216,42 @@ def test_what_we_say_has_the_peers_ptime(bench: Bench, codec: str, ptime: int) -
     assert steps == {ptime * clock // 1000}
     assert len(talker.packets) == 1200 // ptime
     assert share(talker.sound(8), 1000) > 0.9
+
+
+@pytest.mark.parametrize("codec", ["PCMA", "G722", "opus"])
+def test_the_end_of_a_prompt_is_heard_in_long_packets(bench: Bench, codec: str) -> None:
+    """What does not fill a packet goes in a shorter one."""
+    talker = Talker(bench, bench.alice, bench.a, 1, codec, 700)
+    talker.open(wire=Wire(clock=talker.clock, ptime=60))
+    bench.do(Play(bench.a, 1, 1, ["tone:1000:0.2"]))
+    bench.pass_time(0.4)
+    talker.listen()
+    assert len(talker.packets) == 4
+    if codec != "opus":
+        assert [len(packet.payload) for packet in talker.packets] == [480, 480, 480, 160]
+    assert (talker.packets[3].ts - talker.packets[0].ts) & 0xFFFFFFFF == 180 * talker.clock // 1000
+
+
+@pytest.mark.parametrize("codec", ["G722", "opus"])
+def test_who_comes_into_the_middle_of_a_prompt_waits_for_nothing(codec: str) -> None:
+    """Not for what was before; who comes after it is served from the beginning, and that is shared."""
+    prompt = from_pcm(bytes(16000 * 60))
+    late = prompt.spoken(codec, 2000)
+    assert isinstance(late, CodedFrames)
+    assert late[2000]
+    assert late.reached == 2001
+    shared = prompt.spoken(codec)
+    assert isinstance(shared, CodedFrames)
+    assert shared.reached == 0
+    assert [bool(shared[place]) for place in range(3)] == [True] * 3
+    assert prompt.spoken(codec, 3) is shared
+    with pytest.raises(IndexError):
+        late[1999]
+    playback = Playback(1, [prompt], loop=False, codec="PCMA")
+    assert all(playback.next("PCMA") for _ in range(1000))
+    playback.use(codec)
+    assert playback.next(codec)
+    assert shared.reached == 3
 
 
 def test_packets_that_are_too_long_are_cut(bench: Bench) -> None:
