@@ -9,13 +9,14 @@ KEYS: Final = "0123456789*#ABCD"
 """Events 0-15 (RFC 4733 §3.2)."""
 
 RESTART: Final = 0.1
-"""Seconds after which a start at a timestamp seen before is another press, as replayed captures send it."""
+"""Seconds after which a start at a timestamp seen before may be another press, as replayed captures send it."""
 
 HELD: Final = 0.2
 """A key is held for long beyond so many seconds."""
 
 _END: Final = 0x80
 _REMEMBERED: Final = 8
+_MISORDERED: Final = 3
 _LONGEST: Final = 0xFFFF
 _VOLUME: Final = 10
 _HELD: Final = 5
@@ -44,13 +45,15 @@ class _Press:
         self.duration = max(packet.duration, self.duration)
         self.ended = self.ended or packet.ended
 
-    def grows(self, packet: _Press, clock: float) -> bool:
-        """Whether a packet's duration accounts for the time since the last one, as while a key is held.
+    def goes_on_with(self, packet: _Press, marker: bool) -> bool:
+        """Whether a packet at the same timestamp that has been waited for continues the press.
 
-        An end is repeated without growing, twice at the interval of the updates (RFC 4733 §2.5.1.4).
+        The network may have stood still in the midst of it, and what it held back may have changed places. A press
+        that looks the same, as captures send it that are played again, is marked, or its packets number far less.
         """
-        unaccounted = packet.at - self.at - (packet.duration - self.duration) / clock
-        return unaccounted <= (2 * RESTART if packet.ended else RESTART)
+        ahead = ((packet.seq - self.seq + 0x8000) & 0xFFFF) - 0x8000
+        growth = packet.duration - self.duration
+        return not marker and (growth >= 0 if ahead > 0 else ahead >= -_MISORDERED and growth <= 0)
 
 
 class DigitReceiver:
@@ -101,8 +104,7 @@ class DigitReceiver:
         presses = self._presses
         for press in reversed(presses):
             if press.ts == packet.ts and press.event == packet.event and press.ssrc == packet.ssrc:
-                newer = press is presses[-1] and 0 < (packet.seq - press.seq) & 0xFFFF < 0x8000
-                goes_on = newer and not marker and press.grows(packet, self.clock)
+                goes_on = press is presses[-1] and press.goes_on_with(packet, marker)
                 return press if packet.at - press.at <= RESTART or goes_on else None
         if not presses or marker:
             return None

@@ -329,7 +329,8 @@ def replayed(draw: st.DrawFn) -> tuple[str, list[Sent]]:
     start = 0.0
     for key in keys:
         late = [sent._replace(at=sent.at + start) for sent in captures[key]]
-        arrived += survivors(draw, late)
+        # Only the mark tells the same packets from those that a line which stood still has kept.
+        arrived += [late[0], *survivors(draw, late[1:])]
         start += draw(st.floats(0.30, 3.0))
     return keys, sorted(arrived, key=lambda sent: sent.at)
 
@@ -344,6 +345,28 @@ def test_keys_survive_loss_duplication_and_reordering(case: tuple[str, list[Sent
 @given(replayed())
 def test_replayed_captures_read_as_keyed(case: tuple[str, list[Sent]]) -> None:
     """Presses that look the same on the wire are told apart by time, with packets lost as well."""
+    keys, packets = case
+    assert read(packets) == keys
+
+
+@st.composite
+def stopped(draw: st.DrawFn) -> tuple[str, list[Sent]]:
+    """Keys of which some packets are lost, on a line that carries nothing for a while and then all of it at once."""
+    keys = draw(st.text(KEYS, min_size=1, max_size=8))
+    sent = [each for press in render(keys, seq=65530, ts=2**32 - 4000) for each in lossy(draw, press)]
+    stop = draw(st.floats(0.0, sent[-1].at))
+    end = stop + draw(st.floats(0.0, 3.0))
+    return keys, [each._replace(at=max(each.at, end)) if each.at >= stop else each for each in sent]
+
+
+def lossy(draw: st.DrawFn, press: list[Sent]) -> list[Sent]:
+    """What is left of one press: at least one packet."""
+    return [press[index] for index in sorted(draw(st.sets(st.integers(0, len(press) - 1), min_size=1)))]
+
+
+@given(stopped())
+def test_a_line_that_stands_still_doubles_no_key(case: tuple[str, list[Sent]]) -> None:
+    """However long it does, and in whatever part of a press."""
     keys, packets = case
     assert read(packets) == keys
 
