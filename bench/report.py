@@ -216,6 +216,7 @@ LINES: Final = (
     Line("soak", "failed", "soak: calls that went otherwise than SIPp expected"),
     Line("soak", "failed_percent", "soak: the same, of a hundred", "%", 1),
     Line("soak", "phones_failed", "soak: calls of phones that went otherwise than expected", "", 0),
+    Line("soak", "crosstalk", "soak: ends of calls that heard another call", "", 0),
     Line("soak", "records", "soak: complete records"),
     Line("soak", "records_off", "soak: records missing or too many", "", 0),
     Line("soak", "incomplete", "soak: records, legs, stretches, recordings without an end", "", 0),

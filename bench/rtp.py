@@ -115,6 +115,8 @@ class RtpPort(asyncio.DatagramProtocol):
         self.payload_type = 8
         self.event_type = 101
         self.received: deque[Packet] = deque(maxlen=_KEPT)
+        self.ssrcs: set[int] = set()
+        """Of all packets that have come."""
         self.sent = 0
         self.keyed: list[KeyedDigit] = []
         self.address: tuple[str, int] = ("", 0)
@@ -166,6 +168,7 @@ class RtpPort(asyncio.DatagramProtocol):
             first, second, sequence, timestamp, ssrc = struct.unpack("!BBHII", data[:12])
             payload = data[12 + 4 * (first & 15) :]
             marker = bool(second & 128)
+            self.ssrcs.add(ssrc)
             self.received.append(Packet(now, sequence, timestamp, second & 127, marker, ssrc, payload, addr))
 
     def close(self) -> None:

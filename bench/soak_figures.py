@@ -198,6 +198,7 @@ def judge(
     failed = sum(calls.wanted[number] - total.successful for number, total in calls.totals.items())
     figures |= {"failed": failed, "failed_percent": 100 * failed / sum(calls.wanted.values())}
     figures["phones_failed"] = sum(outcome.failed.values())
+    figures["crosstalk"] = len(outcome.crosstalk)
     _records(result, made, outcome, database)
     figures["left"] = round(sum(samples.left.values()))
     grown = samples.grown()
@@ -209,6 +210,7 @@ def judge(
     figures["log_errors"] = len(errors)
     result.notes += [f"log: {line[:200]}" for line in errors[:5]]
     result.notes += outcome.told()
+    result.notes += [f"{count} x {text}" for text, count in Counter(outcome.crosstalk).items()]
     result.notes += [f"record of {caller}: {record_of(database, caller)}" for caller in outcome.otherwise[:5]]
     result.notes += [f"phone: {text}" for text in outcome.complaints[:5]]
     for number, total in calls.totals.items():

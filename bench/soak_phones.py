@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 
 from bench.api import Api
 from bench.chaos import Chaos
+from bench.crosstalk import Ear, crosstalk
 from bench.dialog import Call
 from bench.errors import BenchError
 from bench.phone import Answer, Never, Phone, Refuse
@@ -48,6 +49,8 @@ class Outcome:
     """The number of each caller, each its own: as many records are looked for."""
     otherwise: list[str] = field(default_factory=list)
     """Those of them whose calls failed."""
+    crosstalk: list[str] = field(default_factory=list)
+    """What anybody has heard of a call of others."""
     registered: int = 0
     complaints: list[str] = field(default_factory=list)
 
@@ -116,6 +119,11 @@ async def keyed(call: Call, keys: str, arrivals: Arrivals) -> Call:
     raise BenchError(f"nobody was reached by keys, entered {entered} times; the call {state}")
 
 
+def ears(phone: Phone) -> list[Ear]:
+    """All ends of calls that a phone has been."""
+    return [Ear(call.rtp.ssrc, frozenset(call.rtp.ssrcs)) for call in phone.calls.values()]
+
+
 class Phones:
     """Six desks and one line of a carrier, behind a relay."""
 
@@ -126,6 +134,7 @@ class Phones:
         self._stack = AsyncExitStack()
         self._desks: list[Phone] = []
         self._arrivals: list[Arrivals] = []
+        self._callers: list[Ear] = []
         self._serial = 0
         self._transferring = asyncio.Lock()
         self._kinds: dict[str, Callable[[Phone], Awaitable[None]]] = {
@@ -149,9 +158,10 @@ class Phones:
     async def __aexit__(
         self, kind: type[BaseException] | None, e: BaseException | None, t: TracebackType | None
     ) -> None:
-        """Close them."""
+        """Close them, and compare what all have heard."""
         for desk in self._desks:
             self.outcome.complaints += desk.complaints
+        self.outcome.crosstalk += crosstalk(self._callers, [ear for desk in self._desks for ear in ears(desk)])
         await self._stack.aclose()
 
     async def _open(self, user: str, password: str = "") -> Phone:
@@ -208,6 +218,7 @@ class Phones:
                 self.outcome.otherwise.append(caller)
                 await self._give_up(phone)
             self.outcome.complaints += phone.complaints
+            self._callers += ears(phone)
 
     async def _give_up(self, phone: Phone) -> None:
         """End what a call that went wrong has left, or it would last until the switch finds its parties dead."""
