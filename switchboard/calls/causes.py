@@ -30,6 +30,8 @@ class Cause(msgspec.Struct, frozen=True):
 
 NORMAL: Final = Cause("normal", 480, 16)
 CANCELLED: Final = Cause("cancelled", 487, 16)
+TAKEN_ELSEWHERE: Final = Cause("cancelled", 487, 26)
+"""The caller has reached somebody by another way: a non-selected user is cleared (ITU-T Q.850)."""
 BUSY: Final = Cause("busy", 486, 17)
 NO_ANSWER: Final = Cause("no_answer", 480, 19)
 UNREGISTERED: Final = Cause("unregistered", 480, 20)
@@ -109,6 +111,7 @@ _CAUSE_OF_STATUS: Final[dict[int, Cause]] = {
     607: DECLINED, 608: DECLINED,
 }  # fmt: skip
 
+_SIP_200 = re.compile(r"(?i)(?:^|,)\s*SIP\s*(?:;[^,]*?)?;\s*cause\s*=\s*200(?!\d)")
 _Q850 = re.compile(r"(?i)(?:^|,)\s*Q\.850\s*(?:;[^,]*?)?;\s*cause\s*=\s*(\d{1,3})")
 
 
@@ -135,8 +138,16 @@ def cause_of_response(status: int, reasons: list[str]) -> Cause:
     return Cause(cause.word, cause.status, q850)
 
 
+def cause_of_cancel(reasons: list[str]) -> Cause:
+    """The cause that a CANCEL carries: `SIP;cause=200` is a call completed elsewhere (RFC 3326 §1); 16 if it names none."""
+    if any(_SIP_200.search(reason) for reason in reasons):
+        return TAKEN_ELSEWHERE
+    q850 = read_q850(reasons) if reasons else None
+    return CANCELLED if q850 is None or q850 == CANCELLED.q850 else Cause(CANCELLED.word, CANCELLED.status, q850)
+
+
 def cause_of_hangup(reasons: list[str]) -> Cause:
-    """The cause that a BYE or CANCEL carries; `normal` with cause 16 when it names none."""
+    """The cause that a BYE carries; `normal` with cause 16 when it names none."""
     q850 = read_q850(reasons) if reasons else None
     return NORMAL if q850 is None or q850 == 16 else Cause("normal", NORMAL.status, q850)
 

@@ -10,7 +10,7 @@ from switchboard.calls.branches import cancel_invites, forget_branches
 from switchboard.calls.call import Call, Phase
 from switchboard.calls.callback_request import caller_cleared
 from switchboard.calls.carriers.credentials import unwatched
-from switchboard.calls.causes import CANCELLED, ELSEWHERE, MEDIA_LOST, REASON_PHRASES, Cause
+from switchboard.calls.causes import CANCELLED, ELSEWHERE, MEDIA_LOST, REASON_PHRASES, TAKEN_ELSEWHERE, Cause
 from switchboard.calls.cdr import close_segment, note_flow, write_ended, write_ending
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.leg import Leg, LegInput, LegState
@@ -80,7 +80,7 @@ def _attempt_over(x: Exchange, call: Call, now: float) -> None:
 def end_leg(x: Exchange, leg: Leg, cause: Cause, now: float, *, elsewhere: bool = False) -> None:
     """Send what ends a leg in its state: a final response, CANCEL, or BYE; nothing when it is over.
 
-    With `elsewhere` the CANCEL says that somebody has answered at another phone.
+    With `elsewhere` the CANCEL says that somebody has answered at another phone; else it gives a caller's own reason.
     """
     state = leg.state
     if state in (LegState.CANCELLING, LegState.ENDED):
@@ -92,7 +92,9 @@ def end_leg(x: Exchange, leg: Leg, cause: Cause, now: float, *, elsewhere: bool 
         leg_over(x, leg)
     elif leg.id in x.invites_out:
         leg.move(LegInput.CANCEL)
-        cancel_invites(x, leg, now, ELSEWHERE if elsewhere else CANCELLED.reason_header)
+        taken = elsewhere or cause is TAKEN_ELSEWHERE
+        given = cause if cause.word == CANCELLED.word else CANCELLED
+        cancel_invites(x, leg, now, ELSEWHERE if taken else given.reason_header)
     else:
         refuse_invite(x, leg, cause, now)
         leg_over(x, leg)

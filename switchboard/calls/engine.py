@@ -39,7 +39,15 @@ from switchboard.calls.outside_dialogs import not_taken, options
 from switchboard.calls.prack import early_over, prack_missing, provisional_received
 from switchboard.calls.redirecting import followed
 from switchboard.calls.referral import reported
-from switchboard.calls.refreshing import Update, invite_longer, lost_as, refresh_failed, update_answered
+from switchboard.calls.refreshing import (
+    Update,
+    invite_longer,
+    keys_refused,
+    lost_as,
+    refresh_failed,
+    refused_within,
+    update_answered,
+)
 from switchboard.calls.registration import register
 from switchboard.calls.reinvite import Reinvite, reinvite_answered, reinvite_failed, reinvites_due
 from switchboard.calls.returning import absences_due, flow_ended
@@ -138,9 +146,11 @@ class CallEngine:
             if isinstance(leg, Subscription):
                 notify_answered(self.exchange, leg, event.response.status, now)
             elif isinstance(leg, KeysToSend):
-                keys_answered(self.exchange, leg, event.response.status, now)
+                keys_answered(self.exchange, leg, status, now)
+                keys_refused(self.exchange, leg.leg, status, now)
             elif isinstance(leg, Reinvite):
                 reinvite_answered(self.exchange, leg, event.tx, event.response, now)
+                refused_within(self.exchange, leg.leg, status, now)
             elif isinstance(leg, Update):
                 update_answered(self.exchange, leg, event.response, now)
             elif isinstance(leg, Probe | Enrolment):
@@ -202,8 +212,11 @@ class CallEngine:
                 notify_answered(self.exchange, leg, 408, now)
             elif isinstance(leg, KeysToSend):
                 keys_answered(self.exchange, leg, 408, now)
+                keys_refused(self.exchange, leg.leg, 408, now)
             elif isinstance(leg, Reinvite):
-                reinvite_failed(self.exchange, leg, lost_as(leg.leg, unreachable), now)
+                status = lost_as(leg.leg, unreachable)
+                reinvite_failed(self.exchange, leg, status, now)
+                refused_within(self.exchange, leg.leg, status, now)
             elif isinstance(leg, Update):
                 refresh_failed(self.exchange, leg.leg, lost_as(leg.leg, unreachable), now)
             elif isinstance(leg, Probe | Enrolment):
@@ -247,7 +260,7 @@ class CallEngine:
         prack_missing(self.exchange, event.tx, now)
 
     def _cancel(self, event: CancelReceived, now: float) -> None:
-        cancelled(self.exchange, event.tx, now)
+        cancelled(self.exchange, event.tx, event.request, now)
 
     # --- media ---
 

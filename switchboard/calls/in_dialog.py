@@ -10,7 +10,7 @@ from media.sdp import SdpError
 from switchboard.calls.answering import ALLOW, SUPPORTED
 from switchboard.calls.anteroom import Waiting
 from switchboard.calls.call import Call, Phase
-from switchboard.calls.causes import CANCELLED, NO_ACK, NOT_ACCEPTABLE, Cause, cause_of_hangup
+from switchboard.calls.causes import NO_ACK, NOT_ACCEPTABLE, Cause, cause_of_cancel, cause_of_hangup
 from switchboard.calls.cdr import write_snapshot
 from switchboard.calls.control.digits import hearers_of
 from switchboard.calls.control.hold import hold_changed
@@ -110,15 +110,15 @@ def ack_missing(x: Exchange, tx: ServerTransaction, now: float) -> Call | None:
     return call
 
 
-def cancelled(x: Exchange, tx: ServerTransaction, now: float) -> None:
-    """The caller gave up before an answer; its INVITE gets 487 (RFC 3261 §9.2)."""
+def cancelled(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> None:
+    """The caller gave up before an answer by this CANCEL; its INVITE gets 487 (RFC 3261 §9.2)."""
     leg = tx.context
     if isinstance(leg, Waiting) and x.anteroom.leave(leg):
         refuse(x, tx, 487, now)
         return
     call = x.call_of(leg) if isinstance(leg, Leg) else None
     if call is not None and not call.caller.talking:
-        end_call(x, call, CANCELLED, "caller", now)
+        end_call(x, call, cause_of_cancel(request.headers.getall("reason")), "caller", now)
 
 
 def request_in_dialog(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> None:
@@ -190,7 +190,7 @@ def _bye(x: Exchange, call: Call, leg: Leg, tx: ServerTransaction, request: Requ
     if not leg.talking:
         # In an early dialog it is as good as CANCEL (RFC 3261 §15.1.2).
         x.core.respond(tx, 200, "OK", now=now)
-        end_call(x, call, CANCELLED, "caller", now)
+        end_call(x, call, cause_of_cancel(request.headers.getall("reason")), "caller", now)
         return
     leg.record.ended_us = x.utc_us(now)
     cause = cause_of_hangup(request.headers.getall("reason"))

@@ -22,7 +22,7 @@ from switchboard.sip.transaction.client import ClientTransaction
 SOON: Final = 5.0
 """Seconds until a refresh is tried again that could not be sent."""
 _GONE: Final = frozenset((408, 481))
-"""Answers that end a dialog (RFC 4028 §10)."""
+"""Answers that end a dialog (RFC 3261 §12.2.1.2, RFC 4028 §10)."""
 _UNKNOWN: Final = frozenset((405, 501))
 
 
@@ -41,11 +41,10 @@ def sessions_due(x: Exchange, call: Call, now: float) -> None:
         if session is not None and (not session.ours or session.expires <= now):
             party_lost(x, call, leg, SESSION_EXPIRED, now)
             return
-        away = leg.id in x.absences.known
-        if away or leg.state is not LegState.CONFIRMED or leg.asked or leg.offer_pending:
-            leg.session_due = now + SOON
-        else:
+        if _may_be_asked(x, leg):
             _refresh(x, leg, now)
+        else:
+            leg.session_due = now + SOON
 
 
 def _refresh(x: Exchange, leg: Leg, now: float) -> None:
@@ -119,6 +118,29 @@ def refresh_failed(x: Exchange, leg: Leg, status: int, now: float) -> None:
         pause = glare_delay(x, leg) if status == 491 else max(SOON, session.interval / 8)
         leg.session_due = min(now + pause, session.expires)
     _rearm(x, leg)
+
+
+def refused_within(x: Exchange, leg: Leg, status: int, now: float) -> None:
+    """A request of ours within a dialog, such as a re-INVITE, got an error: the party may not be there any more."""
+    call = x.call_of(leg)
+    if status in _GONE and call is not None and leg.talking and call.owns(leg):
+        party_lost(x, call, leg, SESSION_EXPIRED, now)
+        x.arm(call)
+
+
+def keys_refused(x: Exchange, leg: Leg, status: int, now: float) -> None:
+    """The same of keys by INFO, which some peers know so little that they do not even answer: those are asked again."""
+    if status != 408:
+        refused_within(x, leg, status, now)
+        return
+    call = x.call_of(leg)
+    if call is not None and call.owns(leg) and _may_be_asked(x, leg):
+        _refresh(x, leg, now)
+        x.arm(call)
+
+
+def _may_be_asked(x: Exchange, leg: Leg) -> bool:
+    return leg.id not in x.absences.known and leg.state is LegState.CONFIRMED and not leg.asked and not leg.offer_pending
 
 
 def invite_longer(x: Exchange, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> bool:

@@ -67,7 +67,10 @@ def subscribe(x: Exchange, tx: ServerTransaction, request: Request, now: float) 
 def subscribe_again(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> None:
     """A SUBSCRIBE within a dialog: it renews a subscription or ends it; 481 when there is none."""
     event = event_of(request)
-    found = x.subscriptions.find(request.call_id, request.to_tag or "", event) if event is not None else None
+    if event is None or event.package not in CONTENT_TYPES:
+        refuse(x, tx, 489, now, ALLOW_EVENTS, reason="Bad Event")
+        return
+    found = x.subscriptions.find(request.call_id, request.to_tag or "", event)
     if found is None or found.dialog.remote_tag != (request.from_tag or ""):
         refuse(x, tx, 481, now)
         return

@@ -418,7 +418,7 @@ class SipCore:
         if cancel.request.to_tag is None:
             invite.to_tag = invite.to_tag or self._random_token()
         self.respond(cancel, 200, to_tag=invite.to_tag, now=now)
-        self._servers.step(invite, Input.CANCEL, None, now)
+        self._servers.step(invite, Input.CANCEL, cancel.request, now)
 
     def _stamp(self, request: Request, via: str, source: Address) -> tuple[str, Address]:
         """Note the source in request and Via; say where responses go (RFC 3261 §18.2.1-2, RFC 3581 §4).

@@ -40,9 +40,10 @@ class PrackMissing(msgspec.Struct, frozen=True, eq=False):
 
 
 class CancelReceived(msgspec.Struct, frozen=True, eq=False):
-    """The peer cancels this INVITE; the CANCEL is answered, the TU must answer the INVITE 487."""
+    """The peer cancels this INVITE by `request`, which is answered; the TU must answer the INVITE 487."""
 
     tx: ServerTransaction
+    request: Request
 
 
 class ResponseReceived(msgspec.Struct, frozen=True, eq=False):

@@ -136,7 +136,7 @@ class World:
             case RequestReceived(tx, request):
                 self.heard["request", (tx.key, request.method)] += 1
                 self.plan_answer(core, tx)
-            case CancelReceived(cancelled):
+            case CancelReceived(cancelled, _):
                 self.later(self.random.random(), lambda: self.respond(core, cancelled, 487))
             case ResponseReceived(tx, response):
                 if response.status >= 200:

@@ -268,6 +268,7 @@ class Peer:
         self.responses: list[Response] = []
         self.acks: list[Request] = []
         self.cancelled: list[ServerTransaction] = []
+        self.cancels: list[Request] = []
         self.wire: list[bytes] = []
 
     def take(self, event: Event) -> None:
@@ -280,6 +281,7 @@ class Peer:
             self.acks.append(event.request)
         elif isinstance(event, CancelReceived):
             self.cancelled.append(event.tx)
+            self.cancels.append(event.request)
 
     def sdp(
         self, port: int = 40000, codecs: tuple[str, ...] = ("PCMA", "PCMU"), profile: Profile = SDES_PLAIN

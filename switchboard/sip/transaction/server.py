@@ -167,8 +167,9 @@ class ServerTransactions:
         if request is not None and tx.method != "CANCEL":
             self._box.events.append(events.RequestReceived(tx, request))
 
-    def _report_cancel(self, tx: ServerTransaction, _request: Request | None, _now: float) -> None:
-        self._box.events.append(events.CancelReceived(tx))
+    def _report_cancel(self, tx: ServerTransaction, request: Request | None, _now: float) -> None:
+        if request is not None:
+            self._box.events.append(events.CancelReceived(tx, request))
 
     def _report_ack(self, tx: ServerTransaction, request: Request | None, _now: float) -> None:
         if request is not None:

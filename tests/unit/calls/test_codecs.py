@@ -8,7 +8,7 @@ import pytest
 
 from media.formats import Codec
 from media.remote import Remote, read_remote
-from switchboard.calls.call import Call
+from switchboard.calls.call import Call, Phase
 from switchboard.calls.negotiation import make_offer
 from switchboard.calls.recording import start_recording
 from switchboard.calls.settings import Service
@@ -165,6 +165,20 @@ class TestSpeakOurs:
         assert [command[2]["codec"] for command in world.plane.named("open")[-2:]] == ["PCMA", "PCMA"]
         rewire(world.exchange, call)
         assert world.posted == []
+
+    @pytest.mark.parametrize("status", [481, 408, 488, 500])
+    def test_who_knows_nothing_of_the_dialog_is_no_party_of_it(self, status: int) -> None:
+        """A re-INVITE that is refused changes nothing, one that meets no dialog ends it (RFC 3261 §12.2.1.2)."""
+        world, call = self.passing()
+        assert call.agent is not None
+        control_of(call)
+        call.agent.holding = True
+        rewire(world.exchange, call)
+        self.posted(world)
+        world.reply(world.agent, status)
+        gone = status in (481, 408)
+        assert [len(peer.received("BYE")) for peer in (world.agent, world.carrier)] == [gone, gone]
+        assert (call.phase is Phase.TALKING) is not gone
 
     @pytest.mark.parametrize("acknowledged", [True, False])
     def test_who_has_yet_to_acknowledge_is_asked_then(self, acknowledged: bool) -> None:

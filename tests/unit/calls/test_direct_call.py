@@ -126,6 +126,30 @@ def test_the_caller_cancels_while_it_rings() -> None:
     assert (world.journal.records[0].cause, world.journal.records[0].sip_status) == ("cancelled", 487)
 
 
+@pytest.mark.parametrize(
+    ("given", "told", "q850"),
+    [
+        ('SIP;cause=200;text="elsewhere <sip:13956781234@h>"', 'SIP;cause=200;text="Call completed elsewhere"', 26),
+        ("Q.850;cause=16, SIP ; cause=200", 'SIP;cause=200;text="Call completed elsewhere"', 26),
+        ('Q.850;cause=31;text="13956781234"', 'Q.850;cause=31;text="cancelled"', 31),
+        ("SIP;cause=2000", 'Q.850;cause=16;text="cancelled"', 16),
+        ("nonsense", 'Q.850;cause=16;text="cancelled"', 16),
+    ],
+)
+def test_why_a_caller_cancels_is_told_to_whom_it_rings(given: str, told: str, q850: int) -> None:
+    """A phone does not show as missed what was taken elsewhere (RFC 3326 §1); the text is ours."""
+    world = World()
+    _, tx = world.dial("4001")
+    world.reply(world.agent, 180)
+    world.carrier.core.cancel(tx, world.now, (f"Reason: {given}",))
+    world.run()
+    assert world.agent.cancels[-1].headers.getall("reason") == [told]
+    world.agent.core.respond(world.agent.cancelled[0], 487, now=world.now)
+    world.advance(40)
+    record = world.journal.records[0]
+    assert (record.cause, record.q850, record.sip_status) == ("cancelled", q850, 487)
+
+
 def test_an_invite_that_expires_while_it_rings() -> None:
     """487 when the seconds of its Expires are over (RFC 3261 §13.3.1), CANCEL for the agent."""
     world = World(ring_timeout=60)

@@ -86,6 +86,35 @@ def test_who_refuses_info_gets_no_more_of_it() -> None:
     assert (world.exchange.keys_out, len(world.exchange.calls)) == ({}, 1)
 
 
+def test_who_does_not_answer_info_is_asked_whether_it_is_there() -> None:
+    """Some do not know INFO at all; who does not answer a re-INVITE either is gone (RFC 3261 §12.2.1.2)."""
+    for there in (True, False):
+        world, call, _ = talk(agent="info")
+        assert call.caller.lease is not None
+        world.plane.key_for_other(call.caller.lease, "3")
+        world.run()
+        world.advance(33)
+        (asked,) = [one for one in world.agent.received("INVITE") if one.to_tag]
+        if there:
+            world.reply(world.agent, 200, body=world.agent.answer(asked.body))
+        world.advance(33)
+        assert len(world.exchange.calls) == there
+        assert len(world.carrier.received("BYE")) == (not there)
+
+
+@pytest.mark.parametrize("answer", [481, 405, 415, 489, 500, 501])
+def test_info_that_belongs_to_no_dialog_of_theirs_ends_the_call(answer: int) -> None:
+    """481, and nothing else (RFC 5057 §5.1)."""
+    world, call, _ = talk(agent="info")
+    assert call.caller.lease is not None
+    world.plane.key_for_other(call.caller.lease, "3")
+    world.run()
+    world.reply(world.agent, answer)
+    world.advance(1)
+    assert len(world.carrier.received("BYE")) == (answer == 481)
+    assert (call.id in world.exchange.calls) is (answer != 481)
+
+
 def test_the_same_key_in_two_forms_is_one_press() -> None:
     """A phone that sends events and INFO keys each digit once; in one form two of the same are two."""
     world = World()

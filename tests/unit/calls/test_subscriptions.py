@@ -238,6 +238,18 @@ def test_a_subscription_is_another_dialogs_business() -> None:
     assert len(world.exchange.subscriptions) == 1
 
 
+def test_within_a_dialog_too_only_known_events_are_subscribed_to() -> None:
+    """489, whether the dialog is a subscription's or a call's (RFC 6665 §4.2.1.1)."""
+    world = World()
+    out, _ = world.dial("4001")
+    world.agent_answers()
+    world.within(world.carrier, out, "ACK", 1)
+    for cseq, event, status in ((2, "presence", 489), (3, "message-summary", 481)):
+        world.within(world.carrier, out, "SUBSCRIBE", cseq, headers=(f"Event: {event}",))
+        assert world.carrier.statuses[-1] == status
+    assert "message-summary" in world.carrier.responses[-2].headers.first["allow-events"]
+
+
 @pytest.mark.parametrize(("line", "status"), [("Event: presence", 481), ("Event: refer;id=1", 481), ("X: y", 489)])
 def test_a_notify_belongs_to_nothing(line: str, status: int) -> None:
     """We never subscribe: outside a dialog and within a call a NOTIFY gets 481."""
