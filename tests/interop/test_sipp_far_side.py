@@ -1,5 +1,5 @@
 """SIPp as who is called: gone elsewhere, out of time, over before it rang, sent more than a datagram holds,
-and late with an answer.
+late with an answer, and without memory of the call.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.support.switch import RunningSwitch, running_switch
 HERE = Path(__file__).parent
 AGENT = Path(__file__).parents[2] / "bench" / "scenarios" / "agent.xml"
 CARRIER, DESK = "127.0.0.2", "desk"
-MOVED, ELSEWHERE, RINGING, FORKED, BY_TCP, BY_UDP, LATE, BOTH, UPDATING = (free_port() for _ in range(9))
+MOVED, ELSEWHERE, RINGING, FORKED, BY_TCP, BY_UDP, LATE, BOTH, UPDATING, FORGETFUL = (free_port() for _ in range(10))
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +37,17 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
                 {"host": "127.0.0.1", "port": port, "transport": "tcp"},
             ]
         },
-        trunks=[{"name": "carrier", "from": [CARRIER]}],
+        trunks=[
+            {"name": "carrier", "from": [CARRIER]},
+            {"name": "informed", "from": ["127.0.0.3"], "to": f"127.0.0.1:{FORGETFUL}", "dtmf": "info"},
+        ],
+        outbound={"trunk": "informed", "shown": "01088880000"},
         accounts=[{"user": DESK, "password": f"secret-{DESK}"}],
-        masks=[],
-        numbers=[{"number": str(number), "target": f"sip:agent@127.0.0.1:{place}"} for number, place in places.items()],
+        masks=[{"number": "709", "extension": "1234", "target": "13911112222"}],
+        numbers=[
+            {"number": "709", "mask": True},
+            *({"number": str(number), "target": f"sip:agent@127.0.0.1:{place}"} for number, place in places.items()),
+        ],
         media={"ports": MEDIA_RANGE, "codecs": ["PCMA", "PCMU", "any"], "silence": "30s"},
         limits={"ring_timeout": "15s", "drain": "1s"},
     ) as running:
@@ -61,10 +68,10 @@ def called(directory: Path, scenario: Path, port: int, *more: str) -> Sipp:
     return Sipp(scenario, directory, port, next_media_port(), arguments=("-m", "1", *more))
 
 
-def calling(directory: Path, switch: RunningSwitch, scenario: str, number: str) -> Sipp:
+def calling(directory: Path, switch: RunningSwitch, scenario: str, number: str, place: Path = HERE) -> Sipp:
     """A caller of the carrier's."""
     return Sipp(
-        HERE / f"sipp_{scenario}.xml", directory, free_port(), next_media_port(),
+        place / f"sipp_{scenario}.xml", directory, free_port(), next_media_port(),
         f"{switch.target[0]}:{switch.target[1]}", ("-s", number, "-m", "1", "-l", "1", "-r", "1"), CARRIER,
     )  # fmt: skip
 
@@ -105,13 +112,33 @@ async def test_an_invite_that_expires(switch: RunningSwitch, tmp_path: Path) -> 
     await switch.eventually(lambda: len(switch.rows("select id from calls where cause = 'expired'")) == 1)
 
 
+async def test_a_caller_whose_call_is_completed_elsewhere(switch: RunningSwitch, tmp_path: Path) -> None:
+    """The phone that rings is told, so that it shows no missed call (RFC 3326 §1)."""
+    tell = 'Reason: SIP;cause=200;text="x"'
+    cancel = (HERE / "sipp_cancel.xml").read_text().replace("CSeq: 1 CANCEL\n", f"CSeq: 1 CANCEL\n      {tell}\n")
+    (tmp_path / "sipp_cancel.xml").write_text(cancel)
+    checked = """<recv request="CANCEL"><action>
+      <ereg regexp="SIP;cause=200;" search_in="hdr" header="Reason:" check_it="true" assign_to="reason"/>
+    </action></recv>
+    <Reference variables="reason"/>"""
+    rings = (HERE / "sipp_rings_on.xml").read_text().replace('<recv request="CANCEL"/>', checked)
+    (tmp_path / "sipp_rings_on.xml").write_text(rings)
+    ringing = called(tmp_path, tmp_path / "sipp_rings_on.xml", RINGING)
+    caller = calling(tmp_path, switch, "cancel", "702", tmp_path)
+    with ringing, caller:
+        await together(over(ringing), over(caller))
+    elsewhere = "select id from calls where cause = 'cancelled' and q850 = 26"
+    await switch.eventually(lambda: len(switch.rows(elsewhere)) == 1)
+
+
 async def test_a_caller_who_says_bye_while_it_rings(switch: RunningSwitch, tmp_path: Path) -> None:
     """In the early dialog, which nothing reliable has begun: 200, and 487 to the INVITE; CANCEL there (§15)."""
     ringing = called(tmp_path, HERE / "sipp_rings_on.xml", RINGING)
     caller = calling(tmp_path, switch, "ends_early", "702")
     with ringing, caller:
         await together(over(ringing), over(caller))
-    await switch.eventually(lambda: len(switch.rows("select id from calls where cause = 'cancelled'")) == 1)
+    ended = "select id from calls where cause = 'cancelled' and q850 = 16"
+    await switch.eventually(lambda: len(switch.rows(ended)) == 1)
 
 
 async def test_no_ringing_and_no_answer(switch: RunningSwitch, tmp_path: Path) -> None:
@@ -179,3 +206,16 @@ async def test_who_is_called_sends_update(switch: RunningSwitch, tmp_path: Path)
             assert await call.decided() == 200
             await over(updating)
             await call.ended()
+
+
+async def test_who_has_forgotten_the_call_is_hung_up(switch: RunningSwitch, tmp_path: Path) -> None:
+    """481 to a key by INFO: its dialog is gone, and with it the call (RFC 3261 §12.2.1.2)."""
+    forgetful = called(tmp_path, HERE / "sipp_forgets.xml", FORGETFUL)
+    async with await Phone.open("13911110000", host=CARRIER, target=switch.target) as caller:
+        with forgetful:
+            call = await caller.dial("709*1234")
+            await call.answered()
+            await call.info("5")
+            await over(forgetful)
+            await call.ended()
+    await switch.nothing_left()
