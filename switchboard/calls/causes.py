@@ -139,7 +139,7 @@ def cause_of_response(status: int, reasons: list[str]) -> Cause:
 
 
 def cause_of_cancel(reasons: list[str]) -> Cause:
-    """The cause that a CANCEL carries: `SIP;cause=200` is a call completed elsewhere (RFC 3326 §1); 16 if it names none."""
+    """The cause that a CANCEL carries: a call completed elsewhere is `SIP;cause=200` (RFC 3326 §1); else Q.850's."""
     if any(_SIP_200.search(reason) for reason in reasons):
         return TAKEN_ELSEWHERE
     q850 = read_q850(reasons) if reasons else None

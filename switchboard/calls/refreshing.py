@@ -140,7 +140,8 @@ def keys_refused(x: Exchange, leg: Leg, status: int, now: float) -> None:
 
 
 def _may_be_asked(x: Exchange, leg: Leg) -> bool:
-    return leg.id not in x.absences.known and leg.state is LegState.CONFIRMED and not leg.asked and not leg.offer_pending
+    away = leg.id in x.absences.known
+    return not away and leg.state is LegState.CONFIRMED and not leg.asked and not leg.offer_pending
 
 
 def invite_longer(x: Exchange, leg: Leg, tx: ClientTransaction, response: Response, now: float) -> bool:

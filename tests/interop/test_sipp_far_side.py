@@ -41,9 +41,10 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
             {"name": "carrier", "from": [CARRIER]},
             {"name": "informed", "from": ["127.0.0.3"], "to": f"127.0.0.1:{FORGETFUL}", "dtmf": "info"},
         ],
-        outbound={"trunk": "informed", "shown": "01088880000"},
         accounts=[{"user": DESK, "password": f"secret-{DESK}"}],
-        masks=[{"number": "709", "extension": "1234", "target": "13911112222"}],
+        masks=[
+            {"number": "709", "extension": "1234", "real": "13911112222", "trunk": "informed", "shown": "01088880000"}
+        ],
         numbers=[
             {"number": "709", "mask": True},
             *({"number": str(number), "target": f"sip:agent@127.0.0.1:{place}"} for number, place in places.items()),
