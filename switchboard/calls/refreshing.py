@@ -16,6 +16,7 @@ from switchboard.calls.negotiation import open_media
 from switchboard.calls.reinvite import ask_again, glare_delay
 from switchboard.calls.session_timers import lengthen, longer_lines, refresh_lines, session_answered
 from switchboard.calls.wiring import rewire
+from switchboard.sip.flow import WebAddress
 from switchboard.sip.message import Response
 from switchboard.sip.transaction.client import ClientTransaction
 
@@ -95,9 +96,10 @@ def lost_as(leg: Leg, unreachable: bool) -> int:
     """The status that a request without an answer is taken to have got (RFC 3261 §8.1.3.1).
 
     A transport may fail for a moment, as while a phone changes its connection, and its session says until when that
-    may last; where there is none, nobody would be found any more.
+    may last, as its absence does of a browser; where there is neither, nobody would be found any more.
     """
-    return 503 if unreachable and leg.session is not None else 408
+    waits = leg.session is not None or isinstance(leg.source, WebAddress)
+    return 503 if unreachable and waits else 408
 
 
 def refresh_failed(x: Exchange, leg: Leg, status: int, now: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from switchboard.calls.leg import Leg
+from switchboard.calls.reinvite import restore_media
 from switchboard.calls.session_timers import Session
 from switchboard.sip.flow import WssAddress
 from tests.support.exchange import PHONE, World
@@ -93,6 +94,22 @@ def test_nobody_who_is_away_is_asked_to_refresh_the_session() -> None:
     world.advance(5)
     assert [one.to_tag is not None for one in world.phone.received("INVITE")] == [False, True]
     assert len(world.exchange.calls) == 1
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_reinvite_that_cannot_reach_who_is_away_ends_nothing(*, before: bool) -> None:
+    """Whether it was on its way when the WebSocket ended, or comes after: the browser has its time to come back."""
+    world, leg = talking()
+    assert leg.session is None
+    if not before:
+        cut(world, FLOW)
+    restore_media(world.exchange, leg, world.now)
+    world.run()
+    cut(world, FLOW)
+    assert not leg.asked
+    assert (len(world.exchange.calls), world.exchange.counts()["absences"]) == (1, 1)
+    world.advance(AWAY + 0.1)
+    assert leg.record.cause == "webrtc_lost"
 
 
 @pytest.mark.parametrize(
