@@ -28,12 +28,9 @@ def progress(x: Exchange, call: Call, status: int, now: float) -> None:
         return
     if waits(caller, status):
         return
-    first = caller.state is LegState.INVITED
     caller.move(LegInput.PROVISIONAL)
     _note_progress(x, call, now)
     body = caller.local_sdp if caller.agreement is not None and status == 183 else b""
-    if not body and status != 180:
-        status = 180 if first else status
     lines = reliable_lines(x, caller, transaction, bool(body))
     if lines is None:
         return
@@ -41,7 +38,7 @@ def progress(x: Exchange, call: Call, status: int, now: float) -> None:
     x.core.respond(
         transaction,
         status,
-        REASON_PHRASES.get(status, "Session Progress"),
+        REASON_PHRASES[status],
         to_tag=caller.local_tag,
         headers=(x.contact, *lines, ALLOW) if lines else (x.contact,),
         body=body,

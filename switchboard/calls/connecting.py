@@ -20,6 +20,7 @@ from switchboard.calls.causes import (
     CANCELLED,
     CONGESTION,
     NOT_ACCEPTABLE,
+    REASON_PHRASES,
     TIMEOUT,
     UNREACHABLE,
     UNREGISTERED,
@@ -261,7 +262,7 @@ def _agent_rings(x: Exchange, call: Call, leg: Leg, response: Response, now: flo
     if leg.record.ringing_us is None:
         leg.record.ringing_us = x.utc_us(now)
         tell_ringing(x, call, leg, now)
-    described = bool(response.body) and (response.content_type == SDP or take_description(response))
+    sounds = described = bool(response.body) and (response.content_type == SDP or take_description(response))
     if described and not leg.media_open:
         try:
             take_answer(leg, response.body)
@@ -271,8 +272,17 @@ def _agent_rings(x: Exchange, call: Call, leg: Leg, response: Response, now: flo
     early = described and lease_media(x, call.caller, leg)
     if early and not leg.media_open:
         join(x, call, leg, now)
+    early = early and call.caller.agreement is not None
     if not call.caller.talking:
-        progress(x, call, 183 if early else response.status, now)
+        progress(x, call, 183 if early else _unheard(response.status, sounds), now)
+
+
+def _unheard(status: int, sounds: bool) -> int:
+    """What a caller who hears nothing of the called party is told: the same, or to ring where something `sounds`."""
+    if sounds:
+        return 180
+    # One that is not known is as good as 183 (RFC 3261 §8.1.3.2).
+    return status if status in REASON_PHRASES else 183
 
 
 def join(x: Exchange, call: Call, leg: Leg, now: float) -> None:

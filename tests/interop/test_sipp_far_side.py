@@ -77,6 +77,15 @@ def calling(directory: Path, switch: RunningSwitch, scenario: str, number: str, 
     )  # fmt: skip
 
 
+def changed(directory: Path, scenario: str, before: str, after: str) -> Path:
+    """A scenario that differs from one of ours in one thing."""
+    text = (HERE / f"sipp_{scenario}.xml").read_text()
+    assert before in text
+    here = directory / f"sipp_{scenario}.xml"
+    here.write_text(text.replace(before, after))
+    return here
+
+
 async def sent_elsewhere(switch: RunningSwitch, directory: Path, caller: Phone, contact: str, status: int) -> None:
     """One call whose first party leads to `contact`."""
     with called(directory, HERE / "sipp_moved.xml", MOVED, "-key", "elsewhere", contact) as moved:
@@ -116,20 +125,26 @@ async def test_an_invite_that_expires(switch: RunningSwitch, tmp_path: Path) -> 
 async def test_a_caller_whose_call_is_completed_elsewhere(switch: RunningSwitch, tmp_path: Path) -> None:
     """The phone that rings is told, so that it shows no missed call (RFC 3326 §1)."""
     tell = 'Reason: SIP;cause=200;text="x"'
-    cancel = (HERE / "sipp_cancel.xml").read_text().replace("CSeq: 1 CANCEL\n", f"CSeq: 1 CANCEL\n      {tell}\n")
-    (tmp_path / "sipp_cancel.xml").write_text(cancel)
+    changed(tmp_path, "cancel", "CSeq: 1 CANCEL\n", f"CSeq: 1 CANCEL\n      {tell}\n")
     checked = """<recv request="CANCEL"><action>
       <ereg regexp="SIP;cause=200;" search_in="hdr" header="Reason:" check_it="true" assign_to="reason"/>
     </action></recv>
     <Reference variables="reason"/>"""
-    rings = (HERE / "sipp_rings_on.xml").read_text().replace('<recv request="CANCEL"/>', checked)
-    (tmp_path / "sipp_rings_on.xml").write_text(rings)
-    ringing = called(tmp_path, tmp_path / "sipp_rings_on.xml", RINGING)
+    ringing = called(tmp_path, changed(tmp_path, "rings_on", '<recv request="CANCEL"/>', checked), RINGING)
     caller = calling(tmp_path, switch, "cancel", "702", tmp_path)
     with ringing, caller:
         await together(over(ringing), over(caller))
     elsewhere = "select id from calls where cause = 'cancelled' and q850 = 26"
     await switch.eventually(lambda: len(switch.rows(elsewhere)) == 1)
+
+
+async def test_progress_that_is_no_ringing(switch: RunningSwitch, tmp_path: Path) -> None:
+    """A 183 without a description reaches the caller as that."""
+    going = called(tmp_path, changed(tmp_path, "rings_on", "180 Ringing", "183 Session Progress"), RINGING)
+    changed(tmp_path, "cancel", '<recv response="180"/>', '<recv response="183"/>')
+    caller = calling(tmp_path, switch, "cancel", "702", tmp_path)
+    with going, caller:
+        await together(over(going), over(caller))
 
 
 async def test_a_caller_who_says_bye_while_it_rings(switch: RunningSwitch, tmp_path: Path) -> None:

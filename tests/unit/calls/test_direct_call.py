@@ -321,6 +321,31 @@ def test_early_media_is_bridged_before_the_answer() -> None:
     assert world.carrier.statuses == [183, 200]
 
 
+@pytest.mark.parametrize(("status", "told"), [(180, 180), (181, 181), (182, 182), (183, 183), (170, 183)])
+@pytest.mark.parametrize("before", [(), (180,)])
+def test_progress_without_media_is_told_as_it_is(before: tuple[int, ...], status: int, told: int) -> None:
+    """A 183 does not say that it rings, nor that the caller would hear anything (RFC 3960 §3.2)."""
+    world = World()
+    world.dial("4001")
+    for one in (*before, status):
+        world.reply(world.agent, one)
+    assert world.carrier.statuses == [*before, told]
+    assert [one.body for one in world.carrier.responses] == [b""] * len(world.carrier.statuses)
+    assert world.plane.bridges == {}
+    world.agent_answers()
+    assert world.carrier.statuses[-1] == 200
+
+
+@pytest.mark.parametrize("offered", [True, False])
+def test_media_that_cannot_be_heard_is_told_as_ringing(*, offered: bool) -> None:
+    """Nothing in common with the called party, or no offer yet: the caller's phone has to sound by itself."""
+    world = World()
+    world.dial("4001", body=None if offered else b"")
+    sdp = world.agent.answer(world.agent.requests[-1][1].body)
+    world.reply(world.agent, 183, body=sdp.replace(b"RTP/AVP 8", b"RTP/AVP 77") if offered else sdp)
+    assert [(one.status, one.body) for one in world.carrier.responses] == [(180, b"")]
+
+
 def test_a_caller_without_an_offer_answers_in_its_ack() -> None:
     """The 200 carries our offer, the ACK the answer; then the streams are joined."""
     world = World()

@@ -47,7 +47,8 @@ def test_six_keys_reach_the_extension_and_the_latency_is_kept() -> None:
     assert world.carrier.statuses == [200]
     world.keys("100001")
     assert world.agent.requests[-1][1].uri == f"sip:100001@{AGENT[0]}:{AGENT[1]}"
-    assert world.plane.playing, "ringback is played while the agent rings"
+    world.reply(world.agent, 183)
+    assert world.plane.playing, "ringback is played until the agent answers or has media of its own"
     world.agent_answers()
     assert not world.plane.playing
     assert len(world.plane.bridges) == 2
