@@ -166,11 +166,21 @@ def _context(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
         if user is not None:
             x.door.proved(tx.source, now)
             return PHONES, user
-    claimed = user_of(request.headers.first.get("from") or "")
+    claimed = claimed_by(x, tx, request, now)
     note_failure(x, tx, claimed, credentials, now, stale=stale)
     challenge = x.authenticator.challenge(now, claimed, stale=stale)
     refuse(x, tx, 407, now, *(f"Proxy-Authenticate: {value}" for value in challenge))
     return None
+
+
+def claimed_by(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> str:
+    """Which account somebody who is to be challenged says to be.
+
+    From may name anybody, as the extension that people know a phone by: that of the phone which is registered there.
+    """
+    user = user_of(request.headers.first.get("from") or "")
+    aor = None if x.authenticator.knows(user) else x.phones.owner(tx.source, now)
+    return aor.partition("@")[0] if aor is not None else user
 
 
 def note_failure(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from switchboard.calls.identity import user_of
-from switchboard.calls.inbound import refuse, screen_any
+from switchboard.calls.inbound import claimed_by, note_failure, refuse, screen_any
 from switchboard.calls.message_waiting import summary
 from switchboard.calls.subscriptions import CONTENT_TYPES, MESSAGE_SUMMARY, notify
 from switchboard.sip.dialog import Dialog
@@ -102,8 +101,11 @@ def _account(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
     if credentials is not None:
         user, stale = x.authenticator.user(credentials, "SUBSCRIBE", request.uri, now)
         if user is not None:
+            x.door.proved(tx.source, now)
             return user
-    challenge = x.authenticator.challenge(now, user_of(request.headers.first.get("from") or ""), stale=stale)
+    claimed = claimed_by(x, tx, request, now)
+    note_failure(x, tx, claimed, credentials, now, stale=stale)
+    challenge = x.authenticator.challenge(now, claimed, stale=stale)
     refuse(x, tx, 401, now, *(f"WWW-Authenticate: {value}" for value in challenge))
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from switchboard.accounts import Accounts
 from switchboard.sip.digest import answer
 from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.sip.pace import Pace
@@ -77,6 +78,21 @@ def test_a_phone_behind_a_nat_is_reached_where_it_sends_from() -> None:
     world.engine.end_all(world.now)
     world.run()
     assert len(world.phone.received("BYE")) == 1
+
+
+def test_a_phone_may_say_to_be_an_extension() -> None:
+    """From is what it shows; who it is, it proves, by an algorithm that it can; its calls are the account's."""
+    world = World()
+    world.exchange.authenticator = Accounts(
+        "switchboard.local", [("alice", "secret")], bytes(32), world.token, {"alice": ("MD5",)}
+    )
+    register(world, world.phone)
+    world.dial("4001", peer=world.phone, caller="8001")
+    (challenge,) = world.phone.responses[-1].headers.getall("proxy-authenticate")
+    value = answer(challenge, "INVITE", f"sip:4001@{SWITCH[0]}", "alice", cnonce="c0ffee", password="secret")
+    world.dial("4001", peer=world.phone, caller="8001", headers=(f"Proxy-Authorization: {value}",))
+    (call,) = world.exchange.calls.values()
+    assert call.account == "alice"
 
 
 def test_a_wrong_password_is_challenged_again() -> None:

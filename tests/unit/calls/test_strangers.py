@@ -10,6 +10,7 @@ from switchboard.sip.outgoing import OutgoingRequest
 from tests.support.exchange import CARRIER, SWITCH, Peer, World
 
 STRANGER = ("203.0.113.9", 5060)
+EVENT = "Event: message-summary"
 
 
 @pytest.fixture
@@ -48,23 +49,13 @@ def guard_of(world: World) -> SourceGuard:
     return world.exchange.door
 
 
-@pytest.mark.parametrize(("method", "status"), [("REGISTER", 401), ("INVITE", 407)])
+@pytest.mark.parametrize(("method", "status"), [("REGISTER", 401), ("INVITE", 407), ("SUBSCRIBE", 401)])
 def test_accounts_that_do_not_exist_are_failures(world: World, method: str, status: int) -> None:
     """The answer is the same as for those that do, and the third is the last."""
-    assert [ask(world, method, "alice") for _ in range(5)] == [[status]] * 5
+    assert [ask(world, method, "alice", EVENT) for _ in range(5)] == [[status]] * 5
     assert not guard_of(world).active
-    assert [ask(world, method, f"10{n}") for n in range(5)] == [[status]] * 3 + [[], []]
+    assert [ask(world, method, f"10{n}", EVENT) for n in range(5)] == [[status]] * 3 + [[], []]
     assert [one.reason for one in guard_of(world).blocked(world.now)] == ["failures"]
-
-
-@pytest.mark.parametrize(("method", "header"), [("REGISTER", "Authorization"), ("INVITE", "Proxy-Authorization")])
-def test_wrong_passwords_are_failures(world: World, method: str, header: str) -> None:
-    """With an account that exists; a nonce that is too old or unknown is none of ours either."""
-    wrong = (
-        f'{header}: Digest username="alice", realm="switchboard.local", nonce="n", uri="sip:x", response="{32 * "0"}"'
-    )
-    assert [len(ask(world, method, "alice", wrong)) for _ in range(4)] == [1, 1, 1, 0]
-    assert guard_of(world).active
 
 
 ELSEWHERE = 'Digest username="alice", realm="edge.example", nonce="n", uri="sip:x", response="0123"'
@@ -72,10 +63,20 @@ CREDENTIALS = [("REGISTER", "Authorization"), ("INVITE", "Proxy-Authorization"),
 
 
 @pytest.mark.parametrize(("method", "header"), CREDENTIALS)
+def test_wrong_passwords_are_failures(world: World, method: str, header: str) -> None:
+    """With an account that exists; a nonce that is too old or unknown is none of ours either."""
+    wrong = (
+        f'{header}: Digest username="alice", realm="switchboard.local", nonce="n", uri="sip:x", response="{32 * "0"}"'
+    )
+    assert [len(ask(world, method, "alice", EVENT, wrong)) for _ in range(4)] == [1, 1, 1, 0]
+    assert guard_of(world).active
+
+
+@pytest.mark.parametrize(("method", "header"), CREDENTIALS)
 def test_credentials_for_a_proxy_on_the_way_are_no_failure(world: World, method: str, header: str) -> None:
     """A phone behind one shows it what it asks for (RFC 3261 §22.3); that says nothing of our accounts."""
     status = 407 if method == "INVITE" else 401
-    lines = ("Event: message-summary", f"{header}: {ELSEWHERE}")
+    lines = (EVENT, f"{header}: {ELSEWHERE}")
     assert [ask(world, method, "alice", *lines) for _ in range(5)] == [[status]] * 5
     assert not guard_of(world).active
 
@@ -86,13 +87,13 @@ def test_of_several_credentials_those_for_our_realm_count(
     world: World, method: str, header: str, *, before: bool
 ) -> None:
     """Wherever they stand among those for proxies on the way."""
-    ask(world, method, "alice", "Event: message-summary")
+    ask(world, method, "alice", EVENT)
     (challenge,) = world.peers[STRANGER].responses
     field = "proxy-authenticate" if method == "INVITE" else "www-authenticate"
     uri = f"sip:{SWITCH[0]}" if method == "REGISTER" else f"sip:alice@{SWITCH[0]}"
     ours = answer(challenge.headers.getall(field)[0], method, uri, "alice", cnonce="c", password="secret")
     values = (ELSEWHERE, ours) if before else (ours, ELSEWHERE)
-    (status,) = ask(world, method, "alice", "Event: message-summary", *[f"{header}: {value}" for value in values])
+    (status,) = ask(world, method, "alice", EVENT, *[f"{header}: {value}" for value in values])
     assert status == (404 if method == "INVITE" else 200)
 
 
