@@ -70,14 +70,9 @@ USUAL: Final = Wire()
 
 
 class Open(_Command, tag=2):
-    """Starts the session of a leased port, or updates the running one (a new remote address unlatches it).
+    """Starts the session of a leased port, or updates the running one: the fields of `media.interface.Stream`.
 
-    `latch_ip` is the only address whose packets may latch; `send` and `receive` are seen from our side.
-    `audio_pt` and `event_pt` are the payload types the peer wants; it sends those of `receive_pt` and
-    `receive_event_pt` where these differ (RFC 3264 §6.1). RTCP goes to `rtcp_port` of `remote_ip`, 0: the one after
-    `remote_port`; with `rtcp_mux` it shares the ports of the audio (RFC 5761). With `secured` all of it is SRTP and
-    SRTCP: the same keys again go on where they were. `wire` is None for a stream as
-    G.711 usually is.
+    A new remote address unlatches it; with `secured` the same keys again go on where they were.
     """
 
     port: int

@@ -36,6 +36,43 @@ class Lease(msgspec.Struct, frozen=True, array_like=True):
     address: str
 
 
+class Stream(msgspec.Struct, frozen=True, gc=False):
+    """What signalling has agreed on for one leg's audio (RFC 3264), seen from us.
+
+    It goes to `remote_ip` and `remote_port`; `latch_ip` is the only address whose packets may latch. `audio_pt` and
+    `event_pt` are the payload types the peer wants; it sends those of `receive_pt` and `receive_event_pt` where these
+    differ (RFC 3264 §6.1). With `digits` keys are told. RTCP goes to `rtcp_port`, 0: the one after `remote_port`; with
+    `rtcp_mux` it shares the ports of the audio (RFC 5761). With `secured` all of it is SRTP and SRTCP. `wire` is None
+    for a stream as G.711 usually is.
+    """
+
+    remote_ip: str
+    remote_port: int
+    latch_ip: str
+    audio_pt: int
+    codec: str
+    event_pt: int | None
+    send: bool = True
+    receive: bool = True
+    digits: bool = False
+    receive_pt: int | None = None
+    receive_event_pt: int | None = None
+    rtcp_port: int = 0
+    rtcp_mux: bool = False
+    secured: Keys | None = None
+    wire: Wire | None = None
+
+    @property
+    def comes_as(self) -> int:
+        """The payload type of the audio the peer sends."""
+        return self.audio_pt if self.receive_pt is None else self.receive_pt
+
+    @property
+    def events_come_as(self) -> int | None:
+        """That of its telephone-events."""
+        return self.event_pt if self.receive_event_pt is None else self.receive_event_pt
+
+
 class WorkerLost(msgspec.Struct, frozen=True):
     """A worker died or hangs: these leases are void, no other event of them will come."""
 
@@ -90,26 +127,7 @@ class MediaPlane(Protocol):
         `six`: for a peer on IPv6, where the plane is on both families.
         """
 
-    def open(
-        self,
-        lease: Lease,
-        *,
-        remote_ip: str,
-        remote_port: int,
-        latch_ip: str,
-        audio_pt: int,
-        codec: str,
-        event_pt: int | None,
-        send: bool = True,
-        receive: bool = True,
-        digits: bool = False,
-        receive_pt: int | None = None,
-        receive_event_pt: int | None = None,
-        rtcp_port: int = 0,
-        rtcp_mux: bool = False,
-        secured: Keys | None = None,
-        wire: Wire | None = None,
-    ) -> None:
+    def open(self, lease: Lease, stream: Stream) -> None:
         """Starts or updates the session of `lease`."""
 
     def bridge(self, a: Lease, b: Lease) -> None:

@@ -24,12 +24,10 @@ from media.control import (
     StopPlay,
     StopRecord,
     Unbridge,
-    Wire,
 )
-from media.interface import Lease
+from media.interface import Lease, Stream
 from media.known_worker import KnownWorker
 from media.rooms import Rooms
-from media.sdes import Keys
 
 _NEVER: Final = (0, 0)
 
@@ -51,26 +49,7 @@ class LeaseCommands:
         for worker in self._workers.values():
             worker.link.flush()
 
-    def open(
-        self,
-        lease: Lease,
-        *,
-        remote_ip: str,
-        remote_port: int,
-        latch_ip: str,
-        audio_pt: int,
-        codec: str,
-        event_pt: int | None,
-        send: bool = True,
-        receive: bool = True,
-        digits: bool = False,
-        receive_pt: int | None = None,
-        receive_event_pt: int | None = None,
-        rtcp_port: int = 0,
-        rtcp_mux: bool = False,
-        secured: Keys | None = None,
-        wire: Wire | None = None,
-    ) -> None:
+    def open(self, lease: Lease, stream: Stream) -> None:
         """Starts or updates the session of `lease`."""
         worker = self._worker_of(lease)
         if worker is None:
@@ -79,26 +58,26 @@ class LeaseCommands:
         if worker.opened.get(lease.port, _NEVER)[0] != lease.gen:
             worker.opened[lease.port] = (lease.gen, worker.link.writings)
             # A worker keeps what comes to a port before its session; but not sealed audio, nor while there is one.
-            stays = secured is None
+            stays = stream.secured is None
         worker.link.send(
             Open(
                 lease.port,
                 lease.gen,
-                remote_ip,
-                remote_port,
-                latch_ip,
-                audio_pt,
-                codec,
-                event_pt,
-                send,
-                receive,
-                digits,
-                receive_pt=receive_pt,
-                receive_event_pt=receive_event_pt,
-                rtcp_port=rtcp_port,
-                rtcp_mux=rtcp_mux,
-                secured=secured,
-                wire=wire,
+                stream.remote_ip,
+                stream.remote_port,
+                stream.latch_ip,
+                stream.audio_pt,
+                stream.codec,
+                stream.event_pt,
+                stream.send,
+                stream.receive,
+                stream.digits,
+                receive_pt=stream.receive_pt,
+                receive_event_pt=stream.receive_event_pt,
+                rtcp_port=stream.rtcp_port,
+                rtcp_mux=stream.rtcp_mux,
+                secured=stream.secured,
+                wire=stream.wire,
             ),
             stays=stays,
         )

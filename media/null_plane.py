@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from media.control import Role, Wire
+from media.control import Role
 from media.events import MessageDone, PlayDone, Recorded, Released, StreamStats, WorkerStats
-from media.interface import Lease, MediaEvent
+from media.interface import Lease, MediaEvent, Stream
 from media.rooms import Rooms
-from media.sdes import Keys
 
 WORKER: Final = -1
 """The number of the worker that there is not."""
@@ -100,26 +99,7 @@ class NullPlane:
 
     # --- commands ---
 
-    def open(
-        self,
-        lease: Lease,
-        *,
-        remote_ip: str,
-        remote_port: int,
-        latch_ip: str,
-        audio_pt: int,
-        codec: str,
-        event_pt: int | None,
-        send: bool = True,
-        receive: bool = True,
-        digits: bool = False,
-        receive_pt: int | None = None,
-        receive_event_pt: int | None = None,
-        rtcp_port: int = 0,
-        rtcp_mux: bool = False,
-        secured: Keys | None = None,
-        wire: Wire | None = None,
-    ) -> None:
+    def open(self, lease: Lease, stream: Stream) -> None:
         """Nothing comes and nothing goes."""
 
     def bridge(self, a: Lease, b: Lease) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from media.control import Role, Wire
+from media.control import Role
 from media.events import WorkerStats
-from media.interface import Lease
+from media.interface import Lease, Stream
 from media.null_plane import WORKER, NullPlane
 from media.plane import WorkerPlane
-from media.sdes import Keys
 
 
 class SharedPlane:
@@ -66,45 +65,9 @@ class SharedPlane:
         """Ends the session."""
         self._of(lease).release(lease)
 
-    def open(
-        self,
-        lease: Lease,
-        *,
-        remote_ip: str,
-        remote_port: int,
-        latch_ip: str,
-        audio_pt: int,
-        codec: str,
-        event_pt: int | None,
-        send: bool = True,
-        receive: bool = True,
-        digits: bool = False,
-        receive_pt: int | None = None,
-        receive_event_pt: int | None = None,
-        rtcp_port: int = 0,
-        rtcp_mux: bool = False,
-        secured: Keys | None = None,
-        wire: Wire | None = None,
-    ) -> None:
+    def open(self, lease: Lease, stream: Stream) -> None:
         """Starts or updates the session of `lease`."""
-        self._of(lease).open(
-            lease,
-            remote_ip=remote_ip,
-            remote_port=remote_port,
-            latch_ip=latch_ip,
-            audio_pt=audio_pt,
-            codec=codec,
-            event_pt=event_pt,
-            send=send,
-            receive=receive,
-            digits=digits,
-            receive_pt=receive_pt,
-            receive_event_pt=receive_event_pt,
-            rtcp_port=rtcp_port,
-            rtcp_mux=rtcp_mux,
-            secured=secured,
-            wire=wire,
-        )
+        self._of(lease).open(lease, stream)
 
     def bridge(self, a: Lease, b: Lease) -> None:
         """Relays both ways; raises ValueError when `b` was not leased near `a`."""

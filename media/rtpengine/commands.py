@@ -12,6 +12,7 @@ from media.control import USUAL, Wire
 from media.description import build_offer
 from media.events import StreamStats
 from media.formats import OPUS, Codec
+from media.interface import Stream
 from media.rtp.quality import score
 from media.rtpengine.bencode import Value
 from media.rtpengine.transactions import Command
@@ -53,6 +54,21 @@ class Party(Struct, frozen=True):
 
 NOBODY: Final[Mapping[Family, Party]] = {"IP4": Party("127.0.0.1", 9), "IP6": Party("::1", 9)}
 """Who is described where a call is opened before anybody is there; the port is that of RFC 863."""
+
+
+def party_of(stream: Stream) -> Party:
+    """Who exchanges a stream; behind a NAT the party is where its signalling comes from."""
+    return Party(
+        stream.latch_ip,
+        stream.remote_port,
+        stream.codec,
+        stream.audio_pt,
+        stream.event_pt,
+        stream.wire or USUAL,
+        stream.rtcp_port,
+        stream.rtcp_mux,
+        nat=stream.latch_ip != stream.remote_ip,
+    )
 
 
 class Place(NamedTuple):

@@ -48,10 +48,10 @@ class Handing:
             return None
         leg.helper = helper
         self._legs[helper.port, helper.gen] = leg
-        if resting and not leg.opened["digits"]:
-            opened, leg.opened = leg.opened, {**leg.opened, "digits": True}
+        if resting and not leg.stream.digits:
+            stream, leg.stream = leg.stream, replace(leg.stream, digits=True)
             self.open(leg)
-            leg.opened = opened
+            leg.stream = stream
         self.open(leg)
         return helper
 
@@ -61,9 +61,15 @@ class Handing:
             return
         nobody = NOBODY[family_of(leg.helper.address)]
         place = leg.reached or Place(nobody.address, nobody.port)
-        self.real.open(
-            leg.helper, remote_ip=place.address, remote_port=place.port, latch_ip=place.address, **leg.opened
+        stream = replace(
+            leg.stream,
+            remote_ip=place.address,
+            remote_port=place.port,
+            latch_ip=place.address,
+            rtcp_port=0,
+            rtcp_mux=False,
         )
+        self.real.open(leg.helper, stream)
         party = leg.side.party or NOBODY[family_of(leg.lease.address)]
         leg.side.worker = replace(
             party, address=leg.helper.address, port=leg.helper.port, rtcp_port=0, rtcp_mux=False, nat=False

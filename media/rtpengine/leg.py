@@ -3,43 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
-from typing import TypedDict
+from dataclasses import dataclass
+from typing import Final
 
-from media.control import Wire
-from media.interface import Lease
+from media.interface import Lease, Stream
 from media.rtpengine.commands import NOTHING, Counted, Place
 from media.rtpengine.side import Side
-from media.sdes import Keys
 
-
-class Opened(TypedDict):
-    """What `open` said beside the peer's address, as a worker wants to hear it again."""
-
-    audio_pt: int
-    codec: str
-    event_pt: int | None
-    send: bool
-    receive: bool
-    digits: bool
-    receive_pt: int | None
-    receive_event_pt: int | None
-    wire: Wire | None
-    secured: Keys | None
-
-
-CLOSED: Opened = {
-    "audio_pt": 8,
-    "codec": "PCMA",
-    "event_pt": None,
-    "send": False,
-    "receive": False,
-    "digits": False,
-    "receive_pt": None,
-    "receive_event_pt": None,
-    "wire": None,
-    "secured": None,
-}
+CLOSED: Final = Stream("", 0, "", 8, "PCMA", None, send=False, receive=False)
 """A leg of which nobody has said anything yet."""
 
 
@@ -49,7 +20,7 @@ class Leg:
 
     lease: Lease
     side: Side
-    opened: Opened = field(default_factory=lambda: CLOSED)
+    stream: Stream = CLOSED
     peer: Leg | None = None
     """Who it is bridged with."""
     helper: Lease | None = None
@@ -87,27 +58,25 @@ class Leg:
 
     def suits(self, other: Leg) -> bool:
         """Whether what each says can be understood by the other as it is."""
-        mine, theirs = self.opened, other.opened
-        if mine["secured"] is not None or theirs["secured"] is not None:
+        mine, theirs = self.stream, other.stream
+        if mine.secured is not None or theirs.secured is not None:
             return False
         for one, two in ((mine, theirs), (theirs, mine)):
-            comes = one["audio_pt"] if one["receive_pt"] is None else one["receive_pt"]
-            keys = one["event_pt"] if one["receive_event_pt"] is None else one["receive_event_pt"]
-            if comes != two["audio_pt"] or keys != two["event_pt"]:
+            if one.comes_as != two.audio_pt or one.events_come_as != two.event_pt:
                 return False
-        return mine["codec"] == theirs["codec"] and mine["wire"] == theirs["wire"]
+        return mine.codec == theirs.codec and mine.wire == theirs.wire
 
     @property
     def needs_worker(self) -> bool:
         """Whether it is secured, or its keys are of a kind that rtpengine does not tell: tones, or by signalling."""
-        if self.opened["secured"] is not None:
+        stream = self.stream
+        if stream.secured is not None:
             return True
-        wire = self.opened["wire"]
-        tones = self.opened["digits"] and self.opened["event_pt"] is None
-        return tones or (wire is not None and wire.keys in ("inband", "info"))
+        tones = stream.digits and stream.event_pt is None
+        return tones or (stream.wire is not None and stream.wire.keys in ("inband", "info"))
 
     @property
     def plays(self) -> bool:
         """Whether rtpengine can play to it."""
-        opened = self.opened
-        return opened["codec"] in ("PCMA", "PCMU") and opened["wire"] is None and opened["secured"] is None
+        stream = self.stream
+        return stream.codec in ("PCMA", "PCMU") and stream.wire is None and stream.secured is None

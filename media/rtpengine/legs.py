@@ -212,7 +212,7 @@ class Legs:
         hushed = max(leg.secret_until, leg.key_until)
         until = max(hushed, leg.keys_until)
         side.hushed = now < hushed
-        side.digits = leg.opened["digits"] or now < until
+        side.digits = leg.stream.digits or now < until
         if now < until:
             leg.resting = loop.call_later(min(one for one in (hushed, until) if now < one) - now, self._rest, leg)
         self._engine.touch(side.pair)
@@ -267,7 +267,7 @@ class Legs:
         # Whose end was asked for first is told first: a call waits for the last one only.
         for leg in sorted(self._legs_of(pair), key=lambda leg: leg.releasing):
             if leg.releasing and leg.helper is None:
-                self._over(leg, stream_stats(reply, leg.side.tag, leg.side.other.tag, leg.opened["codec"]))
+                self._over(leg, stream_stats(reply, leg.side.tag, leg.side.other.tag, leg.stream.codec))
             elif (event := self._listening.look(leg, reply, now)) is not None:
                 self._tell(event)
 
@@ -330,7 +330,7 @@ class Legs:
         if now < leg.secret_until:
             self._goes_on(leg, now)
             self._rest(leg)
-        if leg.opened["digits"]:
+        if leg.stream.digits:
             self._tell(Digit(leg.lease.port, leg.lease.gen, key.digit, now, key.held))
         elif leg.side.passes_keys:
             self._tell(KeyPassed(leg.lease.port, leg.lease.gen, key.digit, key.held))

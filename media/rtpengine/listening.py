@@ -50,7 +50,7 @@ class Listening:
         found = []
         for leg in legs:
             since = max(leg.heard_at, away)
-            if not leg.opened["receive"]:
+            if not leg.stream.receive:
                 leg.heard_at = now
             elif _is_asked_for(leg) and leg.silence != _TOLD and now - since >= self._silence:
                 leg.silence = _TOLD
@@ -73,7 +73,7 @@ class Listening:
         if came.reports > before.reports:
             leg.reported_at = now
         heard = came.packets > before.packets and not leg.side.seeks
-        if heard or not leg.opened["receive"]:
+        if heard or not leg.stream.receive:
             leg.heard_at = now
             told, leg.silence = leg.silence, 0
             return Heard(leg.lease.port, leg.lease.gen) if told else None
@@ -101,7 +101,7 @@ def _follow(leg: Leg, came: Counted) -> None:
 def _may_move(leg: Leg) -> bool:
     """Whether there is a party behind a NAT that is to speak."""
     party = leg.side.party
-    return party is not None and party.nat and leg.opened["receive"] and not leg.releasing
+    return party is not None and party.nat and leg.stream.receive and not leg.releasing
 
 
 def _is_asked_for(leg: Leg) -> bool:

@@ -78,15 +78,14 @@ from typing import Final
 import structlog
 from msgspec.structs import replace
 
-from media.control import SECRET_REST, USUAL, Role, Wire
+from media.control import SECRET_REST, USUAL, Role
 from media.events import MessageDone, Recorded, WorkerStats
-from media.interface import Lease, MediaEvent
-from media.rtpengine.commands import NOBODY, Party
+from media.interface import Lease, MediaEvent, Stream
+from media.rtpengine.commands import NOBODY, party_of
 from media.rtpengine.legs import HELD, Legs
 from media.rtpengine.settings import Settings
 from media.rtpengine.side import Playback
 from media.rtpengine.sounds import Sounds
-from media.sdes import Keys
 
 NO_WORKER: Final = "no media worker could take it"
 _TICK: Final = 1.0
@@ -161,57 +160,32 @@ class RtpenginePlane(Legs):
 
     # --- commands ---
 
-    def open(
-        self,
-        lease: Lease,
-        *,
-        remote_ip: str,
-        remote_port: int,
-        latch_ip: str,
-        audio_pt: int,
-        codec: str,
-        event_pt: int | None,
-        send: bool = True,
-        receive: bool = True,
-        digits: bool = False,
-        receive_pt: int | None = None,
-        receive_event_pt: int | None = None,
-        rtcp_port: int = 0,
-        rtcp_mux: bool = False,
-        secured: Keys | None = None,
-        wire: Wire | None = None,
-    ) -> None:
+    def open(self, lease: Lease, stream: Stream) -> None:
         """Says who the party is; one that is secured and that no worker can take hears nobody, nor is it heard."""
         leg = self._leg(lease)
         if leg is None:
             return
-        if leg.opened["digits"] and not digits:
+        if leg.stream.digits and not stream.digits:
             leg.keys_until = asyncio.get_running_loop().time() + HELD
-        leg.opened = {
-            "audio_pt": audio_pt, "codec": codec, "event_pt": event_pt, "send": send, "receive": receive,
-            "digits": digits, "receive_pt": receive_pt, "receive_event_pt": receive_event_pt, "wire": wire,
-            "secured": secured,
-        }  # fmt: skip
+        leg.stream = stream
         side = leg.side
         if side.party is None:
             leg.heard_at = asyncio.get_running_loop().time()
-        # Behind a NAT the party is where its signalling comes from.
-        nat = latch_ip != remote_ip
-        side.be(Party(latch_ip, remote_port, codec, audio_pt, event_pt, wire or USUAL, rtcp_port, rtcp_mux, nat))
+        side.be(party_of(stream))
         side.meets = replace(
             NOBODY[side.pair.family],
-            codec=codec,
-            audio_pt=audio_pt if receive_pt is None else receive_pt,
-            event_pt=event_pt if receive_event_pt is None else receive_event_pt,
-            wire=wire or USUAL,
+            codec=stream.codec,
+            audio_pt=stream.comes_as,
+            event_pt=stream.events_come_as,
+            wire=stream.wire or USUAL,
         )
-        side.send, side.receive = send, receive
+        side.send, side.receive = stream.send, stream.receive
         self._rest(leg)
         if leg.helper is not None:
             self._handing.open(leg)
         elif leg.needs_worker or (leg.peer is not None and not leg.suits(leg.peer)):
             self._hand_over(leg)
-        if secured is not None and leg.helper is None:
+        if stream.secured is not None and leg.helper is None:
             side.send = side.receive = False
         self._engine.touch(side.pair)
 
@@ -280,7 +254,7 @@ class RtpenginePlane(Legs):
         if leg is None:
             return
         peer = leg.peer
-        if leg.helper is None and peer is not None and leg.side.pair.bridged and leg.opened["event_pt"] is not None:
+        if leg.helper is None and peer is not None and leg.side.pair.bridged and leg.stream.event_pt is not None:
             leg.side.pair.injects = True
             leg.side.keys.extend(digits)
             self._engine.touch(leg.side.pair)

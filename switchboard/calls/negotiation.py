@@ -15,6 +15,7 @@ from typing import Final
 from media.control import Wire
 from media.description import build_answer, build_offer
 from media.formats import ANY, OURS, Codec, free_payload_type, is_ours, is_wanted, same_codec
+from media.interface import Stream
 from media.offer_answer import (
     Agreement,
     agree_as_answerer,
@@ -292,8 +293,7 @@ def open_media(x: Exchange, leg: Leg) -> None:
     assert leg.lease is not None
     if leg.web is not None:
         connect(x, leg)
-    x.media.open(
-        leg.lease,
+    stream = Stream(
         remote_ip=agreed.address,
         remote_port=agreed.port,
         latch_ip=leg.source[0] if leg.nat and leg.web is None else agreed.address,
@@ -310,6 +310,7 @@ def open_media(x: Exchange, leg: Leg) -> None:
         wire=wire_of(leg, agreed),
         secured=agreed.secured,
     )
+    x.media.open(leg.lease, stream)
     leg.media_open = True
     leg.record.codec = agreed.codec
     if agreed.secured is not None:

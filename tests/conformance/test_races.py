@@ -124,7 +124,7 @@ def reinvite_before_ack(race: Race) -> None:
     race.world.advance(40)
     assert race.up
     assert race.call.caller.lease is not None
-    assert race.world.plane.opened[race.call.caller.lease.port]["remote_port"] == 47000
+    assert race.world.plane.opened[race.call.caller.lease.port].remote_port == 47000
 
 
 def reinvite_before_our_answer(race: Race) -> None:
@@ -188,7 +188,7 @@ def reinvites_cross(race: Race) -> None:
     race.answer_refresh(200)
     assert race.up
     assert race.call.caller.lease is not None
-    assert race.world.plane.opened[race.call.caller.lease.port]["remote_port"] == 41000
+    assert race.world.plane.opened[race.call.caller.lease.port].remote_port == 41000
 
 
 def update_crosses_reinvite(race: Race) -> None:
@@ -286,9 +286,9 @@ def test_the_phone_that_answers_is_heard() -> None:
     fork(world, 183, "two", 42000, "Require: 100rel", "RSeq: 1")
     assert call.agent is not None
     assert call.agent.lease is not None
-    assert world.plane.opened[call.agent.lease.port]["remote_port"] == 41000
+    assert world.plane.opened[call.agent.lease.port].remote_port == 41000
     fork(world, 200, "two", 42000, described=False)
-    assert world.plane.opened[call.agent.lease.port]["remote_port"] == 42000
+    assert world.plane.opened[call.agent.lease.port].remote_port == 42000
     assert of_tag(world, "ACK") == [("two", 1)]
     world.within(world.carrier, out, "ACK", 1)
     world.within(world.carrier, out, "BYE", 2)
@@ -307,7 +307,7 @@ def test_a_second_200_is_acknowledged_and_hung_up() -> None:
     assert call.agent is not None
     assert call.agent.talking
     assert call.agent.lease is not None
-    assert world.plane.opened[call.agent.lease.port]["remote_port"] == 41000
+    assert world.plane.opened[call.agent.lease.port].remote_port == 41000
     world.within(world.carrier, out, "ACK", 1)
     assert call.id in world.exchange.calls
 

@@ -17,6 +17,7 @@ import pytest
 
 from media.control import Attach, Bridge, Ping, Play, Release, SendDigits, Stats, Wish, encode_frame
 from media.events import Digit, Event, Hello, KeyHeld, PlayDone, Pong, PortsAdded, Released, Silence, WorkerStats
+from media.interface import Stream
 from media.plane import MediaEvent, WorkerLost, WorkerPlane
 from media.rtp.dtmf import DigitSender
 from media.rtp.packet import Packet
@@ -400,16 +401,8 @@ async def test_the_plane_drives_it(tmp_path: Path, phones: tuple[Phone, Phone]) 
             assert a is not None
             assert b is not None
             for lease, phone in zip((a, b), phones, strict=True):
-                plane.open(
-                    lease,
-                    remote_ip=phone.address[0],
-                    remote_port=phone.address[1],
-                    latch_ip=phone.address[0],
-                    audio_pt=8,
-                    codec="PCMA",
-                    event_pt=101,
-                    digits=True,
-                )
+                host, port = phone.address
+                plane.open(lease, Stream(host, port, host, 8, "PCMA", 101, digits=True))
             plane.bridge(a, b)
             plane.play(a, 1, ["silence:0.02"])
             done = await asyncio.wait_for(events.get(), 5.0 * PATIENCE)

@@ -45,7 +45,7 @@ def _oddities_of_talk(world: World, call: Call, port: int) -> list[str]:
     assert agent.lease is not None
     if opened is not None and plane.bridges.get(port) != agent.lease.port:
         found.append("both do not hear each other")
-    if opened is not None and opened["digits"]:
+    if opened is not None and opened.digits:
         found.append("keys are not for the talk")
     if playing is not None and playing[1] != ("zh/last_minute",):
         found.append(f"{playing} plays on")
@@ -58,7 +58,7 @@ def _oddities_of_flow(world: World, position: Position, port: int) -> list[str]:
     found = []
     if port in plane.bridges:
         found.append("somebody else is heard")
-    if opened is None or not opened["digits"]:
+    if opened is None or not opened.digits:
         found.append("keys are not heard")
     if (port in plane.concealed) != position.concealed:
         found.append("recordings hold what they must not, or silence")

@@ -22,6 +22,7 @@ from media.events import (
     Silence,
     StreamStats,
 )
+from media.interface import Stream
 from media.plane import Lease, MediaEvent, MediaPlane, WorkerLost
 from media.rooms import Rooms
 
@@ -50,7 +51,7 @@ class FakePlane(MediaPlane):
         """`ports` per worker; without `auto_release` the test itself calls `released`."""
         self.on_event: Callable[[MediaEvent], None] = on_event or (lambda event: None)
         self.commands: list[tuple[Any, ...]] = []
-        self.opened: dict[int, dict[str, Any]] = {}
+        self.opened: dict[int, Stream] = {}
         self.bridges: dict[int, int] = {}
         self.playing: dict[int, tuple[int, tuple[str, ...], bool]] = {}
         self.recording: dict[int, tuple[str, str]] = {}
@@ -88,11 +89,11 @@ class FakePlane(MediaPlane):
         self.leased[lease.port] = lease
         return lease
 
-    def open(self, lease: Lease, **settings: Any) -> None:
-        """Records; `opened[port]` holds the last settings."""
+    def open(self, lease: Lease, stream: Stream) -> None:
+        """Records; `opened[port]` holds the last stream."""
         if self._valid(lease):
-            self.opened[lease.port] = settings
-            self.commands.append(("open", lease.port, settings))
+            self.opened[lease.port] = stream
+            self.commands.append(("open", lease.port, stream))
 
     def bridge(self, a: Lease, b: Lease) -> None:
         """Records; `bridges` maps both ways."""

@@ -188,7 +188,7 @@ class Office(World):
         (port,) = {
             port
             for port, opened in self.plane.opened.items()
-            if opened["remote_ip"] == peer.address[0] and port in self.plane.leased
+            if opened.remote_ip == peer.address[0] and port in self.plane.leased
         }
         return port
 
@@ -197,7 +197,7 @@ class Office(World):
         port = self.lease_of(peer)
         other = self.plane.bridges.get(port)
         if other is not None:
-            return self.plane.opened[other]["remote_ip"]
+            return self.plane.opened[other].remote_ip
         return self.plane.playing[port][1] if port in self.plane.playing else None
 
 

@@ -551,7 +551,7 @@ def test_a_phone_behind_a_proxy_that_takes_a_call_is_heard_from_where_it_says() 
     desk.peer.sdp = behind.sdp  # type: ignore[method-assign]
     taken = desk.confirmed(take(world, desk, line.replaces(), f"Record-Route: <sip:{DESK[0]}:{DESK[1]};lr>"))
     opened = world.plane.opened[world.lease_of(behind)]
-    assert (opened["remote_ip"], opened["latch_ip"]) == (behind.address[0], behind.address[0])
+    assert (opened.remote_ip, opened.latch_ip) == (behind.address[0], behind.address[0])
     (call,) = world.exchange.calls.values()
     assert (call.caller.account, call.caller.keys) == ("alice", "info")
     assert taken.refer("sip:bob@switchboard.local") == 202

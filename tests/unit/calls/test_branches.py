@@ -137,7 +137,7 @@ def test_each_phone_that_rings_is_offered_keys_of_its_own(planned: Planned, firs
     (call,) = world.exchange.calls.values()
     assert call.agent is not None
     assert call.agent.lease is not None
-    keys = world.plane.opened[call.agent.lease.port]["secured"]
+    keys = world.plane.opened[call.agent.lease.port].secured
     assert isinstance(keys, Keys)
     assert (keys.send, keys.receive) == (offer.crypto[0].key, theirs.key)
     assert call.agent.local_sdp == peer.received("INVITE")[-1].body

@@ -74,9 +74,9 @@ def test_a_codec_unknown_to_us_passes_with_its_parameters() -> None:
     answer = read_remote(world.carrier.responses[-1].body)
     assert answer.audio == (Codec("iLBC", 97, fmtp="mode=20"),)
     assert (answer.ptime, answer.maxptime) == (20, 60)
-    opened = {command[2]["remote_port"]: command[2] for command in world.plane.named("open")}
-    assert (opened[40000]["audio_pt"], opened[40000]["receive_pt"]) == (97, 97)
-    assert (opened[41000]["audio_pt"], opened[41000]["receive_pt"]) == (102, 97)
+    opened = {command[2].remote_port: command[2] for command in world.plane.named("open")}
+    assert (opened[40000].audio_pt, opened[40000].receive_pt) == (97, 97)
+    assert (opened[41000].audio_pt, opened[41000].receive_pt) == (102, 97)
 
 
 def test_a_caller_that_only_passes_through_gets_488_from_a_flow() -> None:
@@ -162,7 +162,7 @@ class TestSpeakOurs:
             offer = peer.requests[-1][1]
             assert (offer.method, names(read_remote(offer.body))) == ("INVITE", ["PCMA:8", "PCMU:0"])
             world.reply(peer, 200, body=described(peer, "8", port=port))
-        assert [command[2]["codec"] for command in world.plane.named("open")[-2:]] == ["PCMA", "PCMA"]
+        assert [command[2].codec for command in world.plane.named("open")[-2:]] == ["PCMA", "PCMA"]
         rewire(world.exchange, call)
         assert world.posted == []
 

@@ -34,9 +34,9 @@ def test_the_flow_for_who_found_nobody_hears_keys_after_early_media() -> None:
     world.dial("4001")
     early(world)
     port = next(iter(world.exchange.calls.values())).caller.lease.port  # type: ignore[union-attr]
-    assert world.plane.opened[port]["digits"] is False
+    assert world.plane.opened[port].digits is False
     world.reply(world.agent, 486)
-    assert world.plane.opened[port]["digits"] is True
+    assert world.plane.opened[port].digits is True
 
 
 def test_an_offer_while_ours_waits_for_its_answer_is_refused() -> None:

@@ -366,7 +366,7 @@ def test_different_codecs_on_both_sides_are_told_to_the_media_plane() -> None:
     only_alaw = world.agent.sdp(port=41000, codecs=("PCMA",))
     world.reply(world.agent, 200, body=only_alaw)
     assert world.carrier.statuses == [200]
-    codecs = {command[2]["remote_port"]: command[2]["codec"] for command in world.plane.named("open")}
+    codecs = {command[2].remote_port: command[2].codec for command in world.plane.named("open")}
     assert codecs == {41000: "PCMA", 40000: "PCMU"}
 
 
@@ -378,7 +378,7 @@ def test_a_hold_by_reinvite_stays_on_its_leg() -> None:
     world.within(world.carrier, out, "INVITE", 2, body=hold, headers=("Contact: <sip:c@127.0.0.2:5070>",))
     assert world.carrier.statuses[-1] == 200
     assert b"a=recvonly" in world.carrier.responses[-1].body
-    assert world.plane.named("open")[-1][2]["send"] is False
+    assert world.plane.named("open")[-1][2].send is False
     assert len([1 for _, destination, _ in world.sent if destination == AGENT]) == before
     world.within(world.carrier, out, "ACK", 2)
     world.within(world.carrier, out, "BYE", 3)
@@ -394,7 +394,7 @@ def test_a_reinvite_without_an_offer_gets_ours() -> None:
     offer = world.carrier.responses[-1].body
     assert b"m=audio" in offer
     world.within(world.carrier, out, "ACK", 2, body=world.carrier.answer(offer, port=45000))
-    assert world.plane.named("open")[-1][2]["remote_port"] == 45000
+    assert world.plane.named("open")[-1][2].remote_port == 45000
 
 
 def test_an_offer_that_the_ack_does_not_answer_changes_nothing() -> None:
@@ -410,7 +410,7 @@ def test_an_offer_that_the_ack_does_not_answer_changes_nothing() -> None:
     world.within(world.carrier, out, "INVITE", 3, headers=contact)
     offer = world.carrier.responses[-1].body
     world.within(world.carrier, out, "ACK", 3, body=world.carrier.answer(offer, port=45000))
-    assert world.plane.named("open")[-1][2]["remote_port"] == 45000
+    assert world.plane.named("open")[-1][2].remote_port == 45000
     world.within(world.carrier, out, "BYE", 4)
     world.advance(40)
     assert world.journal.records[0].cause == "normal"
@@ -426,7 +426,7 @@ def test_an_ack_of_another_invite_does_not_answer_our_offer() -> None:
         world.within(world.carrier, out, "ACK", cseq, body=world.carrier.answer(offer, port=46000))
     assert len(world.plane.named("open")) == opened
     world.within(world.carrier, out, "ACK", 2, body=world.carrier.answer(offer, port=45000))
-    assert world.plane.named("open")[-1][2]["remote_port"] == 45000
+    assert world.plane.named("open")[-1][2].remote_port == 45000
 
 
 def test_a_caller_who_never_answers_our_first_offer_is_hung_up() -> None:

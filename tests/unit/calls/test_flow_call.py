@@ -52,7 +52,7 @@ def test_six_keys_reach_the_extension_and_the_latency_is_kept() -> None:
     world.agent_answers()
     assert not world.plane.playing
     assert len(world.plane.bridges) == 2
-    assert world.plane.named("open")[-1][2]["digits"] is False
+    assert world.plane.named("open")[-1][2].digits is False
     world.within(world.carrier, out, "BYE", 2)
     ends_clean(world)
     record = world.journal.records[0]
@@ -142,12 +142,12 @@ def test_keys_are_the_flows_again_after_early_media_that_led_nowhere() -> None:
     world, _ = answered()
     world.keys("100001")
     world.reply(world.agent, 183, body=world.agent.answer(world.agent.requests[-1][1].body))
-    assert world.plane.named("open")[-1][2]["digits"] is False
+    assert world.plane.named("open")[-1][2].digits is False
     world.reply(world.agent, 404)
     assert "zh/wrong_extension" in prompts(world)
     opened = world.plane.named("open")[-1]
     assert opened[1] == next(iter(world.plane.leased.values())).port
-    assert opened[2]["digits"] is True
+    assert opened[2].digits is True
 
 
 def test_a_phone_that_is_not_registered_is_told() -> None:

@@ -80,7 +80,7 @@ def test_the_audio_of_a_caller_is_opened_once_until_somebody_answers() -> None:
     stage = QueueStage("anna")
     caller = stage.caller()
     (opened,) = stage.world.plane.named("open")
-    assert (opened[1], opened[2]["digits"]) == (caller.lease, True)
+    assert (opened[1], opened[2].digits) == (caller.lease, True)
     stage.answers("anna")
     _, agents, callers = stage.world.plane.named("open")
     assert agents[1] != caller.lease

@@ -73,8 +73,8 @@ def test_a_phone_behind_a_nat_is_reached_where_it_sends_from() -> None:
     answer_body = world.phone.answer(invite.body).replace(b"127.0.0.4", b"192.168.1.7")
     world.reply(world.phone, 200, body=answer_body, headers=("Contact: <sip:alice@192.168.1.7:5060>",))
     assert len(world.phone.acks) == 1
-    opened = next(command[2] for command in world.plane.named("open") if command[2]["remote_ip"] == "192.168.1.7")
-    assert opened["latch_ip"] == world.phone.address[0]
+    opened = next(command[2] for command in world.plane.named("open") if command[2].remote_ip == "192.168.1.7")
+    assert opened.latch_ip == world.phone.address[0]
     world.engine.end_all(world.now)
     world.run()
     assert len(world.phone.received("BYE")) == 1

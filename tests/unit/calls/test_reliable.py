@@ -201,7 +201,7 @@ def test_a_prack_with_an_offer() -> None:
     assert prack(world, out, latest(world), body=world.carrier.sdp(47000)) == 200
     assert b"m=audio" in latest(world).body
     assert call.caller.lease is not None
-    assert world.plane.opened[call.caller.lease.port]["remote_port"] == 47000
+    assert world.plane.opened[call.caller.lease.port].remote_port == 47000
 
 
 def test_who_cancels_while_the_answer_waits() -> None:
@@ -277,7 +277,7 @@ def test_update_in_an_early_dialog() -> None:
     assert latest(world).status == 200
     assert b"m=audio" in latest(world).body
     assert call.caller.lease is not None
-    assert world.plane.opened[call.caller.lease.port]["remote_port"] == 47000
+    assert world.plane.opened[call.caller.lease.port].remote_port == 47000
     describe(world, 200)
     assert world.carrier.statuses[-1] == 200
 
@@ -462,10 +462,10 @@ def test_an_offer_of_the_called_side_must_wait_for_its_answer() -> None:
     assert call.agent is not None
     assert call.agent.lease is not None
     port = call.agent.lease.port
-    assert world.plane.opened[port]["remote_port"] == 41000
+    assert world.plane.opened[port].remote_port == 41000
     body = world.agent.answer(world.agent.received("INVITE")[0].body, 49000)
     world.reply(world.agent, 200, body=body, index=0)
-    assert world.plane.opened[port]["remote_port"] == 49000
+    assert world.plane.opened[port].remote_port == 49000
 
 
 def test_what_was_heard_before_it_was_said_reliably_may_be_changed() -> None:
@@ -480,7 +480,7 @@ def test_what_was_heard_before_it_was_said_reliably_may_be_changed() -> None:
     (call,) = world.exchange.calls.values()
     assert call.agent is not None
     assert call.agent.lease is not None
-    assert world.plane.opened[call.agent.lease.port]["remote_port"] == 48000
+    assert world.plane.opened[call.agent.lease.port].remote_port == 48000
 
 
 def test_each_of_those_who_ring_has_its_early_dialog() -> None:
@@ -496,7 +496,7 @@ def test_each_of_those_who_ring_has_its_early_dialog() -> None:
     (call,) = world.exchange.calls.values()
     assert call.agent is not None
     assert call.agent.lease is not None
-    assert world.plane.opened[call.agent.lease.port]["remote_port"] == 48000
+    assert world.plane.opened[call.agent.lease.port].remote_port == 48000
     fork(world, 200, "one")
     assert [one.to_tag for one in world.agent.received("BYE")] == ["one"]
 
@@ -513,7 +513,7 @@ def test_who_answers_a_transfer_is_talked_to_though_another_has_described_media_
     (call,) = office.exchange.calls.values()
     assert call.agent is not None
     assert call.agent.lease is not None
-    assert office.plane.opened[call.agent.lease.port]["remote_port"] == 48000
+    assert office.plane.opened[call.agent.lease.port].remote_port == 48000
 
 
 def test_there_are_only_so_many_early_dialogs() -> None:
@@ -539,10 +539,10 @@ def test_an_update_of_the_called_side_before_it_answers() -> None:
     assert call.agent is not None
     assert call.agent.lease is not None
     port = call.agent.lease.port
-    assert world.plane.opened[port]["remote_port"] == 48000
+    assert world.plane.opened[port].remote_port == 48000
     world.reply(world.agent, 200, index=0)
     assert world.carrier.statuses[-1] == 200
-    assert world.plane.opened[port]["remote_port"] == 48000
+    assert world.plane.opened[port].remote_port == 48000
 
 
 def test_nothing_is_acknowledged_where_it_was_not_offered() -> None:

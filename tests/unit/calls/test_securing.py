@@ -52,7 +52,7 @@ def agreed_with(world: World, peer: Peer) -> Remote:
 def opened(world: World, call: Call) -> Keys | None:
     """The keys with which the caller's session was opened last."""
     assert call.caller.lease is not None
-    keys = world.plane.opened[call.caller.lease.port]["secured"]
+    keys = world.plane.opened[call.caller.lease.port].secured
     assert keys is None or isinstance(keys, Keys)
     return keys
 
@@ -117,7 +117,7 @@ def test_any_of_our_lines_may_be_taken(suite: str) -> None:
     (call,) = world.exchange.calls.values()
     assert call.agent is not None
     assert call.agent.lease is not None
-    assert world.plane.opened[call.agent.lease.port]["secured"] == Keys(suite, offered.key, answer.crypto[0].key)
+    assert world.plane.opened[call.agent.lease.port].secured == Keys(suite, offered.key, answer.crypto[0].key)
     assert opened(world, call) is None
     assert call.agent.record.secured == suite
 
@@ -157,7 +157,7 @@ def test_both_sides_secured_have_keys_of_their_own() -> None:
     _, call = call_through(world, SECURED, Profile("required", "RTP/SAVP", (line(0xB2),)))
     assert call.agent is not None
     assert call.agent.lease is not None
-    near, far = opened(world, call), world.plane.opened[call.agent.lease.port]["secured"]
+    near, far = opened(world, call), world.plane.opened[call.agent.lease.port].secured
     assert near is not None
     assert len({near.send, near.receive, far.send, far.receive}) == 4
 
@@ -270,7 +270,7 @@ def test_no_key_is_journalled_in_clear_or_logged() -> None:
     _, call = call_through(world, SECURED, Profile("required", "RTP/SAVP", (line(0xB2),)))
     assert call.agent is not None
     assert call.agent.lease is not None
-    keys = [opened(world, call), world.plane.opened[call.agent.lease.port]["secured"]]
+    keys = [opened(world, call), world.plane.opened[call.agent.lease.port].secured]
     written = b"".join(payload for _, _, payload in world.journal.entries) + repr(world.logged).encode()
     assert written
     for one in keys:

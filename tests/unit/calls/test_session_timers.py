@@ -354,7 +354,7 @@ def test_a_new_address_in_the_answer_to_a_refresh_is_taken() -> None:
     offer = refreshes(world.carrier)[-1].body
     world.reply(world.carrier, 200, body=world.carrier.answer(offer, 47000))
     assert call.caller.lease is not None
-    assert world.plane.opened[call.caller.lease.port]["remote_port"] == 47000
+    assert world.plane.opened[call.caller.lease.port].remote_port == 47000
     assert call.caller.lease.port in world.plane.bridges
 
 

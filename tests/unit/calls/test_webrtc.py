@@ -11,6 +11,7 @@ from media.edge_control import Connected, Endpoint, Failed, Fault
 from media.edge_plane import EdgeLost, PeerEvent
 from media.formats import PCMU, Codec
 from media.ice_dtls import Candidate, Fingerprint, OwnTransport, PeerTransport, Role
+from media.interface import Stream
 from media.remote import read_remote
 from media.web_offer_answer import build_web_answer, build_web_offer
 from switchboard.calls.call import Call
@@ -123,7 +124,7 @@ def caller_up(room: int = 100) -> tuple[World, FakeEdge, OutgoingRequest, Call]:
     return world, edge, out, call
 
 
-def opened(world: World, leg: Leg) -> dict[str, object]:
+def opened(world: World, leg: Leg) -> Stream:
     """How the leg's session was opened last."""
     assert leg.lease is not None
     return world.plane.opened[leg.lease.port]
@@ -148,9 +149,8 @@ def test_a_browser_is_answered_and_connected() -> None:
     lease = call.caller.lease
     assert lease is not None
     assert edge.done == [("lease", 1, False), ("connect", 1, "theirs", "client", (lease.address, lease.port))]
-    assert {key: opened(world, call.caller)[key] for key in ("remote_ip", "remote_port", "latch_ip", "rtcp_mux")} == {
-        "remote_ip": INSIDE, "remote_port": 40001, "latch_ip": INSIDE, "rtcp_mux": True,
-    }  # fmt: skip
+    stream = opened(world, call.caller)
+    assert (stream.remote_ip, stream.remote_port, stream.latch_ip, stream.rtcp_mux) == (INSIDE, 40001, INSIDE, True)
     assert b"RTP/SAVPF" not in world.agent.received("INVITE")[0].body
     tell(world, Connected(1, 0.1))
     world.within(world.carrier, out, "BYE", 2)

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from media.events import MessageDone, PlayDone, Recorded, Released, StreamStats
-from media.interface import Lease, MediaEvent, MediaPlane
+from media.interface import Lease, MediaEvent, MediaPlane, Stream
 from media.null_plane import FIRST_GEN, NOT_CARRIED, WORKER, NullPlane
 from media.plane import WorkerPlane
 from media.shared_plane import SharedPlane
@@ -152,7 +152,7 @@ async def test_it_takes_what_a_real_plane_takes() -> None:
     await plane.start()
     a, b = leased(plane), leased(plane)
     plane.gather()
-    plane.open(a, remote_ip="127.0.0.1", remote_port=4000, latch_ip="127.0.0.1", audio_pt=8, codec="PCMA", event_pt=101)
+    plane.open(a, Stream("127.0.0.1", 4000, "127.0.0.1", 8, "PCMA", 101))
     plane.join(a, 1)
     plane.join(b, 1, "coach", a)
     plane.bridge(a, b)

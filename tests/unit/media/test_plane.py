@@ -51,6 +51,7 @@ from media.events import (
     StreamStats,
     WorkerStats,
 )
+from media.interface import Stream
 from media.plane import Lease, MediaEvent, WorkerLost, WorkerPlane
 
 CommandT = TypeVar("CommandT", bound=Command)
@@ -194,15 +195,7 @@ class Setup:
 
     def open(self, lease: Lease) -> None:
         """Opens a lease."""
-        self.plane.open(
-            lease,
-            remote_ip="192.0.2.1",
-            remote_port=4000,
-            latch_ip="192.0.2.1",
-            audio_pt=8,
-            codec="PCMA",
-            event_pt=101,
-        )
+        self.plane.open(lease, Stream("192.0.2.1", 4000, "192.0.2.1", 8, "PCMA", 101))
 
 
 @pytest.fixture
@@ -414,17 +407,21 @@ class TestCommands:
         one.open(a)
         one.plane.open(
             b,
-            remote_ip="192.0.2.2",
-            remote_port=1,
-            latch_ip="192.0.2.3",
-            audio_pt=0,
-            codec="PCMU",
-            event_pt=None,
-            send=False,
-            receive=False,
-            digits=True,
-            receive_pt=3,
-            receive_event_pt=4,
+            Stream(
+                remote_ip="192.0.2.2",
+                remote_port=1,
+                latch_ip="192.0.2.3",
+                audio_pt=0,
+                codec="PCMU",
+                event_pt=None,
+                send=False,
+                receive=False,
+                digits=True,
+                receive_pt=3,
+                receive_event_pt=4,
+                rtcp_port=5,
+                rtcp_mux=True,
+            ),
         )
         one.plane.bridge(a, b)
         one.plane.play(a, 7, ("x", "y"), loop=True)
@@ -444,7 +441,7 @@ class TestCommands:
         one.plane.release(b)
         expected: list[Command] = [
             Open(10, a.gen, "192.0.2.1", 4000, "192.0.2.1", 8, "PCMA", 101),
-            Open(12, b.gen, "192.0.2.2", 1, "192.0.2.3", 0, "PCMU", None, False, False, True, 0, 3, 4),
+            Open(12, b.gen, "192.0.2.2", 1, "192.0.2.3", 0, "PCMU", None, False, False, True, 0, 3, 4, 5, True),
             Bridge(10, a.gen, 12, b.gen),
             Play(10, a.gen, 7, ["x", "y"], True),
             StopPlay(10, a.gen),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from media.events import Heard, Silence
 from media.interface import Lease
 from media.rtpengine.bencode import Value
@@ -18,7 +20,7 @@ def a_leg() -> Leg:
     owner: Any = None
     leg = Leg(Lease(0, 20000, 7, "127.0.0.1"), Pair("call", owner).sides[0])
     leg.side.party = Party("192.0.2.1", 4000)
-    leg.opened = {**leg.opened, "receive": True}
+    leg.stream = replace(leg.stream, receive=True)
     return leg
 
 
@@ -52,9 +54,9 @@ def test_silence_is_told_once_and_then_that_it_is_over() -> None:
 def test_who_is_not_to_speak_is_not_silent() -> None:
     """A party on hold sends nothing by agreement."""
     listening, leg = Listening(60.0), a_leg()
-    leg.opened = {**leg.opened, "receive": False}
+    leg.stream = replace(leg.stream, receive=False)
     assert listening.look(leg, reply(0), 100.0) is None
-    leg.opened = {**leg.opened, "receive": True}
+    leg.stream = replace(leg.stream, receive=True)
     assert listening.look(leg, reply(0), 130.0) is None
     assert listening.look(leg, reply(0), 161.0) == Silence(20000, 7)
 
@@ -82,9 +84,9 @@ def test_nobody_is_heard_while_it_is_away() -> None:
 def test_away_or_not_who_is_not_to_speak_is_not_silent() -> None:
     """Nor is one whom a worker listens to, or a port without a party."""
     listening, leg = Listening(60.0), a_leg()
-    leg.opened = {**leg.opened, "receive": False}
+    leg.stream = replace(leg.stream, receive=False)
     assert listening.unheard([leg], 0.0, 100.0) == []
-    leg.opened = {**leg.opened, "receive": True}
+    leg.stream = replace(leg.stream, receive=True)
     assert listening.unheard([leg], 0.0, 159.0) == []
     leg.side.party, party = None, leg.side.party
     assert listening.unheard([leg], 0.0, 160.0) == []
@@ -160,7 +162,7 @@ def test_who_is_where_it_says_is_not_sought() -> None:
     for nat, receive in ((False, True), (True, False)):
         listening, leg = Listening(60.0), behind_a_nat()
         leg.side.party = Party(GONE, 4000, nat=nat)
-        leg.opened = {**leg.opened, "receive": receive}
+        leg.stream = replace(leg.stream, receive=receive)
         for now in (15.0, 30.0):
             listening.look(leg, reply(0, refused=round(now)), now)
         assert not leg.side.seeks

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from media.control import Bridge, Command, Conceal, KeyTaken, Open, SendDigits
 from media.events import Digit, KeyPassed, PlayDone, Released, StreamStats
-from media.interface import Lease, MediaEvent, WorkerLost
+from media.interface import Lease, MediaEvent, Stream, WorkerLost
 from media.prompts import PromptStore
 from media.rtpengine import legs, plane
 from media.rtpengine.commands import Family
@@ -74,16 +74,9 @@ class Setup:
     ) -> None:
         """Says who the party is."""
         address = "2001:db8::1" if ":" in lease.address else "192.0.2.1"
+        audio_pt = 8 if codec == "PCMA" else 0
         self.plane.open(
-            lease,
-            remote_ip=address,
-            remote_port=port,
-            latch_ip=address,
-            audio_pt=8 if codec == "PCMA" else 0,
-            codec=codec,
-            event_pt=event_pt,
-            digits=digits,
-            secured=secured,
+            lease, Stream(address, port, address, audio_pt, codec, event_pt, digits=digits, secured=secured)
         )
 
     def talking(self) -> tuple[Lease, Lease]:
