@@ -62,7 +62,7 @@ from switchboard.store.keys import KeyFileError
 from switchboard.store.recordings import RecordingRepository
 from switchboard.store.records import new_id
 from switchboard.store.store import Store
-from switchboard.streams import Streams, six_places, sort_sockets, stream_places
+from switchboard.streams import Sockets, Streams, six_places, sort_sockets, stream_places
 from switchboard.switch_metrics import check_switch, measure_switch
 from switchboard.tokens import token_pool
 from switchboard.trunk_config import sources_of, trunks_of
@@ -116,45 +116,105 @@ class Switch:
         """
         self.config = config
         self.store = store
-        utc_us = utc_clock()
         self.log = get_logger()
         self._log = self._log_call if config.log.level in ("debug", "info") else self._log_fault
         self.metrics = Metrics()
-        token = token_pool()
         sockets = sort_sockets(config, (sock, *streams))
-        host, port = sockets.udp.getsockname()[:2]
-        base = config.sip.timers
-        timers = Timers(base.t1, base.t2, base.t4, base.d, TOGETHER)
-        self.core = SipCore(
-            local=(host, port),
-            timers=timers,
+        utc_us, token = utc_clock(), token_pool()
+        calendar = Calendar(config.calendar.zone, utc_us, config.calendar.holidays, frozenset(config.calendar.workdays))
+        plan = build_plan(config)
+        self.core = self._open_core(sockets.udp.getsockname()[:2], token)
+        self._open_media(workers)
+        self._open_routing(plan)
+        self.exchange = self._open_exchange(plan, flows, token, calendar, utc_us)
+        self._open_calls(calendar, utc_us)
+        self._open_controls(file)
+        self._open_network(sockets)
+        self._open_watch(sockets.udp)
+        self.api: SwitchApi | None = None
+        self._load_flows = lambda: load_flows(config, file)
+        measure_switch(self)
+        check_switch(self)
+
+    def _open_core(self, local: tuple[str, int], token: Callable[[], str]) -> SipCore:
+        """The protocol; `local` is the address of the UDP socket."""
+        sip = self.config.sip
+        core = SipCore(
+            local=local,
+            timers=Timers(sip.timers.t1, sip.timers.t2, sip.timers.t4, sip.timers.d, TOGETHER),
             random_token=token,
-            user_agent=config.sip.user_agent,
-            streams=stream_places(config),
-            six=six_places(config),
+            user_agent=sip.user_agent,
+            streams=stream_places(self.config),
+            six=six_places(self.config),
         )
-        self.plane = open_plane(config.media, workers, self._on_media, store.directory)
+        core.retry_after = round(self.config.overload.retry_after)
+        return core
+
+    def _open_media(self, workers: Mapping[int, str]) -> None:
+        """Where audio is carried, and what is spoken."""
+        config, directory = self.config, self.store.directory
+        self.plane = open_plane(config.media, workers, self._on_media, directory)
         self.workers = self.plane if isinstance(self.plane, WorkerPlane) else self.plane.real
         browsers = config.webrtc.wanted(config.sip.listen)
-        self.edge = EdgePlane(str(store.directory / EDGE), self._on_edge) if browsers else None
-        self.backends = Backends(observe=self.metrics.backend)
+        self.edge = EdgePlane(str(directory / EDGE), self._on_edge) if browsers else None
         synthesiser = EspeakSynthesiser() if config.speech.engine == "espeak" else NoSynthesiser()
-        self.speech = SpeechCache(store.directory / "speech", synthesiser, cache_bytes=config.speech.megabytes << 20)
+        self.speech = SpeechCache(directory / "speech", synthesiser, cache_bytes=config.speech.megabytes << 20)
         self.voice = CachedVoice(self.speech)
-        plan = build_plan(config)
-        self.directory = Directory(
-            plan,
-            sources_of(config),
-            store.load_masks(config.masks),
-        )
-        self.directory.masks.lines.set_groups(group_members(config, store))
-        calendar = Calendar(config.calendar.zone, utc_us, config.calendar.holidays, frozenset(config.calendar.workdays))
+
+    def _open_routing(self, plan: DialPlan) -> None:
+        """What numbers, names and backends lead to."""
+        config, store = self.config, self.store
+        self.backends = Backends(observe=self.metrics.backend)
         self.regions = Regions(Path(config.regions.overrides) if config.regions.overrides else None)
+        self.directory = Directory(plan, sources_of(config), store.load_masks(config.masks))
+        self.directory.masks.lines.set_groups(group_members(config, store))
         patterns = self.directory.masks.sip_patterns()
         self.locator = open_locator(config, patterns, self.log.warning)
         self.masks = MaskReload(config, store, self.directory, self.locator, patterns)
         self.masks.set_pools(*store.read_pools())
-        self.exchange = self._open_exchange((host, port), plan, flows, token, calendar, utc_us)
+
+    def _open_exchange(
+        self,
+        plan: DialPlan,
+        flows: dict[str, Flow],
+        token: Callable[[], str],
+        calendar: Calendar,
+        utc_us: Callable[[float], int],
+    ) -> Exchange:
+        """What calls need."""
+        config, store = self.config, self.store
+        exchange = Exchange(
+            settings=call_settings(config, self.core.local, plan),
+            core=self.core,
+            registrar=Registrar(registrar_bounds(config)),
+            authenticator=accounts_of(config, token),
+            locator=self.locator,
+            media=self.plane,
+            edge=self.edge,
+            routing=self.directory,
+            region_of=self.regions.lookup,
+            flows=FlowShelf(flows),
+            backends=self.backends,
+            voice=self.voice,
+            mailboxes=store.voicemail,
+            pins=Pins({one.user: one.pin.reveal("its hash is kept") for one in config.accounts if one.pin is not None}),
+            callbacks=store.callbacks,
+            journal=store.journal,
+            secrets=store.vault,
+            meter=self.metrics,
+            log=self._log,
+            clock=calendar,
+            utc_us=utc_us,
+            run=lambda work: self.driver.run(work),
+            token=token,
+            new_id=new_id,
+        )
+        exchange.carriers.change(trunks_of(config), 0.0)
+        return exchange
+
+    def _open_calls(self, calendar: Calendar, utc_us: Callable[[float], int]) -> None:
+        """What is done with calls, and what they leave behind."""
+        store = self.store
         self.lamps = Lamps(self.exchange, store.voicemail, lambda work: self.driver.run(work))
         self.announcer = Announcer(
             store.directory / FINISHED,
@@ -165,9 +225,13 @@ class Switch:
             lambda news: recording_ready(self.exchange, news),
         )
         self.retention = self._open_retention()
-        self.desk = open_desk(config, self.exchange, calendar.local)
+        self.desk = open_desk(self.config, self.exchange, calendar.local)
         self.engine = CallEngine(self.exchange)
         let_wait(self.plane, self.engine.ports_short, self.exchange.anteroom)
+
+    def _open_controls(self, file: Path | None) -> None:
+        """What changes while calls go on: trunks, flows, who is let in, who is registered."""
+        config = self.config
         self._trunk_hosts: set[str] = set()
         self.exchange.carriers.learn = self._learn_trunks
         self.trunks = TrunkControl(
@@ -181,20 +245,23 @@ class Switch:
         self.flow_reload = FlowReload(self.exchange, lambda: load_flows(config, file), flow_paths(config))
         self.sources = self.exchange.door = source_guard(config, self.log.warning)
         self.registrations = KeptRegistrations(
-            self.exchange, store.registrations, time.time() - time.monotonic(), self.log.error
+            self.exchange, self.store.registrations, time.time() - time.monotonic(), self.log.error
         )
         if known := self.registrations.restore(time.monotonic()):
             self.log.info("registrations.restored", accounts=known)
+
+    def _open_network(self, sockets: Sockets) -> None:
+        """What feeds the core."""
+        config = self.config
         self.ring = message_ring(config.trace)
         if self.ring is not None:
             self.exchange.note_dialog = self.ring.note
-        ledgers = (store.journal, self.plane)
         self.driver = Driver(
             sockets.udp,
             self.core,
             self.engine,
             self._on_error,
-            ledgers=ledgers,
+            ledgers=(self.store.journal, self.plane),
             ring=self.ring,
             six=sockets.six,
             collect=config.sip.collect,
@@ -202,59 +269,19 @@ class Switch:
         self.streams = Streams(config, sockets.streams, self.driver, self.locator.certificate_names)
         self.sources.enforce = self._screen
         self._screen(self.sources.active)
-        self.api: SwitchApi | None = None
+
+    def _open_watch(self, udp: socket.socket) -> None:
+        """How it fares: health, and when it has too much to do."""
+        limits = self.config.overload
         self.health = Health()
-        self.core.retry_after = round(config.overload.retry_after)
-        self.backlog = Backlog(sockets.udp, lambda: self.driver.transport.received)
+        self.backlog = Backlog(udp, lambda: self.driver.transport.received)
         self.overload = Overload(
-            delay=config.overload.delay,
-            memory=config.overload.megabytes << 20,
+            delay=limits.delay,
+            memory=limits.megabytes << 20,
             set_level=self._shed,
             tell=self.log.warning,
         )
         self.lag = LoopLag(self._look)
-        self._load_flows = lambda: load_flows(config, file)
-        measure_switch(self)
-        check_switch(self)
-
-    def _open_exchange(
-        self,
-        address: tuple[str, int],
-        plan: DialPlan,
-        flows: dict[str, Flow],
-        token: Callable[[], str],
-        calendar: Calendar,
-        utc_us: Callable[[float], int],
-    ) -> Exchange:
-        """What calls need; `address` is that of the UDP socket."""
-        config = self.config
-        return Exchange(
-            settings=call_settings(config, address, plan),
-            core=self.core,
-            media=self.plane,
-            routing=self.directory,
-            trunks=trunks_of(config),
-            flows=FlowShelf(flows),
-            registrar=Registrar(registrar_bounds(config)),
-            authenticator=accounts_of(config, token),
-            journal=self.store.journal,
-            secrets=self.store.vault,
-            meter=self.metrics,
-            token=token,
-            new_id=new_id,
-            utc_us=utc_us,
-            log=self._log,
-            run=lambda work: self.driver.run(work),
-            clock=calendar,
-            backends=self.backends,
-            voice=self.voice,
-            mailboxes=self.store.voicemail,
-            callbacks=self.store.callbacks,
-            edge=self.edge,
-            region_of=self.regions.lookup,
-            pins=Pins({one.user: one.pin.reveal("its hash is kept") for one in config.accounts if one.pin is not None}),
-            locator=self.locator,
-        )
 
     def _open_retention(self) -> Retention:
         """Recordings and messages are kept as long as the configuration says."""

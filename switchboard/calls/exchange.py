@@ -5,21 +5,18 @@ from __future__ import annotations
 import zlib
 from collections import deque
 from collections.abc import Callable, Mapping
-from secrets import SystemRandom, token_bytes
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from switchboard.calls.anteroom import Anteroom
 from switchboard.calls.carriers.live import Carriers
-from switchboard.calls.flow_shelf import FlowShelf
 from switchboard.calls.keep_alive import KeepAlive
-from switchboard.calls.neighbours import NO_DESK, NO_PINS
-from switchboard.calls.news import NO_FEED, Feed
 from switchboard.calls.phones import PhoneSources
 from switchboard.calls.reliable import invite_lines
 from switchboard.calls.returning import Absences
 from switchboard.calls.session_timers import offer_lines
 from switchboard.calls.subscriptions import Subscriptions
-from switchboard.net.locator import Locator, without_dns
+from switchboard.calls.surroundings import Surroundings
 from switchboard.net.sources import Door, OpenDoor
 from switchboard.sip.errors import SipError
 from switchboard.sip.pace import Pace
@@ -29,10 +26,7 @@ from switchboard.sip.transaction.table import Input
 from switchboard.sip.uri import parse_uri
 
 if TYPE_CHECKING:
-    from ivr_flows.clock import Clock
     from ivr_flows.events import Event
-    from media.interface import Edge
-    from media.plane import MediaPlane
     from switchboard.calls.after import Afterlife
     from switchboard.calls.attempts import Attempt
     from switchboard.calls.branches import Branches
@@ -40,26 +34,10 @@ if TYPE_CHECKING:
     from switchboard.calls.carriers.description import Trunk
     from switchboard.calls.keys import KeysToSend
     from switchboard.calls.leg import Leg, Purpose
-    from switchboard.calls.neighbours import (
-        Authenticator,
-        Backends,
-        CallbackRequests,
-        Desk,
-        Gateways,
-        Journal,
-        Mailboxes,
-        MailboxPins,
-        Meter,
-        Routing,
-        Secrets,
-        Voice,
-    )
+    from switchboard.calls.neighbours import Gateways
     from switchboard.calls.reinvite import Reinvite
-    from switchboard.calls.settings import Settings
     from switchboard.calls.sounds import Prepared
-    from switchboard.sip.core import SipCore
     from switchboard.sip.outgoing import Address
-    from switchboard.sip.registrar import Registrar
     from switchboard.sip.transaction.client import ClientTransaction
     from switchboard.sip.transaction.server import ServerTransaction
 
@@ -70,132 +48,100 @@ PAST_DIALOGS: Final = 1000
 PHONES: Final = "phones"
 """The context of calls from registered softphones, in place of a trunk."""
 
-Log = Callable[..., None]
+
+def _latest() -> deque[tuple[str, str]]:
+    return deque(maxlen=PAST_DIALOGS)
 
 
-class Exchange:
-    """Shared state of all calls. Operations live in the sibling modules; each takes this first."""
+def _note_nothing(call: str, call_id: str) -> None:
+    """Nobody keeps messages."""
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        core: SipCore,
-        media: MediaPlane,
-        routing: Routing,
-        trunks: Mapping[str, Trunk],
-        flows: FlowShelf,
-        registrar: Registrar,
-        authenticator: Authenticator,
-        journal: Journal,
-        secrets: Secrets,
-        meter: Meter,
-        token: Callable[[], str],
-        new_id: Callable[[], str],
-        utc_us: Callable[[float], int],
-        log: Log,
-        run: Callable[[Callable[[float], None]], None],
-        clock: Clock,
-        backends: Backends,
-        voice: Voice,
-        mailboxes: Mailboxes,
-        callbacks: CallbackRequests,
-        region_of: Callable[[str], tuple[str, str, str]] | None = None,
-        feed: Feed = NO_FEED,
-        desk: Desk = NO_DESK,
-        pins: MailboxPins = NO_PINS,
-        edge: Edge | None = None,
-        locator: Locator | None = None,
-        secret: Callable[[int], bytes] = token_bytes,
-        random: Callable[[], float] | None = None,
-    ) -> None:
-        """`run` brings what comes from outside into the loop's one order of events, with the time.
 
-        `deliver`, set by the engine, does so with an outcome for the flow of a call; `attempts`, set by the engine too,
-        says what becomes of a leg that was called, by its purpose. `slots` are the calls that are parked. `secret`
-        gives so many octets for a key of SRTP.
-        """
-        self.settings = settings
-        self.core = core
-        self.media = media
-        self.routing = routing
-        self.flows = flows
-        self.registrar = registrar
-        self.phones = PhoneSources(registrar)
+def _deliver_nothing(call: Call, outcome: Event | Prepared) -> None:
+    """Until the engine is there."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Exchange(Surroundings):
+    """Shared state of all calls. Operations live in the sibling modules; each takes this first.
+
+    All that calls hold is in `counts`.
+    """
+
+    # --- calls, their legs and dialogs ---
+    calls: dict[str, Call] = field(default_factory=dict, init=False)
+    heap: DeadlineHeap[Call] = field(default_factory=DeadlineHeap, init=False)
+    dialogs: dict[tuple[str, str], Leg] = field(default_factory=dict, init=False)
+    past_dialogs: deque[tuple[str, str]] = field(default_factory=_latest, init=False)
+    hung_up: deque[tuple[str, str]] = field(default_factory=_latest, init=False)
+    """The latest dialogs, by Call-ID and our tag, that we have sent BYE in."""
+    media_legs: dict[tuple[int, int], Leg] = field(default_factory=dict, init=False)
+    web_legs: dict[int, Leg] = field(default_factory=dict, init=False)
+    """By number of its endpoint, each leg that has one at the WebRTC edge."""
+    anteroom: Anteroom = field(default_factory=Anteroom, init=False)
+    absences: Absences = field(default_factory=Absences, init=False)
+    """Browsers in calls whose WebSocket has ended."""
+    slots: dict[str, str] = field(default_factory=dict, init=False)
+    """The calls that are parked."""
+
+    # --- requests under way ---
+    invites_in: dict[str, ServerTransaction] = field(default_factory=dict, init=False)
+    invites_out: dict[str, ClientTransaction] = field(default_factory=dict, init=False)
+    branches: dict[str, Branches] = field(default_factory=dict, init=False)
+    """The INVITEs of legs that have several, by leg."""
+    branch_heap: DeadlineHeap[Branches] = field(default_factory=DeadlineHeap, init=False)
+    reinvites: DeadlineHeap[Reinvite] = field(default_factory=DeadlineHeap, init=False)
+    keys_out: dict[str, KeysToSend] = field(default_factory=dict, init=False)
+    """INFO under way, by leg."""
+    subscriptions: Subscriptions = field(default_factory=Subscriptions, init=False)
+
+    # --- what outlasts a call ---
+    afterlives: dict[str, Afterlife] = field(default_factory=dict, init=False)
+    after_heap: DeadlineHeap[Afterlife] = field(default_factory=DeadlineHeap, init=False)
+    called_back: dict[str, str] = field(default_factory=dict, init=False)
+    """By callback, the call that is the attempt at it."""
+    lengths: dict[str, float] = field(default_factory=dict, init=False)
+    """Seconds of recordings as their calls were told, until they are ready."""
+    started: int = field(default=0, init=False)
+    ended: int = field(default=0, init=False)
+    draining: bool = field(default=False, init=False)
+
+    # --- set by the engine and the application ---
+    deliver: Callable[[Call, Event | Prepared], None] = field(default=_deliver_nothing, init=False)
+    """Brings an outcome for the flow of a call into the loop's one order of events."""
+    attempts: Mapping[Purpose, Attempt] = field(default_factory=dict, init=False)
+    """What becomes of a leg that was called, by its purpose."""
+    door: Door = field(default_factory=OpenDoor, init=False)
+    """Who of those that are neither trunk nor phone may ask for anything."""
+    note_dialog: Callable[[str, str], None] = field(default=_note_nothing, init=False)
+    """Told the Call-ID of each dialog that belongs to a call, with the id of the call."""
+
+    # --- what follows from the surroundings ---
+    phones: PhoneSources = field(init=False)
+    source_pace: Pace = field(init=False)
+    """REGISTERs of each host."""
+    keep_alive: KeepAlive = field(init=False)
+    carriers: Carriers = field(init=False)
+    gateways: Gateways = field(init=False)
+    contact: str = field(init=False)
+    extensions: tuple[str, ...] = field(init=False)
+    invite_lines: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        self.phones = PhoneSources(self.registrar)
         self.source_pace = Pace(settings.source_rate, settings.source_burst, MOST_SOURCES)
-        """REGISTERs of each host."""
         self.keep_alive = KeepAlive(settings.keep_alive, settings.unanswered)
-        self.subscriptions = Subscriptions()
-        self.reinvites: DeadlineHeap[Reinvite] = DeadlineHeap()
-        self.branches: dict[str, Branches] = {}
-        """The INVITEs of legs that have several, by leg."""
-        self.branch_heap: DeadlineHeap[Branches] = DeadlineHeap()
-        self.authenticator = authenticator
-        self.journal = journal
-        self.secrets = secrets
-        self.meter = meter
-        self.token = token
-        self.secret = secret
-        self.new_id = new_id
-        self.utc_us = utc_us
-        self.log = log
-        self.run = run
-        self.deliver: Callable[[Call, Event | Prepared], None] = _deliver_nothing
-        self.clock = clock
-        self.backends = backends
-        self.voice = voice
-        self.mailboxes = mailboxes
-        self.callbacks = callbacks
-        self.region_of = region_of
-        self.feed = feed
-        self.desk = desk
-        self.pins = pins
-        self.locator = locator or without_dns()
-        """Where names lead; asking it never waits."""
-        core.locate = self.where
-        self.carriers = Carriers(
-            core=core,
+        self.gateways = self.carriers = Carriers(
+            core=self.core,
             locator=self.locator,
-            token=token,
-            random=random or SystemRandom().random,
-            local=clock.local,
-            log=log,
+            token=self.token,
+            random=self.random,
+            local=self.clock.local,
+            log=self.log,
         )
-        self.carriers.change(trunks, 0.0)
-        self.gateways: Gateways = self.carriers
-        self.attempts: Mapping[Purpose, Attempt] = {}
-        self.slots: dict[str, str] = {}
-        self.door: Door = OpenDoor()
-        """Who of those that are neither trunk nor phone may ask for anything."""
-        self.note_dialog: Callable[[str, str], None] = _note_nothing
-        """Told the Call-ID of each dialog that belongs to a call, with the id of the call."""
-        self.draining = False
-        self.started = 0
-        self.ended = 0
-        self.calls: dict[str, Call] = {}
-        self.dialogs: dict[tuple[str, str], Leg] = {}
-        self.past_dialogs: deque[tuple[str, str]] = deque(maxlen=PAST_DIALOGS)
-        self.hung_up: deque[tuple[str, str]] = deque(maxlen=PAST_DIALOGS)
-        """The latest dialogs, by Call-ID and our tag, that we have sent BYE in."""
-        self.media_legs: dict[tuple[int, int], Leg] = {}
-        self.lengths: dict[str, float] = {}
-        """Seconds of recordings as their calls were told, until they are ready."""
-        self.invites_in: dict[str, ServerTransaction] = {}
-        self.invites_out: dict[str, ClientTransaction] = {}
-        self.keys_out: dict[str, KeysToSend] = {}
-        """INFO under way, by leg."""
-        self.heap: DeadlineHeap[Call] = DeadlineHeap()
-        self.afterlives: dict[str, Afterlife] = {}
-        self.called_back: dict[str, str] = {}
-        """By callback, the call that is the attempt at it."""
-        self.after_heap: DeadlineHeap[Afterlife] = DeadlineHeap()
+        self.core.locate = self.where
         self.contact = f"Contact: <sip:{host_port(settings.local)}>"
-        self.edge = edge
-        self.web_legs: dict[int, Leg] = {}
-        """By number of its endpoint, each leg that has one at the WebRTC edge."""
-        self.anteroom = Anteroom()
-        self.absences = Absences()
-        """Browsers in calls whose WebSocket has ended."""
         self.extensions = ("Supported: 100rel",) if settings.reliable != "off" else ()
         self.invite_lines = offer_lines(settings.session_expires, settings.min_se) + invite_lines(settings.reliable)
 
@@ -265,11 +211,3 @@ class Exchange:
             "absences": len(self.absences),
             "slots": len(self.slots),
         }
-
-
-def _note_nothing(call: str, call_id: str) -> None:
-    """Nobody keeps messages."""
-
-
-def _deliver_nothing(call: Call, outcome: Event | Prepared) -> None:
-    """Until the engine is there."""

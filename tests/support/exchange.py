@@ -437,7 +437,6 @@ class World:
             core=self.core,
             media=self.plane,
             routing=Directory(plan, Trunks({"bench": ["127.0.0.2"]}), self.masks),
-            trunks={"bench": trunk},
             flows=FlowShelf(flows if flows is not None else load_library([LIBRARY])),
             registrar=Registrar(),
             authenticator=Accounts("switchboard.local", [("alice", "secret")], bytes(32), self.token),
@@ -455,6 +454,7 @@ class World:
             mailboxes=self.mailboxes,
             callbacks=self.callbacks,
         )
+        self.exchange.carriers.change({"bench": trunk}, 0.0)
         self.engine = CallEngine(self.exchange)
         self.queues = Engine(lambda: 0.5, self.clock.local, watch=True)
         self.desk = Desk(self.exchange, self.queues)

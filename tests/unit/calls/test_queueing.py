@@ -85,8 +85,8 @@ def test_the_audio_of_a_caller_is_opened_once_until_somebody_answers() -> None:
     _, agents, callers = stage.world.plane.named("open")
     assert agents[1] != caller.lease
     assert callers[1] == caller.lease
-    assert not agents[2]["digits"]
-    assert not callers[2]["digits"]
+    assert not agents[2].digits
+    assert not callers[2].digits
 
 
 def test_callers_are_served_in_the_order_of_their_coming() -> None:

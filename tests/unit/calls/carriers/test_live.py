@@ -23,6 +23,7 @@ from routing.trunks.model import Gateway
 from routing.trunks.rewriting import read_rule
 from switchboard.calls.carriers.description import Login, Registering, Rewriting, Site, Trunk
 from switchboard.calls.carriers.report import report_all
+from switchboard.calls.exchange import Exchange
 from switchboard.net.locator import Locator
 from switchboard.sip.digest import Challenger, ha1
 from switchboard.sip.message import Request
@@ -295,10 +296,10 @@ class TestCalls:
 
     @pytest.mark.parametrize("contact", ["Contact: <sip:x@127.0.0.4:5080>", "Contact: <sip:x@pbx.example.com>"])
     @pytest.mark.parametrize("late", [False, True])
-    def test_an_answer_that_leads_elsewhere(self, contact: str, late: bool) -> None:
+    def test_an_answer_that_leads_elsewhere(self, contact: str, late: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         """The ACK of an INVITE that brought the password goes there without it; so where the answer came too late."""
+        monkeypatch.setattr(Exchange, "where", lambda self, uri, now: (PHONE,))
         world = world_with(north(sites=(site("a", AGENT, LOGIN),)))
-        world.core.locate = world.exchange.where = lambda uri, now: (PHONE,)  # type: ignore[method-assign]
         _, caller = world.dial(DIALLED)
         lines = (f"Proxy-Authenticate: {one}" for one in Challenger("north", bytes(16)).challenge(0.0, "s"))
         world.reply(world.agent, 407, headers=tuple(lines))
