@@ -111,7 +111,8 @@ class Talk(pj.Call):
         received, sent = stream.rtcp.rxStat, stream.rtcp.txStat
         self.counters = {
             "received": received.pkt,
-            "lost": received.loss,
+            # What comes later than what follows it was counted as lost by then.
+            "lost": received.loss - received.reorder,
             "sent": sent.pkt,
             # What RTCP told it, of all streams of the call the number of reports.
             "reports": sent.updateCount + self.counters.get("reports", 0),
