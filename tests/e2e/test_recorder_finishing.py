@@ -62,7 +62,7 @@ def test_a_recording_is_told_of(tmp_path: Path, phones: tuple[Phone, Phone]) -> 
         assert ready.octets == path.stat().st_size == 44 + recorded.octets
         assert ready.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
         assert json.loads(path.with_suffix(".json").read_text())["sha256"] == ready.sha256
-        assert not list(spool.iterdir())
+        until(lambda: not list(spool.iterdir()), "the spool is not emptied")
         # Nobody else may hear it, wherever it lies.
         assert [place.stat().st_mode & 0o777 for place in (path.parent.parent, path.parent, path)] == [
             0o700,
@@ -90,7 +90,7 @@ def test_a_killed_recorder_and_worker_are_told_of(tmp_path: Path, phones: tuple[
         ready = told(spool)
         assert ready.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
         assert ready.seconds == pytest.approx((path.stat().st_size - 44) / 32000)
-        assert not list(spool.iterdir())
+        until(lambda: not list(spool.iterdir()), "the spool is not emptied")
 
 
 def grown(phone: Phone, port: int, part: Path, least: int = 44 + 32000) -> Callable[[], bool]:
