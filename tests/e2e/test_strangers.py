@@ -16,6 +16,7 @@ import pytest
 
 from bench.phone import OverdueError, Phone, RefusedError
 from tests.support.command import command
+from tests.support.ports import free_port
 from tests.support.processes import processes
 from tests.support.switch import RunningSwitch, running_switch
 
@@ -76,9 +77,9 @@ async def test_scanners_find_nothing(switch: RunningSwitch, tmp_path: Path, name
     """Each tool of sipvicious gets no single answer, and its address stays silent; phones register meanwhile."""
     source, words = ATTACKS[name]
     before = switch.metrics()
-    said = await asyncio.to_thread(
-        tool, name, tmp_path, "-b", source, "-x", source, "-p", str(switch.sip_port), *words, "127.0.0.1"
-    )
+    # Its own choice is 5060 of all addresses, which others need.
+    ports = ("-P", str(free_port()), "-p", str(switch.sip_port))
+    said = await asyncio.to_thread(tool, name, tmp_path, "-b", source, "-x", source, *ports, *words, "127.0.0.1")
     after = switch.metrics()
     assert after["sources_silenced_total"] == before["sources_silenced_total"] + 1
     assert "switchboard" not in said
