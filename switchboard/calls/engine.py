@@ -55,6 +55,7 @@ from switchboard.calls.serving import OFFER
 from switchboard.calls.sounds import Prepared
 from switchboard.calls.subscribe import notified, subscribe
 from switchboard.calls.subscriptions import notify_answered, subscriptions_due
+from switchboard.calls.watching import lines_due
 from switchboard.calls.webrtc import peer_event
 from switchboard.sip.events import (
     AckMissing,
@@ -367,6 +368,9 @@ class CallEngine:
                 earliest = due
         if x.absences.known and (earliest is None or x.absences.next_deadline() < earliest):
             earliest = x.absences.next_deadline()
+        due = x.subscriptions.look_due
+        if due is not None and (earliest is None or due < earliest):
+            earliest = due
         return earliest
 
     def handle_timer(self, now: float) -> None:
@@ -379,6 +383,7 @@ class CallEngine:
         if due_at is not None and due_at <= now:
             x.desk.tell(TimeDue(), now)
         subscriptions_due(x, now)
+        lines_due(x, now)
         reinvites_due(x, now)
         branches_due(x, now)
         x.carriers.handle_timer(now)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from routing.dialplan import ToTarget
+from routing.masks.target import AorTarget, TargetError, parse_open_target
+from switchboard.calls.exchange import PHONES, Exchange
 from switchboard.calls.inbound import claimed_by, note_failure, refuse, screen_any
 from switchboard.calls.message_waiting import summary
-from switchboard.calls.subscriptions import CONTENT_TYPES, MESSAGE_SUMMARY, notify
+from switchboard.calls.subscriptions import CONTENT_TYPES, MESSAGE_SUMMARY, REFER, notify
+from switchboard.calls.watching import Watch, begin_looking, look
 from switchboard.sip.dialog import Dialog
 from switchboard.sip.errors import SipError
-from switchboard.sip.subscription import Input, Subscription, event_of, expires_of
+from switchboard.sip.subscription import Event, Input, Subscription, event_of, expires_of
 
 if TYPE_CHECKING:
-    from switchboard.calls.exchange import Exchange
     from switchboard.sip.message import Request
     from switchboard.sip.transaction.server import ServerTransaction
+    from switchboard.sip.uri import Uri
 
 USUAL_EXPIRES: Final = 3600
 LEAST_EXPIRES: Final = 60
@@ -23,7 +27,7 @@ ALLOW_EVENTS: Final = f"Allow-Events: {', '.join(CONTENT_TYPES)}"
 
 
 def subscribe(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> None:
-    """A SUBSCRIBE that would begin a subscription: of a phone to the messages of its own account."""
+    """A SUBSCRIBE that would begin a subscription: of a phone to the messages of its own account, or to a line."""
     owed = screen_any(request)
     if owed is not None:
         refuse(x, tx, owed[0], now, *owed[1])
@@ -32,7 +36,7 @@ def subscribe(x: Exchange, tx: ServerTransaction, request: Request, now: float) 
     if event is None or event.package not in CONTENT_TYPES:
         refuse(x, tx, 489, now, ALLOW_EVENTS, reason="Bad Event")
         return
-    if event.package != MESSAGE_SUMMARY:
+    if event.package == REFER:
         # Only a REFER makes a subscription to its outcome (RFC 3515 §2.4.4).
         refuse(x, tx, 403, now)
         return
@@ -42,25 +46,57 @@ def subscribe(x: Exchange, tx: ServerTransaction, request: Request, now: float) 
     expires = _expires(x, tx, request, now)
     if expires is None:
         return
-    owner = f"{user}@{x.settings.domain}"
-    if not _names(x, request, user):
-        refuse(x, tx, 403, now)
+    subscription = _asked_for(x, tx, request, event, user, now + expires)
+    if isinstance(subscription, int):
+        refuse(x, tx, subscription, now)
         return
+    owner = subscription.owner
     for old in x.subscriptions.of(owner, event.package):
-        if old.source == tx.source:
+        if old.source == tx.source and _same(old, subscription):
             # The phone at that address has begun anew and knows nothing of it.
             x.subscriptions.drop(old)
-    if expires and not x.subscriptions.has_room(owner):
+    if expires and not x.subscriptions.has_room(owner, event.package):
         refuse(x, tx, 503, now, "Retry-After: 300")
         return
-    dialog = Dialog.as_server(request, x.token(), tx.source, nat=True)
-    subscription = Subscription(
-        event=event, dialog=dialog, owner=owner, source=tx.source, expires_at=now + expires,
-        body=summary(owner, x.mailboxes.waiting(user)),
-    )  # fmt: skip
     if expires:
         x.subscriptions.add(subscription)
+        if isinstance(subscription, Watch):
+            begin_looking(x, now)
+    _write(x, subscription)
     _accept(x, tx, subscription, expires, now)
+
+
+def _asked_for(
+    x: Exchange, tx: ServerTransaction, request: Request, event: Event, user: str, until: float
+) -> Subscription | int:
+    """The subscription that an account wants, or the status that it is owed."""
+    owner, uri = f"{user}@{x.settings.domain}", _ours(x, request)
+    if uri is None or (event.package == MESSAGE_SUMMARY and uri.user_text != user):
+        # Another's messages are nobody's business.
+        return 403
+    dialog = Dialog.as_server(request, x.token(), tx.source, nat=True)
+    if event.package == MESSAGE_SUMMARY:
+        return Subscription(event=event, dialog=dialog, owner=owner, source=tx.source, expires_at=until)
+    line = _line(x, uri)
+    if not line:
+        return 404
+    return Watch(
+        event=event, dialog=dialog, owner=owner, source=tx.source, expires_at=until,
+        line=line, entity=f"sip:{uri.user}@{uri.host}",
+    )  # fmt: skip
+
+
+def _same(one: Subscription, other: Subscription) -> bool:
+    return not isinstance(one, Watch) or not isinstance(other, Watch) or one.line == other.line
+
+
+def _write(x: Exchange, subscription: Subscription) -> None:
+    """Let the next NOTIFY tell what there is now."""
+    if isinstance(subscription, Watch):
+        look(x, subscription)
+    elif subscription.event.package == MESSAGE_SUMMARY:
+        owner = subscription.owner
+        subscription.body = summary(owner, x.mailboxes.waiting(owner.partition("@")[0]))
 
 
 def subscribe_again(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> None:
@@ -81,8 +117,7 @@ def subscribe_again(x: Exchange, tx: ServerTransaction, request: Request, now: f
         return
     found.source = tx.source
     found.expires_at = now + expires
-    if found.event.package == MESSAGE_SUMMARY:
-        found.body = summary(found.owner, x.mailboxes.waiting(found.owner.partition("@")[0]))
+    _write(x, found)
     if expires:
         x.subscriptions.arm(found)
     _accept(x, tx, found, expires, now)
@@ -121,13 +156,28 @@ def _expires(x: Exchange, tx: ServerTransaction, request: Request, now: float) -
     return expires
 
 
-def _names(x: Exchange, request: Request, user: str) -> bool:
-    """Whether the Request-URI is the account itself; another's messages are nobody's business."""
+def _ours(x: Exchange, request: Request) -> Uri | None:
+    """The Request-URI, if it is one of ours."""
     try:
         uri = request.request_uri
     except SipError:
-        return False
-    return uri.is_sip and uri.user_text == user and uri.host.lower() in x.settings.domains
+        return None
+    return uri if uri.is_sip and uri.host.lower() in x.settings.domains else None
+
+
+def _line(x: Exchange, uri: Uri) -> str:
+    """The address-of-record of the account that a URI means, or of the one whom its number rings; "" for neither."""
+    user = uri.user_text
+    if x.authenticator.knows(user):
+        return f"{user}@{x.settings.domain}"
+    route = x.routing.route(PHONES, user)
+    try:
+        target = parse_open_target(route.target) if isinstance(route, ToTarget) else None
+    except TargetError:
+        target = None
+    if not isinstance(target, AorTarget):
+        return ""
+    return target.aor if "@" in target.aor else f"{target.aor}@{x.settings.domain}"
 
 
 def notified(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> None:

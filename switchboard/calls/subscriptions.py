@@ -6,6 +6,7 @@ subscription is on its way at a time, but for the last one; what changes meanwhi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from switchboard.sip.sipfrag import SIPFRAG, status_fragment
@@ -19,14 +20,18 @@ if TYPE_CHECKING:
 
 MESSAGE_SUMMARY: Final = "message-summary"
 REFER: Final = "refer"
+DIALOG: Final = "dialog"
 CONTENT_TYPES: Final[dict[str, str]] = {
     MESSAGE_SUMMARY: "application/simple-message-summary",
     REFER: SIPFRAG,
+    DIALOG: "application/dialog-info+xml",
 }
 """The packages we know, and what the NOTIFYs of each carry."""
 
 MAX_OF_OWNER: Final = 8
 """Subscriptions of one address-of-record: a few phones, a few packages."""
+MAX_WATCHED: Final = 200
+"""Those to other lines, beside these: a few phones with a panel of keys."""
 MAX_IN_ALL: Final = 10_000
 
 _Key = tuple[str, str, str, str]
@@ -35,16 +40,21 @@ _Key = tuple[str, str, str, str]
 class Subscriptions:
     """The living ones, found by dialog and event, by who subscribed, or by the call that they are `about`."""
 
-    __slots__ = ("_by_dialog", "_by_owner", "about", "heap")
+    __slots__ = ("_by_dialog", "_by_owner", "about", "heap", "look_due")
 
     def __init__(self) -> None:
         self._by_dialog: dict[_Key, Subscription] = {}
         self._by_owner: dict[str, list[Subscription]] = {}
         self.about: dict[str, Subscription] = {}
         self.heap: DeadlineHeap[Subscription] = DeadlineHeap()
+        self.look_due: float | None = None
+        """When all calls are looked over for who watches lines; None while nobody does."""
 
     def __len__(self) -> int:
         return len(self._by_dialog)
+
+    def __iter__(self) -> Iterator[Subscription]:
+        return iter(self._by_dialog.values())
 
     def find(self, call_id: str, local_tag: str, event: Event) -> Subscription | None:
         """The subscription of a dialog to an event."""
@@ -54,9 +64,11 @@ class Subscriptions:
         """The subscriptions of an owner to a package."""
         return [held for held in self._by_owner.get(owner, ()) if held.event.package == package]
 
-    def has_room(self, owner: str) -> bool:
+    def has_room(self, owner: str, package: str) -> bool:
         """Whether one more of this owner is taken."""
-        return len(self._by_owner.get(owner, ())) < MAX_OF_OWNER and len(self) < MAX_IN_ALL
+        watching = package == DIALOG
+        held = sum((one.event.package == DIALOG) is watching for one in self._by_owner.get(owner, ()))
+        return held < (MAX_WATCHED if watching else MAX_OF_OWNER) and len(self) < MAX_IN_ALL
 
     def add(self, subscription: Subscription) -> None:
         """Keep a new one until it ends."""
@@ -105,6 +117,7 @@ def notify(x: Exchange, subscription: Subscription, moved_by: Input, now: float)
 
 def _send(x: Exchange, subscription: Subscription, says: Says, now: float) -> None:
     subscription.notifying, subscription.changed = True, False
+    subscription.sent += 1
     out = subscription.dialog.next_request(
         "NOTIFY",
         (x.contact, *subscription.lines(says, now)),

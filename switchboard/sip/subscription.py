@@ -71,7 +71,8 @@ class Subscription(msgspec.Struct, kw_only=True, eq=False):
 
     `owner` is who subscribed (an address-of-record), `source` its packets' address. `notifying` is True while the
     answer to a NOTIFY is still to come, `changed` when there was a change meanwhile. `body` is what the next NOTIFY
-    tells, `about` the call that it tells of, "" for none. `timer` belongs to the deadline heap.
+    tells, `about` the call that it tells of, "" for none; `sent` counts the NOTIFYs. `timer` belongs to the deadline
+    heap.
     """
 
     event: Event
@@ -84,6 +85,7 @@ class Subscription(msgspec.Struct, kw_only=True, eq=False):
     changed: bool = False
     body: bytes = b""
     about: str = ""
+    sent: int = 0
     timer: int = 0
 
     def move(self, moved_by: Input) -> Says | None:

@@ -44,12 +44,12 @@ class Subscriber:
         self.world.run()
         return self.peer.statuses[-1]
 
-    def subscribe(self, *lines: str, password: str = "secret", uri: str = URI) -> int:
+    def subscribe(self, *lines: str, password: str = "secret", uri: str = URI, event: str = "message-summary") -> int:
         """SUBSCRIBE, the challenge, and SUBSCRIBE again."""
-        assert self.send(*lines, uri=uri) == 401
+        assert self.send(*lines, uri=uri, event=event) == 401
         challenge = self.peer.responses[-1].headers.getall("www-authenticate")[0]
         value = answer(challenge, "SUBSCRIBE", uri, self.user, cnonce="c0ffee", nc=1, password=password)
-        status = self.send(f"Authorization: {value}", *lines, uri=uri)
+        status = self.send(f"Authorization: {value}", *lines, uri=uri, event=event)
         if status == 200:
             self.to = self.peer.responses[-1].headers.get("to") or ""
         return status
@@ -169,7 +169,7 @@ def test_what_cannot_be_subscribed_to(event: str, lines: tuple[str, ...], status
     phone = Subscriber(world)
     assert phone.send(*lines, event=event) == status
     if status == 489:
-        assert phone.peer.responses[-1].headers.get("allow-events") == "message-summary, refer"
+        assert phone.peer.responses[-1].headers.get("allow-events") == "message-summary, refer, dialog"
 
 
 @pytest.mark.parametrize(
