@@ -1,0 +1,135 @@
+"""Whatever is commanded about real calls, in any order: afterwards who hears whom is as it should be, and all along
+nobody hears another call. The logic alone has longer histories (`tests/property`); here media and phones take part.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from pathlib import Path
+
+from switchboard.api.types import CallView, LegView
+from tests.support.call_bar import add_users, at_the_bar
+from tests.support.patience import PATIENCE
+from tests.support.storm import WINDOW, End, Storm, settings
+from tests.support.switch import running_switch
+
+SEED = 4
+ROUNDS = 2
+BLOWS = 6.0
+"""Seconds of storm in a round."""
+CALM = 3.0
+"""Seconds until whoever rings is answered or given up."""
+LEAST_CALLS, LEAST_COMMANDS = 8, 20
+LATE = 1.0
+"""Seconds for which a voice may wait in jitter buffers."""
+STILL = 6.0
+"""Seconds within which everybody must hear whom they should."""
+
+
+def hearers(call: CallView) -> dict[str, set[str]] | None:
+    """Whose voices each leg of a call should hear; None where that is not said here."""
+    legs = {leg.id: leg for leg in call.legs if leg.answered is not None and leg.ended is None}
+    if call.phase in ("parked", "queued"):
+        return {leg: set() for leg, one in legs.items() if one.role == "caller"}
+    if call.phase != "talking" or call.consulted or call.transfer_to:
+        return None
+    parties = [leg for leg, one in legs.items() if not one.mode]
+    if len(parties) != 2 and any(one.mode or one.held for one in legs.values()):
+        return None
+    if any(one.held for one in legs.values()):
+        return {leg: set() for leg in parties} if len(legs) == 2 else None
+    return {leg: {other for other in legs if other != leg and _is_heard(legs[other], legs[leg])} for leg in legs}
+
+
+def _is_heard(speaker: LegView, listener: LegView) -> bool:
+    by_agent = listener.role == "agent" and not listener.mode
+    return not speaker.muted and (speaker.mode in ("", "barge") or (speaker.mode == "whisper" and by_agent))
+
+
+async def settled(storm: Storm, call: CallView) -> None:
+    """The ends of a call hear soon whom they should, unless it changes meanwhile."""
+    until = time.monotonic() + STILL * PATIENCE
+    said = ""
+    while time.monotonic() < until:
+        await asyncio.sleep(2 * WINDOW)
+        now = [one for one in (await storm.client.calls.list(limit=100)).items if one.id == call.id]
+        if not now:
+            return
+        said = await differs(storm, now[0])
+        if not said:
+            return
+    raise AssertionError(said)
+
+
+async def differs(storm: Storm, call: CallView) -> str:
+    """What somebody hears that is not meant for them, or does not hear."""
+    wanted = hearers(call)
+    if wanted is None:
+        return ""
+    ends = await by_leg(storm, call)
+    if any(end.call.direction != "sendrecv" for end in ends.values()):
+        return ""
+    now = time.monotonic()
+    for leg, voices in wanted.items():
+        if leg not in ends or not voices <= ends.keys():
+            return f"{call.phase}: no phone is known for a leg of {call.legs}"
+        heard, tones = ends[leg].hears(now - WINDOW, now), {ends[voice].tone for voice in voices}
+        if heard != tones:
+            return f"{call.phase}: {ends[leg].name} hears {heard}, not {tones}: {call.legs}"
+    return ""
+
+
+async def by_leg(storm: Storm, call: CallView) -> dict[str, End]:
+    """The phones in a call, by the ids of their legs."""
+    dialogs = await storm.dialogs(call.id)
+    up = [end for end in storm.ends if end.call.call_id in dialogs and not end.call.is_over]
+    return {
+        leg.id: end
+        for leg in call.legs
+        for end in up
+        if (leg.role == "caller" and end.call.outgoing) or (leg.agent == end.name and not end.call.outgoing)
+    }
+
+
+async def crosstalk(storm: Storm) -> list[str]:
+    """What anybody has ever heard of a call that was not theirs."""
+    rows = storm.switch.rows("select id from calls")
+    call_of = {dialog: row["id"] for row in rows for dialog in await storm.dialogs(row["id"])}
+    told = []
+    for end in storm.ends:
+        mine = call_of.get(end.call.call_id)
+        others = [one for one in storm.ends if one is not end and call_of.get(one.call.call_id) == mine]
+        for since, tones in end.heard():
+            told += [
+                f"{end.name} hears {tone} in {mine} though nobody says that there"
+                for tone in tones
+                if not any(one.tone == tone and one.spoke(since - LATE, since + WINDOW) for one in others)
+            ]
+    return told
+
+
+async def test_a_storm(tmp_path: Path) -> None:
+    """Two rounds of it, each followed by a calm; then all hang up and nothing is left."""
+    with running_switch(tmp_path, **settings()) as switch:
+        add_users(switch, {"boss": "admin"})
+        async with at_the_bar(switch, "boss") as client:
+            storm = Storm(switch, client, random.Random(SEED))
+            async with storm.gathered():
+                for _ in range(ROUNDS):
+                    storm.blows = True
+                    await asyncio.sleep(BLOWS)
+                    storm.blows = False
+                    await asyncio.sleep(CALM)
+                    for call in (await client.calls.list(limit=100)).items:
+                        await settled(storm, call)
+                await storm.hang_up()
+                await switch.nothing_left()
+                assert all(end.call.is_over for end in storm.ends)
+                assert await crosstalk(storm) == []
+                assert storm.complaints() == []
+                callers = sum(end.call.outgoing for end in storm.ends)
+                assert len(switch.rows("select id from calls")) == callers > LEAST_CALLS
+                assert switch.rows("select * from segments where ended_us is null") == []
+                assert storm.carried_out.total() > LEAST_COMMANDS
