@@ -1,4 +1,7 @@
-"""SIPp as a phone that registers, as a caller who holds and keys by INFO, as one who gives up; picking up a call."""
+"""SIPp as a phone that registers, as a caller who holds and keys by INFO, as one who gives up; picking up a call.
+
+And watching the desk's line.
+"""
 
 from __future__ import annotations
 
@@ -114,3 +117,26 @@ async def test_picks_up(switch: RunningSwitch, tmp_path: Path) -> None:
         await together(is_taken(), play("picks_up", switch, tmp_path, "-key", "replaces", value))
         assert first.complaints == caller.complaints == []
     await switch.nothing_left()
+
+
+async def test_watches(switch: RunningSwitch, tmp_path: Path) -> None:
+    """Its lamp for the desk's number: a call there is answered, and over (RFC 4235)."""
+    async with (
+        await desk(switch) as phone,
+        await Phone.open("13911110000", target=switch.target, t1=0.1) as caller,
+    ):
+        phone.behaviour = Answer()
+
+        told = tmp_path / "told"
+
+        async def talk() -> None:
+            await switch.eventually(lambda: switch.metrics()["subscriptions"] == 1)
+            call = await caller.dial("701")
+            await call.answered()
+            await switch.eventually(lambda: "<state>confirmed" in told.read_text())
+            await call.hang_up()
+
+        more = ("-auth_uri", f"701@{DOMAIN}", "-trace_msg", "-message_file", str(told))
+        await together(talk(), play("watches", switch, tmp_path, *more))
+        assert phone.complaints == caller.complaints == []
+    assert "13911110000" not in told.read_text()
