@@ -99,7 +99,7 @@ class CallEngine:
         except Exception:
             # Half-done, the call could be stuck for ever; the driver's boundary reports what is raised on.
             leg = getattr(getattr(event, "tx", None), "context", None)
-            leg = leg.leg if isinstance(leg, Reinvite | Update | Branch) else leg
+            leg = leg.leg if isinstance(leg, Reinvite | Update | Branch | KeysToSend) else leg
             call = self.exchange.call_of(leg) if isinstance(leg, Leg) else None
             if call is not None:
                 end_call(self.exchange, call, FAILED, "switch", now)

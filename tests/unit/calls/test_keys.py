@@ -115,6 +115,18 @@ def test_info_that_belongs_to_no_dialog_of_theirs_ends_the_call(answer: int) -> 
     assert (call.id in world.exchange.calls) is (answer != 481)
 
 
+def test_a_fault_of_ours_with_an_answer_to_info_ends_the_call() -> None:
+    """Half-done, it could be stuck for ever."""
+    world, call, _ = talk(agent="info")
+    assert call.caller.lease is not None
+    world.plane.key_for_other(call.caller.lease, "3")
+    world.run()
+    world.exchange.keys_out = None  # type: ignore[assignment]
+    with pytest.raises(AttributeError):
+        world.reply(world.agent, 200)
+    assert call.phase in (Phase.ENDING, Phase.ENDED)
+
+
 def test_the_same_key_in_two_forms_is_one_press() -> None:
     """A phone that sends events and INFO keys each digit once; in one form two of the same are two."""
     world = World()
