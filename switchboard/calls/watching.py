@@ -8,7 +8,7 @@ for it, however it was made or handed on, and what follows each other faster is 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Container
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import quoteattr
 
@@ -71,21 +71,33 @@ def lines_due(x: Exchange, now: float) -> None:
             notify(x, watch, Input.CHANGE, now)
 
 
-def _dialogs(x: Exchange, lines: Container[str]) -> dict[str, Dialogs]:
+def _dialogs(x: Exchange, lines: Collection[str]) -> dict[str, Dialogs]:
     found: dict[str, Dialogs] = {}
+    domain = f"@{x.settings.domain}"
+    accounts = {line.removesuffix(domain) for line in lines}
     for call in x.calls.values():
-        for leg in call.legs:
-            line = _line(x, leg)
-            if line in lines and leg.state in _STATES:
-                # Their own ids tell when a call began, and stay within.
-                name = f"d{zlib.crc32(leg.id.encode()):08x}"
-                direction = "initiator" if leg.account else "recipient"
-                found.setdefault(line, {})[name] = direction, _STATES[leg.state]
+        # Of thousands of calls few are of a line that is watched.
+        agent = call.agent
+        if (
+            call.caller.account in accounts
+            or (agent is not None and (agent.record.peer in lines or agent.account in accounts))
+            or call.others
+            or call.caller.record.peer in lines
+        ):
+            for leg in call.legs:
+                line = leg.account + domain if leg.account else leg.record.peer
+                if line in lines and leg.state in _STATES:
+                    found.setdefault(line, {})[_name(leg)] = _way(leg), _STATES[leg.state]
     return found
 
 
-def _line(x: Exchange, leg: Leg) -> str:
-    return f"{leg.account}@{x.settings.domain}" if leg.account else leg.record.peer
+def _name(leg: Leg) -> str:
+    """An id of its own: that of the leg tells when it began, and stays within."""
+    return f"d{zlib.crc32(leg.id.encode()):08x}"
+
+
+def _way(leg: Leg) -> str:
+    return "initiator" if leg.account else "recipient"
 
 
 def _show(watch: Watch, dialogs: Dialogs) -> None:
