@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import which
+from typing import Final
 
 import numpy as np
 
@@ -37,8 +38,8 @@ from tests.support.evidence import (
 from tests.support.marked import files, leaks
 from tests.support.planes import RTPENGINE, WORKERS, Plane
 from tests.support.ports import MEDIA_FIRST, MEDIA_LAST
-from tests.support.sipp import Caller, carry, need_sipp
-from tests.support.sounds import KEYS, RATE, Sound, keyed, loudness, strength, tone, write_capture
+from tests.support.sipp import Caller, Informed, carry, need_sipp
+from tests.support.sounds import FRAME, KEYS, RATE, Sound, keyed, loudness, strength, tone, write_capture
 from tests.support.stage import together
 from tests.support.switch import RunningSwitch, running_switch
 
@@ -222,26 +223,43 @@ class Secret:
             return Caller(self.telephone, keys, 1000)
         if "events" in self.how:
             return Caller(self.telephone, f",{PIN},{self.wrong},{self.right}{TYPED_ON},,{CHATTED}", 1000)
-        sound, keys = self._tones()
-        capture = write_capture(directory / f"{self.how}.pcap", sound, keys if "both" in self.how else {})
         if "info" in self.how:
-            return Caller(self.telephone, "", 1000, audio=capture, informs=keys)
+            return Caller(self.telephone, "", 1000, audio=None, informs=self._informed(directory))
+        rows = self._rows()
+        keys, begun = {}, 0.0
+        for lead, row in rows:
+            keys |= {begun + lead + 0.2 * place: key for place, key in enumerate(row)}
+            begun += lead + 0.2 * len(row)
+        sound = np.concatenate([*(part for row in rows for part in _said(*row)), END])
+        capture = write_capture(directory / f"{self.how}.pcap", sound, keys if "both" in self.how else {})
         talk_ms = round(len(sound) / RATE * 1000) + 500
         return Caller(self.telephone, "", talk_ms, audio=capture, events="both" in self.how)
 
-    def _tones(self) -> tuple[Sound, dict[float, str]]:
-        parts: list[Sound] = []
-        events: dict[float, str] = {}
-        rows = (PIN, self.wrong, self.right + TYPED_ON, CHATTED)
+    def _rows(self) -> list[tuple[float, str]]:
+        """What is keyed in a row, and for how many seconds something is said before."""
+        rest = [(1.0, self.right + TYPED_ON), (2.5, CHATTED)]
         if "hasty" in self.how:
-            rows = (f"1{PIN}{self.wrong}", self.right + TYPED_ON, CHATTED)
-        for keys in rows:
-            parts.append(tone(2.5 if keys == CHATTED else 0.1 if keys[0] == "1" else 1.0))
-            begun = sum(map(len, parts)) / RATE
-            events |= {begun + 0.2 * place: key for place, key in enumerate(keys)}
-            parts.append(keyed(keys))
-        parts.append(tone(1.0, 440))
-        return np.concatenate(parts), events
+            return [(0.1, f"1{PIN}{self.wrong}"), *rest]
+        return [(1.0, PIN), (1.0, self.wrong), *rest]
+
+    def _informed(self, directory: Path) -> list[Informed]:
+        found, packets = [], 0
+        for place, (lead, keys) in enumerate(self._rows()):
+            sound = np.concatenate([*_said(lead, keys), *([END] if keys == CHATTED else [])])
+            capture = write_capture(directory / f"{self.how}-{place}.pcap", sound, after=packets)
+            pressed = {lead + 0.2 * number: key for number, key in enumerate(keys)}
+            found.append(Informed(capture, len(sound) / RATE, pressed))
+            packets += len(sound) // FRAME
+        return found
+
+
+END: Final = tone(1.0, 440)
+"""Said after the last key."""
+
+
+def _said(lead: float, keys: str) -> list[Sound]:
+    """Silence, and keys as tones, one each 0.2 s."""
+    return [tone(lead), keyed(keys)]
 
 
 WAYS = {

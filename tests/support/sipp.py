@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -76,6 +77,14 @@ def next_media_port() -> int:
     return free_media_port(TAKES)
 
 
+class Informed(NamedTuple):
+    """Audio with keys in it: a capture, its seconds, and its keys by the second at which they are told by INFO."""
+
+    audio: Path
+    seconds: float
+    keys: Mapping[float, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """One call by SIPp: who calls, what is keyed, how long it talks unless the far side hangs up."""
@@ -90,8 +99,8 @@ class Caller:
     """Keyed after the audio has begun, which ends with the first of them."""
     events: bool = True
     """Whether telephone-event is offered; without it keys are in the audio or nowhere."""
-    informs: Mapping[float, str] = field(default_factory=dict)
-    """Keys told by INFO, by the second at which they are pressed, from the beginning of the audio on."""
+    informs: Sequence[Informed] = ()
+    """What is said then, with keys that are told by INFO as well."""
     port: int = field(default_factory=free_port)
     media_port: int = field(default_factory=next_media_port)
 
@@ -131,11 +140,19 @@ def _keying(digits: str, capture: Path, stream: int) -> str:
 
 
 def _informing(caller: Caller) -> str:
-    """Each key as a request of its own, and the pauses between them."""
-    steps, at = [], 0.0
-    for number, (second, key) in enumerate(sorted(caller.informs.items()), 2):
-        steps += [_pause(second - at), _INFO % {"caller": caller.number, "number": number, "key": key}]
-        at = second
+    """Each key as a request of its own, and the pauses between them.
+
+    Requests whose answers come late fall behind their audio, but no further than to its end.
+    """
+    steps, number = [], 1
+    for part in caller.informs:
+        steps.append(_play(part.audio))
+        at = 0.0
+        for second, key in sorted(part.keys.items()):
+            number += 1
+            steps += [_pause(second - at), _INFO % {"caller": caller.number, "number": number, "key": key}]
+            at = second
+        steps.append(_pause(part.seconds - at))
     return "\n".join(steps)
 
 

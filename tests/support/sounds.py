@@ -45,12 +45,12 @@ def keyed(keys: str, on: float = 0.1, off: float = 0.1) -> Sound:
 
 
 def write_capture(
-    path: Path, sound: Sound, events: Mapping[float, str] = MappingProxyType({}), stream: int = 0
+    path: Path, sound: Sound, events: Mapping[float, str] = MappingProxyType({}), stream: int = 0, after: int = 0
 ) -> Path:
     """A capture of the sound as PCMA in RTP, a packet every 20 ms, as SIPp replays it.
 
     `events` are keys by the second at which they are pressed: they are told of by RFC 4733 beside their tones.
-    `stream` tells its SSRC from those of others.
+    `stream` tells its SSRC from those of others; `after` so many packets of the same stream it goes on.
     """
     codes = encode("PCMA", np.round(sound).astype("<i2").tobytes())
     packets = [(at * TICK, 8, at * FRAME, codes[at * FRAME :][:FRAME]) for at in range(len(codes) // FRAME)]
@@ -61,7 +61,8 @@ def write_capture(
             packets.append((second + step * TICK + 0.001, EVENT_TYPE, begun, body))
     file = bytearray(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
     for number, (at, payload_type, timestamp, payload) in enumerate(sorted(packets)):
-        rtp = struct.pack("!BBHII", 128, payload_type, number, FIRST + timestamp, 0x5EC0DE00 + stream) + payload
+        stamp = FIRST + after * FRAME + timestamp
+        rtp = struct.pack("!BBHII", 128, payload_type, after + number, stamp, 0x5EC0DE00 + stream) + payload
         udp = struct.pack("!HHHH", 6000, 6000, 8 + len(rtp), 0) + rtp
         ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), number, 0, 64, 17, 0, LOOPBACK, LOOPBACK) + udp
         frame = bytes(12) + b"\x08\x00" + ip
