@@ -104,10 +104,12 @@ class SipCore:
         try:
             message = parse_datagram(data)
         except ParseError as error:
-            if error.partial is not None and error.status is not None:
+            if data[:1] == b"\0":
+                # Its transaction id may have spaces, and look like a request line that is wrong.
+                if (kept := stun.answer(data, source)) is not None:
+                    self._box.datagrams.append((kept, source))
+            elif error.partial is not None and error.status is not None:
                 self._refuse(error.partial, error.status, source)
-            elif data[:1] == b"\0" and (kept := stun.answer(data, source)) is not None:
-                self._box.datagrams.append((kept, source))
             return
         self.receive_message(message, source, now)
 

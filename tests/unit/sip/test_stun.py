@@ -85,6 +85,13 @@ class TestAnswer:
 class TestCore:
     """Beside SIP on the same port."""
 
+    def test_one_whose_transaction_id_has_spaces_is_answered(self) -> None:
+        """Though it looks like a request line with a method, a URI and a version."""
+        core = SipCore(local=("192.0.2.1", 5060), timers=Timers(), random_token=lambda: "x", user_agent="t")
+        core.receive(bytes.fromhex("000100002112a4426076a2479de7206220f395f3"), FOUR, 1.0)
+        ((reply, _),) = core.take_datagrams()
+        assert oracle.parse_message(reply).attributes["XOR-MAPPED-ADDRESS"] == FOUR
+
     def test_the_core_answers_it_and_tells_nobody(self) -> None:
         """No transaction, no event; what is no STUN either is passed over."""
         core = SipCore(local=("192.0.2.1", 5060), timers=Timers(), random_token=lambda: "x", user_agent="t")
