@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import json
 import signal
+import socket
+import struct
 import urllib.error
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +19,7 @@ from bench.phone import Answer, Call, Phone, RefusedError
 from bench.rtp import RtpPort
 from bench.sipp import Sipp
 from media.rtp.rtcp import Report, build_description, build_report
-from media.rtpengine.commands import Party, offer
+from media.rtpengine.commands import Party, answer, offer, place_in
 from tests.support.patience import PATIENCE
 from tests.support.pjsua import need_pjsua, softphone
 from tests.support.ports import MEDIA_FIRST, free_port
@@ -284,6 +286,33 @@ async def test_a_party_whose_nat_gives_it_another_port_is_followed(tmp_path: Pat
                     assert not stranger.received
                 await call.hang_up()
                 await far.ended()
+
+
+async def test_packets_that_come_at_once_leave_in_their_order(tmp_path: Path) -> None:
+    """Two threads relay eight streams of three packets each 20 ms."""
+    if why := missing():
+        pytest.skip(why)
+    with running_rtpengine(tmp_path) as engine, contextlib.ExitStack() as stack:
+        streams = []
+        for number in range(8):
+            speaker = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            speaker.bind(("127.0.0.1", 0))
+            hearer = stack.enter_context(contextlib.closing(await RtpPort.open()))
+            engine.ask(**offer(f"order-{number}", "a", "", Party(*speaker.getsockname())))
+            place = place_in(engine.ask(**answer(f"order-{number}", "a", "b", Party(*hearer.address))))
+            assert place is not None
+            streams.append((speaker, place, hearer))
+        for sequence in range(0, 900, 3):
+            for speaker, place, _ in streams:
+                for one in range(sequence, sequence + 3):
+                    speaker.sendto(struct.pack("!BBHII", 0x80, 8, one, 160 * one, 1) + bytes(160), place)
+            await asyncio.sleep(0.02)
+        for _, _, hearer in streams:
+            async with asyncio.timeout(5 * PATIENCE):
+                while not hearer.received or hearer.received[-1].sequence != 899:
+                    await asyncio.sleep(0.02)
+            heard = [packet.sequence for packet in hearer.received]
+            assert heard == sorted(heard)
 
 
 async def test_what_a_party_reports_reaches_nobody(tmp_path: Path) -> None:
