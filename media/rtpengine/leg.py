@@ -34,6 +34,8 @@ class Leg:
     """Until when a key that is told is of a secret, and the party heard by nobody."""
     key_until: float = 0.0
     """Until when the tone of a key that came by signalling may sound."""
+    handed_at: float = 0.0
+    """Since when its keys are the other party's, where they were the switch's before."""
     keys_until: float = 0.0
     """Until when a key may be held that was for the switch."""
     resting: asyncio.TimerHandle | None = None
@@ -65,6 +67,11 @@ class Leg:
             if one.comes_as != two.audio_pt or one.events_come_as != two.event_pt:
                 return False
         return mine.codec == theirs.codec and mine.wire == theirs.wire
+
+    @property
+    def speaks(self) -> bool:
+        """Whether what it says is the other party's but for a moment, keys of ours that are put into it among that."""
+        return self.stream.receive and not self.stream.digits and not self.side.muted
 
     @property
     def needs_worker(self) -> bool:

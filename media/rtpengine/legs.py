@@ -332,8 +332,23 @@ class Legs:
             self._rest(leg)
         if leg.stream.digits:
             self._tell(Digit(leg.lease.port, leg.lease.gen, key.digit, now, key.held))
-        elif leg.side.passes_keys:
+        elif leg.side.passes_keys or self._passed_on(leg, key, now):
             self._tell(KeyPassed(leg.lease.port, leg.lease.gen, key.digit, key.held))
+
+    def _passed_on(self, leg: Leg, key: Key, now: float) -> bool:
+        """Puts a key into what its party says that was kept as it might have begun while keys were the switch's."""
+        side, peer = leg.side, leg.peer
+        begun = now - key.held
+        if not (leg.handed_at <= begun and leg.secret_until <= begun and now < leg.keys_until):
+            return False
+        if peer is None or side.wants_block:
+            return False
+        side.pair.injects = True
+        peer.side.keys.append(key.digit)
+        # The next one goes the same way, so that it does not overtake this one.
+        leg.keys_until = now + HELD
+        self._rest(leg)
+        return True
 
     def _worker_released(self, leg: Leg, event: Released) -> None:
         self._over(leg, event.stats)

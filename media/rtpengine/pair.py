@@ -285,7 +285,8 @@ class Pair:
         if not self.injects or not self.bridged:
             return None
         for side in self.sides:
-            if side.keys:
+            # What is put into the audio of a party whose keys are kept is kept as well.
+            if side.keys and not side.other.closed_to_keys:
                 return self._pressed(side.other, side.keys.popleft())
         return None
 

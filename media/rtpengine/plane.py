@@ -58,6 +58,9 @@ What rtpengine 10.5 does otherwise than a worker, and cannot be told not to:
   rtpengine reports in its own name.
 - What it plays is a stream of its own, so that a party hears a prompt and then a person by two SSRCs.
 - A key is put into what the other party says; while that party sends nothing, none is told.
+- In the half second after its keys have become the other party's, and after each key in that time, a party's are put
+  into what it says once they are over, as one may be held yet that was for the switch. One that is held when the half
+  second ends goes on without its beginning.
 - A key whose three ends are all lost is not told. One that a phone tells by INFO when it is pressed goes on twice,
   until it is known that its keys come in two forms; of one told by INFO when it is let go that is known at once.
 - It learns from which port a party behind a NAT sends, and holds to that. When the NAT has forgotten it the party is
@@ -167,7 +170,8 @@ class RtpenginePlane(Legs):
         if leg is None:
             return
         if leg.stream.digits and not stream.digits:
-            leg.keys_until = asyncio.get_running_loop().time() + HELD
+            leg.handed_at = asyncio.get_running_loop().time()
+            leg.keys_until = leg.handed_at + HELD
         leg.stream = stream
         side = leg.side
         if side.party is None:
@@ -250,12 +254,13 @@ class RtpenginePlane(Legs):
             self._end_play(leg, "stopped")
 
     def send_digits(self, lease: Lease, digits: str) -> None:
-        """Sends telephone events to the peer: among what the other party says where rtpengine relays that."""
+        """Sends telephone events to the peer: among what the other party says where rtpengine lets that through."""
         leg = self._leg(lease)
         if leg is None:
             return
         peer = leg.peer
-        if leg.helper is None and peer is not None and leg.side.pair.bridged and leg.stream.event_pt is not None:
+        relayed = leg.helper is None and peer is not None and leg.side.pair.bridged and leg.stream.event_pt is not None
+        if relayed and peer is not None and peer.speaks:
             leg.side.pair.injects = True
             leg.side.keys.extend(digits)
             self._engine.touch(leg.side.pair)

@@ -340,6 +340,22 @@ async def keys_in_two_forms_pass_once(stage: Stage) -> None:
         await stage.ended(pair, "caller", "normal")
 
 
+async def keys_right_after_the_answer_pass(stage: Stage) -> None:
+    """Keys were the switch's until then; none of the extension is heard, and all that are pressed now, in order."""
+    async with stage.pair() as pair:
+        call, far = await pair.reach()
+        call.rtp.play(440)
+        await far.confirmed()
+        await call.rtp.key("567")
+        async with asyncio.timeout(5 * PATIENCE):
+            while len(keys_heard(far)) < 3:
+                await asyncio.sleep(0.02)
+        assert keys_heard(far) == "567"
+        await heard_afresh(far, 440)
+        await call.hang_up()
+        await stage.ended(pair, "caller", "normal")
+
+
 async def keyed(call: Call, digits: str) -> None:
     """Key digits."""
     await call.rtp.key(digits)
@@ -380,6 +396,7 @@ async def test_keys_pass_between_the_two_and_phones_may_call(stage: Stage) -> No
     await together(
         keys_pass_while_talking(stage),
         keys_in_two_forms_pass_once(stage),
+        keys_right_after_the_answer_pass(stage),
         a_registered_phone_dials(stage, "MD5"),
         a_registered_phone_dials(stage, "SHA-256"),
         a_phone_with_a_wrong_password(stage),

@@ -153,9 +153,10 @@ async def hear_each_other(call: Call, far: Call) -> None:
 
 
 def keys_heard(call: Call) -> str:
-    """The digits that arrived as telephone events, one for each marker."""
+    """The digits that arrived as telephone events, one for each timestamp (RFC 4733 §2.2.1)."""
     events = [packet for packet in call.rtp.received if packet.payload_type == call.rtp.event_type]
-    return "".join(EVENTS[packet.payload[0]] for packet in events if packet.marker)
+    keys = {(packet.ssrc, packet.timestamp): EVENTS[packet.payload[0]] for packet in events}
+    return "".join(keys.values())
 
 
 async def hear_something(call: Call, seconds: float = 0.5) -> None:

@@ -308,14 +308,33 @@ async def test_a_key_of_ours_is_no_key_of_the_party(one: Setup, answer: dict[str
     """What rtpengine puts into the audio it reports; where it has refused to, the next key is the party's own."""
     if answer is not None:
         one.server.answers["play DTMF"] = answer
-    first, second = one.talking()
+    first = one.lease()
+    second = one.lease(first)
+    one.open(first)
+    one.open(second, 4002, digits=False)
+    one.plane.bridge(first, second)
+    leg = leg_of(one, second)
+    await until(lambda: relays(leg.side.pair))
     one.plane.send_digits(first, "1")
-    await until(lambda: "play DTMF" in one.server.names())
-    leg = one.plane._legs[second.port, second.gen]
-    await until(lambda: not leg.side.pair.busy)
+    await until(lambda: "play DTMF" in one.server.names() and not leg.side.pair.busy)
     one.press(second, 1)
     one.press(second, 2)
-    await until(lambda: [event.digit for event in one.events if isinstance(event, Digit)] == told)
+    await until(lambda: [event.digit for event in one.events if isinstance(event, KeyPassed)] == told)
+
+
+@pytest.mark.parametrize("why", ["keyed for the switch", "muted"])
+async def test_keys_go_to_a_party_that_is_not_to_hear_the_other(one: Setup, why: str) -> None:
+    """rtpengine would let none through, so a worker sends them."""
+    first = one.lease()
+    second = one.lease(first)
+    one.open(first)
+    one.open(second, 4002, digits=why == "keyed for the switch")
+    one.plane.bridge(first, second)
+    if why == "muted":
+        one.plane.mute(second, True)
+    one.plane.send_digits(first, "1")
+    assert (await one.worker.heard(SendDigits)).digits == "1"
+    assert "play DTMF" not in one.server.names()
 
 
 async def test_that_a_key_went_on_is_told_with_how_long_it_was_held(one: Setup) -> None:
@@ -587,6 +606,60 @@ async def test_keys_handed_over_are_blocked_a_little_longer(one: Setup, monkeypa
     # Until they were bridged nobody was heard.
     blocks = [name for name in one.server.names(leg.side.tag) if name.endswith("block media")]
     assert blocks in ([], ["block media", "unblock media"])
+
+
+async def test_a_key_that_was_pressed_while_they_are_blocked_goes_on(
+    one: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that began after its keys were handed over is keyed for the other party; the next one goes the same way,
+    when keys are let through again.
+    """
+    rests(monkeypatch)
+    first, leg = await handed(one, secret=False)
+    assert leg.peer is not None
+    await until(lambda: relays(leg.side.pair))
+    leg.handed_at -= 100.0
+    before = leg.keys_until
+    one.press(first, 4, 100)
+    await until(lambda: bool(one.of(KeyPassed)))
+    assert leg.keys_until > before
+    assert "play DTMF" not in one.server.names(), "rtpengine would not let it through yet"
+    leg.keys_until = 0.0
+    one.plane._rest(leg)
+    await until(lambda: "play DTMF" in one.server.names())
+    # rtpengine tells of it as the party's own.
+    one.press(first, 4, 100)
+    one.press(leg.peer.lease, 5)
+    await until(lambda: len(one.of(Digit)) == 1)
+    assert one.of(KeyPassed) == [KeyPassed(first.port, first.gen, "4", 0.1)]
+    assert one.server.names().count("play DTMF") == 1
+
+
+@pytest.mark.parametrize("why", ["held", "secret", "late", "muted", "parted"])
+async def test_a_key_that_is_not_the_other_party_s_goes_nowhere(
+    one: Setup, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """It began when keys were the switch's, or may be a secret's, or nothing keeps it; or the other party is not to
+    hear who pressed it.
+    """
+    rests(monkeypatch)
+    first, leg = await handed(one, secret=False)
+    assert leg.peer is not None
+    other = leg.peer.lease
+    leg.handed_at -= 100.0
+    if why == "secret":
+        leg.secret_until = leg.handed_at + 100.0
+    elif why == "late":
+        leg.keys_until = leg.handed_at
+    elif why == "muted":
+        one.plane.mute(first, True)
+    elif why == "parted":
+        one.plane.unbridge(first)
+    one.press(first, 4, 200_000 if why == "held" else 50_000)
+    one.press(other, 5)
+    await until(lambda: len(one.of(Digit)) == 1)
+    assert one.of(KeyPassed) == []
+    assert "play DTMF" not in one.server.names()
 
 
 @pytest.mark.parametrize("by_signalling", [False, True])
