@@ -15,6 +15,7 @@ from rich.console import Console
 
 from bench.api import Api, first_account
 from bench.soak import Soak, configuration, measure, write_flow
+from bench.soak_phones import DESKS, REFRESH
 from bench.target import Target
 from tests.support.chaos import faces
 from tests.support.ports import MEDIA_HALVES, free_port
@@ -23,7 +24,7 @@ from tests.support.switch import running_switch
 pytestmark = [
     pytest.mark.skipif(not shutil.which("sipp"), reason="needs SIPp: apt-get install sip-tester"),
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: SIPp sends audio by a raw socket"),
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
 ]
 TIMERS = {"t1": 0.1, "t2": 0.8, "t4": 1.0, "d": 6.4}
 """64 * T1 is 6.4 s, which is waited for twice."""
@@ -32,9 +33,9 @@ TIMERS = {"t1": 0.1, "t2": 0.8, "t4": 1.0, "d": 6.4}
 async def test_mixed_calls_over_a_bad_network_leave_nothing_behind(
     tmp_path: Path, record_property: pytest.RecordProperty
 ) -> None:
-    """Twenty seconds of eight calls a second; each SIPp has a port of its own in a row."""
+    """Three minutes of four calls a second; each SIPp has a port of its own in a row."""
     soak = Soak(
-        seconds=20.0, rate=8.0, agent_port=free_port(), media_ports=MEDIA_HALVES[0], mass=faces(), phones=faces()
+        seconds=180.0, rate=4.0, agent_port=free_port(), media_ports=MEDIA_HALVES[0], mass=faces(), phones=faces()
     )
     write_flow(tmp_path, soak)
     sections = configuration(soak, 0, 0, "")
@@ -58,4 +59,4 @@ async def test_mixed_calls_over_a_bad_network_leave_nothing_behind(
     # On a machine that stands still for seconds SIPp finds fault; what is left of such calls is looked at all the same.
     assert (figures["failed_percent"] or 0) <= 10, result.notes
     assert (figures["calls"] or 0) >= 0.95 * soak.seconds * soak.rate
-    assert (figures["registrations"] or 0) >= 12
+    assert (figures["registrations"] or 0) >= 0.7 * len(DESKS) * soak.seconds / REFRESH
