@@ -135,7 +135,9 @@ async def test_a_slow_synthesiser_is_stopped(tmp_path: Path, speaker: Speaker) -
     cache = cache_of(tmp_path, speaker, timeout=0.02, parallel=1)
     results = await asyncio.gather(*(cache.render(text, "en") for text in ("one", "two")), return_exceptions=True)
     assert [str(result) for result in results] == ["no speech within 0.02 s"] * 2
-    assert (speaker.texts, speaker.cancelled) == (["one"], 1)
+    # In the moment between the two ends the second may get its turn.
+    assert speaker.texts in (["one"], ["one", "two"])
+    assert speaker.cancelled == len(speaker.texts)
     speaker.ready.set()
     assert cache.cached(await cache.render("one", "en"))
 
