@@ -67,7 +67,7 @@ run: setup ## Start the switch on its built-in defaults (Ctrl-C drains and stops
 call: setup ## Place a demonstration call through the running switch
 	@exec $(PY) -m bench call
 
-# Most end-to-end tests wait for real time to pass, so four files at a time take a third as long.
+# Most end-to-end tests wait for real time to pass, so four files at a time take half as long.
 test: setup $(VENV)/.ready-dev $(VENV)/.browser $(VENV)/.rtpengine ## Lint, types, contracts and all tests
 	@$(MAKE) -j 2 --no-print-directory check .compiled
 	@$(PY) -m pytest -n 4 --dist loadfile
