@@ -48,6 +48,7 @@ class Leg:
     others: bool = False
     """Whether somebody else has sent to its port of late."""
     heard_at: float = 0.0
+    """When it was last heard, or from when on it is to be: by whoever listens now."""
     reported_at: float = 0.0
     silence: int = 0
     """What was told of it: 1, that it is silent but for RTCP, 2, that it is silent."""

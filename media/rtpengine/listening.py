@@ -75,10 +75,9 @@ class Listening:
         heard = came.packets > before.packets and not leg.side.seeks
         if heard or not leg.stream.receive:
             leg.heard_at = now
+        if now - leg.heard_at < self._silence:
             told, leg.silence = leg.silence, 0
             return Heard(leg.lease.port, leg.lease.gen) if told else None
-        if now - leg.heard_at < self._silence:
-            return None
         state = _TOLD_ALIVE if leg.reported_at and now - leg.reported_at < self._silence else _TOLD
         if leg.silence >= state:
             return None

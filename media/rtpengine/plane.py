@@ -205,6 +205,8 @@ class RtpenginePlane(Legs):
             self._part(one)
             self._part(other)
             one.peer, other.peer = other, one
+            # Each is to be told of the other's silence, though that was told of before.
+            one.heard_at = other.heard_at = asyncio.get_running_loop().time()
         if one.helper is None and other.helper is None and one.side.other is other.side and one.suits(other):
             one.side.pair.bridged = True
             self._engine.touch(one.side.pair)

@@ -51,6 +51,15 @@ def test_silence_is_told_once_and_then_that_it_is_over() -> None:
         assert listening.look(leg, counters, now) == expected, now
 
 
+def test_whoever_listens_next_is_told_of_a_silence_too() -> None:
+    """It counts from then on, and what was told of it before is over."""
+    listening, leg = Listening(60.0), a_leg()
+    assert listening.look(leg, reply(0), 60.0) == Silence(20000, 7)
+    leg.heard_at = 80.0
+    assert [listening.look(leg, reply(0), now) for now in (90.0, 130.0)] == [Heard(20000, 7), None]
+    assert listening.look(leg, reply(0), 140.0) == Silence(20000, 7)
+
+
 def test_who_is_not_to_speak_is_not_silent() -> None:
     """A party on hold sends nothing by agreement."""
     listening, leg = Listening(60.0), a_leg()
