@@ -12,7 +12,7 @@ import structlog
 
 from media.rtpengine.commands import Family, Key, about, read_key
 from media.rtpengine.link import RtpengineLink
-from media.rtpengine.pair import TAGS, Pair, PairOwner
+from media.rtpengine.pair import Pair, PairOwner
 from media.rtpengine.settings import Settings
 from media.rtpengine.stock import Stock
 from media.rtpengine.transactions import Reply
@@ -21,6 +21,9 @@ TRIES: Final = 3
 """Commands about a call that stay unanswered in a row although rtpengine is there; then the call is lost."""
 _LISTED: Final = 500
 """Calls that are asked for at a time: more do not fit into a datagram."""
+
+_DOUBT: Final = 1.0
+"""Seconds at least from one time that all calls are asked for, as one was not known any more, to the next."""
 
 _log = structlog.get_logger("media.rtpengine")
 
@@ -69,6 +72,7 @@ class Engine:
         self._lacking: set[Family] = set()
         self._refused = ""
         self._unanswered: dict[Pair, None] = {}
+        self._doubted_at = -_DOUBT
         self._link = RtpengineLink(
             settings.host, settings.port, timeout=settings.timeout, ping=settings.ping, on_change=self._changed
         )
@@ -120,6 +124,9 @@ class Engine:
             for stock in self._stocks.values():
                 stock.discard_stale(now)
                 stock.fill()
+                # Where nobody calls this alone tells that it was started anew and has none of our calls.
+                if (pair := stock.oldest) is not None:
+                    self._ask_for(pair)
             self._look_if_short()
             self._tell_again()
 
@@ -177,8 +184,10 @@ class Engine:
             self._work(pair)
 
     def give_up(self, pair: Pair) -> None:
-        """A call that failed; rtpengine is asked to end it, should it still know it."""
+        """A call that failed; rtpengine is asked to end it, should it still know it, and for all others."""
         self._pairs.pop(pair.call, None)
+        if pair.ready and not pair.over:
+            self._doubt()
         self._stocks[pair.family].lost(pair)
         if self._short:
             self._look_if_short()
@@ -188,7 +197,7 @@ class Engine:
         elif not pair.ready and pair.lacks is None and self.up and pair.why not in ("", self._refused):
             self._refused = pair.why
             _log.error("rtpengine.refused", reason=pair.why)
-        self._link.ask({**about("delete", pair.call, TAGS[0]), "delete-delay": 0}, _passed_over)
+        self._link.ask({**about("delete", pair.call), "delete-delay": 0}, _passed_over)
 
     def made(self, pair: Pair) -> None:
         """One more is ready."""
@@ -253,13 +262,27 @@ class Engine:
             return
         self._on_return()
         self._link.ask({"command": "list", "limit": _LISTED}, self._left_behind)
-        for pair in self.pairs():
-            # Those that it does not know any more are lost, the others are told what they have missed.
-            pair.wants_count = True
-            self.touch(pair)
+        self._ask_for_all()
         for stock in self._stocks.values():
             stock.fill()
         self._look_if_short()
+
+    def _doubt(self) -> None:
+        """A call is not known any more: the others may not be either, of which those opened ahead would tell callers
+        ports that nobody has."""
+        now = asyncio.get_running_loop().time()
+        if self._doubted_at + _DOUBT <= now:
+            self._doubted_at = now
+            self._ask_for_all()
+
+    def _ask_for_all(self) -> None:
+        """Those that it does not know any more are lost, the others are told what they have missed."""
+        for pair in self.pairs():
+            self._ask_for(pair)
+
+    def _ask_for(self, pair: Pair) -> None:
+        pair.wants_count = True
+        self.touch(pair)
 
     def _left_behind(self, reply: Reply | None) -> None:
         """Ends what an earlier process of ours has not."""
@@ -280,7 +303,7 @@ class Engine:
                 self._link.ask({"command": "list", "limit": _LISTED}, self._left_behind)
 
         for call in left:
-            self._link.ask({**about("delete", call, TAGS[0]), "delete-delay": 0}, answered)
+            self._link.ask({**about("delete", call), "delete-delay": 0}, answered)
 
 
 def _passed_over(reply: Reply | None) -> None:

@@ -95,6 +95,8 @@ class Pair:
         """It failed as rtpengine has no interface of this family."""
         self._owner = owner
         self._created = 0
+        self._asked = False
+        """What was counted is known at the end."""
         self._then: _Then | None = None
         self._doubt: Callable[[], None] | None = None
         """What is not known any more where the command under way is not answered."""
@@ -144,13 +146,21 @@ class Pair:
             self.done = True
             return None
 
-        def gone(reply: Reply) -> bool:
-            self.done = True
+        def counted(reply: Reply) -> bool:
             self._owner.pair_counted(self, reply)
             return True
 
+        def gone(reply: Reply) -> bool:
+            self.done = True
+            return counted(reply) if whole else True
+
+        # Where a worker is, each side is a dialogue of its own, and only what names none ends both, but counts nothing.
+        whole = all(side.worker is None for side in self.sides)
+        if not whole and not self._asked:
+            self._asked, self._then = True, counted
+            return about("query", self.call)
         self._then = gone
-        return about("delete", self.call, TAGS[0]) | {"delete-delay": 0}
+        return about("delete", self.call, TAGS[0] if whole else "") | {"delete-delay": 0}
 
     def _create(self) -> Command | None:
         if self.ready:

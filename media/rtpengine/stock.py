@@ -50,8 +50,15 @@ class Stock:
             self._ready.append((now, pair))
 
     def lost(self, pair: Pair) -> None:
-        """One could not be opened; the next `fill` tries again."""
+        """One could not be opened, or is not there any more; the next `fill` tries again."""
         self._making.discard(pair)
+        if pair.ready:
+            self._ready = deque(one for one in self._ready if one[1] is not pair)
+
+    @property
+    def oldest(self) -> Pair | None:
+        """That which is taken next."""
+        return self._ready[0][1] if self._ready else None
 
     def take(self) -> Pair | None:
         """The oldest that is ready."""

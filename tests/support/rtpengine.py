@@ -26,6 +26,22 @@ def missing() -> str:
     return "" if shutil.which("rtpengine") else "rtpengine is missing; on Debian: apt-get install rtpengine-daemon"
 
 
+def ask(address: tuple[str, int], **command: Any) -> dict[str, Any]:
+    """The answer of the one that listens there to a command of a test's own."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(5.0)  # where nobody listens it is refused at once
+        sock.connect(address)
+        sock.send(b"test%d " % time.monotonic_ns() + encode(command))
+        answer = decode(sock.recv(65535).partition(b" ")[2])
+    assert isinstance(answer, dict)
+    return answer
+
+
+def calls_at(address: tuple[str, int]) -> int:
+    """How many calls the one that listens there has."""
+    return len(ask(address, command="list", limit=500)["calls"])
+
+
 @dataclass
 class Rtpengine:
     """One that runs."""
@@ -48,17 +64,11 @@ class Rtpengine:
 
     def ask(self, **command: Any) -> dict[str, Any]:
         """A command of a test's own."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(5.0)  # where nobody listens it is refused at once
-            sock.connect(("127.0.0.1", self.port))
-            sock.send(b"test%d " % time.monotonic_ns() + encode(command))
-            answer = decode(sock.recv(65535).partition(b" ")[2])
-        assert isinstance(answer, dict)
-        return answer
+        return ask(("127.0.0.1", self.port), **command)
 
     def calls(self) -> int:
         """How many it has."""
-        return len(self.ask(command="list", limit=500)["calls"])
+        return calls_at(("127.0.0.1", self.port))
 
     def stop(self) -> None:
         """Ends it."""

@@ -25,6 +25,7 @@ from switchboard.store.segments import read_segment, segment_number, segment_pat
 from tests.support.patience import PATIENCE
 from tests.support.planes import on_chosen
 from tests.support.ports import MEDIA_RANGE, WEB_RANGE, free_port
+from tests.support.rtpengine import calls_at
 
 PROJECT = Path(__file__).parents[2]
 START_SECONDS = 60.0
@@ -165,6 +166,16 @@ class RunningSwitch:
             assert time.monotonic() < until, f"left behind: {held}"
             await asyncio.sleep(0.1)
         await self.eventually(self.has_loaded)
+        await self.eventually(self.rtpengine_has_ended_all)
+
+    def rtpengine_has_ended_all(self) -> bool:
+        """Whether it has, where it is there, no calls but those that are opened ahead, of two ports each."""
+        media = self.config.get("media", {})
+        metrics = self.metrics()
+        if media.get("plane") != "rtpengine" or not metrics["media_ports_rtpengine"]:
+            return True
+        host, _, port = media["rtpengine"]["address"].rpartition(":")
+        return 2 * calls_at((host, int(port))) == metrics["media_ports_free"]
 
     def has_loaded(self) -> bool:
         """Whether the database has all that the journal has of what is over."""

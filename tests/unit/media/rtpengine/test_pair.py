@@ -125,6 +125,23 @@ def test_a_plain_call_takes_five_commands() -> None:
     assert engine.events == ["ready", "counted"]
 
 
+@pytest.mark.parametrize("tags", ["a", "b", "ab"])
+def test_a_call_that_a_worker_has_a_part_in_is_ended_whole(tags: str) -> None:
+    """Each side is a dialogue of its own then: who names one of them leaves the other there for ever."""
+    engine, *_ = talking()
+    engine.pair.bridged = False
+    for tag in tags:
+        side = engine.pair.side(tag)
+        assert side is not None
+        side.worker = WORKER
+    engine.run()
+    engine.events.clear()
+    engine.pair.over = True
+    assert engine.run() == ["query", "delete"]
+    assert engine.pair.done
+    assert engine.events == ["counted"]
+
+
 def test_parties_that_are_not_bridged_never_hear_each_other() -> None:
     """What the first says is blocked before the second is described."""
     engine, one, other = ready()

@@ -431,6 +431,17 @@ async def test_calls_left_behind_are_ended_without_a_storm(
         assert "somebody-1" in server.listed
 
 
+async def test_calls_opened_ahead_that_it_has_forgotten_are_replaced(one: Setup) -> None:
+    """It was started anew in less time than it takes to notice; no caller is told a port that nobody has."""
+    await until(lambda: one.plane.spare(False) == 4)
+    forgotten = one.server.listed.copy()
+    one.server.listed.clear()
+    await until(lambda: len(one.server.listed) == len(forgotten) and one.plane.spare(False) == 4)
+    lease = one.lease()
+    assert one.plane._legs[lease.port, lease.gen].side.pair.call not in forgotten
+    assert one.events == []
+
+
 # --- legs that are secured ---
 
 

@@ -80,3 +80,19 @@ def test_nothing_is_kept_for_too_long() -> None:
     assert shop.dropped == [shop.asked[0]]
     shop.stock.clear()
     assert shop.dropped == shop.asked
+
+
+def test_what_is_there_no_more_is_neither_given_nor_counted() -> None:
+    """Another one is opened in its place."""
+    shop = Shop(2)
+    shop.stock.fill()
+    shop.deliver(0.0)
+    first, second = shop.asked
+    first.ready = second.ready = True
+    assert shop.stock.oldest is first
+    shop.stock.lost(first)
+    assert (shop.stock.oldest, len(shop.stock)) == (second, 1)
+    shop.stock.fill()
+    assert len(shop.asked) == 3
+    assert shop.stock.take() is second
+    assert shop.stock.oldest is None
