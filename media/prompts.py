@@ -115,7 +115,7 @@ def load_wav(path: Path) -> Prompt:
 def from_pcm(pcm: bytes) -> Prompt:
     """Return 16-bit little-endian samples at 8 kHz as frames of both codecs."""
     pcm = pcm[: len(pcm) & ~1]
-    return Prompt({"PCMA": _cut(g711.encode("PCMA", pcm), "PCMA"), "PCMU": _cut(g711.encode("PCMU", pcm), "PCMU")})
+    return Prompt({law: _cut(encoder(law).encode(pcm), law) for law in ("PCMA", "PCMU")})
 
 
 def load_alaw(path: Path) -> Prompt:
@@ -311,7 +311,7 @@ class PromptStore:
             name = _converted_name(path)
             if not (self._converted / name).is_file():
                 pcm = audio_files.read(path, max_seconds=MAX_SECONDS)
-                audio_files.write(self._converted / name, g711.encode("PCMA", pcm))
+                audio_files.write(self._converted / name, encoder("PCMA").encode(pcm))
         except audio_files.AudioError as error:
             raise PromptError(f"{path}: {error}") from None
         except OSError as error:
