@@ -16,7 +16,7 @@ from ivr_flows.shape import read_struct
 from ivr_flows.source import MAX_BYTES, Plain, Source
 from ivr_flows.source import Path as Place
 
-__all__ = ["LIBRARY", "TESTS", "link", "load_library", "parse_flow", "read_flow", "read_source"]
+__all__ = ["LIBRARY", "TESTS", "link", "load_library", "parse_flow", "read_flow", "read_library", "read_source"]
 
 LIBRARY: Final = Path(__file__).parent / "library"
 """The flows that come with the switch."""
@@ -35,6 +35,11 @@ def load_library(paths: Iterable[Path] = (LIBRARY,)) -> dict[str, Flow]:
 
     A later path's flow replaces an earlier one's of the same name; tests beside the flows are passed over.
     """
+    return read_library(paths)[0]
+
+
+def read_library(paths: Iterable[Path]) -> tuple[dict[str, Flow], dict[str, Source]]:
+    """As `load_library`, and the sources, which tell where everything stands, by the names of the flows as well."""
     library: dict[str, Flow] = {}
     sources: dict[str, Source] = {}
     for path in paths:
@@ -51,7 +56,7 @@ def load_library(paths: Iterable[Path] = (LIBRARY,)) -> dict[str, Flow]:
         library |= found
     if faults := check_library(library, sources):
         raise _first(faults)
-    return link(library, sources)
+    return link(library, sources), sources
 
 
 def read_flow(path: Path, *, checked: bool = True) -> tuple[Flow, Source]:

@@ -9,18 +9,17 @@ from config.queue_checks import flows_named
 from config.schema import Config
 from ivr_flows.checks.prompts import check_prompts
 from ivr_flows.errors import FlowError
-from ivr_flows.loader import LIBRARY, load_library, read_flow
+from ivr_flows.loader import LIBRARY, read_library
 from ivr_flows.model import Flow
 from switchboard.prompt_names import PromptNames
 
 
 def load_flows(config: Config, file: Path | None = None) -> dict[str, Flow]:
     """The packaged flows and those of the configuration, which `file` holds; raises FlowError and ConfigError."""
-    flows = load_library(flow_paths(config))
+    flows, sources = read_library(flow_paths(config))
     prompts = PromptNames([Path(path) for path in config.media.prompts])
-    for flow in flows.values():
-        _, source = read_flow(Path(flow.file), checked=False)
-        faults = sorted(check_prompts(flow, source, prompts), key=lambda fault: (fault.line, fault.column))
+    for name, flow in flows.items():
+        faults = sorted(check_prompts(flow, sources[name], prompts), key=lambda fault: (fault.line, fault.column))
         if faults:
             first = faults[0]
             raise FlowError(

@@ -87,14 +87,14 @@ class NodeBase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     def reads(self) -> Iterator[tuple[Path, Reading]]:
         """Yield every expression and text that reads variables, prompts included."""
         yield from self.prompts_by_place()
-        for field in msgspec.structs.fields(self):
-            value = getattr(self, field.name)
+        for field, written in zip(self.__struct_fields__, self.__struct_encode_fields__, strict=True):
+            value = getattr(self, field)
             if isinstance(value, Condition | Expression | Text | Wording):
-                yield (field.encode_name,), value
+                yield (written,), value
             elif isinstance(value, dict):
                 for key, item in value.items():
                     if isinstance(item, Condition | Expression | Text):
-                        yield (field.encode_name, key), item
+                        yield (written, key), item
 
     def sets(self) -> Iterator[str]:
         """Yield the variables that the node may set."""
