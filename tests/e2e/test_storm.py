@@ -5,11 +5,16 @@ nobody hears another call. The logic alone has longer histories (`tests/property
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from pathlib import Path
 
+import pytest
+
 from switchboard.api.types import CallView, LegView
+from switchboard.calls import commands
+from switchboard.client import ApiError
 from tests.support.call_bar import add_users, at_the_bar
 from tests.support.patience import PATIENCE
 from tests.support.storm import WINDOW, End, Storm, settings
@@ -48,6 +53,15 @@ def _is_heard(speaker: LegView, listener: LegView) -> bool:
     return not speaker.muted and (speaker.mode in ("", "barge") or (speaker.mode == "whisper" and by_agent))
 
 
+async def obeys(storm: Storm, call: CallView) -> None:
+    """Whatever a call has been through, its ends hear whom they should, and do after each further command."""
+    await settled(storm, call)
+    for order in (commands.Mute(on=True), commands.Mute(on=False), commands.Hold(), commands.Resume()):
+        with contextlib.suppress(ApiError):  # not of every call
+            await storm.client.calls.command(call.id, order)
+        await settled(storm, call)
+
+
 async def settled(storm: Storm, call: CallView) -> None:
     """The ends of a call hear soon whom they should, unless it changes meanwhile."""
     until = time.monotonic() + STILL * PATIENCE
@@ -78,6 +92,9 @@ async def differs(storm: Storm, call: CallView) -> str:
         heard, tones = ends[leg].hears(now - WINDOW, now), {ends[voice].tone for voice in voices}
         if heard != tones:
             return f"{call.phase}: {ends[leg].name} hears {heard}, not {tones}: {call.legs}"
+    storm.compared.update([call.phase])
+    for one in call.legs:
+        storm.compared.update(name for name in ("muted", "held", "mode") if one.ended is None and getattr(one, name))
     return ""
 
 
@@ -110,6 +127,8 @@ async def crosstalk(storm: Storm) -> list[str]:
     return told
 
 
+# A second try would not be the same storm, and may miss what the first one has found.
+@pytest.mark.flaky(reruns=0)
 async def test_a_storm(tmp_path: Path) -> None:
     """Two rounds of it, each followed by a calm; then all hang up and nothing is left."""
     with running_switch(tmp_path, **settings()) as switch:
@@ -122,8 +141,9 @@ async def test_a_storm(tmp_path: Path) -> None:
                     await asyncio.sleep(BLOWS)
                     storm.blows = False
                     await asyncio.sleep(CALM)
-                    for call in (await client.calls.list(limit=100)).items:
-                        await settled(storm, call)
+                    async with asyncio.TaskGroup() as group:
+                        for call in (await client.calls.list(limit=100)).items:
+                            group.create_task(obeys(storm, call))
                 await storm.hang_up()
                 await switch.nothing_left()
                 assert all(end.call.is_over for end in storm.ends)
@@ -133,3 +153,4 @@ async def test_a_storm(tmp_path: Path) -> None:
                 assert len(switch.rows("select id from calls")) == callers > LEAST_CALLS
                 assert switch.rows("select * from segments where ended_us is null") == []
                 assert storm.carried_out.total() > LEAST_COMMANDS
+                assert {"talking", "muted", "held"} <= storm.compared.keys()

@@ -94,6 +94,8 @@ class Storm:
     ends: list[End] = field(default_factory=list)
     carried_out: Counter[str] = field(default_factory=Counter)
     """Commands by kind."""
+    compared: Counter[str] = field(default_factory=Counter)
+    """In which states of calls who hears whom was as it should be."""
     _phones: list[Phone] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
