@@ -109,7 +109,7 @@ async def serve(config: Config, switch: Switch, orders: Orders, began: float) ->
     switch.start(loop)
     control = ControlServer(switch.store.directory / "control.sock", {**switch.commands(), **_workers(switch, orders)})
     await control.start()
-    gc.collect()
+    # The little garbage that loading has left stays as well: finding it would take a tenth of the time of a start.
     gc.freeze()
     gc.enable()
     # Calls leave no cycles behind; with thousands of transactions alive the usual thresholds only cost time.
