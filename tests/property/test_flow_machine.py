@@ -18,11 +18,12 @@ from ivr_flows.events import (
     TransferEnded,
 )
 from ivr_flows.linking import link
-from ivr_flows.loader import load_library, parse_flow
+from ivr_flows.loader import parse_flow
 from ivr_flows.machine import Position, Waiting, start, step
 from ivr_flows.model import MAX_ENTRY, Flow
+from tests.support.library import LIBRARY
 
-FLOW = load_library()["extension"]
+FLOW = LIBRARY["extension"]
 VARIABLES: dict[str, str | int] = {"called": "4008001234", "trunk": "carrier"}
 
 events = st.one_of(

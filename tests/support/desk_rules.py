@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from ivr_flows.linking import link
-from ivr_flows.loader import LIBRARY, load_library, parse_flow
+from ivr_flows.loader import parse_flow
 from routing.acd.model import Agent, Announcements, CallbackRules, Group, Overflow
+from tests.support.library import LIBRARY
 
 AGENTS: Final = ("anna", "ben", "carl", "dora")
 SOFTPHONES: Final = ("carl", "dora")
@@ -28,7 +29,7 @@ nodes:
      on_timeout: sorry, on_invalid: sorry}
   sorry: {type: hangup, prompts: [zh/goodbye]}
 """
-FLOWS: Final = {**load_library([LIBRARY]), **link({"line": parse_flow(_LINE, "line.yaml")})}
+FLOWS: Final = {**LIBRARY, **link({"line": parse_flow(_LINE, "line.yaml")})}
 
 
 class Rules(NamedTuple):

@@ -12,7 +12,6 @@ from typing import Literal, NamedTuple
 from ivr_flows.actions import Http
 from ivr_flows.clock import LocalTime
 from ivr_flows.events import HttpDone
-from ivr_flows.loader import LIBRARY, load_library
 from ivr_flows.model import Flow
 from media.description import build_answer, build_offer
 from media.formats import PCMA, PCMU
@@ -62,6 +61,7 @@ from switchboard.store.records import (
     new_id,
 )
 from switchboard.store.segments import Kind
+from tests.support.library import LIBRARY
 from tests.support.media_plane import FakePlane
 
 SWITCH: Address = ("127.0.0.1", 5060)
@@ -437,7 +437,7 @@ class World:
             core=self.core,
             media=self.plane,
             routing=Directory(plan, Trunks({"bench": ["127.0.0.2"]}), self.masks),
-            flows=FlowShelf(flows if flows is not None else load_library([LIBRARY])),
+            flows=FlowShelf(flows if flows is not None else LIBRARY),
             registrar=Registrar(),
             authenticator=Accounts("switchboard.local", [("alice", "secret")], bytes(32), self.token),
             journal=self.journal,

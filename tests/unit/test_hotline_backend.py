@@ -13,13 +13,13 @@ from bench.backend import LIES, Backend, Behaviour, serving
 from ivr_flows.actions import Action, Hangup, Http, Play, Queue, Speech
 from ivr_flows.clock import LocalTime
 from ivr_flows.events import CallerGone, Digit, Event, HttpDone, PlayDone, QueueEnded, TimerDue
-from ivr_flows.loader import load_library
 from ivr_flows.machine import start, step
 from ivr_flows.position import Waiting
 from switchboard.backends import Backends
+from tests.support.library import LIBRARY
 from tests.support.ports import free_port
 
-HOTLINE = load_library()["hotline"]
+HOTLINE = LIBRARY["hotline"]
 
 
 class Noon:

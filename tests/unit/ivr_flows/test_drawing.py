@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from ivr_flows.drawing import COLOURS, columns, cut, mermaid, svg, wrapped
 from ivr_flows.layout import GAP_X, GAP_Y, arrange
-from ivr_flows.loader import load_library, parse_flow
+from ivr_flows.loader import parse_flow
 from ivr_flows.picture import picture
+from tests.support.library import LIBRARY
 
-LIBRARY = load_library()
 SVG = "{http://www.w3.org/2000/svg}"
 NAMES = tuple("abcdefghijkl")
 ARROWS = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES)), max_size=40)

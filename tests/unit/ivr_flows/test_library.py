@@ -5,10 +5,9 @@ import pytest
 from ivr_flows.actions import Action, Answer, Hangup, Play, StopPlay, Transfer
 from ivr_flows.events import CallerGone, Digit, PlayDone, TimerDue, TransferEnded
 from ivr_flows.loader import LIBRARY as FLOW_FILES
-from ivr_flows.loader import load_library
 from ivr_flows.machine import Position, start, step
+from tests.support.library import LIBRARY
 
-LIBRARY = load_library()
 PROMPTS = FLOW_FILES.parent / "prompts"
 
 

@@ -22,11 +22,10 @@ from ivr_flows.events import (
     TimerDue,
     TransferEnded,
 )
-from ivr_flows.loader import load_library
 from ivr_flows.machine import start, step
 from ivr_flows.position import Waiting
+from tests.support.library import LIBRARY
 
-LIBRARY = load_library()
 CALLER = "13900000001"
 SECRET = "7391"
 

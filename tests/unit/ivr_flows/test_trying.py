@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from ivr_flows.loader import LIBRARY, load_library
+from ivr_flows.loader import LIBRARY
 from ivr_flows.testing.files import read_tests
 from ivr_flows.testing.world import Given, Reply
 from ivr_flows.trying import Walk
+from tests.support.library import LIBRARY as FLOWS
 
-FLOWS = load_library()
 TEXTS = {"zh/welcome": "您好。", "zh/enter_extension": "请输入分机号码。"}
 
 

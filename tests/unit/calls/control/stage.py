@@ -8,7 +8,7 @@ import re
 import msgspec
 
 from ivr_flows.linking import link
-from ivr_flows.loader import LIBRARY, load_library, parse_flow
+from ivr_flows.loader import parse_flow
 from routing.acd.actions import Offer
 from routing.acd.events import CallerJoined, Event, Picked
 from routing.acd.model import Group
@@ -27,6 +27,7 @@ from switchboard.sip.outgoing import OutgoingRequest
 from switchboard.sip.registrar import Binding, Registrar
 from switchboard.store.records import CallRecord, SegmentRecord
 from tests.support.exchange import NUMBER, SWITCH, Peer, World
+from tests.support.library import LIBRARY
 
 AGENTS = ("anna", "ben", "carl", "dora")
 BOSS = Actor("boss", "dora", "supervisor")
@@ -134,7 +135,7 @@ class Stage:
 
     def __init__(self, *, ring_timeout: float = 20.0, flow: str = "") -> None:
         """`flow` is the text of one more flow, called `own`, which 4008 leads to."""
-        flows = load_library([LIBRARY])
+        flows = dict(LIBRARY)
         if flow:
             flows |= link({"own": parse_flow(f"flow: own\n{flow}", "own.yaml")})
         self.world = world = World(flows, ring_timeout=ring_timeout)
