@@ -164,7 +164,7 @@ class RunningSwitch:
         until = time.monotonic() + PATIENCE * within
         while held := await asyncio.to_thread(self.held):
             assert time.monotonic() < until, f"left behind: {held}"
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.25)  # each look costs the switch 3 ms
         await self.eventually(self.has_loaded)
         await self.eventually(self.rtpengine_has_ended_all)
 
