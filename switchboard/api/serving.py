@@ -34,9 +34,8 @@ class SwitchApi:
         routers = [
             auth_router(self.sign_in),
             events_router(services, self.stream, Teller(self._live.ring), self._live.snapshot),
-            resource_router(self.parts),
         ]
-        app = build_api(services, routers, beside=[pages])
+        app = build_api(services, routers, beside=[pages, resource_router(self.parts)])
         self.parts.exchange.feed = self.stream
         return app
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Final, TypeVar
 
-from litestar import Response, Router, delete, get, patch, post
+from litestar import Response, delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from switchboard.api.bodies import UserBody, UserChange
@@ -195,7 +195,4 @@ def _now_us(parts: Parts) -> int:
     return round(parts.services.utc() * 1e6)
 
 
-accounts: Final = Router(
-    "/",
-    route_handlers=[list_users, add_user, get_user, change_user, delete_user, renew_password, read_audit],
-)
+accounts: Final = (list_users, add_user, get_user, change_user, delete_user, renew_password, read_audit)

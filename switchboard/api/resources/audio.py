@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from litestar import Router, delete, get, put
+from litestar import delete, get, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
@@ -207,10 +207,7 @@ def _delete(directory: Path, path: str, deletion: Deletion) -> None:
         erase_recording(file, deletion)
 
 
-audio: Final = Router(
-    "/",
-    route_handlers=[
-        list_recordings, get_recording, hear_recording, delete_recording,
-        list_messages, get_message, hear_message, mark_message, delete_message,
-    ],
+audio: Final = (
+    list_recordings, get_recording, hear_recording, delete_recording,
+    list_messages, get_message, hear_message, mark_message, delete_message,
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final, TypeAlias
 
 import msgspec
-from litestar import Router, get, post
+from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from routing.masks.secret import mask_number
@@ -198,4 +198,4 @@ def _told(command: Command) -> str:
     return ", ".join(f"{name} {value}" for name, value in fields.items() if value not in ("", False))
 
 
-calls: Final = Router("/", route_handlers=[list_calls, get_call, command_call, dial, take_parked])
+calls: Final = (list_calls, get_call, command_call, dial, take_parked)

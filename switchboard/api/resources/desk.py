@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Annotated, Final
 
-from litestar import Response, Router, delete, get, post, put
+from litestar import Response, delete, get, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from routing.acd.model import Agent, State
@@ -208,10 +208,7 @@ async def _answer(parts: Parts, agent: str) -> Response[AgentSettings]:
     return Response(AgentSettings(agent=value, version=version, origin=origin), headers=etag(version))
 
 
-desk: Final = Router(
-    "/",
-    route_handlers=[
-        list_agents, get_agent, sign_in, sign_out, set_state, wrap_up_done,
-        get_agent_settings, put_agent_settings, delete_agent, list_skills,
-    ],
+desk: Final = (
+    list_agents, get_agent, sign_in, sign_out, set_state, wrap_up_done,
+    get_agent_settings, put_agent_settings, delete_agent, list_skills,
 )  # fmt: skip

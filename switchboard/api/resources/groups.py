@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Final
 
-from litestar import Response, Router, delete, get, put
+from litestar import Response, delete, get, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from routing.acd.events import CallerGone
@@ -218,10 +218,7 @@ async def _answer(parts: Parts, group: str) -> Response[GroupSettings]:
     return Response(GroupSettings(group=value, version=version, origin=origin), headers=etag(version))
 
 
-groups: Final = Router(
-    "/",
-    route_handlers=[
-        list_groups, get_group, show_queue, get_group_settings, put_group_settings, delete_group,
-        list_callbacks, get_callback, withdraw_callback,
-    ],
+groups: Final = (
+    list_groups, get_group, show_queue, get_group_settings, put_group_settings, delete_group,
+    list_callbacks, get_callback, withdraw_callback,
 )  # fmt: skip

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Annotated, Final, Literal, TypeVar
 
-from litestar import Router, get, post
+from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter, RawBody
 
 from routing.masks import ShownError
@@ -214,10 +214,7 @@ def _some(keys: dict[str, str]) -> str:
     return shown if len(keys) <= SHOWN_FAULTS else f"{shown} and {len(keys) - SHOWN_FAULTS} more"
 
 
-numbers: Final = Router(
-    "/",
-    route_handlers=[
-        list_masks, list_refusals, refuse_calls, get_mask, bind, import_masks, unbind, disable, enable,
-        list_pools, get_pool, add_numbers, retire,
-    ],
+numbers: Final = (
+    list_masks, list_refusals, refuse_calls, get_mask, bind, import_masks, unbind, disable, enable,
+    list_pools, get_pool, add_numbers, retire,
 )  # fmt: skip

@@ -6,7 +6,7 @@ import asyncio
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
-from litestar import Router, delete, get, post
+from litestar import delete, get, post
 from litestar.params import FromPath, QueryParameter
 
 from config.errors import ConfigError
@@ -121,9 +121,6 @@ def list_of(listing: dict[str, object]) -> list[FlowView]:
     return msgspec.convert(listing["flows"], list[FlowView])
 
 
-system: Final = Router(
-    "/",
-    route_handlers=[
-        list_flows, check_flows, activate_flows, list_registrations, remove_registrations, show_status,
-    ],
+system: Final = (
+    list_flows, check_flows, activate_flows, list_registrations, remove_registrations, show_status,
 )  # fmt: skip

@@ -8,7 +8,7 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated, Final, TypeAlias
 
-from litestar import Router, get
+from litestar import get
 from litestar.params import FromPath, QueryParameter
 
 from switchboard.api.principal import ApiRequest, Caller, Principal
@@ -100,4 +100,4 @@ def _rest() -> None:
     time.sleep(REST)
 
 
-trace: Final = Router("/", route_handlers=[trace_call, trace_record])
+trace: Final = (trace_call, trace_record)

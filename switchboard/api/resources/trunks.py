@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from litestar import Router, get, post
+from litestar import get, post
 from litestar.params import FromPath
 
 from switchboard.api.principal import ApiRequest, Caller, Principal
@@ -115,9 +115,6 @@ def _counted(counted: Counted) -> TrunkCalls:
     return msgspec.convert(msgspec.to_builtins(counted), TrunkCalls)
 
 
-trunks: Final = Router(
-    "/",
-    route_handlers=[
-        list_trunks, get_trunk, disable_trunk, enable_trunk, disable_gateway, enable_gateway, reload_trunks,
-    ],
+trunks: Final = (
+    list_trunks, get_trunk, disable_trunk, enable_trunk, disable_gateway, enable_gateway, reload_trunks,
 )  # fmt: skip
