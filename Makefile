@@ -67,10 +67,10 @@ run: setup ## Start the switch on its built-in defaults (Ctrl-C drains and stops
 call: setup ## Place a demonstration call through the running switch
 	@exec $(PY) -m bench call
 
-# Most end-to-end tests wait for real time to pass, so four files at a time take half as long.
+# Most end-to-end tests wait for real time to pass, so five files at a time take half as long.
 test: setup $(VENV)/.ready-dev $(VENV)/.browser $(VENV)/.rtpengine ## Lint, types, contracts and all tests
 	@$(MAKE) -j 2 --no-print-directory check .compiled
-	@$(PY) -m pytest -n 4 --dist loadfile
+	@$(PY) -m pytest -n 5 --dist loadfile
 
 # Once for all processes of the tests, each of which would do it at the same time; beside the checks, which need one CPU.
 .compiled:

@@ -25,7 +25,8 @@ from tests.support.talking import AGENT, numbers
 
 FULL = os.environ.get("SWITCHBOARD_ENDURANCE") == "full"
 CALLS = 10_000 if FULL else 2_000
-WARM_UP = 300
+WARM_UP = 250
+"""Calls all up at once, more than ever later: the ports that a worker has opened once it keeps."""
 RATE = 100
 GROWTH = 0.02
 """By how much the second of two equal runs may raise the resident memory of a process."""
@@ -85,13 +86,15 @@ async def as_before(switch: RunningSwitch, before: State) -> None:
         assert time.monotonic() < until, wrong
 
 
-async def load(switch: RunningSwitch, agent: Sipp, directory: Path, calls: int) -> Totals:
-    """So many calls that last no time, at the rate."""
+async def load(
+    switch: RunningSwitch, agent: Sipp, directory: Path, calls: int, rate: int = RATE, milliseconds: int = 0
+) -> Totals:
+    """So many calls that last so long, at a rate."""
     host, port = switch.target
-    arguments = ("-s", AGENT, "-m", str(calls), "-r", str(RATE), "-l", "2000", "-d", "0")
+    arguments = ("-s", AGENT, "-m", str(calls), "-r", str(rate), "-l", "2000", "-d", str(milliseconds))
     caller = Sipp(SCENARIOS / "caller.xml", directory, free_port(), next_media_port(), f"{host}:{port}", arguments)
     with caller:
-        await asyncio.to_thread(caller.wait, calls / RATE + 60, lambda row: None)
+        await asyncio.to_thread(caller.wait, calls / rate + 60, lambda row: None)
     assert agent.process is not None
     assert agent.process.poll() is None
     return caller.totals()
@@ -103,7 +106,7 @@ async def test_calls_leave_nothing_behind(
     """After many calls all is as before, and as many again add next to nothing to the memory."""
     figures: dict[str, object] = {"calls": CALLS}
     with Sipp(SCENARIOS / "agent.xml", tmp_path, agent_port, next_media_port()) as agent:
-        assert (await load(switch, agent, tmp_path, WARM_UP)).successful == WARM_UP
+        assert (await load(switch, agent, tmp_path, WARM_UP, WARM_UP, 2000)).successful == WARM_UP
         before = await settled(switch)
         sizes: list[dict[str, int]] = []
         for _ in range(2):

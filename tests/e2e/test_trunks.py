@@ -186,7 +186,7 @@ async def a_gateway_that_is_silent(world: World) -> None:
                 call = await world.dial("dead")
                 far = await b.next_call()
                 await far.confirmed()
-                assert len(world.log("trunk.failed", gateway="dead/a", status=408)) == 1
+                await world.switch.eventually(lambda: len(world.log("trunk.failed", gateway="dead/a", status=408)) == 1)
                 await ends(call, far)
                 assert await world.counted("dead") == (0, times + 1, times)
                 assert [one["state"] for one in (await world.trunk("dead"))["gateways"]] == ["paused", "unknown"]
