@@ -345,7 +345,9 @@ def chosen(only: str) -> list[Plan]:
 
 def short_runs(config: Path, cpus: str, runs: int, console: Console) -> list[Run]:
     """The short form of signalling, so many times on one switch; raises BenchError."""
-    options = argparse.Namespace(self=True, quick=False, runs=1, config=config, cpus=cpus)
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    options = parser.parse_args(["--self", "--runs", "1", "--config", str(config), "--cpus", cpus])
     suite = Suite(options, chosen("short") * runs, console)
     console.print(f"{suite.planned} s of calls to 4001, about", highlight=False)
     suite.run()

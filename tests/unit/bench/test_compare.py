@@ -14,6 +14,7 @@ from bench.errors import BenchError
 from bench.load import Figure
 from bench.results import document, write
 from bench.series import OWN, Run
+from bench.suite import Plan, Suite, short_runs
 
 
 def runs(*ratios: float, loop: float = 5.0, engine: str = OWN, measure: str = "short") -> list[Run]:
@@ -95,3 +96,18 @@ def test_without_figures_of_then_it_says_what_writes_them(tmp_path: Path, capsys
     """Nothing is measured when there is nothing to compare with."""
     assert main(["compare", "--baseline", str(tmp_path / "none.json")]) == 1
     assert "make bench" in capsys.readouterr().out
+
+
+def test_what_now_costs_is_measured_on_one_start_of_the_switch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The short form so many times, by the configuration and on the CPUs that were named."""
+    asked: list[tuple[Plan, ...]] = []
+
+    def measured(suite: Suite) -> None:
+        assert (suite.options.self, suite.options.config, suite.options.cpus) == (True, tmp_path, "")
+        asked.append(tuple(suite.plans))
+        suite.runs.extend(runs(0.2, 0.3))
+
+    monkeypatch.setattr(Suite, "run", measured)
+    found = short_runs(tmp_path, "", 2, Console(quiet=True))
+    assert [[plan.name for plan in plans] for plans in asked] == [["short", "short"]]
+    assert [run.loop_ms for run in found] == [5.0, 5.0]
