@@ -16,9 +16,9 @@ class StreamStats(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     `concealed` and `skipped` are frames of 20 ms that rooms had to make up, or left out, of what it said.
     `rtcp_refused` of the RTCP that came was none. What the peer told of the stream it got: `peer_lost` packets, in a
-    relay also those that never reached us, and `peer_jitter_ms`. The MOS of each direction is that of ITU-T G.107:
-    `mos_in` of what the peer said, `mos_out` of what it heard. `unauthentic` came from its address to a secured
-    session, and was refused.
+    relay also those that never reached us, and `peer_jitter_ms`. The MOS of each direction is that of ITU-T G.107
+    with G.711, of G.107.2 with Opus, None with other codecs (`rtp.quality` says why): `mos_in` of what the peer said,
+    `mos_out` of what it heard. `unauthentic` came from its address to a secured session, and was refused.
     """
 
     received: int = 0

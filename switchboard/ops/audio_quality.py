@@ -23,7 +23,7 @@ BOUNDS: Final[dict[Measure, tuple[float, ...]]] = {
     "round_trip_seconds": (*_JITTER, 0.3, 0.5, 1.0),
 }
 _TEXTS: Final[dict[Measure, str]] = {
-    "mos": "MOS by ITU-T G.107 of what ended legs said (in) and heard (out).",
+    "mos": "MOS by ITU-T G.107 (G.711) or G.107.2 (Opus) of what ended legs said (in) and heard (out).",
     "loss_ratio": "Packets lost of those sent, from the peer (in) and, as it told by RTCP, to it (out).",
     "jitter_seconds": "Interarrival jitter (RFC 3550) at the end of the leg, here (in) and at the peer (out).",
     "round_trip_seconds": "Mean time to the peer of a leg and back, as measured by RTCP.",

@@ -34,8 +34,8 @@ class MediaRecord(msgspec.Struct, array_like=True, gc=False):
     """What a leg's RTP stream did, as the switch saw it; jitter is RFC 3550 §6.4.1 in milliseconds.
 
     `peer_lost` and `peer_jitter_ms` are what the peer told by RTCP of the stream it got, `round_trip_ms` what was
-    measured by it; None where it told nothing. The MOS (ITU-T G.107) is `mos_in` for what the peer said, `mos_out`
-    for what it heard. `silent`: nothing came from it though it talked with somebody.
+    measured by it; None where it told nothing. The MOS (`media.rtp.quality`) is `mos_in` for what the peer said,
+    `mos_out` for what it heard. `silent`: nothing came from it though it talked with somebody.
     """
 
     received: int = 0

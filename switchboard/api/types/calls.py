@@ -22,7 +22,9 @@ class MediaView(View, frozen=True, kw_only=True):
     peer_jitter_ms: float | None = None
     round_trip_ms: float | None = None
     mos_in: float | None = None
-    """The opinion score of ITU-T G.107, 1 to 4.5, of what the peer said; `mos_out` of what it heard."""
+    """The opinion score, 1 to 4.5, of what the peer said, `mos_out` of what it heard: by ITU-T G.107 with G.711, by
+    G.107.2 with Opus, none with other codecs.
+    """
     mos_out: float | None = None
     silent: bool = False
     """Nothing came from it though it talked with somebody."""

@@ -1,4 +1,4 @@
-"""The E-model (ITU-T G.107): ratings and opinions of known conditions."""
+"""The E-model (ITU-T G.107, G.107.2): ratings and opinions of known conditions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.rtp.quality import G711, Impairment, burst_ratio, delay_impairment, loss_impairment, opinion, rating, score
+from media.rtp.quality import (
+    G711,
+    OPUS,
+    Impairment,
+    burst_ratio,
+    delay_impairment,
+    loss_impairment,
+    opinion,
+    rating,
+    score,
+)
 
 
 @pytest.mark.parametrize(
@@ -41,11 +51,37 @@ def test_delay_takes_what_its_straight_lines_take(delay: float) -> None:
         (Impairment(11.0, 19.0), 2.0, 1.0, 19.0),
         (Impairment(11.0, 19.0), 2.0, 2.0, 19.4),
         (G711, 10.0, 4.0, 34.42),
+        (OPUS, 0.0, 1.0, 16.83),
+        (OPUS, 2.0, 1.0, 35.35),
+        (Impairment(10.2, 4.3, fullband=True), 1.0, 1.0, 33.18),
+        (Impairment(10.2, 4.3, fullband=True), 100.0, 1.0, 126.98),
     ],
 )
 def test_loss_takes_the_more_the_burstier_it_is(codec: Impairment, percent: float, ratio: float, ie_eff: float) -> None:
-    """Ie-eff = Ie + (95 - Ie) Ppl / (Ppl / BurstR + Bpl), equation 7-29 of G.107, worked out by hand."""
+    """Ie-eff = Ie + (95 - Ie) Ppl / (Ppl / BurstR + Bpl), equation 7-29 of G.107, worked out by hand.
+
+    In G.107.2 132 takes the place of 95.
+    """
     assert loss_impairment(codec, percent / 100.0, ratio) == pytest.approx(ie_eff, abs=0.01)
+
+
+EVS = Impairment(7.2, 11.4, fullband=True)
+"""EVS in super-wideband at 24.4 kbit/s, by G.113 Appendix V."""
+
+
+@pytest.mark.parametrize(
+    ("codec", "percent", "delay", "r"),
+    [
+        (Impairment(0.0, 10.0, fullband=True), 0.0, 0.0, 148.0),
+        (EVS, 0.0, 100.0, 140.8),
+        (EVS, 0.0, 300.0, 118.96),
+        (EVS, 1.0, 300.0, 108.89),
+        (EVS, 100.0, 1000.0, 0.0),
+    ],
+)
+def test_the_rating_of_a_fullband_call(codec: Impairment, percent: float, delay: float, r: float) -> None:
+    """G.107.2 worked out by hand: 148 less Ie-eff and 1.48 times what the delay takes in G.107; never below 0."""
+    assert rating(codec, percent / 100.0, delay) == pytest.approx(r, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -57,10 +93,10 @@ def test_the_burst_ratio(lost: int, bursts: int, loss: float, ratio: float) -> N
     assert burst_ratio(lost, bursts, loss) == pytest.approx(ratio)
 
 
-@given(st.floats(0, 1), st.floats(0, 30_000), st.floats(0, 1000))
-def test_a_score_is_always_one(loss: float, trip: float, burst: float) -> None:
+@given(st.sampled_from(["PCMA", "opus"]), st.floats(0, 1), st.floats(0, 30_000), st.floats(0, 1000))
+def test_a_score_is_always_one(codec: str, loss: float, trip: float, burst: float) -> None:
     """Whatever is measured, it is between 1 and what the defaults give."""
-    found = score("PCMA", loss, trip, burst)
+    found = score(codec, loss, trip, burst)
     assert found is not None
     assert 1.0 <= found <= 4.41
 
@@ -72,4 +108,7 @@ def test_what_makes_it_worse() -> None:
     assert score("PCMU", 0.02, 200.0) == 4.1
     assert score("PCMU", 0.02, 200.0, 4.0) == 4.09
     assert score("PCMU", 0.02, 600.0) == 3.05
-    assert score("L16", 0.0, None) is None
+    assert score("opus", 0.0, None) == 4.3
+    assert score("opus", 0.02, None) == 3.87
+    assert score("opus", 0.02, 600.0) == 2.86
+    assert score("G722", 0.0, None) is None
