@@ -1,13 +1,14 @@
 """Keys of SRTP in a description: the a=crypto lines of RFC 4568, and what a policy makes of them.
 
-A line is refused, with the reason, where what it asks for is not done here: other suites, a master key identifier,
-several keys, a key derivation rate, and every session parameter that takes protection away.
+A line is refused, with the reason, where what it asks for is not done here: other suites, several keys, a key
+derivation rate, and every session parameter that takes protection away.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import re
 from collections.abc import Callable, Iterable
 from typing import Final, Literal
@@ -45,10 +46,12 @@ MAX_LINES: Final = 32
 """Crypto lines of one stream that are looked at."""
 _MOST_PACKETS: Final = 1 << 48
 """RFC 3711 §9.2."""
+_LONGEST_IDENTIFIER: Final = 128
+"""Octets (RFC 4568 §9.2)."""
 
 _match_line: Final = re.compile(r"(0|[1-9]\d{0,8})[ \t]+(\S+)[ \t]+(\S+)((?:[ \t]+\S+)*)[ \t]*", re.ASCII).fullmatch
 _match_key: Final = re.compile(
-    r"inline:([A-Za-z0-9+/]+={0,2})(?:\|(2\^\d{1,2}|\d{1,15}))?(?:\|(\d{1,39}:\d{1,3}))?", re.ASCII | re.IGNORECASE
+    r"inline:([A-Za-z0-9+/]+={0,2})(?:\|(2\^\d{1,2}|\d{1,15}))?(?:\|(\d{1,39}):(\d{1,3}))?", re.ASCII | re.IGNORECASE
 ).fullmatch
 # RFC 4568 §6.3.6: how far behind a packet may be is ours to choose. §6.3.7: a dash makes a parameter one to pass over.
 _match_harmless: Final = re.compile(r"WSH=\d{2,5}|-\S+", re.ASCII).fullmatch
@@ -59,22 +62,31 @@ class CryptoError(Exception):
 
 
 class Crypto(Struct, frozen=True, array_like=True, gc=False):
-    """One usable a=crypto line: `key` is master key and salt of who wrote it, for what it sends."""
+    """One usable a=crypto line: `key` is master key and salt of who wrote it, for what it sends.
+
+    `mki` is the master key identifier that packets under it carry, empty where they carry none (RFC 4568 §6.1).
+    """
 
     tag: int
     suite: str
     key: bytes
+    mki: bytes = b""
 
     def __repr__(self) -> str:
         return f"Crypto({self.tag}, {self.suite})"
 
 
 class Keys(Struct, frozen=True, array_like=True, gc=False):
-    """What secures a stream: `send` is our key and salt, `receive` the peer's; neither is ever shown."""
+    """What secures a stream: `send` is our key and salt, `receive` the peer's; neither is ever shown.
+
+    The master key identifier of each is empty where packets carry none.
+    """
 
     suite: str
     send: bytes
     receive: bytes
+    send_mki: bytes = b""
+    receive_mki: bytes = b""
 
     def __repr__(self) -> str:
         return f"Keys({self.suite})"
@@ -110,19 +122,17 @@ def parse_crypto(value: str) -> Crypto:
     for parameter in parameters.split():
         if not _match_harmless(parameter):
             raise CryptoError(f"session parameter {parameter.partition('=')[0][:40]!a}")
-    return Crypto(int(tag), suite, _read_key(suite, keys))
+    return Crypto(int(tag), suite, *_read_key(suite, keys))
 
 
-def _read_key(suite: str, text: str) -> bytes:
-    """Return the one key of key-params."""
+def _read_key(suite: str, text: str) -> tuple[bytes, bytes]:
+    """Return the one key of key-params, and its identifier."""
     if ";" in text:
         raise CryptoError("several keys")
     key = _match_key(text)
     if key is None:
         raise CryptoError("key that cannot be read")
-    inline, lifetime, identifier = key.groups()
-    if identifier is not None:
-        raise CryptoError("master key identifier")
+    inline, lifetime, identifier, length = key.groups()
     if lifetime is not None:
         # What a key may be used for is its sender's to keep; it must only be possible.
         packets = 1 << int(lifetime[2:]) if lifetime.startswith("2^") else int(lifetime)
@@ -135,7 +145,15 @@ def _read_key(suite: str, text: str) -> bytes:
         raise CryptoError("key that cannot be read") from None
     if len(octets) != SUITES[suite]:
         raise CryptoError(f"key of {len(octets)} octets, {suite} has {SUITES[suite]}")
-    return octets
+    return octets, _read_identifier(identifier, int(length)) if identifier is not None else b""
+
+
+def _read_identifier(value: str, length: int) -> bytes:
+    """Return a master key identifier as packets carry it, big-endian (RFC 4568 §6.1)."""
+    if length <= _LONGEST_IDENTIFIER:
+        with contextlib.suppress(OverflowError):
+            return int(value).to_bytes(length, "big")
+    raise CryptoError("master key identifier that is longer than it may be")
 
 
 def read_crypto(attributes: Iterable[str]) -> tuple[tuple[Crypto, ...], tuple[str, ...]]:
@@ -158,8 +176,12 @@ def read_crypto(attributes: Iterable[str]) -> tuple[tuple[Crypto, ...], tuple[st
 
 
 def render_crypto(crypto: Crypto) -> str:
-    """Return the value of an a=crypto line; without a lifetime it is that of RFC 3711 §9.2."""
-    return f"{crypto.tag} {crypto.suite} inline:{base64.b64encode(crypto.key).decode()}"
+    """Return the value of an a=crypto line; without a lifetime it is that of RFC 3711 §9.2.
+
+    Peers that write an identifier write a lifetime before it, and some read it by its place.
+    """
+    identifier = f"|2^31|{int.from_bytes(crypto.mki, 'big')}:{len(crypto.mki)}" if crypto.mki else ""
+    return f"{crypto.tag} {crypto.suite} inline:{base64.b64encode(crypto.key).decode()}{identifier}"
 
 
 def offer_crypto(random: Callable[[int], bytes], suites: tuple[str, ...] = OFFERED) -> tuple[Crypto, ...]:

@@ -7,6 +7,7 @@ for as long as its key is the same.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from pylibsrtp import Error, Policy, Session
@@ -41,6 +42,17 @@ _PROFILES: Final = {
     "AEAD_AES_128_GCM": Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
     "AEAD_AES_256_GCM": Policy.SRTP_PROFILE_AEAD_AES_256_GCM,
 }
+_BEHIND_IDENTIFIER: Final = {
+    "AES_CM_128_HMAC_SHA1_80": (10, 10),
+    "AES_CM_128_HMAC_SHA1_32": (4, 10),
+    "AEAD_AES_128_GCM": (0, 0),
+    "AEAD_AES_256_GCM": (0, 0),
+}
+"""Octets of SRTP and of SRTCP that come after a master key identifier: the tag, but with AEAD it is before
+(RFC 3711 §3.1 and §3.4, RFC 7714 §8 and §9).
+"""
+
+_Transform = Callable[[bytes], bytes]
 
 
 class AuthenticationError(OSError):
@@ -51,13 +63,41 @@ class ProtectionError(OSError):
     """A packet whose number was used before: two under one number would give the key stream away."""
 
 
+def _identified(protect: _Transform, mki: bytes, behind: int) -> _Transform:
+    """`protect`, with the identifier put before the last `behind` octets; it is authenticated by nobody."""
+    if not mki:
+        return protect
+
+    def protect_and_identify(data: bytes) -> bytes:
+        sealed = protect(data)
+        at = len(sealed) - behind
+        return sealed[:at] + mki + sealed[at:]
+
+    return protect_and_identify
+
+
+def _identifying(unprotect: _Transform, mki: bytes, behind: int) -> _Transform:
+    """`unprotect`, of what carries the identifier; a packet that leaves it out is none the worse."""
+    if not mki:
+        return unprotect
+
+    def take_out_and_unprotect(data: bytes) -> bytes:
+        end = len(data) - behind
+        at = end - len(mki)
+        return unprotect(data[:at] + data[end:] if at > 0 and data[at:end] == mki else data)
+
+    return take_out_and_unprotect
+
+
 class Inbound:
     """What the peer sends under one key."""
 
-    __slots__ = ("_key", "_last", "_profile", "_session", "_sources", "_tries", "_unprotect", "_unprotect_rtcp")
+    __slots__ = ("_behind", "_key", "_last", "_mki", "_profile", "_session", "_sources", "_tries", "_unprotect",
+                 "_unprotect_rtcp")  # fmt: skip
 
-    def __init__(self, suite: str, key: bytes) -> None:
+    def __init__(self, suite: str, key: bytes, mki: bytes = b"") -> None:
         self._key, self._profile = key, _PROFILES[suite]
+        self._mki, self._behind = mki, _BEHIND_IDENTIFIER[suite]
         self._last = b""
         self._sources: deque[bytes] = deque()
         self._tries = TRIES
@@ -68,8 +108,13 @@ class Inbound:
 
     def _use(self, session: Session) -> None:
         self._session = session
-        self._unprotect = session.unprotect
-        self._unprotect_rtcp = session.unprotect_rtcp
+        self._unprotect = _identifying(session.unprotect, self._mki, self._behind[0])
+        self._unprotect_rtcp = _identifying(session.unprotect_rtcp, self._mki, self._behind[1])
+
+    def expect(self, mki: bytes) -> None:
+        """Packets carry this identifier from now on."""
+        self._mki = mki
+        self._use(self._session)
 
     def unprotect(self, data: bytes) -> bytes:
         """The RTP packet in an SRTP packet; raises pylibsrtp.Error."""
@@ -98,6 +143,7 @@ class Inbound:
         self._tries -= 1
         _, _, seq, _, ssrc = HEADER.unpack_from(data)
         session = self._new_session()
+        unprotect = _identifying(session.unprotect, self._mki, self._behind[0])
         leader = Session(Policy(key=self._key, ssrc_type=Policy.SSRC_ANY_OUTBOUND, srtp_profile=self._profile))
         # From just behind the number that is looked for, once round for each rollover.
         behind = (seq - WINDOW) & 0xFFFF
@@ -106,7 +152,7 @@ class Inbound:
             session.unprotect(leader.protect(HEADER.pack(PLAIN, 0, index & 0xFFFF, 0, ssrc)))
             if index == stop:
                 try:
-                    plain = session.unprotect(data)
+                    plain = unprotect(data)
                 except Error:
                     stop += 0x10000
                 else:
@@ -132,8 +178,8 @@ class CryptoContext:
     `outdated` is True once a packet could not be sent whose number is far behind.
     """
 
-    __slots__ = ("_good", "_inbound", "_last", "_old", "_old_until", "_outbound", "_protect", "_seen", "_told", "keys",
-                 "outdated", "refused")  # fmt: skip
+    __slots__ = ("_good", "_inbound", "_last", "_old", "_old_until", "_outbound", "_protect", "_protect_rtcp", "_seen",
+                 "_told", "keys", "outdated", "refused")  # fmt: skip
 
     def __init__(self, keys: Keys) -> None:
         self.keys = keys
@@ -144,24 +190,32 @@ class CryptoContext:
         self._good = False
         self._old: Inbound | None = None
         self._old_until = 0.0
-        self._inbound = Inbound(keys.suite, keys.receive)
+        self._inbound = Inbound(keys.suite, keys.receive, keys.receive_mki)
         self._last = b""
         self._begin_outbound(keys)
+        self._identify(keys)
 
     def _begin_outbound(self, keys: Keys) -> None:
         policy = Policy(key=keys.send, ssrc_type=Policy.SSRC_ANY_OUTBOUND, srtp_profile=_PROFILES[keys.suite])
         self._outbound = Session(policy)
-        self._protect = self._outbound.protect
+
+    def _identify(self, keys: Keys) -> None:
+        rtp, rtcp = _BEHIND_IDENTIFIER[keys.suite]
+        self._protect = _identified(self._outbound.protect, keys.send_mki, rtp)
+        self._protect_rtcp = _identified(self._outbound.protect_rtcp, keys.send_mki, rtcp)
 
     def rekey(self, keys: Keys, now: float) -> None:
         """Goes on with other keys; a direction whose key stays keeps its rollover counter and its replay list."""
         same = keys.suite == self.keys.suite
         if not same or keys.receive != self.keys.receive:
             self._old, self._old_until = self._inbound, now + OLD_KEY_FOR
-            self._inbound = Inbound(keys.suite, keys.receive)
+            self._inbound = Inbound(keys.suite, keys.receive, keys.receive_mki)
             self._told = False
+        else:
+            self._inbound.expect(keys.receive_mki)
         if not same or keys.send != self.keys.send:
             self._begin_outbound(keys)
+        self._identify(keys)
         self.keys = keys
 
     def check(self, now: float) -> bool:
@@ -228,7 +282,7 @@ class CryptoContext:
 
     def protect_report(self, data: bytes) -> bytes:
         """The SRTCP packet of RTCP."""
-        return self._outbound.protect_rtcp(data)
+        return self._protect_rtcp(data)
 
     def renumber(self) -> tuple[int, int]:
         """A sequence number that is ahead of all that were used, and the last timestamp."""

@@ -4,6 +4,7 @@ A policy is the trunk's, the account's or the configuration's. `required` offers
 `optional` offers RTP/AVP with keys, which a peer that does not know them passes over (RFC 8643), and takes either;
 `off` shows no key. Our key of a leg stays as long as its port and its suite do, through holds, refreshes and
 re-INVITEs, so that neither side's rollover counter begins anew; another port has another key (RFC 4568 §7.1.4).
+What we offer has no master key identifier; an answer has that of the line which it takes, if any.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def offer_profile(x: Exchange, leg: Leg) -> Profile:
 def under_other_keys(x: Exchange, leg: Leg, offer: bytes) -> bytes:
     """An offer that nobody has taken, for somebody else: who was shown its keys is not to have theirs."""
     for old in leg.crypto:
-        new = Crypto(old.tag, old.suite, x.secret(SUITES[old.suite]))
+        new = replace(old, key=x.secret(SUITES[old.suite]))
         offer = offer.replace(render_crypto(old).encode(), render_crypto(new).encode())
         leg.crypto = tuple([new if one is old else one for one in leg.crypto])
     return offer
@@ -59,7 +60,7 @@ def secured_by_answer(leg: Leg, remote: Remote, agreed: Agreement) -> Agreement:
     own = next((one for one in leg.crypto if (one.tag, one.suite) == (theirs.tag, theirs.suite)), None)
     if own is None or own.key == theirs.key:
         raise SdpError("answer takes no crypto line of the offer", status=488, section="RFC 4568 §5.1.3")
-    return replace(agreed, secured=Keys(own.suite, own.key, theirs.key))
+    return replace(agreed, secured=Keys(own.suite, own.key, theirs.key, own.mki, theirs.mki))
 
 
 def answer_profile(x: Exchange, leg: Leg, before: Agreement | None) -> Profile:
@@ -75,6 +76,6 @@ def answer_profile(x: Exchange, leg: Leg, before: Agreement | None) -> Profile:
     keys = before.secured if before is not None else None
     shown = keys is not None and keys.suite == theirs.suite and any(one.key == keys.send for one in leg.crypto)
     own = keys.send if keys is not None and shown and keys.send != theirs.key else x.secret(SUITES[theirs.suite])
-    leg.crypto = (Crypto(theirs.tag, theirs.suite, own),)
-    leg.agreement = replace(agreed, secured=Keys(theirs.suite, own, theirs.key))
+    leg.crypto = (Crypto(theirs.tag, theirs.suite, own, theirs.mki),)
+    leg.agreement = replace(agreed, secured=Keys(theirs.suite, own, theirs.key, theirs.mki, theirs.mki))
     return Profile(leg.srtp, remote.protocol, leg.crypto)

@@ -151,6 +151,33 @@ def test_who_passes_over_the_keys_of_an_optional_offer_is_heard_in_clear() -> No
     assert b"crypto" not in make_offer(world.exchange, call.agent, call.agent)
 
 
+IDENTIFIED = Profile("required", "RTP/SAVP", (msgspec.structs.replace(line(0xA1), mki=b"\0\1"),))
+
+
+def test_an_answer_has_the_identifier_of_the_offer() -> None:
+    """What each sends carries it (RFC 4568 §6.1); what we offer later shows it again."""
+    world = World(trunk_srtp="required")
+    out, call = call_through(world, IDENTIFIED)
+    keys = opened(world, call)
+    assert keys is not None
+    assert (keys.send_mki, keys.receive_mki) == (b"\0\1", b"\0\1")
+    assert [(one.key, one.mki) for one in agreed_with(world, world.carrier).crypto] == [(keys.send, b"\0\1")]
+    world.within(world.carrier, out, "INVITE", 2, headers=(CONTACT,))
+    assert [(one.key, one.mki) for one in agreed_with(world, world.carrier).crypto] == [(keys.send, b"\0\1")]
+
+
+def test_an_answer_may_identify_its_key() -> None:
+    """What we offer has no identifier, nor have our packets then."""
+    world = World(srtp="required", trunk_srtp="off")
+    _, call = call_through(world, Profile(), IDENTIFIED)
+    assert not any(one.mki for one in offer_to(world.agent).crypto)
+    assert call.agent is not None
+    assert call.agent.agreement is not None
+    keys = call.agent.agreement.secured
+    assert keys is not None
+    assert (keys.send_mki, keys.receive_mki) == (b"", b"\0\1")
+
+
 def test_both_sides_secured_have_keys_of_their_own() -> None:
     """Nothing of one leg's keys is shown to the other."""
     world = World(srtp="required", trunk_srtp="required")
@@ -187,6 +214,15 @@ class TestLater:
         assert before is not None
         assert opened(world, call) == Keys(FIRST, before.send, line(0xC3).key)
         assert [one.tag for one in agreed_with(world, world.carrier).crypto] == [5]
+
+    def test_a_key_may_be_given_another_identifier(self) -> None:
+        """Ours stays, and is given it too; without one both go without."""
+        world = World(trunk_srtp="required")
+        out, call = call_through(world, IDENTIFIED)
+        before = opened(world, call)
+        assert before is not None
+        world.within(world.carrier, out, "INVITE", 2, headers=(CONTACT,), body=world.carrier.sdp(profile=SECURED))
+        assert opened(world, call) == Keys(FIRST, before.send, before.receive)
 
     def test_another_suite_has_another_key_of_ours(self) -> None:
         """A key is of one suite (RFC 3711 §9.1)."""

@@ -36,6 +36,8 @@ TAKEN = {
     f"{USUAL}|2^20": (1, "AES_CM_128_HMAC_SHA1_80"),
     f"{USUAL}|1048576": (1, "AES_CM_128_HMAC_SHA1_80"),
     f"{USUAL}|2^48": (1, "AES_CM_128_HMAC_SHA1_80"),
+    f"{USUAL}|2^31|1:1": (1, "AES_CM_128_HMAC_SHA1_80"),
+    f"{USUAL}|1:4": (1, "AES_CM_128_HMAC_SHA1_80"),
     f"{USUAL} WSH=64": (1, "AES_CM_128_HMAC_SHA1_80"),
     f"{USUAL} -X-LATER=1": (1, "AES_CM_128_HMAC_SHA1_80"),
     f"999999999 AES_CM_128_HMAC_SHA1_32  inline:{KEY}": (999999999, "AES_CM_128_HMAC_SHA1_32"),
@@ -53,8 +55,10 @@ REFUSED = {
     f"1 ROT13 inline:{KEY}": "not known",
     f"1 F8_128_HMAC_SHA1_80 inline:{KEY}": "not spoken",
     "1 AES_256_CM_HMAC_SHA1_80 inline:" + base64.b64encode(bytes(46)).decode(): "not spoken",
-    f"{USUAL}|2^20|1:4": "master key identifier",
-    f"{USUAL}|1:4": "master key identifier",
+    f"{USUAL}|2^20|256:1": "master key identifier",
+    f"{USUAL}|1:0": "master key identifier",
+    f"{USUAL}|1:129": "master key identifier",
+    f"{USUAL}|1:4|2^20": "cannot be read",
     f"{USUAL};inline:{KEY}": "several keys",
     f"{USUAL}|2^49": "lifetime",
     f"{USUAL}|0": "lifetime",
@@ -81,6 +85,16 @@ def test_a_usable_line_is_read(value: str) -> None:
     assert len(crypto.key) == SUITES[crypto.suite]
 
 
+@pytest.mark.parametrize(
+    ("written", "mki"),
+    [("", b""), ("|2^20", b""), ("|2^31|1:1", b"\1"), ("|1:4", b"\0\0\0\1"), ("|2^48|258:2", b"\1\2"),
+     ("|0:128", bytes(128))],
+)  # fmt: skip
+def test_the_master_key_identifier_of_a_line(written: str, mki: bytes) -> None:
+    """A number and how many octets of each packet it takes, big-endian (RFC 4568 §6.1)."""
+    assert parse_crypto(USUAL + written).mki == mki
+
+
 @pytest.mark.parametrize("value", REFUSED)
 def test_a_line_that_cannot_be_used_says_why_without_its_key(value: str) -> None:
     """What is not done here is refused rather than passed over, and no text of an error holds a key."""
@@ -94,7 +108,8 @@ def cryptos(draw: st.DrawFn) -> Crypto:
     """A line of ours."""
     suite = draw(st.sampled_from(OFFERED))
     octets = SUITES[suite]
-    return Crypto(draw(st.integers(0, 999_999_999)), suite, draw(st.binary(min_size=octets, max_size=octets)))
+    key = draw(st.binary(min_size=octets, max_size=octets))
+    return Crypto(draw(st.integers(0, 999_999_999)), suite, key, draw(st.binary(max_size=16)))
 
 
 @given(cryptos())
