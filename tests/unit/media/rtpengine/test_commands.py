@@ -91,7 +91,8 @@ def test_what_a_party_has_reported_is_of_what_the_other_one_said() -> None:
     heard = stream_stats(reply, "a", "b", "PCMA")
     assert (heard.peer_lost, heard.peer_jitter_ms, heard.round_trip_ms) == (7, 3.0, 40.0)
     assert heard.mos_out == score("PCMA", 0.02, 40.0)
-    assert stream_stats(reply, "a", "b", "opus").mos_out is None
+    assert stream_stats(reply, "a", "b", "opus").mos_out == score("opus", 0.02, 40.0)
+    assert stream_stats(reply, "a", "b", "G722").mos_out is None
     unheard = stream_stats(reply, "b", "a", "PCMA")
     assert (unheard.peer_lost, unheard.peer_jitter_ms, unheard.round_trip_ms, unheard.mos_out) == (None,) * 4
 
