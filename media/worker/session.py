@@ -104,6 +104,9 @@ class Session(Bridged):
         self.tells_tones = tones
         if self._playback is not None:
             self._playback.use(self._codec)
+        if command.codec not in KNOWN:
+            # What has not sounded yet cannot any more.
+            self._tones_out = None
         if self.seat is not None:
             self.seat.tune(command.codec)
         self._relink()

@@ -43,7 +43,7 @@ class Speaker(Line):
         self._playback: Playback | None = None
         self._keys: DigitSender | None = None
         self._tones_out: ToneSender | None = None
-        self._keys_ts = 0
+        self._keys_ts = -1
         # How it is packed: timestamp units of 20 ms; what collects frames for longer or shorter packets; what encodes
         # samples of which rate.
         self._ticks = FRAME
@@ -66,12 +66,15 @@ class Speaker(Line):
     def _pack_for(self, clock: int, fmtp: str, ptime: int, maxptime: int) -> None:
         """How the peer wants what is said to it."""
         if clock != self._out.clock:
-            # Timestamps of another clock are another stream's (RFC 3550 §5.2).
+            # Timestamps of another clock are another stream's (RFC 3550 §5.2), whoever's packets go on in it.
             self._settle()
-            random = self.host.random
+            random, before = self.host.random, self._out
             self._out = Outgoing(random(32), random(15), random(32))
             self._out.clock = clock
+            self._out.at, self._out.started = before.at, before.started
             self._ticks = clock // 50
+            # The rest of a key would be another key there.
+            self._keys_ts = -1
         if fmtp != self._fmtp:
             self._fmtp, self._mouth = fmtp, None
         self._parcel = parcel_for(self._codec, ptime, maxptime)
@@ -169,11 +172,13 @@ class Speaker(Line):
         if keys.done:
             self._keys = None
             self._relink()
-        if packet is None or self._event_pt is None or not self._transmits:
+        if packet is None:
             return
         distance, payload = packet
         if distance == 0:
             self._keys_ts = out.ts
+        if self._event_pt is None or self._keys_ts < 0 or not self._transmits:
+            return
         out.started = True
         out.seq = (out.seq + 1) & 0xFFFF
         mark = MARKER if distance == 0 else 0

@@ -10,7 +10,7 @@ import pytest
 from bench.rtp import share
 from media import g711
 from media.codecs import decoder, encoder
-from media.control import Bridge, Join, Mute, Play, Unbridge, Wire
+from media.control import Bridge, Join, Mute, Play, SendDigits, Unbridge, Wire
 from media.events import Digit, KeyForOther
 from media.prompts import CodedFrames, from_pcm
 from media.rtp.dtmf import DigitReceiver
@@ -267,6 +267,69 @@ def test_packets_that_are_too_long_are_cut(bench: Bench) -> None:
         b.listen()
     assert {len(packet.payload) for packet in b.packets[-30:]} == {160}
     assert share(b.sound()[-8000:], 700) > 0.9
+
+
+class TestAnotherCodec:
+    """What a re-INVITE with another codec leaves of what was on its way."""
+
+    def test_a_stream_of_another_clock_is_another_one(self, bench: Bench) -> None:
+        """Though the other side's goes on under the same name, and is passed on as it is before and after."""
+        a, b = pair(bench, "opus", "opus")
+        talk(bench, a, b, frames=5)
+        before = {packet.ssrc for packet in a.packets}
+        for talker in (a, b):
+            talker.codec, talker.clock = "PCMA", 8000
+            talker.frames = Talker(bench, talker.phone, talker.port, talker.gen, "PCMA", 700).frames
+            talker.open(wire=None)
+            talker.listen()
+        a.packets.clear()
+        talk(bench, a, b, frames=5)
+        after = [packet for packet in a.packets if packet.payload_type == NUMBERS["PCMA"]]
+        assert len(after) >= 4
+        assert len({packet.ssrc for packet in after}) == 1
+        assert not before & {packet.ssrc for packet in after}
+
+    def test_tones_of_keys_that_cannot_sound_any_more(self, bench: Bench) -> None:
+        """The rest of them is lost, and the other side is heard again at once."""
+        a, b = pair(bench, "PCMA", "PCMA", event_pt=None)
+        talk(bench, a, b, frames=5)
+        bench.do(SendDigits(bench.a, 1, "123456"))
+        talk(bench, a, b, frames=5)
+        for talker in (a, b):
+            talker.codec = "G729"
+            talker.open(event_pt=None)
+        a.packets.clear()
+        talk(bench, a, b, frames=5)
+        assert [packet.payload_type for packet in a.packets] == [NUMBERS["G729"]] * 5
+
+    def test_the_rest_of_a_key_is_no_key_of_the_next_stream(self, bench: Bench) -> None:
+        """The clock of the audio changes in the middle of a key: that one is heard once, and so is the next."""
+        a, _ = pair(bench, "opus", "PCMA")
+        bench.do(SendDigits(bench.a, 1, "12"))
+        for _ in range(3):
+            bench.turn(0.02)
+        a.codec = "PCMU"
+        a.open(wire=None)
+        for _ in range(20):
+            bench.turn(0.02)
+        receiver = DigitReceiver()
+        events = [packet for packet in a.listen() if packet.payload_type == 101]
+        keys = [
+            receiver.feed(0.0, one.seq, one.ts, one.ssrc, one.marker, one.payload)
+            for one in events
+        ]  # fmt: skip
+        assert [key for key in keys if key is not None] == ["1", "2"]
+        assert len({packet.ssrc for packet in events}) == 2
+
+    def test_a_key_that_begins_on_hold_has_a_timestamp_of_its_own(self, bench: Bench) -> None:
+        """Its end is not taken for that of the one before, which may be the same key."""
+        a, _ = pair(bench, "PCMA", "PCMA")
+        bench.do(SendDigits(bench.a, 1, "11"))
+        for n in range(16):
+            if n in (7, 10):
+                a.open(send=n == 10)
+            bench.turn(0.02)
+        assert len({packet.ts for packet in a.listen() if packet.payload_type == 101}) == 2
 
 
 def test_comfort_noise_passes_where_both_have_it(bench: Bench) -> None:
