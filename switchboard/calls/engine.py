@@ -44,6 +44,7 @@ from switchboard.calls.refreshing import (
     invite_longer,
     keys_refused,
     lost_as,
+    notify_refused,
     refresh_failed,
     refused_within,
     update_answered,
@@ -145,7 +146,8 @@ class CallEngine:
             if status == 503 and event.tx.request.named and sent_elsewhere(self.exchange, event.tx, now):
                 return
             if isinstance(leg, Subscription):
-                notify_answered(self.exchange, leg, event.response.status, now)
+                notify_answered(self.exchange, leg, status, now)
+                notify_refused(self.exchange, leg.dialog, status, now)
             elif isinstance(leg, KeysToSend):
                 keys_answered(self.exchange, leg, status, now)
                 keys_refused(self.exchange, leg.leg, status, now)

@@ -16,14 +16,14 @@ from switchboard.calls.negotiation import open_media
 from switchboard.calls.reinvite import ask_again, glare_delay
 from switchboard.calls.session_timers import lengthen, longer_lines, refresh_lines, session_answered
 from switchboard.calls.wiring import rewire
+from switchboard.sip.dialog import Dialog
 from switchboard.sip.flow import WebAddress
 from switchboard.sip.message import Response
 from switchboard.sip.transaction.client import ClientTransaction
+from switchboard.sip.usage import Ends, ends
 
 SOON: Final = 5.0
 """Seconds until a refresh is tried again that could not be sent."""
-_GONE: Final = frozenset((408, 481))
-"""Answers that end a dialog (RFC 3261 §12.2.1.2, RFC 4028 §10)."""
 _UNKNOWN: Final = frozenset((405, 501))
 
 
@@ -108,14 +108,15 @@ def refresh_failed(x: Exchange, leg: Leg, status: int, now: float) -> None:
     if call is None or not leg.talking or not call.owns(leg):
         return
     session = leg.session
-    if status in _GONE:
+    if ends(status):
         party_lost(x, call, leg, SESSION_EXPIRED, now)
     elif status in _UNKNOWN and leg.updates:
         leg.updates = False
         leg.session_due = now
     elif session is None:
         # It has answered; nothing else was asked.
-        leg.session_due = now + x.settings.session_expires / 2
+        again = x.settings.session_expires / 2
+        leg.session_due = now + again if again else None
     else:
         pause = glare_delay(x, leg) if status == 491 else max(SOON, session.interval / 8)
         leg.session_due = min(now + pause, session.expires)
@@ -123,18 +124,29 @@ def refresh_failed(x: Exchange, leg: Leg, status: int, now: float) -> None:
 
 
 def refused_within(x: Exchange, leg: Leg, status: int, now: float) -> None:
-    """A request of ours within a dialog, such as a re-INVITE, got an error: the party may not be there any more."""
+    """A request of ours about the session, such as a re-INVITE, got this status: the party may be there no more."""
     call = x.call_of(leg)
-    if status in _GONE and call is not None and leg.talking and call.owns(leg):
+    if ends(status) and call is not None and leg.talking and call.owns(leg):
         party_lost(x, call, leg, SESSION_EXPIRED, now)
         x.arm(call)
 
 
 def keys_refused(x: Exchange, leg: Leg, status: int, now: float) -> None:
-    """The same of keys by INFO, which some peers know so little that they do not even answer: those are asked again."""
-    if status != 408:
-        refused_within(x, leg, status, now)
-        return
+    """The same of keys by INFO, which some peers know so little that they answer as if the dialog were gone, or not at
+    all: those are asked for the session, and what they say of that counts.
+    """
+    if ends(status):
+        _doubt(x, leg, now)
+
+
+def notify_refused(x: Exchange, dialog: Dialog, status: int, now: float) -> None:
+    """The same of a NOTIFY in the dialog of a call, which may end with its subscription and not alone."""
+    leg = x.dialogs.get((dialog.call_id, dialog.local_tag))
+    if leg is not None and leg.dialog is dialog and ends(status) is Ends.DIALOG:
+        _doubt(x, leg, now)
+
+
+def _doubt(x: Exchange, leg: Leg, now: float) -> None:
     call = x.call_of(leg)
     if call is not None and call.owns(leg) and _may_be_asked(x, leg):
         _refresh(x, leg, now)

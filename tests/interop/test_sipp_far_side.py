@@ -225,7 +225,7 @@ async def test_who_is_called_sends_update(switch: RunningSwitch, tmp_path: Path)
 
 
 async def test_who_has_forgotten_the_call_is_hung_up(switch: RunningSwitch, tmp_path: Path) -> None:
-    """481 to a key by INFO: its dialog is gone, and with it the call (RFC 3261 §12.2.1.2)."""
+    """481 to a key by INFO, and to the re-INVITE that asks: the call is over (RFC 5057 §5.1)."""
     forgetful = called(tmp_path, HERE / "sipp_forgets.xml", FORGETFUL)
     async with await Phone.open("13911110000", host=CARRIER, target=switch.target) as caller:
         with forgetful:

@@ -14,6 +14,7 @@ from switchboard.calls.recording import start_recording
 from switchboard.calls.settings import Service
 from switchboard.calls.wiring import control_of, rewire
 from switchboard.sip.outgoing import OutgoingRequest
+from switchboard.sip.usage import Ends, ends
 from tests.support.exchange import Peer, World
 
 G711 = ("PCMA", "PCMU")
@@ -166,9 +167,12 @@ class TestSpeakOurs:
         rewire(world.exchange, call)
         assert world.posted == []
 
-    @pytest.mark.parametrize("status", [481, 408, 488, 500])
+    @pytest.mark.parametrize(
+        "status",
+        [302, *range(401, 422), *range(480, 490), 493, *range(500, 506), 513, 580, 600, 603, 604, 606],
+    )
     def test_who_knows_nothing_of_the_dialog_is_no_party_of_it(self, status: int) -> None:
-        """A re-INVITE that is refused changes nothing, one that meets no dialog ends it (RFC 3261 §12.2.1.2)."""
+        """A re-INVITE that is refused changes nothing, one that meets no dialog ends it (RFC 5057 §5.1)."""
         world, call = self.passing()
         assert call.agent is not None
         control_of(call)
@@ -176,7 +180,7 @@ class TestSpeakOurs:
         rewire(world.exchange, call)
         self.posted(world)
         world.reply(world.agent, status)
-        gone = status in (481, 408)
+        gone = ends(status) is not Ends.REQUEST
         assert [len(peer.received("BYE")) for peer in (world.agent, world.carrier)] == [gone, gone]
         assert (call.phase is Phase.TALKING) is not gone
 

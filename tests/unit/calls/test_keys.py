@@ -102,17 +102,35 @@ def test_who_does_not_answer_info_is_asked_whether_it_is_there() -> None:
         assert len(world.carrier.received("BYE")) == (not there)
 
 
-@pytest.mark.parametrize("answer", [481, 405, 415, 489, 500, 501])
-def test_info_that_belongs_to_no_dialog_of_theirs_ends_the_call(answer: int) -> None:
-    """481, and nothing else (RFC 5057 §5.1)."""
+@pytest.mark.parametrize("status", [404, 410, 416, 481, 482, 483, 484, 485, 502, 604])
+@pytest.mark.parametrize("then", [200, 488, 481, 404])
+def test_who_refuses_info_as_if_there_were_no_dialog_is_asked(status: int, then: int) -> None:
+    """By some 481 to INFO is meant the INFO: what is said to a re-INVITE counts (RFC 5057 §5.1)."""
     world, call, _ = talk(agent="info")
     assert call.caller.lease is not None
     world.plane.key_for_other(call.caller.lease, "3")
     world.run()
-    world.reply(world.agent, answer)
+    world.reply(world.agent, status)
+    assert call.id in world.exchange.calls
+    (asked,) = [one for one in world.agent.received("INVITE") if one.to_tag]
+    world.reply(world.agent, then, body=world.agent.answer(asked.body) if then == 200 else b"")
+    world.advance(40)
+    gone = then in (404, 481)
+    assert (call.id not in world.exchange.calls, bool(world.carrier.received("BYE"))) == (gone, gone)
+    assert len([one for one in world.agent.received("INVITE") if one.to_tag]) == 1
+
+
+@pytest.mark.parametrize("status", [403, 405, 415, 469, 480, 489, 500, 501, 503, 600, 603])
+def test_who_refuses_info_itself_is_not_asked_anything(status: int) -> None:
+    """Nothing but the request is over (RFC 5057 §5.1)."""
+    world, call, _ = talk(agent="info")
+    assert call.caller.lease is not None
+    world.plane.key_for_other(call.caller.lease, "3")
+    world.run()
+    world.reply(world.agent, status)
     world.advance(1)
-    assert len(world.carrier.received("BYE")) == (answer == 481)
-    assert (call.id in world.exchange.calls) is (answer != 481)
+    assert [one for one in world.agent.received("INVITE") if one.to_tag] == []
+    assert call.id in world.exchange.calls
 
 
 def test_a_fault_of_ours_with_an_answer_to_info_ends_the_call() -> None:

@@ -146,6 +146,23 @@ def test_without_a_subscription_nothing_is_told() -> None:
     assert world.hears(world.carrier) == world.bob.peer.address[0]
 
 
+@pytest.mark.parametrize(
+    ("status", "asked"), [(404, True), (502, True), (604, True), (481, False), (489, False), (405, False), (500, False)]
+)
+def test_a_notify_that_is_refused_ends_the_subscription(status: int, asked: bool) -> None:
+    """And no call; where it says that the whole dialog is gone the phone is asked about the session (RFC 5057 §5.1)."""
+    world = Office()
+    _, line = world.talk()
+    line.refer(TO_BOB)
+    (index,) = [n for n, (_, request) in enumerate(world.phone.requests) if request.method == "NOTIFY"]
+    world.reply(world.phone, status, index=index)
+    assert bool([one for one in world.phone.received("INVITE") if one.to_tag]) is asked
+    assert (len(world.exchange.subscriptions), line.over) == (0, False)
+    if asked:
+        world.reply(world.phone, 481)
+        assert line.over
+
+
 def test_one_transfer_at_a_time() -> None:
     """A second REFER is told to wait; the first goes on."""
     world = Office()

@@ -282,7 +282,7 @@ def test_a_transport_that_fails_for_a_moment_ends_no_session(known: tuple[str, .
 
 
 @pytest.mark.parametrize("headers", [(), (*TIMED, "Session-Expires: 1800;refresher=uas"), ("Allow: UPDATE",)])
-@pytest.mark.parametrize("status", [0, 481, 408])
+@pytest.mark.parametrize("status", [0, 481, 408, 404, 410, 483, 502, 604])
 def test_a_caller_that_vanished_in_a_queue_is_found(headers: tuple[str, ...], status: int) -> None:
     """Also one that knows no session timers: it is asked all the same."""
     teams = (Team("shop", (f"sip:one@{AGENT[0]}:{AGENT[1]}",), 10_000.0),)
