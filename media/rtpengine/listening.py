@@ -22,6 +22,8 @@ from media.rtpengine.pair import Pair
 
 _PARTS = 4
 """Times that are asked within the silence that is told."""
+_MAY_MOVE = 5.0
+"""Seconds after which is asked again about a party behind a NAT, which may have another port there by now."""
 _TOLD_ALIVE, _TOLD = 1, 2
 
 
@@ -40,7 +42,13 @@ class Listening:
         pairs = {leg.side.pair for leg in legs}
         self._asked = {pair: asked.get(pair, now) for pair in pairs}
         hasty = {leg.side.pair for leg in legs if leg.others or leg.side.seeks}
-        found = [pair for pair, at in self._asked.items() if at + self._every <= now or pair in hasty]
+        moving = {leg.side.pair for leg in legs if _may_move(leg)}
+        every, often = self._every, min(self._every, _MAY_MOVE)
+        found = [
+            pair
+            for pair, at in self._asked.items()
+            if at + (often if pair in moving else every) <= now or pair in hasty
+        ]
         for pair in found:
             self._asked[pair] = now
         return found

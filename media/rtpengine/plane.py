@@ -64,9 +64,9 @@ What rtpengine 10.5 does otherwise than a worker, and cannot be told not to:
 - A key whose three ends are all lost is not told. One that a phone tells by INFO when it is pressed goes on twice,
   until it is known that its keys come in two forms; of one told by INFO when it is let go that is known at once.
 - It learns from which port a party behind a NAT sends, and holds to that. When the NAT has forgotten it the party is
-  followed (see `listening`), unless its description tells the NAT's own address: after a quarter of the silence that is
-  told, 15 s, where a worker takes two. It learns again after each command about such a party, as at a hold, from
-  whoever is the first to send; that it was somebody else is found out no sooner.
+  followed (see `listening`), unless its description tells the NAT's own address: within seven seconds, where a worker
+  takes two. It learns again after each command about such a party, as at a hold, from whoever is the first to send;
+  that it was somebody else is found out no sooner.
 - Without `poller-per-thread` packets that come at once may leave in another order.
 - Of what a party says neither loss nor jitter is known, and no rating; of what it hears, and the round trip, what
   rtpengine has of the reports of both, if both send some.
