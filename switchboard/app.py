@@ -147,7 +147,7 @@ class Switch:
             streams=stream_places(self.config),
             six=six_places(self.config),
         )
-        core.retry_after = round(self.config.overload.retry_after)
+        core.refusals.retry_after = round(self.config.overload.retry_after)
         return core
 
     def _open_media(self, workers: Mapping[int, str]) -> None:
@@ -430,7 +430,7 @@ class Switch:
         self.driver.screen = self.sources.screen if active else None
 
     def _shed(self, level: int) -> None:
-        self.core.shed = level
+        self.core.refusals.shed = level
 
     def _look(self, lag: float) -> None:
         self.overload.look(lag + self.backlog.delay(PERIOD + lag))

@@ -66,7 +66,7 @@ def _of_calls(switch: Switch) -> _Counters:
     sources, workers = switch.sources, switch.plane.worker_stats
     return (
         ("calls_started", "Calls accepted.", lambda: switch.exchange.started),
-        ("calls_refused_overload", "Calls refused because of overload.", lambda: switch.core.refused),
+        ("calls_refused_overload", "Calls refused because of overload.", lambda: switch.core.refusals.made),
         ("overloads", "Times that overload began.", lambda: switch.overload.times),
         ("sip_requests_turned_away", "Requests of strangers ignored.", lambda: sources.turned_away),
         ("sip_datagrams_blocked", "SIP datagrams of blocked sources.", lambda: sources.dropped),

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING, Final
 
 from switchboard.sip import events, stun
+from switchboard.sip.aiming import aim, nowhere
 from switchboard.sip.dialog import TARGET_REFRESH
+from switchboard.sip.dialog_lines import dialog_lines, has_contact, is_secure
 from switchboard.sip.errors import LocalError, ParseError
-from switchboard.sip.flow import StreamAddress, WebAddress, on_transport
+from switchboard.sip.flow import WebAddress, on_transport
 from switchboard.sip.message import Message, Request, Response, parse_datagram
 from switchboard.sip.outgoing import Address, OutgoingRequest
 from switchboard.sip.own import LARGEST_DATAGRAM, OwnPlaces
-from switchboard.sip.render import answer_parts, render_request, render_response, stamp_via
+from switchboard.sip.refusals import Refusals
+from switchboard.sip.render import render_request, render_response
+from switchboard.sip.response_path import stamp
 from switchboard.sip.timers import DeadlineHeap, Timers
 from switchboard.sip.transaction.client import ClientTransaction, ClientTransactions
 from switchboard.sip.transaction.outbox import Outbox
-from switchboard.sip.transaction.server import ServerTransaction, ServerTransactions
+from switchboard.sip.transaction.server import ServerTransaction, ServerTransactions, transaction_key
 from switchboard.sip.transaction.table import Input, State
 from switchboard.sip.validate import validate
 from switchboard.sip.via import MAGIC, scan_branch
@@ -42,14 +45,11 @@ class SipCore:
         "_limit",
         "_own",
         "_random_token",
-        "_salt",
         "_servers",
         "contact",
         "local",
         "locate",
-        "refused",
-        "retry_after",
-        "shed",
+        "refusals",
         "take_datagrams",
         "take_events",
         "timers",
@@ -77,18 +77,12 @@ class SipCore:
         self.contact = self._own.contact
         """The Contact value of whatever the TU sends without one, as peers on UDP get it."""
         self._random_token = random_token
-        self._salt = random_token()
         self._agent = user_agent
         self._limit = max_transactions
-        self.shed = 0
-        """How many of 256 INVITEs outside dialogs are refused with 503 (RFC 6357 §5.2)."""
-        self.retry_after = 5
-        """Seconds that they are told to wait, up to twice as many."""
-        self.locate: Callable[[str, float], tuple[Address, ...]] = _nowhere
+        self.locate: Callable[[str, float], tuple[Address, ...]] = nowhere
         """Where a URI leads whose host is a name, as far as it is known now; whoever asks DNS says so."""
-        self.refused = 0
-        """How many were."""
         self._box = Outbox()
+        self.refusals: Final = Refusals(self._box, user_agent, random_token())
         self.take_datagrams: Final = self._box.take_datagrams
         """Takes what is to be transmitted, in order: (octets, address) each."""
         self.take_events: Final = self._box.take_events
@@ -109,7 +103,7 @@ class SipCore:
                 if (kept := stun.answer(data, source)) is not None:
                     self._box.datagrams.append((kept, source))
             elif error.partial is not None and error.status is not None:
-                self._refuse(error.partial, error.status, source)
+                self.refusals.refuse(error.partial, error.status, source)
             return
         self.receive_message(message, source, now)
 
@@ -123,7 +117,7 @@ class SipCore:
     def receive_fault(self, fault: ParseError, source: Address) -> None:
         """Answer what broke a stream, as far as it could be read (RFC 3261 §18.3)."""
         if fault.partial is not None and fault.status is not None:
-            self._refuse(fault.partial, fault.status, source)
+            self.refusals.refuse(fault.partial, fault.status, source)
 
     def handle_timer(self, now: float) -> None:
         """Let everything happen that is due at `now`."""
@@ -205,9 +199,9 @@ class SipCore:
         if status > 100 and request.to_tag is None:
             tx.to_tag = to_tag or tx.to_tag or self._random_token()
         if 100 < status < 300 and tx.method in TARGET_REFRESH:
-            headers = self._dialog_lines(request, headers)
+            headers = dialog_lines(request, headers, self.contact)
         if type(tx.source) is not tuple:
-            headers = self._own.headers(headers, tx.source, secure=_is_secure(request))
+            headers = self._own.headers(headers, tx.source, secure=is_secure(request))
         tag = tx.to_tag if status > 100 else ""
         tx.wire = render_response(status, reason, tx.parts, tag, headers, self._agent, body, content_type)
         if invite and status >= 200:
@@ -222,10 +216,10 @@ class SipCore:
         """Send any request but ACK and CANCEL in a transaction of its own."""
         if out.method in ("ACK", "CANCEL"):
             raise LocalError(f"{out.method} is not sent by request(): use send_ack() or cancel()")
-        if out.method in TARGET_REFRESH and not _has_contact(out.headers):
+        if out.method in TARGET_REFRESH and not has_contact(out.headers):
             out.headers = (*out.headers, f"Contact: {self.contact}")
-        if out.named:
-            self._aim(out, now)
+        if out.named and out.others is None:
+            aim(out, self.locate(out.named, now))
         if type(out.destination) is not tuple or out.named:
             hop = out.routes[0].lower() if out.routes else ""
             secure = "<sips:" in hop or out.uri[:5].lower() == "sips:"
@@ -237,27 +231,14 @@ class SipCore:
 
         A large one goes by TCP where its INVITE did (§18.1.1): there is no transaction that could bring it back.
         """
-        if out.named:
-            self._aim(out, now)
+        if out.named and out.others is None:
+            aim(out, self.locate(out.named, now))
         wire = self._render_ack(out)
         if len(wire) > LARGEST_DATAGRAM and self._clients.was_moved(out):
             out.destination = on_transport(out.destination, "tcp")
             wire = self._render_ack(out)
         self._box.datagrams.append((wire, out.destination))
         self._clients.remember_ack(out, ((wire, out.destination), *self._acks_elsewhere(out)))
-
-    def _aim(self, out: OutgoingRequest, now: float) -> None:
-        """Send where the name of the first hop leads; the place where the peer has spoken from comes first if it is
-        one of those, or a connection to one, and last if it is not.
-        """
-        if out.others is None:
-            spoken = out.destination
-            places = self.locate(out.named, now)
-            if any(one == spoken or _is_open_to(spoken, one) for one in places):
-                places = (spoken, *[one for one in places if one != spoken])
-            else:
-                places = (*places, spoken)
-            out.destination, out.others = places[0], places[1:]
 
     def _acks_elsewhere(self, out: OutgoingRequest) -> list[tuple[bytes, Address]]:
         """The ACK for each other place where the name of its first hop leads: it has no transaction that could fail."""
@@ -347,50 +328,35 @@ class SipCore:
             self._receive_ack(request, via, now)
             return
         servers = self._servers
-        key = _key(request, via, method)
+        key = transaction_key(request, via, method)
         known = servers.live.get(key)
         if known is not None:
             servers.step(known, Input.REQUEST, request, now)
             return
-        if self.shed and self._is_shed(request, source):
+        refusals = self.refusals
+        if refusals.shed and refusals.sheds(request, source):
             return
         error = validate(request)
         if error is not None:
-            self._refuse(request, error.status or 400, source)
+            refusals.refuse(request, error.status or 400, source)
             return
         invite = None
         if method == "CANCEL":
-            invite = servers.live.get(_key(request, via, "INVITE"))
+            invite = servers.live.get(transaction_key(request, via, "INVITE"))
             if invite is None:
-                self._refuse(request, 481, source)
+                refusals.refuse(request, 481, source)
                 return
         elif request.to_tag is None and servers.is_merged(request):
-            self._refuse(request, 482, source)
+            refusals.refuse(request, 482, source)
             return
         if self._is_overloaded(request):
-            self._refuse(request, 503, source, (RETRY_AFTER,))
+            refusals.refuse(request, 503, source, (RETRY_AFTER,))
             return
-        stamped, destination = self._stamp(request, via, source)
+        stamped, destination = stamp(request, via, source)
         tx = ServerTransaction(key, request, source, destination, self._own.by_type[type(source)].timers)
         servers.start(tx, stamped, now)
         if invite is not None:
             self._cancel_invite(tx, invite, now)
-
-    def _is_shed(self, request: Request, source: Address) -> bool:
-        """Refuse an INVITE for a new call that falls into the part to be refused; its copies fare alike.
-
-        One that replaces a dialog belongs to a call that is up (RFC 3891).
-        """
-        if request.method != "INVITE" or request.to_tag is not None or "replaces" in request.headers.first:
-            return False
-        # Nobody outside can foretell it: the hash of a text is keyed anew in each process.
-        lot = hash(request.call_id)
-        if lot & 255 >= self.shed:
-            return False
-        self.refused += 1
-        seconds = self.retry_after + (lot >> 8) % (self.retry_after + 1)
-        self._refuse(request, 503, source, (f"Retry-After: {seconds}",))
-        return True
 
     def _is_overloaded(self, request: Request) -> bool:
         """Tell whether there is no room for a request; those that end calls have an eighth more of it."""
@@ -407,7 +373,7 @@ class SipCore:
         # By the dialog first: it finds the ACK of a 2xx, and that of peers who give any ACK a branch of its own.
         tx = servers.acks.get((request.call_id, request.from_tag, request.to_tag, request.cseq))
         if tx is None:
-            tx = servers.live.get(_key(request, via, "INVITE"))
+            tx = servers.live.get(transaction_key(request, via, "INVITE"))
         if tx is None:
             self._box.events.append(events.AckReceived(request, None))
         elif not servers.step(tx, Input.ACK_2XX, request, now):
@@ -421,82 +387,3 @@ class SipCore:
             invite.to_tag = invite.to_tag or self._random_token()
         self.respond(cancel, 200, to_tag=invite.to_tag, now=now)
         self._servers.step(invite, Input.CANCEL, cancel.request, now)
-
-    def _stamp(self, request: Request, via: str, source: Address) -> tuple[str, Address]:
-        """Note the source in request and Via; say where responses go (RFC 3261 §18.2.1-2, RFC 3581 §4).
-
-        A maddr parameter is not obeyed: this core does no multicast, and would serve to reflect traffic.
-        """
-        address, port = source
-        request.received = address
-        if "rport" not in via and via.partition(";")[0].endswith(f" {address}:{port}"):
-            return via, source
-        stamped, wants_rport = stamp_via(via, source)
-        if wants_rport:
-            request.rport = port
-            return stamped, source
-        sent_by = request.via
-        place = source if isinstance(source, StreamAddress) else on_transport((address, sent_by.port or 5060), "udp")
-        return (via if sent_by.host.strip("[]") == address else stamped), place
-
-    def _refuse(self, request: Request, status: int, source: Address, headers: tuple[str, ...] = ()) -> None:
-        """Answer without a transaction, from what could be read (RFC 3261 §8.2.7)."""
-        via = request.headers.first.get("via")
-        if via is None or request.method == "ACK":
-            return
-        try:
-            via, destination = self._stamp(request, via, source)
-        except ParseError:
-            destination = source
-        tag = "" if request.to_tag is not None else _stateless_tag(f"{self._salt}{via}")
-        parts = answer_parts(request, via)
-        self._box.datagrams.append((render_response(status, "", parts, tag, headers, self._agent), destination))
-
-    def _dialog_lines(self, request: Request, headers: tuple[str, ...]) -> tuple[str, ...]:
-        """Add what makes a dialog: the request's Record-Route, a Contact (RFC 3261 §12.1.1)."""
-        if not _has_contact(headers):
-            headers = (f"Contact: {self.contact}", *headers)
-        if "record-route" in request.headers.first:
-            routes = request.headers.getall("record-route")
-            headers = (*[f"Record-Route: {route}" for route in routes], *headers)
-        return headers
-
-
-def _nowhere(uri: str, now: float) -> tuple[Address, ...]:
-    """Where there is no DNS names lead nowhere."""
-    return ()
-
-
-def _is_open_to(spoken: Address, place: Address) -> bool:
-    return isinstance(spoken, StreamAddress) and type(spoken) is type(place) and spoken[0] == place[0]
-
-
-def _is_secure(request: Request) -> bool:
-    """Whether our Contact has to be a SIPS URI, as its sender's way here is (RFC 3261 §12.1.1)."""
-    if request.uri[:5].lower() == "sips:":
-        return True
-    route = request.headers.first.get("record-route")
-    place = f"<{request.contact_uri}" if route is None else route.partition(">")[0]
-    return "<sips:" in place.lower()
-
-
-def _stateless_tag(text: str) -> str:
-    """A To tag that is the same for each copy of a request (RFC 3261 §8.2.7); any octet may be in a Via."""
-    return f"{zlib.crc32(text.encode('utf-8', 'surrogateescape')):08x}"
-
-
-def _has_contact(headers: tuple[str, ...]) -> bool:
-    # Names of our own lines are written the long way; a Contact by another spelling would be doubled.
-    for line in headers:  # noqa: SIM110 - a generator costs more than the loop, and this runs for every answer
-        if line.startswith("Contact:"):
-            return True
-    return False
-
-
-def _key(request: Request, via: str, method: str) -> str:
-    """Name the server transaction a request belongs to (RFC 3261 §17.2.3)."""
-    branch = request.branch
-    if branch is not None and branch.startswith(MAGIC):
-        return f"{method} {branch} {via.partition(';')[0]}"
-    # RFC 2543 elements: no To tag, as the ACK has one that its INVITE had not.
-    return f"{method} {request.call_id} {request.from_tag} {request.cseq} {request.uri} {via}"

@@ -9,6 +9,7 @@ from switchboard.sip.errors import LocalError
 from switchboard.sip.render import answer_parts, render_response
 from switchboard.sip.transaction import server_invite, server_non_invite
 from switchboard.sip.transaction.table import Action, Input, State, performed
+from switchboard.sip.via import MAGIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -276,3 +277,12 @@ _ACTIONS: Final[dict[Action, Callable[[ServerTransactions, ServerTransaction, Re
 }
 _INVITE: Final = performed(server_invite.TRANSITIONS, _ACTIONS)
 _NON_INVITE: Final = performed(server_non_invite.TRANSITIONS, _ACTIONS)
+
+
+def transaction_key(request: Request, via: str, method: str) -> str:
+    """Name the server transaction a request belongs to (RFC 3261 §17.2.3)."""
+    branch = request.branch
+    if branch is not None and branch.startswith(MAGIC):
+        return f"{method} {branch} {via.partition(';')[0]}"
+    # RFC 2543 elements: no To tag, as the ACK has one that its INVITE had not.
+    return f"{method} {request.call_id} {request.from_tag} {request.cseq} {request.uri} {via}"

@@ -6,6 +6,7 @@ import pytest
 
 from switchboard.calls.call import Call
 from switchboard.net.locator import Locator, without_dns
+from switchboard.sip.aiming import aim
 from switchboard.sip.core import SipCore
 from switchboard.sip.flow import TcpAddress
 from switchboard.sip.outgoing import Address, OutgoingRequest
@@ -153,16 +154,14 @@ def test_the_next_place_hears_of_its_own_transport(first: Address, then: Address
 
 def test_an_open_connection_to_a_place_is_used() -> None:
     """RFC 5923: whatever its far port is."""
-    core = World().exchange.core
     spoken, place = TcpAddress(("192.0.2.1", 40001)), TcpAddress(("192.0.2.1", 5060))
     for places, expected in (((place,), spoken), ((place[:2],), place[:2]), ((), spoken)):
-        core.locate = lambda uri, now, places=places: places  # type: ignore[misc]
         _, _, call = answered()
         assert call.agent is not None
         assert call.agent.dialog is not None
         out = call.agent.dialog.next_request("OPTIONS")
         out.destination = spoken
-        core._aim(out, 0.0)
+        aim(out, places)
         assert out.destination == expected
 
 
