@@ -11,6 +11,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from config.addresses import address, concrete, host_port
+from config.errors import suggestion
 from config.findings import DIGITS, Finding, check_target, duplicates
 from config.media_checks import media_findings
 from config.queue_checks import queue_findings
@@ -198,12 +199,17 @@ def _loose_network(text: str) -> str | None:
 
 
 def _accounts(config: Config) -> Iterator[Finding]:
-    yield from duplicates("accounts", "user", [account.user for account in config.accounts])
+    users = [account.user for account in config.accounts]
+    yield from duplicates("accounts", "user", users)
     for index, account in enumerate(config.accounts):
         if account.pin is not None and not _PIN.fullmatch(account.pin.reveal("check its form")):
             yield f"accounts[{index}].pin", "a PIN has 4 to 8 digits", "put it in quotes"
         if not account.digest or len(set(account.digest)) < len(account.digest):
             yield f"accounts[{index}].digest", "digest names one algorithm or both, each once", "digest: [md5]"
+        for place, user in enumerate(account.watches):
+            if user != "*" and user not in users:
+                hint = suggestion(user, users) or "write the user of an account, or '*' for anybody's"
+                yield f"accounts[{index}].watches[{place}]", f"no account is called '{user}'", hint
 
 
 def _registrations(config: Config) -> Iterator[Finding]:

@@ -117,6 +117,9 @@ class Account(Section, frozen=True):
     """In which form its phones are sent keys: telephone-events (RFC 4733) where they were agreed on, else tones in the
     audio (``auto`` and ``rfc4733``); ``info``: SIP INFO; ``inband``: always tones, which are searched for in what such
     a phone says as well. Keys are taken from it in any form."""
+    watches: tuple[str, ...] = ()
+    """Users of other accounts whose lines its phones may watch (lamps, RFC 4235); ``["*"]``: anybody's. Its own and
+    those of agents in a group with its agent they always may; others are refused (403)."""
     digest: tuple[Digest, ...] = BOTH_DIGESTS
     """The algorithms by which its phones are challenged, in this order, and may prove themselves (RFC 8760). Some
     phones give up where any is offered that they do not know: theirs is ``[md5]``. Who asks to be challenged in an

@@ -26,6 +26,7 @@ def call_settings(config: Config, local: Address, plan: DialPlan) -> Settings:
         srtp_accounts={one.user: one.srtp for one in config.accounts if one.srtp is not None},
         dead_media=config.limits.dead_media,
         keys={account.user: account.dtmf for account in config.accounts if account.dtmf != "auto"},
+        watches={account.user: frozenset(account.watches) for account in config.accounts if account.watches},
         max_calls=config.limits.calls,
         ring_timeout=config.limits.ring_timeout,
         auto_answer=auto_answer_lines(config.sip.auto_answer, domain),

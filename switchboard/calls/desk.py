@@ -276,6 +276,12 @@ class Desk:
         agents = self._at.get(phone if fixed else self._aor(phone) or "", ())
         return next(iter(agents)) if len(agents) == 1 else ""
 
+    def colleagues(self, one: str, other: str) -> bool:
+        """Whether the agents of two phones, addresses-of-record, belong to one group."""
+        known = self.groups.keys()
+        groups = {group for agent in self._at.get(one, ()) for group in known & self.agents[agent].groups.keys()}
+        return any(not groups.isdisjoint(self.agents[agent].groups) for agent in self._at.get(other, ()))
+
     def phones_changed(self, now: float) -> None:
         """Phones may have registered, or be registered no more."""
         registrar = self.exchange.registrar

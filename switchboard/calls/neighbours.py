@@ -223,6 +223,9 @@ class Desk(Protocol):
     def agent_at(self, phone: str) -> str:
         """The one agent whose phone this target is, `aor:…` or `sip:…`, or ""."""
 
+    def colleagues(self, one: str, other: str) -> bool:
+        """Whether the agents of two phones, addresses-of-record, belong to one group."""
+
     def group(self, name: str) -> AcdGroup | None:
         """A skill group."""
 
@@ -273,6 +276,10 @@ class NoDesk:
     def agent_at(self, phone: str) -> str:
         """Nobody."""
         return ""
+
+    def colleagues(self, one: str, other: str) -> bool:
+        """They are nobody's."""
+        return False
 
     def group(self, name: str) -> AcdGroup | None:
         """None."""

@@ -73,6 +73,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Whose silence, of audio and RTCP, ends a talk."""
     keys: Mapping[str, KeyForm] = {}
     """How keys go to the phones of an account, by its user; "auto" where it is not named."""
+    watches: Mapping[str, frozenset[str]] = {}
+    """Whose lines an account may watch beside its own and its groups', by its user; "*" for anybody's."""
     reliable: Mode = "off"
     """Whether provisional responses are acknowledged (RFC 3262)."""
     rung: int = 5

@@ -78,12 +78,20 @@ def _asked_for(
     if event.package == MESSAGE_SUMMARY:
         return Subscription(event=event, dialog=dialog, owner=owner, source=tx.source, expires_at=until)
     line = _line(x, uri)
-    if not line:
-        return 404
+    if not line or not _may_watch(x, owner, line):
+        return 403 if line else 404
     return Watch(
         event=event, dialog=dialog, owner=owner, source=tx.source, expires_at=until,
         line=line, entity=f"sip:{uri.user}@{uri.host}",
     )  # fmt: skip
+
+
+def _may_watch(x: Exchange, owner: str, line: str) -> bool:
+    """Whether an account may know what a line does, both by address-of-record: its own, one it is allowed, and those of
+    agents who are in a group with its own.
+    """
+    allowed = x.settings.watches.get(owner.partition("@")[0], frozenset())
+    return owner == line or "*" in allowed or line.partition("@")[0] in allowed or x.desk.colleagues(owner, line)
 
 
 def _same(one: Subscription, other: Subscription) -> bool:
@@ -111,6 +119,9 @@ def subscribe_again(x: Exchange, tx: ServerTransaction, request: Request, now: f
         return
     if not found.dialog.accept(request, tx.source):
         refuse(x, tx, 500, now, "Retry-After: 1", reason="CSeq Out Of Order")
+        return
+    if isinstance(found, Watch) and not _may_watch(x, found.owner, found.line):
+        refuse(x, tx, 403, now)
         return
     expires = _expires(x, tx, request, now)
     if expires is None:

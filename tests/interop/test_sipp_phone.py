@@ -27,7 +27,7 @@ def switch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSwitch]:
     """An account of SIPp, which knows no digest but MD5, and a desk."""
     need_sipp()
     accounts = [
-        {"user": USER, "password": f"secret-{USER}", "digest": ["md5"]},
+        {"user": USER, "password": f"secret-{USER}", "digest": ["md5"], "watches": [DESK]},
         {"user": DESK, "password": f"secret-{DESK}"},
     ]
     with running_switch(

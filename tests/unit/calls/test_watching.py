@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 
 from switchboard.accounts import Accounts
 from switchboard.calls.subscriptions import MAX_WATCHED
 from switchboard.calls.watching import EVERY
 from switchboard.sip.digest import answer
-from tests.support.exchange import SWITCH, Peer, World
+from tests.support.exchange import SWITCH, Peer, Team, World
 from tests.unit.calls.test_registration import register
 from tests.unit.calls.test_subscriptions import URI, Subscriber
 
@@ -138,10 +139,10 @@ def test_it_is_renewed_and_given_up(world: World) -> None:
     assert (world.exchange.subscriptions.look_due, len(world.exchange.subscriptions)) == (None, 0)
 
 
-def test_a_phone_that_begins_anew_is_told_within_the_new_subscription_alone(world: World) -> None:
+def test_a_phone_that_begins_anew_is_told_within_the_new_subscription_alone() -> None:
     """But other lines that it watches stay."""
-    accounts = [("alice", "secret"), ("bob", "secret")]
-    world.exchange.authenticator = Accounts("switchboard.local", accounts, bytes(32), world.token)
+    world = watching((), "bob")
+    register(world, world.phone)
     first, bob, again = (Panel(world, call_id) for call_id in ("first", "bob", "again"))
     assert first.watch() == bob.watch("sip:bob@switchboard.local") == again.watch() == 200
     assert [panel.seen() for panel in (first, bob, again)] == [[[]], [[]], [[]]]
@@ -163,6 +164,52 @@ def test_a_phone_that_begins_anew_is_told_within_the_new_subscription_alone(worl
 def test_what_is_no_line(world: World, uri: str, status: int) -> None:
     """Neither an account nor a number that rings one."""
     assert Panel(world).watch(uri) == status
+    assert len(world.exchange.subscriptions) == 0
+
+
+WATCHERS = [("alice", "secret"), ("bob", "secret")]
+BOB = "sip:bob@switchboard.local"
+TOGETHER = (Team("sales", ("aor:alice",)), Team("shop", ("aor:carol", "aor:alice", "aor:bob")))
+APART = (Team("sales", ("aor:alice", "aor:carol")), Team("shop", ("aor:carol", "aor:bob")))
+
+
+def watching(teams: tuple[Team, ...], *allowed: str) -> World:
+    """A switch with two accounts, of which alice may watch those named."""
+    made = World(teams=teams)
+    x = made.exchange
+    x.settings = msgspec.structs.replace(x.settings, watches={"alice": frozenset(allowed)} if allowed else {})
+    x.authenticator = Accounts("switchboard.local", WATCHERS, bytes(32), made.token)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("teams", "allowed", "status"),
+    [
+        ((), (), 403),
+        (APART, (), 403),
+        ((), ("carol",), 403),
+        ((), ("bob",), 200),
+        ((), ("*",), 200),
+        (TOGETHER, (), 200),
+    ],
+)
+def test_whose_lines_an_account_may_watch(teams: tuple[Team, ...], allowed: tuple[str, ...], status: int) -> None:
+    """Those it is allowed, those of agents in a group with its own, and always its own."""
+    world = watching(teams, *allowed)
+    assert Panel(world).watch(BOB) == status
+    assert Panel(world, "own").watch() == 200
+    assert len(world.exchange.subscriptions) == 1 + (status == 200)
+
+
+def test_when_the_group_is_no_more_nobody_watches_on() -> None:
+    """The subscription is not renewed, and ends in its time."""
+    world = watching(TOGETHER)
+    panel = Panel(world)
+    assert panel.watch(BOB, 60) == 200
+    world.desk.remove_group("shop", world.now)
+    assert panel.send("Expires: 60", event="dialog") == 403
+    panel.seen()
+    world.advance(61)
     assert len(world.exchange.subscriptions) == 0
 
 

@@ -263,6 +263,14 @@ def test_broken_yaml_is_one_line(tmp_path: Path, text: str, expected: str) -> No
         ),
         ("trunks: [{name: phones, from: [10.0.0.1]}]", "'phones' is the name of the registered softphones"),
         ("accounts: [{user: a, password: x}, {user: a, password: y}]", "'a' is already taken by accounts[0]"),
+        (
+            "accounts: [{user: alice, password: x, watches: [bob]}]",
+            "1:49: no account is called 'bob'",
+        ),
+        (
+            "accounts: [{user: a, password: x, watches: ['*', reception1]}, {user: reception, password: x}]",
+            "no account is called 'reception1'",
+        ),
         ("registrations: {min_expires: 0s}", "registrations.min_expires must be above zero"),
         ("registrations: {max_expires: 90.5}", "registrations.max_expires is in whole seconds"),
         (
