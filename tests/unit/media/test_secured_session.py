@@ -559,6 +559,25 @@ class TestIdentifier:
         assert opened_by(context, talks.protect_rtcp(told)) == told
         assert hears.unprotect_rtcp(context.protect_report(told)) == told
 
+    def test_a_leg_whose_packets_carry_one(self, secured: Secured) -> None:
+        """It hears and is heard, by one in clear."""
+        alice, mki = secured.alice, b"\0\0\0\1"
+        alice.keys = keys = msgspec.structs.replace(secured.keys, send_mki=mki, receive_mki=mki)
+        talks = IdentifiedSession(keys.suite, keys.receive, mki, inbound=False)
+        hears = IdentifiedSession(keys.suite, keys.send, mki, inbound=True)
+        secured.open_alice()
+        bench = secured.bench
+        bench.do(opened(bench.b, 2, bench.bob), Bridge(bench.a, 1, bench.b, 2))
+        for n in range(3):
+            plain = HEADER.pack(0x80, 8, n, 160 * n, 7) + bytes([n]) * 160
+            alice.send_raw(bench.a, talks.protect(plain))
+            bench.turn(0.02)
+            assert bench.bob.hear().payload == plain[12:]
+            said = bench.talk(bench.bob, bench.b)
+            heard = alice.receive(2.0)
+            assert heard is not None
+            assert hears.unprotect(heard)[12:] == said.payload
+
     def test_each_direction_has_its_own(self) -> None:
         """An answer may identify its key where our offer did not."""
         keys = msgspec.structs.replace(new_keys(), receive_mki=b"\1")
