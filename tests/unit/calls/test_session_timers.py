@@ -6,6 +6,7 @@ import pytest
 
 from ivr_flows.loader import parse_flow
 from switchboard.calls.call import Call
+from switchboard.sip.flow import TcpAddress
 from switchboard.sip.message import Request
 from switchboard.sip.outgoing import OutgoingRequest
 from tests.support.exchange import AGENT, CARRIER, NUMBER, Peer, Team, World
@@ -328,6 +329,33 @@ def test_an_agent_that_vanished_ends_the_call() -> None:
     world.advance(40)
     assert world.journal.records[0].cause == "session_expired"
     assert world.leftovers() == {}
+
+
+@pytest.mark.parametrize("lines", [(), ("Require: timer", "Session-Expires: 1800;refresher=uas")])
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_phone_that_holds_and_loses_its_connection_does_not_hold_for_ever(
+    lines: tuple[str, ...], *, fails: bool
+) -> None:
+    """No audio is missed of it, and nobody can reach it: it is asked in time, or should have asked us."""
+    world = World(session_expires=1800)
+    flow = TcpAddress(AGENT)
+    _, call = talk(world, agent=lines)
+    leg = call.agent
+    assert leg is not None
+    assert leg.dialog is not None
+    leg.dialog.nat, leg.dialog.destination, leg.source = True, flow, flow
+    leg.holding = True
+    world.core.flow_lost(flow, world.now)
+    answered = 0
+    for _ in range(1800):
+        world.advance(1)
+        if len(refreshes(world.carrier)) > answered:
+            answered += 1
+            answer(world, world.carrier, 200)
+        if fails and world.core.counts()["waiting_destinations"]:
+            world.core.flow_lost(flow, world.now)
+    assert world.exchange.calls == {}
+    assert len(world.carrier.received("BYE")) == 1
 
 
 def test_a_hold_outlives_a_refresh() -> None:
