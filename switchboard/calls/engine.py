@@ -217,11 +217,11 @@ class CallEngine:
                 keys_answered(self.exchange, leg, 408, now)
                 keys_refused(self.exchange, leg.leg, 408, now)
             elif isinstance(leg, Reinvite):
-                status = lost_as(leg.leg, unreachable)
+                status = lost_as(self.exchange, leg.leg, unreachable)
                 reinvite_failed(self.exchange, leg, status, now)
                 refused_within(self.exchange, leg.leg, status, now)
             elif isinstance(leg, Update):
-                refresh_failed(self.exchange, leg.leg, lost_as(leg.leg, unreachable), now)
+                refresh_failed(self.exchange, leg.leg, lost_as(self.exchange, leg.leg, unreachable), now)
             elif isinstance(leg, Probe | Enrolment):
                 self.exchange.carriers.unanswered(leg, now, unreachable=unreachable)
             elif isinstance(leg, Branch):
@@ -368,8 +368,9 @@ class CallEngine:
         for due in (x.registrar.next_deadline(), x.keep_alive.next_deadline(), DeadlineHeap.earliest(self._heaps)):
             if due is not None and (earliest is None or due < earliest):
                 earliest = due
-        if x.absences.known and (earliest is None or x.absences.next_deadline() < earliest):
-            earliest = x.absences.next_deadline()
+        due = x.absences.due
+        if due is not None and (earliest is None or due < earliest):
+            earliest = due
         due = x.subscriptions.look_due
         if due is not None and (earliest is None or due < earliest):
             earliest = due
@@ -390,7 +391,7 @@ class CallEngine:
         branches_due(x, now)
         x.carriers.handle_timer(now)
         after_due(x, now)
-        if x.absences.known:
+        if x.absences.due is not None:
             absences_due(x, now, self._no_audio)
         while (due := x.heap.pop_due(now)) is not None:
             call = due[0]

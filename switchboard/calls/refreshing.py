@@ -92,13 +92,13 @@ def update_answered(x: Exchange, asked: Update, response: Response, now: float) 
     _rearm(x, leg)
 
 
-def lost_as(leg: Leg, unreachable: bool) -> int:
+def lost_as(x: Exchange, leg: Leg, unreachable: bool) -> int:
     """The status that a request without an answer is taken to have got (RFC 3261 §8.1.3.1).
 
     A transport may fail for a moment, as while a phone changes its connection, and its session says until when that
     may last, as its absence does of a browser; where there is neither, nobody would be found any more.
     """
-    waits = leg.session is not None or isinstance(leg.source, WebAddress)
+    waits = leg.session is not None or isinstance(leg.source, WebAddress) or leg.id in x.absences.known
     return 503 if unreachable and waits else 408
 
 

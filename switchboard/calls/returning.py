@@ -1,8 +1,8 @@
-"""A browser in a call whose WebSocket has ended may come back by another: the call waits, and goes on over that one.
+"""A phone in a call whose connection has ended may come back by another: the call waits, and goes on over that one.
 
 Audio has a path of its own and may never have been gone. Who registers again with the contact of the call is back (RFC
-5626 §4.4); so is who sends a request in it that refreshes the target. Whose tab was closed says nothing any more: after
-a while the leg is lost.
+5626 §4.4); so is who sends a request in it that refreshes the target. A browser whose tab was closed says nothing any
+more: after a while its leg is lost. Other phones are asked about their session then, like any.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from switchboard.calls.causes import WEBRTC_LOST, Cause
 from switchboard.sip.errors import SipError
-from switchboard.sip.flow import WebAddress
+from switchboard.sip.flow import StreamAddress, WebAddress
 from switchboard.sip.timers import DeadlineHeap
 from switchboard.sip.transaction.table import Input
 from switchboard.sip.uri import same_uri
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from switchboard.calls.settings import Address
 
 MOST: Final = 20_000
-"""Absences kept; the endpoints of the WebRTC edge bound them already."""
+"""Absences kept; the endpoints of the WebRTC edge bound those of browsers already."""
+RETURN: Final = 60.0
+"""Seconds in which a phone that is no browser may come back without being asked anything."""
+TOGETHER: Final = 0.5
+"""Seconds in which connections end whose calls are looked for together: all calls are looked over for them."""
 
 
 class Absence:
@@ -33,7 +37,7 @@ class Absence:
 
     __slots__ = ("flow", "leg", "lines", "timer")
 
-    def __init__(self, leg: Leg, flow: WebAddress, lines: frozenset[str]) -> None:
+    def __init__(self, leg: Leg, flow: StreamAddress, lines: frozenset[str]) -> None:
         self.leg = leg
         self.flow = flow
         self.lines = lines
@@ -47,28 +51,44 @@ class Absence:
 
 
 class Absences:
-    """All of them, and when each is given up."""
+    """All of them, when each is given up, and the connections whose calls are still to be looked for."""
 
-    __slots__ = ("_heap", "known")
+    __slots__ = ("_heap", "_look", "cut", "due", "known")
 
     def __init__(self) -> None:
         self._heap: DeadlineHeap[Absence] = DeadlineHeap()
+        self._look = inf
         self.known: dict[str, Absence] = {}
         """By leg."""
+        self.cut: dict[StreamAddress, frozenset[str]] = {}
+        """Connections that have ended, and whose registrations were made over each."""
+        self.due: float | None = None
+        """When something is to be done next."""
 
     def __len__(self) -> int:
         return len(self.known)
-
-    def next_deadline(self) -> float:
-        """When the next one is given up; infinite when there is none."""
-        due = self._heap.next_deadline()
-        return inf if due is None else due
 
     def begin(self, absence: Absence, due: float) -> None:
         """A leg cannot be reached; it is given up when due."""
         if absence.leg.id not in self.known and len(self.known) < MOST:
             self.known[absence.leg.id] = absence
             self._heap.schedule(due, absence, Input.TIMER_B)
+            self._arm()
+
+    def look_for(self, flow: StreamAddress, lines: frozenset[str], now: float) -> None:
+        """The calls over a connection that has ended are looked for soon."""
+        if not self.cut:
+            self._look = now + TOGETHER
+        self.cut[flow] = lines
+        self._arm()
+
+    def take_cut(self, now: float) -> dict[StreamAddress, frozenset[str]]:
+        """The connections whose calls are to be looked for now."""
+        if self._look > now:
+            return {}
+        cut, self.cut, self._look = self.cut, {}, inf
+        self._arm()
+        return cut
 
     def take(self, line: str, contact: str) -> list[Leg]:
         """The absent legs of this line that gave this contact; they are absent no more."""
@@ -76,6 +96,7 @@ class Absences:
         for absence in back:
             self._heap.cancel(absence)
             del self.known[absence.leg.id]
+        self._arm()
         return [absence.leg for absence in back if absence.lasts]
 
     def pop_due(self, now: float) -> Absence | None:
@@ -84,7 +105,13 @@ class Absences:
         if due is None:
             return None
         del self.known[due[0].leg.id]
+        self._arm()
         return due[0]
+
+    def _arm(self) -> None:
+        due = self._heap.next_deadline()
+        earliest = min(self._look, inf if due is None else due)
+        self.due = None if earliest == inf else earliest
 
 
 def _is_target(leg: Leg, contact: str) -> bool:
@@ -95,13 +122,14 @@ def _is_target(leg: Leg, contact: str) -> bool:
 
 
 def flow_ended(x: Exchange, flow: Address, lines: frozenset[str], now: float) -> None:
-    """A connection is gone: wait for the browsers in calls that were reached over it."""
-    if not isinstance(flow, WebAddress):
-        return
-    for leg in x.web_legs.values():
-        absence = Absence(leg, flow, lines)
-        if absence.lasts:
-            x.absences.begin(absence, now + x.settings.away)
+    """A connection is gone: wait for the phones in calls that were reached over it, of these lines."""
+    if isinstance(flow, WebAddress):
+        for leg in x.web_legs.values():
+            absence = Absence(leg, flow, lines)
+            if absence.lasts:
+                x.absences.begin(absence, now + x.settings.away)
+    elif isinstance(flow, StreamAddress) and lines and x.calls:
+        x.absences.look_for(flow, lines, now)
 
 
 def came_back(x: Exchange, line: str, source: Address, now: float) -> None:
@@ -114,9 +142,25 @@ def came_back(x: Exchange, line: str, source: Address, now: float) -> None:
 
 
 def absences_due(x: Exchange, now: float, lost: Callable[[Exchange, Call, Leg, Cause, float], None]) -> None:
-    """Give up who has not come back; `lost` is called with the call, the leg and the cause."""
+    """Give up who has not come back; `lost` is called with the call, the leg and the cause of a browser's."""
+    if cut := x.absences.take_cut(now):
+        _find_absent(x, cut, now)
     while (absence := x.absences.pop_due(now)) is not None:
         leg, call = absence.leg, x.call_of(absence.leg)
-        if call is not None and call.owns(leg) and absence.lasts:
+        if call is not None and call.owns(leg) and absence.lasts and isinstance(absence.flow, WebAddress):
             x.log("call.browser_away", call_id=call.id, leg=leg.id)
             lost(x, call, leg, WEBRTC_LOST, now)
+
+
+def _find_absent(x: Exchange, cut: dict[StreamAddress, frozenset[str]], now: float) -> None:
+    """Begin the absences of legs that were reached over these connections; some may be back already."""
+    back: set[str] = set()
+    for call in x.calls.values():
+        for leg in call.legs:
+            flow = leg.dialog.destination if leg.dialog is not None else None
+            if isinstance(flow, StreamAddress) and (lines := cut.get(flow)) is not None:
+                x.absences.begin(Absence(leg, flow, lines), now + RETURN)
+                back |= lines
+    for line in back:
+        for binding in x.registrar.lookup(line, now):
+            came_back(x, line, binding.source, now)

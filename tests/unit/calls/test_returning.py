@@ -6,8 +6,9 @@ import pytest
 
 from switchboard.calls.leg import Leg
 from switchboard.calls.reinvite import restore_media
+from switchboard.calls.returning import RETURN
 from switchboard.calls.session_timers import Session
-from switchboard.sip.flow import WssAddress
+from switchboard.sip.flow import StreamAddress, TcpAddress, WssAddress
 from tests.support.exchange import PHONE, World
 from tests.unit.calls.test_flows_of_phones import dial
 from tests.unit.calls.test_registration import credentials, register, request
@@ -33,14 +34,14 @@ def talking() -> tuple[World, Leg]:
     return world, call.agent
 
 
-def move(world: World, flow: WssAddress) -> None:
+def move(world: World, flow: StreamAddress) -> None:
     """The browser has another WebSocket."""
     world.peers.pop(world.phone.address, None)
     world.phone.address = flow
     world.peers[flow] = world.phone
 
 
-def cut(world: World, flow: WssAddress) -> None:
+def cut(world: World, flow: StreamAddress) -> None:
     """A WebSocket ends."""
     world.core.flow_lost(flow, world.now)
     world.run()
@@ -144,6 +145,88 @@ def test_a_call_that_ends_meanwhile() -> None:
     del world.exchange.calls[leg.call_id]
     world.advance(2 * AWAY)
     assert world.exchange.counts()["absences"] == 0
+
+
+TCP, TCP_AGAIN = TcpAddress(PHONE), TcpAddress((PHONE[0], PHONE[1] + 1))
+PORT = "<sip:alice@10.0.0.7:5060;transport=tcp>"
+
+
+def talking_by_tcp() -> tuple[World, Leg]:
+    """A world in which a phone that is no browser has answered over its connection, and its leg."""
+    world = World(session_expires=1800)
+    del world.peers[PHONE]
+    move(world, TCP)
+    register(world, world.phone, contact=PORT)
+    dial(world)
+    world.agent_answers(world.phone)
+    (call,) = world.exchange.calls.values()
+    assert call.agent is not None
+    assert call.agent.dialog is not None
+    call.agent.dialog.remote_target = PORT.strip("<>")
+    return world, call.agent
+
+
+def back(world: World, contact: str) -> None:
+    """The phone registers over another connection."""
+    move(world, TCP_AGAIN)
+    line = f"Contact: {contact}"
+    request(world, world.phone, headers=(line,), cseq=3)
+    request(world, world.phone, headers=(line, credentials(world.phone)), cseq=4)
+
+
+def test_a_phone_with_another_connection_is_hung_up_there() -> None:
+    """The one that the call began over is gone: its BYE would reach nobody."""
+    world, leg = talking_by_tcp()
+    cut(world, TCP)
+    world.advance(40)
+    assert world.exchange.counts()["absences"] == 1
+    back(world, PORT)
+    assert world.exchange.counts()["absences"] == 0
+    assert leg.dialog is not None
+    assert (leg.dialog.destination, leg.source) == (TCP_AGAIN, TCP_AGAIN)
+    world.engine.end_all(world.now)
+    world.run()
+    assert len(world.phone.received("BYE")) == 1
+
+
+def test_a_phone_that_does_not_come_back_is_asked_as_ever() -> None:
+    """Nothing ends for its connection alone; what cannot reach it while it may still come ends nothing either."""
+    world, leg = talking_by_tcp()
+    cut(world, TCP)
+    world.advance(1)
+    world.peers.pop(TCP)
+    restore_media(world.exchange, leg, world.now)
+    world.run()
+    cut(world, TCP)
+    assert not leg.asked
+    back(world, "<sip:alice@127.0.0.4:9;transport=tcp>")
+    world.advance(RETURN)
+    assert (len(world.exchange.calls), world.exchange.counts()["absences"]) == (1, 0)
+    assert leg.dialog is not None
+    assert leg.dialog.destination == TCP
+    world.advance(900)
+    assert world.exchange.calls == {}
+    assert leg.record.cause == "session_expired"
+
+
+def test_connections_that_end_together_are_looked_for_once() -> None:
+    """Those over which nobody has registered not at all; a phone that is back by then is not waited for."""
+    for returned in (False, True):
+        world, leg = talking_by_tcp()
+        cut(world, TCP)
+        assert world.exchange.absences.cut.keys() == {TCP}
+        cut(world, TcpAddress((PHONE[0], 3)))
+        assert world.exchange.absences.cut.keys() == {TCP}
+        if returned:
+            back(world, PORT)
+        world.advance(1)
+        assert world.exchange.absences.cut == {}
+        assert world.exchange.counts()["absences"] == (not returned)
+        assert leg.source == (TCP_AGAIN if returned else TCP)
+        world.engine.end_all(world.now)
+        world.advance(RETURN + 40)
+        assert world.exchange.absences.due is None
+        assert world.exchange.counts()["absences"] == 0
 
 
 def test_a_websocket_at_the_host_of_a_carrier_is_no_carrier() -> None:
