@@ -33,6 +33,7 @@ from switchboard.sip.dialog import Dialog
 from switchboard.sip.message import Request
 from switchboard.sip.parts import SDP, take_description
 from switchboard.sip.transaction.server import ServerTransaction
+from switchboard.sip.validate import KNOWN_METHODS
 
 _SIGNAL: Final = re.compile(rb"(?im)^\s*Signal\s*=\s*([0-9A-D*#])\s*$")
 _DURATION: Final = re.compile(rb"(?im)^\s*Duration\s*=\s*([0-9]{1,6})\s*$")
@@ -149,7 +150,7 @@ def request_in_dialog(x: Exchange, tx: ServerTransaction, request: Request, now:
         return
     handler = _HANDLERS.get(request.method)
     if handler is None:
-        status = 405 if request.method == "MESSAGE" else 501
+        status = 405 if request.method in KNOWN_METHODS else 501
         refuse(x, tx, status, now, ALLOW)
         return
     handler(x, call, leg, tx, request, now)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from switchboard.calls.answering import ALLOW, SUPPORTED
 from switchboard.calls.exchange import Exchange
 from switchboard.calls.inbound import refuse, screen_any
 from switchboard.calls.subscribe import ALLOW_EVENTS
 from switchboard.sip.message import Request
 from switchboard.sip.transaction.server import ServerTransaction
-
-_KNOWN_METHODS: Final = frozenset(
-    {"BYE", "INFO", "UPDATE", "PRACK", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH", "ACK", "CANCEL"}
-)
+from switchboard.sip.validate import KNOWN_METHODS
 
 
 def options(x: Exchange, tx: ServerTransaction, request: Request, now: float) -> None:
@@ -34,4 +29,4 @@ def not_taken(x: Exchange, tx: ServerTransaction, request: Request, now: float) 
         # Nobody's program may have us call somebody; what is referred is a call.
         refuse(x, tx, 403, now)
     else:
-        refuse(x, tx, 405 if request.method in _KNOWN_METHODS else 501, now, ALLOW)
+        refuse(x, tx, 405 if request.method in KNOWN_METHODS else 501, now, ALLOW)

@@ -668,3 +668,13 @@ def test_octets_that_are_no_utf_8_do_not_disturb_a_call() -> None:
     assert kept is not None
     assert kept.call_id == "\U0010dcff\U0010dcfe"
     assert world.journal.entries[-1][0] == Kind.CHANGED
+
+
+@pytest.mark.parametrize(("method", "status"), [("MESSAGE", 405), ("PUBLISH", 405), ("REGISTER", 405), ("HELLO", 501)])
+def test_a_method_that_has_no_place_in_a_call(method: str, status: int) -> None:
+    """405 for one that is known, 501 for others, and what is taken instead (RFC 3261 §8.2.1, §21.5.2)."""
+    world, out = connected()
+    world.within(world.carrier, out, method, 2)
+    assert world.carrier.statuses[-1] == status
+    assert "INVITE" in (world.carrier.responses[-1].headers.get("allow") or "")
+    assert len(world.exchange.calls) == 1
