@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 from bench.dialog import Call
 from bench.rtp import RtpPort
@@ -93,6 +93,10 @@ class Dialled:
 
 class Phone:
     """One SIP user on one UDP socket: registers, dials, answers, and records every datagram."""
+
+    call_type: ClassVar[type[Call]] = Call
+    rtp_type: ClassVar[type[RtpPort]] = RtpPort
+    """What its calls are made of."""
 
     def __init__(self, endpoint: Endpoint, user: str, target: Address, password: str, domain: str) -> None:
         """Wrap a bound endpoint; use `open`."""
@@ -240,10 +244,10 @@ class Phone:
         """Send an INVITE to `number`, a user part or a whole URI, and return at once."""
         shows = shows or Dialled()
         uri = number if ":" in number else f"sip:{number}@{host_port(self.target)}"
-        rtp = await RtpPort.open(self.address[0])
+        rtp = await self.rtp_type.open(self.address[0])
         host = host_port(self.address)
         contact = f"<sip:{shows.contact_user or self.user}@{host}>"
-        call = Call(self.endpoint, rtp, contact, self.target, outgoing=True)
+        call = self.call_type(self.endpoint, rtp, contact, self.target, outgoing=True)
         call.codecs = codec_types(shows.codecs)
         call.origin, call.session_name, call.offers = shows.origin, shows.session_name, shows.offer
         call.call_id = shows.call_id or f"{secrets.token_hex(10)}@{self.address[0]}"
@@ -288,8 +292,8 @@ class Phone:
         """Treat a new incoming call as `behaviour` says."""
         request = transaction.request
         behaviour = self.behaviour(request) if callable(self.behaviour) else self.behaviour
-        rtp = await RtpPort.open(self.address[0])
-        call = Call(self.endpoint, rtp, self.contact, self.target, outgoing=False)
+        rtp = await self.rtp_type.open(self.address[0])
+        call = self.call_type(self.endpoint, rtp, self.contact, self.target, outgoing=False)
         call.codecs = codec_types(self.codecs)
         call.receive(transaction)
         self.calls[call.call_id] = call

@@ -12,7 +12,7 @@ import struct
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple, Self, cast
 
 RATE: Final = 8000
 FRAME: Final = 160
@@ -136,7 +136,7 @@ class RtpPort(asyncio.DatagramProtocol):
         self._rtcp: socket.socket | None = None
 
     @classmethod
-    async def open(cls, host: str = "127.0.0.1", port: int = 0) -> RtpPort:
+    async def open(cls, host: str = "127.0.0.1", port: int = 0) -> Self:
         """Bind to the port, or to a free even one and the odd one after it, where RTCP comes (RFC 3550 section 11)."""
         loop = asyncio.get_running_loop()
         for _ in range(64):
@@ -302,8 +302,13 @@ class RtpPort(asyncio.DatagramProtocol):
             return
         head = struct.pack("!BBHII", 128, payload_type | marker << 7, self._sequence, timestamp, self.ssrc)
         self._sequence = (self._sequence + 1) & 0xFFFF
-        self._transport.sendto(head + payload, self.remote)
+        self._put(head + payload)
         self.sent += 1
+
+    def _put(self, packet: bytes) -> None:
+        """Send it as it is."""
+        assert self._transport is not None
+        self._transport.sendto(packet, self.remote)
 
     def heard(self, seconds: float = 1.0, *, skip: float = 0.0) -> list[int]:
         """The linear samples of the last seconds received, `skip` seconds before the end left out."""

@@ -1,5 +1,6 @@
 """Whatever is commanded about real calls, in any order: afterwards who hears whom is as it should be, and all along
-nobody hears another call. The logic alone has longer histories (`tests/property`); here media and phones take part.
+nobody hears another call. Telephones, with and without SRTP, and browsers take part; the logic alone has longer
+histories (`tests/property`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tests.support.call_bar import add_users, at_the_bar
 from tests.support.patience import PATIENCE
 from tests.support.storm import WINDOW, End, Storm, settings
 from tests.support.switch import running_switch
+from tests.support.web_peer import on_loopback
 
 SEED = 4
 ROUNDS = 2
@@ -92,7 +94,7 @@ async def differs(storm: Storm, call: CallView) -> str:
         heard, tones = ends[leg].hears(now - WINDOW, now), {ends[voice].tone for voice in voices}
         if heard != tones:
             return f"{call.phase}: {ends[leg].name} hears {heard}, not {tones}: {call.legs}"
-    storm.compared.update([call.phase])
+    storm.compared.update([call.phase, *(ends[leg].kind for leg in wanted)])
     for one in call.legs:
         storm.compared.update(name for name in ("muted", "held", "mode") if one.ended is None and getattr(one, name))
     return ""
@@ -131,7 +133,7 @@ async def crosstalk(storm: Storm) -> list[str]:
 @pytest.mark.flaky(reruns=0)
 async def test_a_storm(tmp_path: Path) -> None:
     """Two rounds of it, each followed by a calm; then all hang up and nothing is left."""
-    with running_switch(tmp_path, **settings()) as switch:
+    with running_switch(tmp_path, **settings()) as switch, on_loopback():
         add_users(switch, {"boss": "admin"})
         async with at_the_bar(switch, "boss") as client:
             storm = Storm(switch, client, random.Random(SEED))
@@ -153,4 +155,4 @@ async def test_a_storm(tmp_path: Path) -> None:
                 assert len(switch.rows("select id from calls")) == callers > LEAST_CALLS
                 assert switch.rows("select * from segments where ended_us is null") == []
                 assert storm.carried_out.total() > LEAST_COMMANDS
-                assert {"talking", "muted", "held"} <= storm.compared.keys()
+                assert {"talking", "muted", "held", "browser", "secured", "plain"} <= storm.compared.keys()

@@ -20,9 +20,13 @@ from switchboard.api.types import CallView
 from switchboard.calls import commands
 from switchboard.calls.commands import Command
 from switchboard.client import ApiError, Client
+from tests.support.ports import MEDIA_RANGE, WEB_RANGE, free_port
+from tests.support.secured_desk import SecuredPhone
 from tests.support.sounds import tones_in
 from tests.support.stage import DOMAIN, secret
 from tests.support.switch import RunningSwitch
+from tests.support.web_desk import DeskCall, WebDesk
+from tests.support.web_phone import web_phone
 
 DESKS: Final = tuple(f"desk{number}" for number in range(9))
 LINES: Final = 6
@@ -37,14 +41,26 @@ WINDOW: Final = 0.5
 _EVERY: Final = 0.05
 """Seconds between two commands, and between two looks of a phone at its call."""
 _CALL_ID: Final = re.compile(rb"(?im)^(?:call-id|i)\s*:\s*(\S+)")
+_WEB_CODECS: Final = (("PCMU", "PCMA"), ("opus",))
 _CODECS: Final = (("PCMA", "telephone-event"), ("PCMU", "telephone-event"), ("PCMU", "PCMA", "telephone-event"))
+
+
+SECURED: Final = ("desk1", "desk3", "desk6")
+"""Those that take SRTP alone."""
+BROWSERS: Final = ("desk2", "desk5", "desk7")
+"""Those at which a browser is."""
+_SIP_PORT, _WEB_PORT = free_port(), free_port()
+_TARGET: Final = ("127.0.0.1", _SIP_PORT)
 
 
 def settings() -> dict[str, Any]:
     """A configuration for them."""
+    here = {"host": "127.0.0.1"}
     direct = [{"number": f"41{at:02d}", "target": f"aor:{desk}"} for at, desk in enumerate(DESKS)]
     return {
-        "accounts": [{"user": desk, "password": secret(desk)} for desk in DESKS],
+        "accounts": [
+            {"user": desk, "password": secret(desk), "srtp": "required" if desk in SECURED else "off"} for desk in DESKS
+        ],
         "masks": [],
         "numbers": [{"number": "4200", "group": "g"}, *direct],
         "groups": [{"name": "g", "join_empty": "always", "no_answer_state": "idle", "announcements": {"first": "60s"}}],
@@ -54,6 +70,9 @@ def settings() -> dict[str, Any]:
         ],
         "limits": {"ring_timeout": "2s", "drain": "1s"},
         "trace": {"megabytes": 16},
+        "sip": {"listen": [{**here, "port": _SIP_PORT}, {**here, "port": _WEB_PORT, "transport": "ws"}]},
+        "webrtc": {"ports": WEB_RANGE, "sessions": 50},
+        "media": {"ports": MEDIA_RANGE, "codecs": ["opus", "PCMA", "PCMU"]},
     }
 
 
@@ -63,7 +82,7 @@ class End:
 
     name: str
     tone: int
-    call: Call
+    call: Call | DeskCall
 
     def hears(self, since: float, until: float) -> set[int]:
         """The tones it heard between two monotonic times."""
@@ -76,6 +95,11 @@ class End:
         while packets and since < packets[-1].at:
             yield since, self.hears(since, since + WINDOW)
             since += WINDOW
+
+    @property
+    def kind(self) -> str:
+        """What its phone is."""
+        return "browser" if self.name in BROWSERS else "secured" if self.name in SECURED else "plain"
 
     def spoke(self, since: float, until: float) -> bool:
         """Whether it may have said something between two monotonic times."""
@@ -95,8 +119,9 @@ class Storm:
     carried_out: Counter[str] = field(default_factory=Counter)
     """Commands by kind."""
     compared: Counter[str] = field(default_factory=Counter)
-    """In which states of calls who hears whom was as it should be."""
-    _phones: list[Phone] = field(default_factory=list)
+    """In which states of calls, and at which kinds of phones, who hears whom was as it should be."""
+    _phones: list[Phone | WebDesk] = field(default_factory=list)
+    _sockets: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @contextlib.asynccontextmanager
@@ -115,6 +140,7 @@ class Storm:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             for phone in self._phones:
                 await phone.close()
+            await self._sockets.aclose()
 
     def complaints(self) -> list[str]:
         """What any phone has to say against the switch."""
@@ -123,7 +149,7 @@ class Storm:
     async def hang_up(self) -> None:
         """Every caller leaves."""
         for end in self.ends:
-            if end.call.outgoing and not end.call.is_over:
+            if isinstance(end.call, Call) and end.call.outgoing and not end.call.is_over:
                 await (end.call.hang_up() if end.call.status else end.call.cancel())
 
     async def dialogs(self, call: str) -> set[str]:
@@ -140,11 +166,24 @@ class Storm:
         task.add_done_callback(self._tasks.discard)
 
     async def _open_desk(self, desk: str, tone: int) -> None:
-        phone = await Phone.open(desk, target=self.switch.target, password=secret(desk), domain=DOMAIN, t1=0.05)
+        phone = await (self._browser(desk) if desk in BROWSERS else self._telephone(desk))
         self._phones.append(phone)
-        await phone.register()
-        phone.behaviour, phone.codecs = self._behaviour, self.dice.choice(_CODECS)
+        phone.behaviour = self._behaviour
         self._spawn(self._attend(phone, tone))
+
+    async def _telephone(self, desk: str) -> Phone:
+        of = SecuredPhone if desk in SECURED else Phone
+        phone = await of.open(desk, target=_TARGET, password=secret(desk), domain=DOMAIN, t1=0.05)
+        await phone.register()
+        phone.codecs = self.dice.choice(_CODECS)
+        return phone
+
+    async def _browser(self, desk: str) -> WebDesk:
+        phone = await self._sockets.enter_async_context(
+            web_phone(f"ws://127.0.0.1:{_WEB_PORT}/", desk, secret(desk), DOMAIN, WebDesk)
+        )
+        phone.codecs = self.dice.choice(_WEB_CODECS)
+        return phone
 
     def _behaviour(self, _: object) -> Behaviour:
         drawn = self.dice.random()
@@ -152,7 +191,7 @@ class Storm:
             return Answer(after=self.dice.choice((0.0, 0.05, 0.3)))
         return Refuse(self.dice.choice((480, 486, 603)), ring=True) if drawn < 0.9 else Never()
 
-    async def _attend(self, phone: Phone, tone: int) -> None:
+    async def _attend(self, phone: Phone | WebDesk, tone: int) -> None:
         while True:
             end = End(phone.user, tone, await phone.incoming.get())
             self.ends.append(end)
@@ -167,7 +206,7 @@ class Storm:
         for number in range(1000):
             while not self.blows:
                 await asyncio.sleep(_EVERY)
-            phone = await Phone.open(f"1370{line:03d}{number:04d}", target=self.switch.target, t1=0.05)
+            phone = await Phone.open(f"1370{line:03d}{number:04d}", target=_TARGET, t1=0.05)
             self._phones.append(phone)
             call = await phone.dial(self.dice.choice(NUMBERS), Dialled(codecs=self.dice.choice(_CODECS)))
             end = End(phone.user, tone, call)

@@ -7,6 +7,7 @@ import contextlib
 import re
 import secrets
 from collections.abc import AsyncIterator
+from typing import TypeVar
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -124,20 +125,23 @@ class WebPhone:
         return response.getall(header)[0]
 
     async def read(self) -> None:
-        """Sort what comes to its call."""
+        """Sort what comes."""
         async for data in self.socket:
-            message = parse(data.encode() if isinstance(data, str) else data)
-            call = self.calls.get(message.call_id)
-            if not message.is_request:
-                if call is not None:
-                    call.responses.put_nowait(message)
-            elif call is None:
-                self._incoming.put_nowait(message)
-            elif message.method == "BYE":
-                await self.send(reply(message, 200, "OK"))
-                call.ended.set_result(message)
-            else:
-                call.requests.put_nowait(message)
+            await self.take_message(parse(data.encode() if isinstance(data, str) else data))
+
+    async def take_message(self, message: Message) -> None:
+        """To its call; BYE is answered."""
+        call = self.calls.get(message.call_id)
+        if not message.is_request:
+            if call is not None:
+                call.responses.put_nowait(message)
+        elif call is None:
+            self._incoming.put_nowait(message)
+        elif message.method == "BYE":
+            await self.send(reply(message, 200, "OK"))
+            call.ended.set_result(message)
+        else:
+            call.requests.put_nowait(message)
 
     async def register(self) -> None:
         """By digest."""
@@ -187,12 +191,21 @@ class WebPhone:
         return await asyncio.wait_for(self._incoming.get(), PATIENCE * WAIT)
 
 
+Kind = TypeVar("Kind", bound=WebPhone)
+
+
 @contextlib.asynccontextmanager
-async def web_phone(url: str, user: str, password: str, domain: str = "switchboard.local") -> AsyncIterator[WebPhone]:
+async def web_phone(
+    url: str,
+    user: str,
+    password: str,
+    domain: str = "switchboard.local",
+    kind: type[Kind] = WebPhone,  # type: ignore[assignment]
+) -> AsyncIterator[Kind]:
     """A registered phone."""
     options = {"subprotocols": [Subprotocol("sip")], "compression": None, "ping_interval": None, "proxy": None}
     async with connect(url, **options) as socket:
-        phone = WebPhone(socket, user, password, domain)
+        phone = kind(socket, user, password, domain)
         reading = asyncio.get_running_loop().create_task(phone.read())
         try:
             await phone.register()
