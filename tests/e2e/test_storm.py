@@ -143,6 +143,7 @@ async def test_a_storm(tmp_path: Path) -> None:
                     await asyncio.sleep(BLOWS)
                     storm.blows = False
                     await asyncio.sleep(CALM)
+                    await storm.refresh()
                     async with asyncio.TaskGroup() as group:
                         for call in (await client.calls.list(limit=100)).items:
                             group.create_task(obeys(storm, call))

@@ -152,6 +152,13 @@ class Storm:
             if isinstance(end.call, Call) and end.call.outgoing and not end.call.is_over:
                 await (end.call.hang_up() if end.call.status else end.call.cancel())
 
+    async def refresh(self) -> None:
+        """Who talks offers the same again, as a session timer makes it, with new keys where it has any."""
+        for end in self.ends:
+            if end.call.status == 200 and not end.call.is_over:
+                with contextlib.suppress(PhoneError):
+                    await end.call.reinvite(end.call.direction)
+
     async def dialogs(self, call: str) -> set[str]:
         """The Call-IDs of a call, up or over."""
         view = await self.client.records.trace(call, reveal=True, wire=True)
