@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from bench.phone import Answer, Behaviour, Call, Dialled, Never, Phone, Refuse
+from bench.rtp import RATE
 from bench.transactions import PhoneError
 from switchboard.api.types import CallView
 from switchboard.calls import commands
@@ -85,8 +86,14 @@ class End:
     call: Call | DeskCall
 
     def hears(self, since: float, until: float) -> set[int]:
-        """The tones it heard between two monotonic times."""
-        return tones_in(np.array(self.call.rtp.between(since, until), np.float64), TONES, LOUD)
+        """The tones it heard between two monotonic times; none where that was less than half of the time.
+
+        A browser keeps the last of a stream until the next one comes.
+        """
+        heard = self.call.rtp.between(since, until)
+        if len(heard) < (until - since) * RATE / 2:
+            return set()
+        return tones_in(np.array(heard, np.float64), TONES, LOUD)
 
     def heard(self) -> Iterator[tuple[float, set[int]]]:
         """The tones in all that it has heard, window by window, with the times at which these begin."""
