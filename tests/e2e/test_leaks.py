@@ -119,21 +119,17 @@ class Line:
 
 
 @asynccontextmanager
-async def marked(
-    switch: RunningSwitch, port: int, monkeypatch: pytest.MonkeyPatch, caller: str, party: str
-) -> AsyncIterator[Line]:
+async def marked(switch: RunningSwitch, port: int, caller: str, party: str) -> AsyncIterator[Line]:
     """A caller, and a party where the trunk leads."""
     options: dict[str, object] = {"target": switch.target, "t1": 0.1}
     async with (
-        await MarkedPhone.marked(caller, monkeypatch, host=CALLER_HOST, **options) as one,
-        await MarkedPhone.marked(party, monkeypatch, host=PARTY_HOST, port=port, **options) as other,
+        await MarkedPhone.marked(caller, host=CALLER_HOST, **options) as one,
+        await MarkedPhone.marked(party, host=PARTY_HOST, port=port, **options) as other,
     ):
         yield Line(switch, one, other)
 
 
-async def test_no_number_is_told_to_anybody(
-    switch: RunningSwitch, ports: dict[str, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_number_is_told_to_anybody(switch: RunningSwitch, ports: dict[str, int]) -> None:
     """A pair through X both ways, a caller of an extension: neither side's number, nor its address, is anywhere."""
     await command(switch, "masks", "bind", X, "--kind", "axb", "--a", A, "--b", B, "--label", "flat 3")
     await command(switch, "masks", "bind", EXTENSIONS, EXTENSION, B, "--shown", SHOWN)
@@ -141,7 +137,7 @@ async def test_no_number_is_told_to_anybody(
         (X, A, B), (X, B, A), (f"{EXTENSIONS},{EXTENSION}", C, B),
     ):  # fmt: skip
         with Capture([Ports(switch.sip_port, switch.sip_port), MEDIA]) as capture:
-            async with marked(switch, ports["party"], monkeypatch, caller, party) as line:
+            async with marked(switch, ports["party"], caller, party) as line:
                 await line.all_that_is_said(number)
                 for behaviour in (Refuse(302, "sorry"), Refuse(486, "sorry"), Never()):
                     await line.refused(number, behaviour)

@@ -110,12 +110,12 @@ def logs(switch: RunningSwitch) -> dict[str, bytes]:
 
 
 @pytest_asyncio.fixture
-async def line(switch: RunningSwitch, agent_port: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Line]:
+async def line(switch: RunningSwitch, agent_port: int) -> AsyncIterator[Line]:
     """Both phones, open for one test."""
     options = {"target": switch.target, "t1": 0.1}
     async with (
-        await MarkedPhone.marked(CALLER, monkeypatch, host=CALLER_HOST, **options) as caller,
-        await MarkedPhone.marked(AGENT, monkeypatch, host=AGENT_HOST, port=agent_port, **options) as agent,
+        await MarkedPhone.marked(CALLER, host=CALLER_HOST, **options) as caller,
+        await MarkedPhone.marked(AGENT, host=AGENT_HOST, port=agent_port, **options) as agent,
     ):
         yield Line(switch, caller, agent)
 

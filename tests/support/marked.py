@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Self
 
-import pytest
 
 from bench.dialog import Call
 from bench.phone import Dialled, Phone
@@ -145,11 +144,12 @@ class MarkedCall(Call):
 class MarkedPhone(Phone):
     """A phone whose number stands in every message it sends, wherever a peer may write something."""
 
+    call_type = MarkedCall
+    rtp_type = MarkedPort
+
     @classmethod
-    async def marked(cls, number: str, monkeypatch: pytest.MonkeyPatch, **options: object) -> Self:
-        """Open it; `monkeypatch` makes the phones' calls marked ones for the rest of the test."""
-        monkeypatch.setattr("bench.phone.RtpPort", MarkedPort)
-        monkeypatch.setattr("bench.phone.Call", MarkedCall)
+    async def marked(cls, number: str, **options: object) -> Self:
+        """Open it."""
         phone = await cls.open(number, **options)  # type: ignore[arg-type]
         endpoint = phone.endpoint
         endpoint.number = number  # type: ignore[attr-defined]
