@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Self
 
-
 from bench.dialog import Call
 from bench.phone import Dialled, Phone
 from bench.rtp import RtpPort
