@@ -86,10 +86,7 @@ class End:
     call: Call | DeskCall
 
     def hears(self, since: float, until: float) -> set[int]:
-        """The tones it heard between two monotonic times; none where that was less than half of the time.
-
-        A browser keeps the last of a stream until the next one comes.
-        """
+        """The tones it heard between two monotonic times; none where it heard for less than half of the time."""
         heard = self.call.rtp.between(since, until)
         if len(heard) < (until - since) * RATE / 2:
             return set()
