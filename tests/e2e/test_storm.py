@@ -28,7 +28,7 @@ BLOWS = 6.0
 """Seconds of storm in a round."""
 CALM = 3.0
 """Seconds until whoever rings is answered or given up."""
-LEAST_CALLS, LEAST_COMMANDS = 8, 20
+LEAST_CALLS, LEAST_COMMANDS = 5, 10
 LATE = 1.0
 """Seconds for which a voice may wait in jitter buffers."""
 STILL = 6.0
