@@ -201,13 +201,14 @@ def _loose_network(text: str) -> str | None:
 def _accounts(config: Config) -> Iterator[Finding]:
     users = [account.user for account in config.accounts]
     yield from duplicates("accounts", "user", users)
+    known = frozenset(users)
     for index, account in enumerate(config.accounts):
         if account.pin is not None and not _PIN.fullmatch(account.pin.reveal("check its form")):
             yield f"accounts[{index}].pin", "a PIN has 4 to 8 digits", "put it in quotes"
         if not account.digest or len(set(account.digest)) < len(account.digest):
             yield f"accounts[{index}].digest", "digest names one algorithm or both, each once", "digest: [md5]"
         for place, user in enumerate(account.watches):
-            if user != "*" and user not in users:
+            if user != "*" and user not in known:
                 hint = suggestion(user, users) or "write the user of an account, or '*' for anybody's"
                 yield f"accounts[{index}].watches[{place}]", f"no account is called '{user}'", hint
 
