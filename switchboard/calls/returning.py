@@ -53,11 +53,13 @@ class Absence:
 class Absences:
     """All of them, when each is given up, and the connections whose calls are still to be looked for."""
 
-    __slots__ = ("_heap", "_look", "cut", "due", "known")
+    __slots__ = ("_by_line", "_heap", "_look", "cut", "due", "known")
 
     def __init__(self) -> None:
         self._heap: DeadlineHeap[Absence] = DeadlineHeap()
         self._look = inf
+        self._by_line: dict[str, dict[str, Absence]] = {}
+        """By leg, of each line: phones register far more often than one is absent."""
         self.known: dict[str, Absence] = {}
         """By leg."""
         self.cut: dict[StreamAddress, frozenset[str]] = {}
@@ -72,6 +74,8 @@ class Absences:
         """A leg cannot be reached; it is given up when due."""
         if absence.leg.id not in self.known and len(self.known) < MOST:
             self.known[absence.leg.id] = absence
+            for line in absence.lines:
+                self._by_line.setdefault(line, {})[absence.leg.id] = absence
             self._heap.schedule(due, absence, Input.TIMER_B)
             self._arm()
 
@@ -92,10 +96,10 @@ class Absences:
 
     def take(self, line: str, contact: str) -> list[Leg]:
         """The absent legs of this line that gave this contact; they are absent no more."""
-        back = [one for one in self.known.values() if line in one.lines and _is_target(one.leg, contact)]
+        back = [one for one in self._by_line.get(line, {}).values() if _is_target(one.leg, contact)]
         for absence in back:
             self._heap.cancel(absence)
-            del self.known[absence.leg.id]
+            self._forget(absence)
         self._arm()
         return [absence.leg for absence in back if absence.lasts]
 
@@ -104,9 +108,17 @@ class Absences:
         due = self._heap.pop_due(now)
         if due is None:
             return None
-        del self.known[due[0].leg.id]
+        self._forget(due[0])
         self._arm()
         return due[0]
+
+    def _forget(self, absence: Absence) -> None:
+        del self.known[absence.leg.id]
+        for line in absence.lines:
+            legs = self._by_line[line]
+            del legs[absence.leg.id]
+            if not legs:
+                del self._by_line[line]
 
     def _arm(self) -> None:
         due = self._heap.next_deadline()

@@ -21,7 +21,9 @@ from tests.support.switch import running_switch
 from tests.support.web_peer import on_loopback
 
 SEED = 4
-ROUNDS = 2
+ROUNDS, AT_MOST = 2, 6
+"""More than two where what a storm must have shown has not come up yet."""
+SHOWN = {"talking", "muted", "held"}
 BLOWS = 6.0
 """Seconds of storm in a round."""
 CALM = 3.0
@@ -40,12 +42,13 @@ def hearers(call: CallView) -> dict[str, set[str]] | None:
         return {leg: set() for leg, one in legs.items() if one.role == "caller"}
     if call.phase != "talking" or call.consulted or call.transfer_to:
         return None
-    parties = [leg for leg, one in legs.items() if not one.mode]
-    if len(parties) != 2 and any(one.mode or one.held for one in legs.values()):
-        return None
-    if any(one.held for one in legs.values()):
-        return {leg: set() for leg in parties} if len(legs) == 2 else None
-    return {leg: {other for other in legs if other != leg and _is_heard(legs[other], legs[leg])} for leg in legs}
+    up = {leg for leg, one in legs.items() if not one.held}
+    if sum(not legs[leg].mode for leg in up) < 2:
+        return {leg: set() for leg in legs}
+    return {
+        leg: {other for other in up if other != leg and _is_heard(legs[other], legs[leg])} if leg in up else set()
+        for leg in legs
+    }
 
 
 def _is_heard(speaker: LegView, listener: LegView) -> bool:
@@ -128,13 +131,15 @@ async def crosstalk(storm: Storm) -> list[str]:
 
 
 async def test_a_storm(tmp_path: Path) -> None:
-    """Two rounds of it, each followed by a calm; then all hang up and nothing is left."""
+    """Rounds of it, each followed by a calm; then all hang up and nothing is left."""
     with running_switch(tmp_path, **settings()) as switch, on_loopback():
         add_users(switch, {"boss": "admin"})
         async with at_the_bar(switch, "boss") as client:
             storm = Storm(switch, client, random.Random(SEED))
             async with storm.gathered():
-                for _ in range(ROUNDS):
+                for done in range(AT_MOST):
+                    if done >= ROUNDS and storm.compared.keys() >= SHOWN:
+                        break
                     storm.blows = True
                     await asyncio.sleep(BLOWS)
                     storm.blows = False
@@ -152,5 +157,5 @@ async def test_a_storm(tmp_path: Path) -> None:
                 assert len(switch.rows("select id from calls")) == callers > LEAST_CALLS
                 assert switch.rows("select * from segments where ended_us is null") == []
                 assert storm.carried_out.total() > LEAST_COMMANDS
-                assert {"talking", "muted", "held"} <= storm.compared.keys()
+                assert storm.compared.keys() >= SHOWN
                 assert {end.kind for end in storm.ends if end.call.status == 200} == {"browser", "secured", "plain"}

@@ -64,7 +64,15 @@ def settings() -> dict[str, Any]:
         ],
         "masks": [],
         "numbers": [{"number": "4200", "group": "g"}, *direct],
-        "groups": [{"name": "g", "join_empty": "always", "no_answer_state": "idle", "announcements": {"first": "60s"}}],
+        "groups": [
+            {
+                "name": "g",
+                "join_empty": "always",
+                "no_answer_state": "idle",
+                "announcements": {"first": "60s"},
+                "ring_timeout": "2s",
+            }
+        ],
         "agents": [
             {"id": desk, "phone": f"aor:{desk}", "always": True, "groups": {"g": 1} if at < 3 else {}}
             for at, desk in enumerate(DESKS)
