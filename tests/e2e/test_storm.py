@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import random
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from switchboard.api.types import CallView, LegView
@@ -45,10 +46,17 @@ def hearers(call: CallView) -> dict[str, set[str]] | None:
     up = {leg for leg, one in legs.items() if not one.held}
     if sum(not legs[leg].mode for leg in up) < 2:
         return {leg: set() for leg in legs}
+    if sum(one.role == "agent" and not one.mode for one in legs.values()) > 1 and _coached(legs.values()):
+        return None
     return {
         leg: {other for other in up if other != leg and _is_heard(legs[other], legs[leg])} if leg in up else set()
         for leg in legs
     }
+
+
+def _coached(legs: Iterable[LegView]) -> bool:
+    """Whether somebody whispers; to which of several agents is not told."""
+    return any(one.mode == "whisper" for one in legs)
 
 
 def _is_heard(speaker: LegView, listener: LegView) -> bool:
