@@ -22,6 +22,10 @@ KNOWN: Final = frozenset({"PCMA", "PCMU"}) | CODED
 
 COMPLEXITY: Final = 5
 """Of 10 for the Opus encoder: at 8 kHz half the CPU of 10, and nothing that a telephone would tell."""
+BITRATE: Final[dict[int, int]] = {8000: 24_000, 16_000: 32_000}
+"""Bits a second of Opus, by the sampling rate. At the 11,000 that libopus takes by itself for 8 kHz there is no room
+for FEC: with one packet in twenty lost, MOS-LQO is 4.1 instead of 4.5; without loss it is 0.3 less.
+"""
 EXPECTED_LOSS: Final = 5
 """Per cent of loss that Opus is told to provide for where the peer takes FEC."""
 _MAX_OPUS_MS: Final = 120
@@ -125,8 +129,8 @@ class _OpusEncoder:
             state.inband_fec = 1
             state.packet_loss_perc = EXPECTED_LOSS
         most = wanted.get("maxaveragebitrate", "")
-        if most.isdecimal() and 6000 <= int(most[:7]) <= 510000:
-            state.bitrate = min(int(most[:7]), 32000)
+        peers = int(most[:7]) if most.isdecimal() else 0
+        state.bitrate = min(peers, BITRATE[rate]) if 6000 <= peers <= 510000 else BITRATE[rate]
 
     def encode(self, pcm: bytes) -> bytes:
         return cast(bytes, self._state.encode(pcm, self._samples))
