@@ -6,7 +6,7 @@ PYTHON ?= $(shell for python in /usr/bin/python3 python3; do \
   $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install -q --disable-pip-version-check -c constraints.txt
-SYSTEM_PACKAGES := sip-tester espeak-ng sox dnsmasq-base baresip-core libopus0 kamailio openssl
+SYSTEM_PACKAGES := sip-tester espeak-ng sox dnsmasq-base baresip-core libopus0 kamailio openssl tcpdump
 
 # A switch that compiles its modules anew at each start takes a third longer, and tests start many.
 export PYTHONDONTWRITEBYTECODE :=
