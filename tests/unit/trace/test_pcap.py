@@ -55,7 +55,10 @@ def test_what_is_too_long_is_cut() -> None:
     assert data.endswith(b"y")
 
 
-@pytest.mark.skipif(shutil.which("tcpdump") is None and shutil.which("tshark") is None, reason="needs tcpdump or tshark: apt-get install tcpdump")
+@pytest.mark.skipif(
+    shutil.which("tcpdump") is None and shutil.which("tshark") is None,
+    reason="needs tcpdump or tshark: apt-get install tcpdump",
+)
 def test_another_reader_understands_it(tmp_path: Path) -> None:
     """Both packets, without a complaint."""
     file = tmp_path / "call.pcap"
