@@ -62,6 +62,10 @@ class Trunk(Section, frozen=True):
     """The name that its TLS certificate must have, when it is not the address of ``to``."""
     nat: bool = False
     """It is behind a NAT: what its Contact and SDP name cannot be reached, so it is where its packets come from."""
+    audio_from: str = ""
+    """For a carrier that sends audio from elsewhere than its SDP says it hears: ``sdp`` where that is another port of
+    the same host, else the address. What it hears then goes where its SDP says and nowhere else, and what comes is
+    taken from that address alone. Left out: it is sent to where it sends from (symmetric RTP, RFC 4961)."""
     landing: dict[str, str] = field(default_factory=dict)
     """Landing numbers of this carrier and the published number that each stands for."""
     srtp: Srtp | None = None

@@ -39,6 +39,7 @@ def trunk_findings(config: Config, index: int, trunk: Trunk) -> Iterator[Finding
     yield from _account(path, trunk)
     yield from _rules(path, trunk)
     yield from _headers(config, path, trunk)
+    yield from _audio(config, path, trunk)
     if not 0.1 <= trunk.silence <= LONGEST_SILENCE:
         yield f"{path}.silence", f"silence is 100ms to {LONGEST_SILENCE:.0f}s", "e.g. 4s"
     if trunk.options.interval and trunk.options.interval < MIN_INTERVAL:
@@ -54,6 +55,20 @@ def trunk_findings(config: Config, index: int, trunk: Trunk) -> Iterator[Finding
             read_failover([word])
         except FailoverError as error:
             yield f"{path}.failover[{place}]", str(error), "e.g. [408, 500, 503, 504] or [408, 5xx]"
+
+
+def _audio(config: Config, path: str, trunk: Trunk) -> Iterator[Finding]:
+    """Audio that comes from elsewhere than it is sent to."""
+    if not trunk.audio_from:
+        return
+    path = f"{path}.audio_from"
+    if trunk.audio_from != "sdp" and not _is_address(trunk.audio_from):
+        yield path, f"'{trunk.audio_from}' is neither sdp nor an IP address", "e.g. 192.0.2.11"
+    if trunk.nat:
+        yield path, "what a trunk with nat: true says in its SDP is not believed", "leave out one of the two"
+    if config.media.plane == "rtpengine":
+        message = "rtpengine takes audio either from where it sends to or from anybody"
+        yield path, message, "leave it out, or media.plane: workers"
 
 
 def takes_calls(trunk: Trunk) -> bool:

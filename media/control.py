@@ -93,6 +93,7 @@ class Open(_Command, tag=2):
     rtcp_mux: bool = False
     secured: Keys | None = None
     wire: Wire | None = None
+    follows: bool = True
 
 
 class Bridge(_Command, tag=3):

@@ -43,7 +43,7 @@ class Stream(msgspec.Struct, frozen=True, gc=False):
     `event_pt` are the payload types the peer wants; it sends those of `receive_pt` and `receive_event_pt` where these
     differ (RFC 3264 §6.1). With `digits` keys are told. RTCP goes to `rtcp_port`, 0: the one after `remote_port`; with
     `rtcp_mux` it shares the ports of the audio (RFC 5761). With `secured` all of it is SRTP and SRTCP. `wire` is None
-    for a stream as G.711 usually is.
+    for a stream as G.711 usually is. Without `follows` audio goes to `remote_port` wherever it comes from.
     """
 
     remote_ip: str
@@ -61,6 +61,7 @@ class Stream(msgspec.Struct, frozen=True, gc=False):
     rtcp_mux: bool = False
     secured: Keys | None = None
     wire: Wire | None = None
+    follows: bool = True
 
     @property
     def comes_as(self) -> int:

@@ -78,6 +78,7 @@ class LeaseCommands:
                 rtcp_mux=stream.rtcp_mux,
                 secured=stream.secured,
                 wire=stream.wire,
+                follows=stream.follows,
             ),
             stays=stays,
         )

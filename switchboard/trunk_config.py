@@ -79,6 +79,7 @@ def _trunk(trunk: written.Trunk) -> Trunk:
         srtp=trunk.srtp,
         trusted=trunk.trusted,
         keys=trunk.dtmf,
+        audio_from=trunk.audio_from,
         sites=tuple(_site(trunk, gateway, str(place + 1), login) for place, gateway in enumerate(gateways_of(trunk))),
         sources=trunk.from_,
         limits=Limits(trunk.channels, trunk.cps),

@@ -62,10 +62,11 @@ class Host(Protocol):
 class Line:
     """Latches: the first RTP from the allowed address is connected to, and the kernel drops strangers.
 
-    Until then packets go where the SDP says. Nothing that the network does here raises.
+    Until then packets go where the SDP says, and always to who is not followed. Nothing that the network does here
+    raises.
     """
 
-    __slots__ = ("_address", "_candidate", "_heard", "_latch_ip", "_latched", "_late", "_receive", "_said",
+    __slots__ = ("_address", "_candidate", "_follows", "_heard", "_latch_ip", "_latched", "_late", "_receive", "_said",
                  "_send", "_sendto", "_stamped", "_target", "_until", "context", "first_at", "host",
                  "last_at", "port", "rtcp", "send_errors", "sent", "sent_octets", "strangers")  # fmt: skip
 
@@ -87,6 +88,7 @@ class Line:
         self._address: Address | None = None  # what the SDP says
         self._target: Address | None = None  # where packets go while not latched
         self._latch_ip = ""
+        self._follows = True  # packets go to where the peer's come from
         self._latched = False
         self._stamped = False
         self._candidate: Address | None = None
@@ -119,13 +121,24 @@ class Line:
         """Where packets go."""
         return self._target
 
-    def set_remote(self, address: Address | None, latch_ip: str) -> None:
+    @property
+    def follows(self) -> bool:
+        """Whether packets go to where the peer's come from; else to where the SDP says, and nowhere else."""
+        return self._follows
+
+    @property
+    def source(self) -> Address | None:
+        """Where the peer's packets come from, as far as is known."""
+        return self._target if self._follows or self._candidate is None else self._candidate
+
+    def set_remote(self, address: Address | None, latch_ip: str, *, follows: bool = True) -> None:
         """Where the peer is; a change makes it latch anew."""
-        if address == self._address and latch_ip == self._latch_ip:
+        if (address, latch_ip, follows) == (self._address, self._latch_ip, self._follows):
             return
         moved = self._latch_ip != ""
         self._address = self._target = address
         self._latch_ip = latch_ip
+        self._follows = follows
         self.unlatch()
         if moved:
             # The old peer's queued packets must not latch again.
@@ -246,6 +259,8 @@ class Line:
                 self.strangers += 1
         elif source[0] != self._latch_ip:
             self.strangers += 1
+        elif not self._follows and source == self._candidate:
+            self._take_in(size, now)
         elif not self.is_expected(size):
             return
         elif self._is_peer(source, now):
@@ -262,10 +277,13 @@ class Line:
 
     def _is_peer(self, source: Address, now: float) -> bool:
         """Whether `source`, of the allowed host, is who we listen to; latches to it when that is certain."""
-        if source == self._address:
+        if source == self._address and self._follows:
             self._latch(source, now)
         elif is_late(self._late, source, now):
             return False
+        elif self._candidate is None and not self._follows:
+            # A connected socket could send nowhere else.
+            self._candidate = source
         elif self._candidate is None:
             self._candidate = self._target = source
             self._until = now + CANDIDATE_FOR

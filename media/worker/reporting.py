@@ -121,7 +121,8 @@ class Reporting:
         self._reads -= 1
         reports = self._reports or self._begin(session)
         ssrc, _ = session.outgoing(now)
-        if reports.take(data, now, ntp_time(now), ssrc, session.sent, session.reception.ssrc) and source is not None:
+        taken = reports.take(data, now, ntp_time(now), ssrc, session.sent, session.reception.ssrc)
+        if taken and source is not None and session.follows:
             # Behind a NAT the port of the reports is not that of the audio plus one.
             self._learnt = source
 

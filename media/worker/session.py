@@ -74,7 +74,7 @@ class Session(Bridged):
             self._hand_keys(now)
         port = self.port
         address = port.address(command.remote_ip, command.remote_port)
-        self.set_remote(address, port.canonical(command.latch_ip))
+        self.set_remote(address, port.canonical(command.latch_ip), follows=command.follows)
         reports = port.address(command.remote_ip, command.rtcp_port) if command.rtcp_port else None
         self.reporting.place(reports, command.rtcp_mux, address)
         if command.secured is not None or self.context is not None:

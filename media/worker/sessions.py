@@ -323,7 +323,7 @@ class Sessions:
 
     def _end(self, session: Session, now: float) -> None:
         number = session.port.number
-        self._late[number] = late.add(self._late.get(number, ()), session.target, session.reception.ssrc, now)
+        self._late[number] = late.add(self._late.get(number, ()), session.source, session.reception.ssrc, now)
         if session.tape is not None:
             self.recordings.release(session, now)
         del self.open[number]

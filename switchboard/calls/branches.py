@@ -189,6 +189,7 @@ def _next_group(x: Exchange, fan: Branches, now: float) -> None:
 def _call_group(x: Exchange, fan: Branches, call_id: str, now: float) -> None:
     leg, destinations = fan.leg, fan.group.destinations[:MAX_BRANCHES]
     leg.source, leg.nat = destinations[0].address, destinations[0].nat
+    leg.audio_from = destinations[0].audio_from
     for found in destinations:
         branch = Branch(leg, found)
         fan.live.append(branch)
@@ -261,6 +262,7 @@ def _answered(x: Exchange, fan: Branches, branch: Branch, response: Response, no
         return None
     fan.live.remove(branch)
     leg.source, leg.nat, leg.gateway = found.address, found.nat, found.gateway
+    leg.audio_from = found.audio_from
     _offered(branch)
     x.invites_out[leg.id] = _sent(branch)
     if found.gateway:

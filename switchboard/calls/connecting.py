@@ -221,6 +221,7 @@ def leg_to(x: Exchange, call: Call, plan: Plan, now: float, agent_id: str = "") 
         codecs=found.codecs,
         srtp=found.srtp or x.settings.srtp,
         keys=keys_of(x, found),
+        audio_from=found.audio_from,
         web=media_for(plan) if x.edge is not None else None,
     )
 

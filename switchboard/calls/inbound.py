@@ -240,6 +240,7 @@ def _open_call(
         codecs=trunk.codecs if trunk is not None else (),
         srtp=policy_of(x, account) if trunk is None else trunk.srtp or x.settings.srtp,
         keys=trunk.keys if trunk is not None else "auto",
+        audio_from=trunk.audio_from if trunk is not None else "",
     )
     if request.body:
         try:

@@ -107,7 +107,9 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     provisional responses that we send and that must arrive, `early` are the dialogs that those we get have begun, by
     the tag of their sender; `heard` is the tag of the one whose provisional response `agreement` goes by.
     `web` is what stands between a browser and its media port, None for any other phone.
-    `gateway` is the one whose channel the leg takes, "" for none. `account` is who has proved to be its caller.
+    `audio_from` is where its audio comes from when that is not where it is heard: an address, `sdp` for that of its
+    description, "" else. `gateway` is the one whose channel the leg takes, "" for none. `account` is who has proved to
+    be its caller.
     """
 
     id: str
@@ -158,6 +160,7 @@ class Leg(msgspec.Struct, kw_only=True, array_like=True):
     keys_heard: KeysHeard | None = None
     keys_until: float = 0.0
     heard: str = ""
+    audio_from: str = ""
 
     def move(self, moved_by: LegInput) -> bool:
         """Take the transition for `moved_by`; False and no change when the table has none."""

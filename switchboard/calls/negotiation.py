@@ -286,7 +286,8 @@ def reoffer(x: Exchange, leg: Leg) -> bytes:
 
 def open_media(x: Exchange, leg: Leg) -> None:
     """Start or update the leg's media session as agreed. Only the described address may latch,
-    or the one its signalling comes from where the trunk is behind a NAT; a browser is what ICE has found.
+    the one its signalling comes from where the trunk is behind a NAT, or that of `audio_from`; a browser is what ICE
+    has found.
     """
     agreed = leg.agreement
     assert agreed is not None
@@ -296,7 +297,7 @@ def open_media(x: Exchange, leg: Leg) -> None:
     stream = Stream(
         remote_ip=agreed.address,
         remote_port=agreed.port,
-        latch_ip=leg.source[0] if leg.nat and leg.web is None else agreed.address,
+        latch_ip=_comes_from(leg, agreed),
         audio_pt=agreed.send_pt,
         codec=agreed.codec,
         event_pt=agreed.send_event_pt,
@@ -309,12 +310,20 @@ def open_media(x: Exchange, leg: Leg) -> None:
         rtcp_mux=agreed.rtcp_mux,
         wire=wire_of(leg, agreed),
         secured=agreed.secured,
+        follows=not leg.audio_from,
     )
     x.media.open(leg.lease, stream)
     leg.media_open = True
     leg.record.codec = agreed.codec
     if agreed.secured is not None:
         leg.record.secured = agreed.secured.suite
+
+
+def _comes_from(leg: Leg, agreed: Agreement) -> str:
+    """The address from which its audio may come."""
+    if leg.nat and leg.web is None:
+        return leg.source[0]
+    return agreed.address if leg.audio_from in ("", "sdp") else leg.audio_from
 
 
 def wire_of(leg: Leg, agreed: Agreement) -> Wire | None:

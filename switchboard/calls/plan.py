@@ -27,6 +27,7 @@ class Destination(msgspec.Struct, frozen=True):
     are offered those of the first. `keys` is the form in which keys go there. `web`: it is a browser.
     `drops` names headers, in lower case, that it is not sent, `from_` is the From where it is not the number shown at
     our own address. `gateway` is whose channel it takes and whose account answers its challenges, "" for none.
+    `audio_from` is that of `Leg`.
     """
 
     uri: str
@@ -44,6 +45,7 @@ class Destination(msgspec.Struct, frozen=True):
     srtp: Policy | None = None
     keys: KeyForm = "auto"
     web: bool = False
+    audio_from: str = ""
 
 
 class Group(msgspec.Struct, frozen=True):

@@ -100,6 +100,8 @@ class Trunk(msgspec.Struct, frozen=True):
     trusted: bool = True
     """Whether it is believed what it asserts of callers (RFC 3325)."""
     keys: KeyForm = "auto"
+    audio_from: str = ""
+    """Where its audio comes from when that is not where it is heard, as in `Leg`."""
     sites: tuple[Site, ...] = ()
     sources: tuple[str, ...] = ()
     """Where its calls come from; empty: from its places."""

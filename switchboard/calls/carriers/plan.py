@@ -82,6 +82,7 @@ def _destination(
         codecs=trunk.codecs,
         srtp=trunk.srtp or x.settings.srtp,
         keys=trunk.keys,
+        audio_from=trunk.audio_from,
     )
 
 

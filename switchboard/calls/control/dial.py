@@ -109,6 +109,7 @@ def _address(x: Exchange, call: Call, plan: Plan) -> None:
     call.control.plan, found = plan, plan[0].destinations[0]
     call.caller.source, call.caller.nat, call.caller.record.peer = found.address, found.nat, found.peer
     call.caller.codecs, call.caller.keys = found.codecs, keys_of(x, found)
+    call.caller.audio_from = found.audio_from
     call.caller.srtp = found.srtp or x.settings.srtp
     call.caller.web = media_for(plan) if x.edge is not None else None
 

@@ -227,6 +227,20 @@ class TestSent:
         assert desk.alice.reports() == []
         behind.close()
 
+    def test_reports_to_who_is_not_followed_go_where_its_description_says(self, desk: Desk) -> None:
+        """Wherever its own come from."""
+        desk.bridged()
+        desk.do(opened(desk.a, 1, desk.alice, follows=False))
+        desk.talk(1.0)
+        elsewhere = Telephone()
+        elsewhere.report(desk.a, build_report(Report(desk.alice.ssrc, None)))
+        desk.turn()
+        desk.talk(6.0)
+        assert desk.alice.reports()
+        assert elsewhere.reports() == []
+        assert desk.released(desk.a, 1).rtcp == 1
+        elsewhere.close()
+
     def test_garbage_redirects_nothing(self, desk: Desk) -> None:
         """Only what is RTCP tells where to send, and only from the peer's host."""
         desk.bridged()

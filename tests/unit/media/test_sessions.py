@@ -223,6 +223,67 @@ class TestLatching:
         bench.talk(bench.bob, bench.b)
         assert bench.alice.hear().payload == VOICE
 
+    def test_who_is_not_followed_is_sent_to_where_its_sdp_says(self, bench: Bench) -> None:
+        """However long it sends from elsewhere; any other port of its host is a stranger's until it is silent."""
+        sender, neighbour = Phone(), Phone()
+        bench.do(opened(bench.a, 1, bench.alice, follows=False), opened(bench.b, 2, bench.bob))
+        bench.do(Bridge(bench.a, 1, bench.b, 2))
+        for _ in range(50):
+            bench.talk(sender, bench.a)
+            bench.talk(neighbour, bench.a)
+            bench.talk(bench.alice, bench.a)
+            bench.talk(bench.bob, bench.b)
+        assert [packet.seq for packet in heard(bench.bob)] == list(range(1000, 1050))
+        assert len(heard(bench.alice)) == 50
+        assert sender.quiet(0.02)
+        assert peer_of(bench, bench.a) is None
+        bench.pass_time(UNLATCH_AFTER + 0.6)
+        bench.talk(neighbour, bench.a)
+        assert bench.bob.hear().seq == 1050
+        stats = bench.released(bench.a, 1)
+        assert (stats.received, stats.sent, stats.strangers) == (51, 50, 100)
+        sender.close()
+        neighbour.close()
+
+    def test_who_sends_from_another_address_is_heard_from_there_alone(self, bench: Bench) -> None:
+        """Not even the address of its SDP is."""
+        sender = Phone("127.0.0.3")
+        bench.do(opened(bench.a, 1, bench.alice, follows=False, latch_ip="127.0.0.3"), opened(bench.b, 2, bench.bob))
+        bench.do(Bridge(bench.a, 1, bench.b, 2))
+        bench.talk(bench.alice, bench.a)
+        bench.talk(bench.stranger, bench.a)
+        bench.talk(sender, bench.a, payload=VOICE[::-1])
+        bench.talk(bench.bob, bench.b)
+        assert [packet.payload for packet in heard(bench.bob)] == [VOICE[::-1]]
+        assert len(heard(bench.alice)) == 1
+        assert bench.released(bench.a, 1).strangers == 2
+        sender.close()
+
+    def test_who_is_not_followed_any_more_is_left(self, bench: Bench) -> None:
+        """A re-INVITE says that it is to be sent to where its SDP says: who was latched to is let go."""
+        bench.bridged()
+        natted = Phone()
+        for _ in range(40):
+            bench.talk(natted, bench.a)
+        assert peer_of(bench, bench.a) == natted.address
+        bench.do(opened(bench.a, 1, bench.alice, follows=False))
+        bench.talk(natted, bench.a)
+        bench.talk(bench.bob, bench.b)
+        assert len(heard(bench.alice)) == 1
+        assert natted.quiet(0.02)
+        natted.close()
+
+    def test_reports_of_who_is_not_followed_share_the_way_of_its_audio(self, bench: Bench) -> None:
+        """Both come from elsewhere, on one port (RFC 5761)."""
+        sender = Phone()
+        bench.do(opened(bench.a, 1, bench.alice, follows=False, rtcp_mux=True))
+        bench.talk(sender, bench.a)
+        sender.send(bench.a, b"\x80\xc8\x00\x06" + bytes(24))
+        bench.turn()
+        stats = bench.released(bench.a, 1)
+        assert (stats.received, stats.rtcp, stats.dropped) == (1, 1, 0)
+        sender.close()
+
     def test_two_seconds_of_silence_let_the_peer_move(self, bench: Bench) -> None:
         """Packets to it go on to the old place until it is heard from a new one."""
         bench.bridged()

@@ -756,3 +756,18 @@ def _reply(world: World, peer: Peer, code: int, index: int) -> None:
     place = open_[index % len(open_)]
     body = peer.answer(peer.requests[place][1].body) if code == 200 else b""
     world.reply(peer, code, body=body, index=place)
+
+
+@pytest.mark.parametrize(
+    ("said", "comes_from", "follows"),
+    [("", AGENT[0], True), ("sdp", AGENT[0], False), ("127.9.9.9", "127.9.9.9", False)],
+)
+def test_where_a_carriers_audio_comes_from(said: str, comes_from: str, follows: bool) -> None:
+    """It is sent to where its SDP says and taken from where the trunk says; without that it is followed."""
+    world = world_with(north(audio_from=said))
+    world.dial(DIALLED)
+    world.agent_answers(world.agent)
+    streams = {stream.remote_ip: stream for stream in world.plane.opened.values()}
+    stream, caller = streams[AGENT[0]], streams[CARRIER[0]]
+    assert (stream.remote_ip, stream.latch_ip, stream.follows) == (AGENT[0], comes_from, follows)
+    assert (caller.latch_ip, caller.follows) == (CARRIER[0], True)
