@@ -6,6 +6,7 @@ for as long as its key is the same.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -247,13 +248,16 @@ class CryptoContext:
         return size
 
     def _otherwise(self, data: bytes) -> bytes:
-        """What the key does not open: under the old one, or as a stream that is met late."""
-        unprotect = self._inbound.meet_late if self._old is None else self._old.unprotect
-        try:
-            return unprotect(data)
-        except (Error, ValueError):
-            self.refused += 1
-            raise AuthenticationError from None
+        """What the key does not open: under the old one, or as a stream that is met late.
+
+        It is met late under a new key as well, where the peer has rolled over before (RFC 3711 §3.3.1).
+        """
+        unprotects = (self._inbound.meet_late,)
+        for unprotect in unprotects if self._old is None else (self._old.unprotect, *unprotects):
+            with contextlib.suppress(Error, ValueError):
+                return unprotect(data)
+        self.refused += 1
+        raise AuthenticationError
 
     def receive_report(self, data: bytes) -> bytes:
         """The RTCP in a datagram; raises AuthenticationError, also for RTCP in clear."""

@@ -331,6 +331,29 @@ class TestMetLate:
         finally:
             phone.close()
 
+    @pytest.mark.parametrize("sent", [65_600, 200_001])
+    def test_it_is_found_at_once_under_a_new_key(self, sent: int) -> None:
+        """Who changes its key keeps its counter (RFC 3711 §3.3.1); packets of the old key may still cross."""
+        phone = SecuredPhone(new_keys())
+        packets = [bytes(Packet(8, seq & 0xFFFF, 1, 7, VOICE)) for seq in range(sent + 20)]
+        try:
+            context = CryptoContext(phone.keys)
+            old, before = phone.outbound, phone.keys
+            phone.use(msgspec.structs.replace(before, receive=new_keys().receive))
+            for packet in packets[:sent:100]:
+                data = old.protect(packet)
+                phone.outbound.protect(packet)
+                BUFFER[: len(data)] = data
+                context.receive(len(data))
+            context.rekey(phone.keys, 10.0)
+            for sender, said in ((old, packets[sent : sent + 10]), (phone.outbound, packets[sent + 10 :])):
+                for data in map(sender.protect, said):
+                    BUFFER[: len(data)] = data
+                    assert context.receive(len(data)) == 172
+            assert context.refused == 0
+        finally:
+            phone.close()
+
     def test_others_cannot_have_it_sought_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A few datagrams of another key end the search; the peer itself is heard all the same."""
         made: list[pylibsrtp.Session] = []
