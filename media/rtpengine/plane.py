@@ -63,6 +63,9 @@ What rtpengine 10.5 does otherwise than a worker, and cannot be told not to:
   second ends goes on without its beginning.
 - A key whose three ends are all lost is not told. One that a phone tells by INFO when it is pressed goes on twice,
   until it is known that its keys come in two forms; of one told by INFO when it is let go that is known at once.
+- It takes audio either from the very place to which it sends or from anybody: who sends from another port than its
+  description says, at the address of its description, is not heard, where a worker follows it; and it cannot hold to
+  a source that is not followed (`audio_from` of a trunk).
 - It learns from which port a party behind a NAT sends, and holds to that. When the NAT has forgotten it the party is
   followed (see `listening`), unless its description tells the NAT's own address: within seven seconds, where a worker
   takes two. It learns again after each command about such a party, as at a hold, from whoever is the first to send;

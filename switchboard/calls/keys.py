@@ -3,6 +3,7 @@
 Telephone-events and tones are the media plane's: it passes events on as they are, renumbers them, sounds them for who
 has none, and reads tones of who is said to have nothing else. What is left for signalling is INFO, from whoever sends
 it and to whom `dtmf: info` says so: one key a request, the next once the last is answered, so that none overtakes.
+The first key of a talk whose INFO is there before its event goes on twice: nothing tells by then of its other form.
 """
 
 from __future__ import annotations
