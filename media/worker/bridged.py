@@ -227,6 +227,7 @@ class Bridged(Speaker):
             ts = (feeder._relayed_ts + feeder._ts_offset) & 0xFFFFFFFF
             self._out.sent(seq, ts, feeder._relayed_at)
             self._feeder = None
+            self._mixed_last = False
 
     def number_anew(self, context: CryptoContext) -> None:
         """What is relayed or said to here goes on ahead of all numbers that were used."""

@@ -129,6 +129,8 @@ class Speaker(Line):
         self._out.ts = ts - self._ticks
         self._out_mark = MARKER
         self._mixed_last = False
+        # The peer's decoder has heard another encoder meanwhile; one that is new does not build on what went before.
+        self._mouth = None
 
     def _end_playback(self, reason: str) -> None:
         playback = self._playback
@@ -188,7 +190,7 @@ class Speaker(Line):
     def _step_tones(self, tones: ToneSender) -> None:
         frame = self._encoded(tones.step(), 8000)
         if tones.done:
-            self._tones_out = None
+            self._tones_out = self._mouth = None
             self._relink()
         if self._transmits:
             self._send_frame(frame)
@@ -221,19 +223,25 @@ class Speaker(Line):
 
     def say_samples(self, samples: bytes, rate: int, now: float) -> None:
         """Sends 20 ms of samples, unless something else is being said."""
-        if self._is_sending() or not self._transmits:
-            self._mixed_last = False
-        else:
-            self.say(self._encoded(samples, rate), now)
+        if self._has_floor(now):
+            self._say(self._encoded(samples, rate), now)
 
     def say(self, frame: bytes, now: float) -> None:
         """Sends 20 ms of a mix, unless something else is being said."""
+        if self._has_floor(now):
+            self._say(frame, now)
+
+    def _has_floor(self, now: float) -> bool:
+        """Whether a mix is heard now; it goes on in the stream of whatever was heard before."""
         if self._is_sending() or not self._transmits:
             self._mixed_last = False
-            return
+            return False
         if not self._mixed_last:
             self._continue(now)
             self._mixed_last = True
+        return True
+
+    def _say(self, frame: bytes, now: float) -> None:
         out = self._out
         out.at = now
         out.ts = (out.ts + self._ticks) & 0xFFFFFFFF

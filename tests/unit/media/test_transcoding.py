@@ -200,6 +200,35 @@ def test_a_prompt_is_heard_in_any_codec_and_encoded_once(bench: Bench) -> None:
     assert prompt.spoken("G729") == ()
 
 
+@pytest.mark.parametrize("by", ["prompt", "relay", "keys"])
+def test_another_encoder_begins_anew(bench: Bench, by: str) -> None:
+    """Where a decoder has heard somebody else's Opus, what comes next does not build on what it heard before that."""
+    a, b = pair(bench, "opus", "PCMA", wire=Wire(clock=48000, fmtp="useinbandfec=1"))
+    talk(bench, a, b, frames=30)
+    third = Phone()
+    if by == "prompt":
+        bench.do(Play(bench.a, 1, 1, ["tone:1000:0.2"]))
+    elif by == "keys":
+        bench.do(SendDigits(bench.a, 1, "5"))
+    else:
+        c = Talker(bench, third, bench.c, 3, "opus", 1300)
+        c.open()
+        bench.do(Bridge(bench.a, 1, bench.c, 3))
+        talk(bench, a, c, frames=10)
+        bench.do(Bridge(bench.a, 1, bench.b, 2))
+    talk(bench, a, b, frames=30)
+    (start,) = [n for n, packet in enumerate(a.packets) if packet.marker][-1:]
+    assert start > 30
+    assert a.packets[start].payload in first_packets(b)
+    assert all(packet.payload not in first_packets(b) for packet in a.packets[start + 1 : start + 10])
+    third.close()
+
+
+def first_packets(talker: Talker) -> list[bytes]:
+    """Each frame of somebody as an Opus encoder has it that has heard nothing yet."""
+    return [encoder("opus", 8000, "useinbandfec=1").encode(g711.decode("PCMA", frame)) for frame in talker.frames[:80]]
+
+
 @pytest.mark.parametrize("ptime", [10, 30, 40, 60])
 @pytest.mark.parametrize("codec", ["PCMA", "G722", "opus"])
 def test_what_we_say_has_the_peers_ptime(bench: Bench, codec: str, ptime: int) -> None:
