@@ -279,7 +279,7 @@ class Line:
         """Whether `source`, of the allowed host, is who we listen to; latches to it when that is certain."""
         if source == self._address and self._follows:
             self._latch(source, now)
-        elif is_late(self._late, source, now):
+        elif source != self._address and is_late(self._late, source, now):
             return False
         elif self._candidate is None and not self._follows:
             # A connected socket could send nowhere else.

@@ -259,6 +259,14 @@ class TestLatching:
         assert bench.released(bench.a, 1).strangers == 2
         sender.close()
 
+    def test_who_is_not_followed_calls_again_from_where_its_sdp_says(self, bench: Bench) -> None:
+        """By the same two ports and under the same SSRC: it is no late packet of the call before."""
+        for gen in (1, 2):
+            bench.do(opened(bench.a, gen, bench.alice, follows=False))
+            bench.talk(bench.alice, bench.a)
+            stats = bench.released(bench.a, gen)
+            assert (stats.received, stats.strangers) == (1, 0)
+
     def test_who_is_not_followed_any_more_is_left(self, bench: Bench) -> None:
         """A re-INVITE says that it is to be sent to where its SDP says: who was latched to is let go."""
         bench.bridged()
