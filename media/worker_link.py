@@ -222,6 +222,12 @@ class WorkerLink:
         self._write([Attach(self._client), *self._unacknowledged])
         self._owner.worker_up(self, hello)
 
+    def _lost(self, transport: asyncio.Transport | None) -> None:
+        """Its handle is closed in a moment, before `run` goes on: writing to it would raise."""
+        if transport is self._transport:
+            self._transport = None
+            self.up = False
+
     def _acknowledge(self, last_seq: int) -> None:
         waiting = self._unacknowledged
         while waiting and waiting[0].seq <= last_seq:
@@ -298,6 +304,7 @@ class _Connection(asyncio.Protocol):
         self._link._resume()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._link._lost(self._transport)
         if not self.greeted.done():
             self.greeted.set_result(False)
         if not self.closed.done():

@@ -754,6 +754,34 @@ class TestConnection:
         await setup.close()
 
 
+def test_nothing_is_written_to_a_connection_that_has_just_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handle of uvloop that is closed refuses it with an error, which would end the ticking for every worker."""
+    faults: list[object] = []
+    lost = worker_link._Connection.connection_lost
+
+    async def scenario() -> None:
+        setup = Setup(tmp_path, [StandIn(tmp_path / "0", [10])])
+        await setup.start()
+        link = setup.plane._workers[0].link
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: faults.append(context))
+
+        def lost_and_ticking(connection: worker_link._Connection, exc: Exception | None) -> None:
+            loop.call_soon(link.tick)
+            loop.call_soon(link.ask, Stats())
+            lost(connection, exc)
+
+        monkeypatch.setattr(worker_link._Connection, "connection_lost", lost_and_ticking)
+        setup.workers[0].hang_up()
+        await until(lambda: setup.workers[0].connections == 2 and link.up)
+        await setup.close()
+
+    uvloop.run(scenario())
+    assert faults == []
+
+
 class TestHanging:
     """A worker that is there but does nothing."""
 
