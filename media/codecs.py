@@ -29,7 +29,7 @@ for FEC: with one packet in twenty lost, MOS-LQO is 4.1 instead of 4.5; without 
 EXPECTED_LOSS: Final = 5
 """Per cent of loss that Opus is told to provide for where the peer takes FEC."""
 _MAX_OPUS_MS: Final = 120
-_VOIP: Final = 2048
+_VOIP, _LOW_DELAY = 2048, 2051
 
 
 class CodecMissingError(Exception):
@@ -119,9 +119,16 @@ class _OpusDecoder:
 
 
 class _OpusEncoder:
+    """Its first packet is of CELT, after which a decoder forgets what SILK it has heard before (RFC 6716 §4.5.2).
+
+    Else the decoder of a peer who has heard another encoder would be in another state than this one thinks.
+    """
+
     def __init__(self, rate: int, fmtp: str) -> None:
         library = _library("opuslib_next")
         self._state = state = library.Encoder(rate, 1, _VOIP)
+        self._first: Any = library.Encoder(rate, 1, _LOW_DELAY)
+        self._first.bitrate = BITRATE[rate]
         self._samples = rate * FRAME_MS // 1000
         state.complexity = COMPLEXITY
         wanted = parameters(fmtp)
@@ -133,6 +140,9 @@ class _OpusEncoder:
         state.bitrate = min(peers, BITRATE[rate]) if 6000 <= peers <= 510000 else BITRATE[rate]
 
     def encode(self, pcm: bytes) -> bytes:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return cast(bytes, first.encode(pcm, self._samples))
         return cast(bytes, self._state.encode(pcm, self._samples))
 
 

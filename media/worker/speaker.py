@@ -129,7 +129,7 @@ class Speaker(Line):
         self._out.ts = ts - self._ticks
         self._out_mark = MARKER
         self._mixed_last = False
-        # The peer's decoder has heard another encoder meanwhile; one that is new does not build on what went before.
+        # The peer's decoder has heard another encoder meanwhile; a new one does not build on what went before.
         self._mouth = None
 
     def _end_playback(self, reason: str) -> None:

@@ -251,9 +251,9 @@ def test_octets_are_packed_as_the_peer_wants(ptime: int) -> None:
 
 
 def test_opus_frames_share_a_packet() -> None:
-    """A decoder that knows nothing of it hears the same samples as from single packets."""
+    """A decoder that knows nothing of it hears the same samples as from single packets; that of CELT goes alone."""
     enc = encoder("opus")
-    frames = [enc.encode(frame) for frame in tone(500, 12)]
+    frames = [enc.encode(frame) for frame in tone(500, 13)]
     parcel = OpusParcel(60)
     numbers = count()
     packets = [packet for frame in frames for packet in parcel.add(frame, 960 * next(numbers))]

@@ -9,6 +9,7 @@ from media import codecs
 from media.codecs import decoder, encoder, missing
 from media.g711 import decode
 from tests.support.quality import judged, need_visqol, speech
+from tests.unit.media.test_codecs import tone
 
 SECONDS = 4.0
 DELAY = 52
@@ -47,6 +48,18 @@ def test_it_would_not_be_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     need_visqol()
     monkeypatch.setitem(codecs.BITRATE, 8000, 11_000)
     assert heard(BROWSERS, lost_every=20) < 4.3
+
+
+@pytest.mark.parametrize("hertz", [1650, 2250, 2550, 3000])
+def test_who_has_heard_another_encoder_hears_the_next_one_right(hertz: int) -> None:
+    """A tone is as loud as it was said, in turn with another encoder's; SILK would go on from what it heard before."""
+    dec = decoder("opus", 8000)
+    for _ in range(3):
+        ours, others = encoder("opus", 8000, BROWSERS), encoder("opus", 8000, BROWSERS)
+        samples = b"".join(dec.decode(ours.encode(frame)) for frame in tone(hertz, 50))
+        assert np.abs(np.frombuffer(samples, "<i2")).max() < 8000 * 1.5
+        for frame in tone(1200, 15):
+            dec.decode(others.encode(frame))
 
 
 @pytest.mark.parametrize(("said", "bitrate"), [("16000", 16_000), ("510000", 24_000), ("1", 24_000), ("x", 24_000)])

@@ -75,6 +75,8 @@ class StandIn:
         self.commands: asyncio.Queue[Command] = asyncio.Queue()
         self.wishes: list[Wish] = []
         """For more ports, which all tests make: their workers have few."""
+        self.answers = False
+        """Pings, without which it is taken for hung after some seconds."""
         self.connections = 0
         self.writer: asyncio.StreamWriter | None = None
         self._server: asyncio.Server | None = None
@@ -127,6 +129,8 @@ class StandIn:
                     for command in decode_commands(body):
                         if isinstance(command, Wish):
                             self.wishes.append(command)
+                        elif self.answers and isinstance(command, Ping):
+                            self.say(Pong(0))
                         else:
                             self.commands.put_nowait(command)
         except ConnectionError:

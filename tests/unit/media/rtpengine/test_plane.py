@@ -45,6 +45,7 @@ class Setup:
     def __init__(self, directory: Path, server: NgServer, families: tuple[Family, ...] = ("IP4",)) -> None:
         self.server = server
         self.worker = StandIn(directory / "0", [10, 12, 14, 16])
+        self.worker.answers = True
         self.keys = ("127.0.0.1", free_port())
         self.events: list[MediaEvent] = []
         settings = Settings(
