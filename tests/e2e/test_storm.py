@@ -20,6 +20,7 @@ from tests.support.patience import PATIENCE
 from tests.support.storm import WINDOW, End, Storm, settings
 from tests.support.switch import running_switch
 from tests.support.web_peer import on_loopback
+from tests.support.worker_churn import WorkerChurn
 
 SEED = 4
 ROUNDS, AT_MOST = 2, 6
@@ -32,6 +33,8 @@ CALM = 3.0
 LEAST_CALLS, LEAST_COMMANDS = 5, 10
 LATE = 1.0
 """Seconds for which a voice may wait in jitter buffers."""
+WORKERS = 3
+"""Media workers at first, where these come and go."""
 STILL = 6.0
 """Seconds within which everybody must hear whom they should."""
 
@@ -138,6 +141,29 @@ async def crosstalk(storm: Storm) -> list[str]:
     return told
 
 
+async def calm(storm: Storm) -> None:
+    """It is over for a moment: who is still in a call offers again, and hears whom they should."""
+    storm.blows = False
+    await asyncio.sleep(CALM)
+    await storm.refresh()
+    async with asyncio.TaskGroup() as group:
+        for call in (await storm.client.calls.list(limit=100)).items:
+            group.create_task(obeys(storm, call))
+
+
+async def over(storm: Storm) -> None:
+    """All hang up: nothing is left but records, and nobody has heard another call."""
+    await storm.hang_up()
+    await storm.switch.nothing_left()
+    assert all(end.call.is_over for end in storm.ends)
+    assert await crosstalk(storm) == []
+    assert storm.complaints() == []
+    callers = sum(end.call.outgoing for end in storm.ends)
+    assert len(storm.switch.rows("select id from calls")) == callers > LEAST_CALLS
+    assert storm.switch.rows("select * from segments where ended_us is null") == []
+    assert storm.carried_out.total() > LEAST_COMMANDS
+
+
 async def test_a_storm(tmp_path: Path) -> None:
     """Rounds of it, each followed by a calm; then all hang up and nothing is left."""
     with running_switch(tmp_path, **settings()) as switch, on_loopback():
@@ -150,19 +176,27 @@ async def test_a_storm(tmp_path: Path) -> None:
                         break
                     storm.blows = True
                     await asyncio.sleep(BLOWS)
-                    storm.blows = False
-                    await asyncio.sleep(CALM)
-                    await storm.refresh()
-                    async with asyncio.TaskGroup() as group:
-                        for call in (await client.calls.list(limit=100)).items:
-                            group.create_task(obeys(storm, call))
-                await storm.hang_up()
-                await switch.nothing_left()
-                assert all(end.call.is_over for end in storm.ends)
-                assert await crosstalk(storm) == []
-                assert storm.complaints() == []
-                callers = sum(end.call.outgoing for end in storm.ends)
-                assert len(switch.rows("select id from calls")) == callers > LEAST_CALLS
-                assert switch.rows("select * from segments where ended_us is null") == []
-                assert storm.carried_out.total() > LEAST_COMMANDS
+                    await calm(storm)
+                await over(storm)
                 assert storm.compared.keys() >= SHOWN
+
+
+async def test_a_storm_over_workers_that_come_and_go(tmp_path: Path) -> None:
+    """Media workers are added, drained and killed meanwhile; calls end with theirs, the others go on as they should."""
+    config = settings()
+    config["media"]["workers"] = WORKERS
+    with running_switch(tmp_path, but="media.worker_lost", **config) as switch, on_loopback():
+        add_users(switch, {"boss": "admin"})
+        async with at_the_bar(switch, "boss") as client:
+            storm, churn = Storm(switch, client, random.Random(SEED)), WorkerChurn(switch, random.Random(SEED))
+            async with storm.gathered():
+                for done in range(AT_MOST):
+                    if done >= ROUNDS and {*storm.compared, *churn.done} >= {"talking", "add", "drain", "kill"}:
+                        break
+                    storm.blows = True
+                    await churn.goes_on(BLOWS)
+                    await calm(storm)
+                # An added one costs a task for its link.
+                switch.idle_tasks += max(0, len(await churn.workers()) - WORKERS)
+                await over(storm)
+                assert {*storm.compared, *churn.done} >= {"talking", "add", "drain", "kill"}
