@@ -26,6 +26,7 @@ SEED = 4
 ROUNDS, AT_MOST = 2, 6
 """More than two where what a storm must have shown has not come up yet."""
 SHOWN = {"talking", "muted", "held", "browser", "secured", "plain"}
+SHOWN_OF_WORKERS = {"talking", "add", "drain", "kill", "normal", "media_lost"}
 BLOWS = 6.0
 """Seconds of storm in a round."""
 CALM = 3.0
@@ -181,6 +182,12 @@ async def test_a_storm(tmp_path: Path) -> None:
                 assert storm.compared.keys() >= SHOWN
 
 
+def shown_of_workers(storm: Storm, churn: WorkerChurn) -> set[str]:
+    """What was compared, what was done to workers, and the causes by which calls have ended."""
+    causes = {str(row["cause"]) for row in storm.switch.rows("select distinct cause from calls")}
+    return {*storm.compared, *churn.done, *causes}
+
+
 async def test_a_storm_over_workers_that_come_and_go(tmp_path: Path) -> None:
     """Media workers are added, drained and killed meanwhile; calls end with theirs, the others go on as they should."""
     config = settings()
@@ -191,7 +198,7 @@ async def test_a_storm_over_workers_that_come_and_go(tmp_path: Path) -> None:
             storm, churn = Storm(switch, client, random.Random(SEED)), WorkerChurn(switch, random.Random(SEED))
             async with storm.gathered():
                 for done in range(AT_MOST):
-                    if done >= ROUNDS and {*storm.compared, *churn.done} >= {"talking", "add", "drain", "kill"}:
+                    if done >= ROUNDS and shown_of_workers(storm, churn) >= SHOWN_OF_WORKERS:
                         break
                     storm.blows = True
                     await churn.goes_on(BLOWS)
@@ -199,4 +206,4 @@ async def test_a_storm_over_workers_that_come_and_go(tmp_path: Path) -> None:
                 # An added one costs a task for its link.
                 switch.idle_tasks += max(0, len(await churn.workers()) - WORKERS)
                 await over(storm)
-                assert {*storm.compared, *churn.done} >= {"talking", "add", "drain", "kill"}
+                assert shown_of_workers(storm, churn) >= SHOWN_OF_WORKERS
