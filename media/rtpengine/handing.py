@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import structlog
@@ -32,28 +33,47 @@ class Handing:
         self._released = released
         self._lost = lost
         self._legs: dict[tuple[int, int], Leg] = {}
+        self._where: dict[int, int] = {}
+        """The worker that has all legs of a worker's number that were handed over, as any two of them may be joined."""
+        self._count: Counter[int] = Counter()
+        """How many these are."""
 
     def take(self, leg: Leg, *, resting: bool = False) -> Lease | None:
-        """A worker's port for a leg, beside that of its peer; None when there is none, which is logged.
+        """A worker's port for a leg, where it can be joined with any of its number; None when there is none: logged.
 
         It reaches nobody until rtpengine has said where. `resting`: a key that is pressed by now is not the peer's.
         """
-        beside = leg.peer.helper if leg.peer is not None else None
-        helper = self.real.lease(beside or Lease(leg.lease.worker, 0, 0, ""))
-        if helper is None and beside is None:
-            # Its worker was drained, or is full: as nobody is with it any other will do.
-            helper = self.real.lease()
+        number = leg.lease.worker
+        helper = self._port_of(number)
         if helper is None:
-            _log.error("rtpengine.no_worker", worker=leg.lease.worker)
+            _log.error("rtpengine.no_worker", worker=number)
             return None
         leg.helper = helper
         self._legs[helper.port, helper.gen] = leg
+        self._where[number] = helper.worker
+        self._count[number] += 1
         if resting and not leg.stream.digits:
             stream, leg.stream = leg.stream, replace(leg.stream, digits=True)
             self.open(leg)
             leg.stream = stream
         self.open(leg)
         return helper
+
+    def _port_of(self, number: int) -> Lease | None:
+        """A port of the worker that has the legs of a number; as long as that has none, of any worker if need be."""
+        where = self._where.get(number)
+        if where is not None:
+            return self.real.lease(Lease(where, 0, 0, ""))
+        near = Lease(number, 0, 0, "") if number in self.usable() else None
+        return self.real.lease(near)
+
+    def usable(self) -> list[int]:
+        """The numbers of the workers that take new calls."""
+        return [number for number, one in self.real.states().items() if one.up and not one.draining and one.free]
+
+    def elsewhere(self, number: int) -> bool:
+        """Whether another worker stands in for the one of this number."""
+        return self._where.get(number, number) != number
 
     def open(self, leg: Leg) -> None:
         """Tells the worker what its session is like, with rtpengine as its peer."""
@@ -82,8 +102,13 @@ class Handing:
 
     def forget(self, leg: Leg) -> None:
         """Nothing of a leg is told any more."""
-        if leg.helper is not None:
-            self._legs.pop((leg.helper.port, leg.helper.gen), None)
+        if leg.helper is None:
+            return
+        del self._legs[leg.helper.port, leg.helper.gen]
+        number = leg.lease.worker
+        self._count[number] -= 1
+        if not self._count[number]:
+            del self._count[number], self._where[number]
 
     def _told(self, events: Sequence[MediaEvent]) -> None:
         ours: list[MediaEvent] = []

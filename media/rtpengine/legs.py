@@ -102,7 +102,9 @@ class Legs:
 
     def _next_worker(self) -> int:
         """Whose help a new call would get: in turn, as it is not known who will need it."""
-        usable = [number for number, one in self.real.states().items() if one.up and not one.draining]
+        usable = self._handing.usable()
+        # Who comes back gets calls again once those are over in which another has stood in for it.
+        usable = [number for number in usable if not self._handing.elsewhere(number)] or usable
         return usable[self._gen % len(usable)] if usable else 0
 
     def _leg(self, lease: Lease) -> Leg | None:
@@ -221,10 +223,7 @@ class Legs:
         """A worker relays between two legs."""
         assert one.helper is not None
         assert other.helper is not None
-        if one.helper.worker == other.helper.worker:
-            self.real.bridge(one.helper, other.helper)
-        else:
-            _log.error("rtpengine.apart", workers=[one.helper.worker, other.helper.worker])
+        self.real.bridge(one.helper, other.helper)
 
     def _end_play(self, leg: Leg, reason: str) -> None:
         """What rtpengine plays to a leg is over."""

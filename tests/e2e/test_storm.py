@@ -17,7 +17,6 @@ from switchboard.calls import commands
 from switchboard.client import ApiError
 from tests.support.call_bar import add_users, at_the_bar
 from tests.support.patience import PATIENCE
-from tests.support.planes import workers_only
 from tests.support.storm import WINDOW, End, Storm, settings
 from tests.support.switch import running_switch
 from tests.support.web_peer import on_loopback
@@ -189,7 +188,6 @@ def shown_of_workers(storm: Storm, churn: WorkerChurn) -> set[str]:
     return {*storm.compared, *churn.done, *causes}
 
 
-@workers_only("two legs that were handed to workers one of which has gone since cannot be joined behind rtpengine")
 async def test_a_storm_over_workers_that_come_and_go(tmp_path: Path) -> None:
     """Media workers are added, drained and killed meanwhile; calls end with theirs, the others go on as they should."""
     config = settings()

@@ -302,9 +302,9 @@ async def test_a_client_that_does_not_read_is_dropped_with_4008(
                 assert events < 500_000
                 for _ in range(50):
                     at_us = time.time_ns() // 1000
-                    before = time.perf_counter()
+                    before = time.thread_time()
                     stream.publish(CallNews(step="held", call=f"c{events}", at_us=at_us, detail="x" * 200))
-                    took.append(time.perf_counter() - before)
+                    took.append(time.thread_time() - before)
                     events += 1
                 await asyncio.sleep(0.001)
             assert stream.dropped == 1

@@ -40,19 +40,24 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 class Setup:
-    """A plane, one worker, one rtpengine."""
+    """A plane, its workers, one rtpengine."""
 
-    def __init__(self, directory: Path, server: NgServer, families: tuple[Family, ...] = ("IP4",)) -> None:
+    def __init__(
+        self, directory: Path, server: NgServer, families: tuple[Family, ...] = ("IP4",), workers: int = 1
+    ) -> None:
         self.server = server
-        self.worker = StandIn(directory / "0", [10, 12, 14, 16])
-        self.worker.answers = True
+        self.workers = [StandIn(directory / str(number), [10, 12, 14, 16]) for number in range(workers)]
+        for worker in self.workers:
+            worker.answers = True
+        self.worker = self.workers[0]
         self.keys = ("127.0.0.1", free_port())
         self.events: list[MediaEvent] = []
         settings = Settings(
             "127.0.0.1", server.port, *self.keys, timeout=TIMEOUT, ping=0.05, spare=2, families=families
         )
         sounds = Sounds(directory / "sounds", PromptStore([]))
-        self.plane = RtpenginePlane(settings, {0: self.worker.path}, sounds, self._take)
+        paths = {number: worker.path for number, worker in enumerate(self.workers)}
+        self.plane = RtpenginePlane(settings, paths, sounds, self._take)
 
     def _take(self, events: Sequence[MediaEvent]) -> None:
         self.events.extend(events)
@@ -100,16 +105,20 @@ class Setup:
 
 
 @contextlib.asynccontextmanager
-async def started(directory: Path, server: NgServer, families: tuple[Family, ...] = ("IP4",)) -> AsyncIterator[Setup]:
+async def started(
+    directory: Path, server: NgServer, families: tuple[Family, ...] = ("IP4",), workers: int = 1
+) -> AsyncIterator[Setup]:
     """All of it."""
-    setup = Setup(directory, server, families)
-    await setup.worker.start()
+    setup = Setup(directory, server, families, workers)
+    for worker in setup.workers:
+        await worker.start()
     try:
         await setup.plane.start()
         yield setup
     finally:
         await setup.plane.close()
-        await setup.worker.stop()
+        for worker in setup.workers:
+            await worker.stop()
         server.close()
 
 
@@ -472,6 +481,74 @@ async def test_who_is_secured_is_handed_to_a_worker_with_the_other_one(one: Setu
     told = str(one.server.told)
     assert "wa" in told
     assert "crypto" not in told
+
+
+def _handed(setup: Setup, lease: Lease) -> Lease:
+    """The worker's port to which a leg was handed over."""
+    helper = setup.plane._legs[lease.port, lease.gen].helper
+    assert helper is not None
+    return helper
+
+
+async def _without(setup: Setup, number: int) -> None:
+    """A worker is gone."""
+    await setup.workers[number].stop()
+    await until(lambda: not setup.plane.real.states()[number].up)
+
+
+async def _with(setup: Setup, number: int) -> None:
+    """A worker is back: another process of the same number."""
+    setup.workers[number].boot += "-anew"
+    await setup.workers[number].start()
+    await until(lambda: number in setup.plane._handing.usable())
+
+
+async def _leave_to(setup: Setup, number: int) -> tuple[Lease, Lease]:
+    """Two parties that had come when a worker was there; one is handed over without it, the other when it is back."""
+    first = setup.lease()
+    while first.worker != number:
+        setup.plane.release(first)
+        await until(lambda: setup.plane.spare(False) > 0)
+        first = setup.lease()
+    second = setup.lease(first)
+    await _without(setup, number)
+    setup.open(first, secured=new_keys("AES_CM_128_HMAC_SHA1_80"))
+    await _with(setup, number)
+    setup.open(second, 4002, secured=new_keys("AES_CM_128_HMAC_SHA1_80"))
+    return first, second
+
+
+@pytest.mark.parametrize("gone", [0, 1])
+async def test_who_may_be_joined_is_handed_to_the_same_worker(tmp_path: Path, gone: int) -> None:
+    """Though the one that both were meant for has gone, and come back, in between."""
+    async with started(tmp_path, await NgServer().start(), workers=2) as setup:
+        first, second = await _leave_to(setup, gone)
+        assert {_handed(setup, lease).worker for lease in (first, second)} == {1 - gone}
+        setup.plane.bridge(first, second)
+        while not isinstance(command := await setup.workers[1 - gone].commands.get(), Bridge):
+            pass
+        assert {command.port_a, command.port_b} == {_handed(setup, lease).port for lease in (first, second)}
+
+
+async def test_who_comes_back_gets_calls_once_nobody_stands_in_for_it(tmp_path: Path) -> None:
+    """Those that came before it went go on where they were handed to."""
+    async with started(tmp_path, await NgServer().start(), workers=2) as setup:
+        first, second = await _leave_to(setup, 1)
+        others = []
+        for _ in range(4):
+            await until(lambda: setup.plane.spare(False) > 0)
+            others.append(setup.lease())
+        assert {lease.worker for lease in others} == {0}
+        released = len(setup.of(Released))
+        for lease in (first, second):
+            helper = _handed(setup, lease)
+            setup.plane.release(lease)
+            setup.workers[0].say(Released(helper.port, helper.gen, StreamStats()))
+        await until(lambda: len(setup.of(Released)) == released + 2)
+        for _ in range(2):
+            await until(lambda: setup.plane.spare(False) > 0)
+            others.append(setup.lease())
+        assert {lease.worker for lease in others} == {0, 1}
 
 
 async def test_who_is_secured_in_a_talk_leaves_it_until_a_worker_has_both(one: Setup) -> None:
