@@ -60,9 +60,13 @@ class Handing:
         return helper
 
     def _port_of(self, number: int) -> Lease | None:
-        """A port of the worker that has the legs of a number; as long as that has none, of any worker if need be."""
-        where = self._where.get(number)
-        if where is not None:
+        """A port of the worker that has the legs of a number; of any one if need be, where none has them or it is gone.
+
+        Of one that is gone and not known to be lost yet the legs end in a moment.
+        """
+        where = self._where.get(number, -1)
+        state = self.real.states().get(where)
+        if state is not None and state.up:
             return self.real.lease(Lease(where, 0, 0, ""))
         near = Lease(number, 0, 0, "") if number in self.usable() else None
         return self.real.lease(near)

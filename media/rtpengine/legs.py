@@ -220,10 +220,13 @@ class Legs:
         self._engine.touch(side.pair)
 
     def _join_helpers(self, one: Leg, other: Leg) -> None:
-        """A worker relays between two legs."""
+        """A worker relays between two legs, unless one of them is where the other could not be: at one that is gone."""
         assert one.helper is not None
         assert other.helper is not None
-        self.real.bridge(one.helper, other.helper)
+        if one.helper.worker == other.helper.worker:
+            self.real.bridge(one.helper, other.helper)
+        else:
+            _log.warning("rtpengine.apart", workers=[one.helper.worker, other.helper.worker])
 
     def _end_play(self, leg: Leg, reason: str) -> None:
         """What rtpengine plays to a leg is over."""

@@ -503,18 +503,28 @@ async def _with(setup: Setup, number: int) -> None:
     await until(lambda: number in setup.plane._handing.usable())
 
 
-async def _leave_to(setup: Setup, number: int) -> tuple[Lease, Lease]:
-    """Two parties that had come when a worker was there; one is handed over without it, the other when it is back."""
+async def _two_of(setup: Setup, number: int) -> tuple[Lease, Lease]:
+    """Two parties of a call that are meant for a worker."""
     first = setup.lease()
     while first.worker != number:
         setup.plane.release(first)
         await until(lambda: setup.plane.spare(False) > 0)
         first = setup.lease()
-    second = setup.lease(first)
+    return first, setup.lease(first)
+
+
+def _secure(setup: Setup, lease: Lease) -> None:
+    """A party that only a worker can take."""
+    setup.open(lease, secured=new_keys("AES_CM_128_HMAC_SHA1_80"))
+
+
+async def _leave_to(setup: Setup, number: int) -> tuple[Lease, Lease]:
+    """Two parties that had come when a worker was there; one is handed over without it, the other when it is back."""
+    first, second = await _two_of(setup, number)
     await _without(setup, number)
-    setup.open(first, secured=new_keys("AES_CM_128_HMAC_SHA1_80"))
+    _secure(setup, first)
     await _with(setup, number)
-    setup.open(second, 4002, secured=new_keys("AES_CM_128_HMAC_SHA1_80"))
+    _secure(setup, second)
     return first, second
 
 
@@ -528,6 +538,32 @@ async def test_who_may_be_joined_is_handed_to_the_same_worker(tmp_path: Path, go
         while not isinstance(command := await setup.workers[1 - gone].commands.get(), Bridge):
             pass
         assert {command.port_a, command.port_b} == {_handed(setup, lease).port for lease in (first, second)}
+
+
+async def test_who_is_handed_over_while_a_worker_may_be_back_goes_to_another(tmp_path: Path) -> None:
+    """Who is there already has a moment to live; all others are together, and with whoever comes when it is over."""
+    async with started(tmp_path, await NgServer().start(), workers=2) as setup:
+        gone, first = await _two_of(setup, 1)
+        await until(lambda: setup.plane.spare(False) > 0)
+        second = setup.lease(first)
+        await until(lambda: setup.plane.spare(False) > 0)
+        third = setup.lease(first)
+        _secure(setup, gone)
+        setup.workers[1].greets = False
+        setup.workers[1].hang_up()
+        await until(lambda: not setup.plane.real.states()[1].up)
+        _secure(setup, first)
+        _secure(setup, second)
+        with capture_logs() as logs:
+            setup.plane.bridge(gone, first)
+            setup.plane.bridge(first, second)
+        assert [line["event"] for line in logs] == ["rtpengine.apart"]
+        await _without(setup, 1)
+        await until(lambda: bool(setup.of(WorkerLost)))
+        setup.workers[1].greets = True
+        await _with(setup, 1)
+        _secure(setup, third)
+        assert {_handed(setup, lease).worker for lease in (first, second, third)} == {0}
 
 
 async def test_who_comes_back_gets_calls_once_nobody_stands_in_for_it(tmp_path: Path) -> None:
