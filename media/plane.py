@@ -34,6 +34,8 @@ from media.worker_link import AnyEvent, WorkerLink
 __all__ = ["Lease", "MediaEvent", "MediaPlane", "WorkerLost", "WorkerPlane", "WorkerState"]
 
 _TICK = 1.0
+ROOM: Final = 8
+"""Free ports of a worker to which a new call comes while others have as many: more parties may come to it."""
 _OF_A_SESSION: Final = (
     Digit,
     KeyHeld,
@@ -198,7 +200,7 @@ class WorkerPlane(LeaseCommands):
             if number not in self._workers or not self._usable(self._workers[number], six):
                 return None
         else:
-            usable = [n for n, worker in self._workers.items() if self._usable(worker, six) and not worker.draining]
+            usable = self.for_calls(six)
             if not usable:
                 return None
             number = min(usable, key=lambda n: len(self._workers[n].leased))
@@ -214,6 +216,13 @@ class WorkerPlane(LeaseCommands):
             self._wish(worker, ports)
         worker.leased[lease.port] = lease
         return lease
+
+    def for_calls(self, six: bool = False) -> list[int]:
+        """The numbers of the workers that take new calls; one that has hardly a port left only where all are so."""
+        usable = [n for n, worker in self._workers.items() if self._usable(worker, six) and not worker.draining]
+        if len(usable) < 2:
+            return usable
+        return [n for n in usable if len(self._workers[n].stock(six).free) >= ROOM] or usable
 
     @staticmethod
     def _usable(worker: KnownWorker, six: bool) -> bool:

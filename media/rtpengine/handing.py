@@ -68,12 +68,8 @@ class Handing:
         state = self.real.states().get(where)
         if state is not None and state.up:
             return self.real.lease(Lease(where, 0, 0, ""))
-        near = Lease(number, 0, 0, "") if number in self.usable() else None
+        near = Lease(number, 0, 0, "") if number in self.real.for_calls() else None
         return self.real.lease(near)
-
-    def usable(self) -> list[int]:
-        """The numbers of the workers that take new calls."""
-        return [number for number, one in self.real.states().items() if one.up and not one.draining and one.free]
 
     def elsewhere(self, number: int) -> bool:
         """Whether another worker stands in for the one of this number."""

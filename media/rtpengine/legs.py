@@ -102,7 +102,7 @@ class Legs:
 
     def _next_worker(self) -> int:
         """Whose help a new call would get: in turn, as it is not known who will need it."""
-        usable = self._handing.usable()
+        usable = self.real.for_calls()
         # Who comes back gets calls again once those are over in which another has stood in for it.
         usable = [number for number in usable if not self._handing.elsewhere(number)] or usable
         return usable[self._gen % len(usable)] if usable else 0

@@ -228,6 +228,10 @@ class Supervisor:
         self._exhausted = False
         worker.socket_path.unlink(missing_ok=True)
         say(f"{worker.name} has drained and ended")
+        for poor in self._workers:
+            # One that was added may have found hardly any.
+            if not poor.draining and len(poor.pairs) < self._first_share:
+                self._give_share(poor)
 
     def _worker_says(self, worker: Worker, message: dict[str, object]) -> None:
         if message.get("ready"):
@@ -248,6 +252,14 @@ class Supervisor:
             say("\n".join(greeting(self._config, time.monotonic() - self._began, self._admin, web=self._web)))
 
     # --- ports ---
+
+    def _give_share(self, worker: Worker) -> None:
+        """What a worker has not got yet of its first ports."""
+        missing = self._first_share - len(worker.pairs)
+        six = min(CHUNK, missing // 2) if self._config.media.address6 else 0
+        self._bind_for(worker, missing - six)
+        if six:
+            self._bind_for(worker, six, six=True)
 
     def _bind_for(self, worker: Worker, count: int, *, six: bool = False) -> None:
         given = 0
@@ -285,10 +297,7 @@ class Supervisor:
             if child.pairs:
                 _hand_over(child, child.pairs)
             else:
-                six = min(CHUNK, self._first_share // 2) if self._config.media.address6 else 0
-                self._bind_for(child, self._first_share - six)
-                if six:
-                    self._bind_for(child, six, six=True)
+                self._give_share(child)
         elif child is self._signalling:
             self._equip_signalling()
 

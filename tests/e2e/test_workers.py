@@ -74,6 +74,32 @@ async def test_a_drained_worker_is_drained_still_when_signalling_has_died(tmp_pa
         assert switch.stop() == 0
 
 
+@workers_only("those behind rtpengine take their ports in the same way")
+async def test_an_added_worker_has_the_ports_of_one_that_ends(tmp_path: Path) -> None:
+    """Two workers have all there are between them; the third carries calls once the first has drained."""
+    media = {"ports": f"{MEDIA_FIRST}-{MEDIA_FIRST + 63}", "workers": 2}
+    with running_switch(tmp_path, **stage_config(), media=media) as switch:
+
+        async def free() -> dict[int, int]:
+            listed = json.loads(await command(switch, "workers", "list", "--format", "json"))
+            return {one["worker"]: one["free"] for one in listed if one["state"] == "up"}
+
+        assert await free() == {0: 16, 1: 16}
+        await command(switch, "workers", "add")
+        async with asyncio.timeout(15):
+            while await free() != {0: 16, 1: 16, 2: 0}:
+                await asyncio.sleep(0.1)
+        await command(switch, "workers", "drain", "0")
+        async with asyncio.timeout(15):
+            while await free() != {1: 16, 2: 16}:
+                await asyncio.sleep(0.1)
+        await command(switch, "workers", "drain", "1")
+        stage = Stage(switch)
+        async with stage.pair() as one:
+            await hear_each_other(*await one.talk())
+            assert await workers(switch) == {2: ("up", 2)}
+
+
 @workers_only("the ports are those of workers; test_rtpengine uses up rtpengine's")
 async def test_ports_that_are_used_up_refuse_calls_and_harm_none(tmp_path: Path) -> None:
     """Two pairs of ports are one call: the next gets 503, and is taken once the first is over."""

@@ -52,7 +52,7 @@ from media.events import (
     WorkerStats,
 )
 from media.interface import Stream
-from media.plane import Lease, MediaEvent, WorkerLost, WorkerPlane
+from media.plane import ROOM, Lease, MediaEvent, WorkerLost, WorkerPlane
 
 CommandT = TypeVar("CommandT", bound=Command)
 STATS = WorkerStats(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1.5, 0.25)
@@ -267,6 +267,15 @@ class TestLeases:
         assert two.plane.lease(first) is None
         assert two.plane.lease(second) is not None
         assert two.plane.lease() is None
+
+    async def test_calls_come_to_who_has_ports_for_more_parties(self, tmp_path: Path) -> None:
+        """A worker with hardly any is asked only when the others have hardly any either."""
+        many = list(range(100, 100 + 2 * (ROOM + 2), 2))
+        setup = Setup(tmp_path, [StandIn(tmp_path / "0", [10, 12]), StandIn(tmp_path / "1", many)])
+        await setup.start()
+        assert [setup.lease().worker for _ in range(5)] == [1, 1, 1, 0, 0]
+        assert setup.lease().worker == 1
+        await setup.close()
 
     async def test_calls_are_told_of_ports_that_are_on_their_way(self, ageless: None, one: Setup) -> None:
         """From the wish, written at the first lease of few, over those that come to the word that none are left."""

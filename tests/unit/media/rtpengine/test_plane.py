@@ -500,7 +500,7 @@ async def _with(setup: Setup, number: int) -> None:
     """A worker is back: another process of the same number."""
     setup.workers[number].boot += "-anew"
     await setup.workers[number].start()
-    await until(lambda: number in setup.plane._handing.usable())
+    await until(lambda: number in setup.plane.real.for_calls())
 
 
 async def _two_of(setup: Setup, number: int) -> tuple[Lease, Lease]:
