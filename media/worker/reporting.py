@@ -143,7 +143,7 @@ class Reporting:
         mos_in = mos_out = None
         if came.received:
             lost = came.lost
-            loss = lost / (lost + came.received)
+            loss = lost / (lost + came.received - came.doubled)
             mos_in = score(codec, loss, trip, burst_ratio(lost, came.bursts, loss))
         if peer_loss is not None:
             mos_out = score(codec, peer_loss, trip)

@@ -225,10 +225,17 @@ def frames_of(packets: list[Passed], first: int, count: int) -> list[int]:
     return [number for number in found if number <= count]
 
 
-async def order(relay: Chaos, port: int) -> None:
+def missing(packets: list[Passed]) -> int:
+    """How many numbers between the first packet that came and the highest one are nobody's."""
+    after = {((packet.sequence - packets[0].sequence + 0x8000) & 0xFFFF) - 0x8000 for packet in packets}
+    return max(after) + 1 - len([number for number in after if number >= 0])
+
+
+async def order(switch: RunningSwitch, relay: Chaos, port: int) -> None:
     """What comes in goes out: the same octets, in the same order, doubled if doubled, and at the same intervals.
 
-    Of rtpengine what comes at once goes out in any order.
+    The record says how much was lost, to the packet, though others came twice. Of rtpengine what comes at
+    once goes out in any order.
     """
     codes = numbered(6.0)
     with Capture([Ports(MEDIA_FIRST, MEDIA_LAST)]) as capture:
@@ -239,6 +246,7 @@ async def order(relay: Chaos, port: int) -> None:
             came = heard(far.rtp.received, codes)
             agent = far.rtp.address
         counts = relay.counts("rtp")
+    await lost_as_recorded(switch, await asyncio.to_thread(relay.passed, "in", call.rtp.address[1]))
     handed = frames_of(passed, first, len(codes) // FRAME)
     if CHOSEN == WORKERS:
         assert came == handed
@@ -253,6 +261,17 @@ async def order(relay: Chaos, port: int) -> None:
     assert len(arrived) == len(left) == len(handed)
     # A buffer before the far side would have evened out what the network did.
     assert unevenness(left, arrived) < 0.25 * unevenness(arrived)
+
+
+async def lost_as_recorded(switch: RunningSwitch, packets: list[Passed]) -> None:
+    """The caller's part of the record tells of what never came; rtpengine tells no loss of what it takes."""
+    asked = f"""select lost, mos_in from legs join calls on calls.id = legs.call_id
+        where calls.called = '{NUMBERS["order"]}' and legs.role = 'caller' and calls.ended_us is not null"""
+    await switch.eventually(lambda: len(switch.rows(asked)) == 1)
+    (row,) = switch.rows(asked)
+    if CHOSEN == WORKERS:
+        assert row["lost"] == missing(packets)
+        assert row["mos_in"] < 4.2
 
 
 async def recorded(switch: RunningSwitch, relay: Chaos, port: int, line: str, *, whole: bool) -> None:
@@ -373,7 +392,7 @@ async def test_calls_over_a_bad_network(
     followed = [nat(network["nat"], ports["nat"])] if CHOSEN == WORKERS else []
     await together(
         signalling(switch, network["signalling"], ports["signalling"]),
-        order(network["order"], ports["order"]),
+        order(switch, network["order"], ports["order"]),
         recorded(switch, network["whole"], ports["whole"], "whole", whole=True),
         recorded(switch, network["holes"], ports["holes"], "holes", whole=False),
         *followed,

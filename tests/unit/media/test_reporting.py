@@ -21,6 +21,7 @@ from aiortc.rtp import (
 from media.control import Bridge, Release
 from media.events import Released, StreamStats
 from media.prompts import PromptStore
+from media.rtp.quality import score
 from media.rtp.reports import EVERY
 from media.rtp.rtcp import Block, Report, build_report, parse_compound
 from media.worker.ports import pairs
@@ -89,17 +90,22 @@ class Desk:
             for _ in range(MOST_READ * 2):
                 self.sessions.readers[fd](self.now)
 
-    def talk(self, seconds: float, skip: int = 0) -> None:
-        """Both say something for a while; of Alice's packets every `skip`th is lost on its way to us."""
+    def talk(self, seconds: float, skip: int = 0, copies: int = 1) -> None:
+        """Both say something for a while; each `skip`th packet of Alice's is lost, the others come in copies."""
         for n in range(1, round(seconds / 0.02) + 1):
             if skip and n % skip == 0:
                 self.alice.seq += 1
                 self.alice.ts += 160
             else:
-                self.alice.say(self.a)
+                for _ in range(copies):
+                    self.alice.say(self.a)
+                    self.alice.seq -= 1
+                    self.alice.ts -= 160
+                self.alice.seq += 1
+                self.alice.ts += 160
             self.bob.say(self.b)
             self.now += 0.02
-            for fd in self.fds:
+            for fd in self.fds * copies:
                 self.sessions.readers[fd](self.now)
             if n % 25 == 0:
                 self.sessions.check(self.now, 0.5)
@@ -304,6 +310,14 @@ class TestLearnt:
         assert (of_alice.lost, of_alice.peer_lost, of_alice.mos_out) == (6, None, None)
         assert of_alice.mos_in is not None
         assert of_alice.mos_in == pytest.approx(4.21, abs=0.05)
+
+    def test_copies_make_nothing_better(self, desk: Desk) -> None:
+        """A network that doubles what it does not lose is rated by what it loses."""
+        desk.bridged()
+        desk.talk(6.0, skip=10, copies=2)
+        stats = desk.released(desk.a, 1)
+        assert (stats.received, stats.lost) == (540, 29)
+        assert stats.mos_in == score("PCMA", 29 / 299, None)
 
     def test_the_round_trip_is_measured(self, desk: Desk) -> None:
         """From our report to its answer, less what the peer took."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.rtp.stats import MAX_DROPOUT, Reception
+from media.rtp.stats import MAX_DROPOUT, MAX_MISORDER, Reception
 
 
 def hear(numbers: list[int], ssrc: int = 1, reception: Reception | None = None) -> Reception:
@@ -25,7 +27,9 @@ def hear(numbers: list[int], ssrc: int = 1, reception: Reception | None = None) 
         ([5, 6, 9, 10], 4, 2, "a gap"),
         ([5, 7, 6, 8], 4, 0, "two changed places"),
         ([5, 6, 6, 7], 4, 0, "one came twice"),
-        ([5, 6, 6, 8], 4, 0, "a duplicate hides a loss, as A.3 counts"),
+        ([5, 6, 6, 8], 4, 1, "a duplicate hides no loss"),
+        ([5, 8, 6, 6, 6, 9], 6, 1, "nor does one that is late"),
+        ([5, 7, 5, 4, 8], 5, 1, "nor one from before the first"),
         ([65534, 65535, 65536, 65538], 4, 1, "the number wrapped"),
         ([10, 9, 8, 11], 4, 0, "the first ones late"),
         ([0, 20000, 1, 2], 3, 0, "one stray number is not the stream's"),
@@ -46,6 +50,26 @@ def test_loss_is_what_is_missing(start: int, missing: set[int]) -> None:
     reception = hear([start + n for n in range(1000) if n not in missing])
     assert reception.lost == len(missing)
     assert reception.received == 1000 - len(missing)
+
+
+@given(
+    st.integers(0, 70000),
+    st.sets(st.integers(1, 998), max_size=200),
+    st.lists(st.integers(0, 999), max_size=300),
+    st.randoms(use_true_random=False),
+)
+def test_loss_is_what_is_missing_whatever_comes_twice(
+    start: int, missing: set[int], twice: list[int], dice: random.Random
+) -> None:
+    """Copies come up to half the reach of lateness later, and the packets themselves out of order by that much."""
+    reach = MAX_MISORDER // 2
+    sent = [n for n in range(1, 999) if n not in missing]
+    order = sorted([(n + dice.randrange(reach), n) for n in [*sent, *(n for n in twice if n in set(sent))]])
+    reception = hear([start, *(start + n for _, n in order), start + 999])
+    assert reception.lost == len(missing)
+    assert reception.bursts == len([n for n in missing if n - 1 not in missing])
+    (_, expected, received) = reception.stream()
+    assert (expected, received) == (1000, len(order) + 2)
 
 
 def test_a_new_source_keeps_the_old_ones_losses() -> None:
@@ -97,7 +121,9 @@ def test_a_timestamp_that_wraps_or_jumps_is_no_jitter() -> None:
         ([n for n in range(100) if n not in (10, 30, 50)], 3, "one by one"),
         ([n for n in range(100) if not 10 <= n < 40], 1, "all at once"),
         ([65534, 65535, 65540, 65541, 65545], 2, "over the end of the numbers"),
-        ([5, 7, 6, 8], 1, "late ones leave a gap first"),
+        ([5, 7, 6, 8], 0, "late ones leave no gap"),
+        ([5, 9, 7, 10], 2, "one in the midst of a gap makes two of it"),
+        ([5, 9, 6, 8, 10], 1, "those at its ends make it shorter"),
         ([5, 6, 6, 7], 0, "a duplicate"),
     ],
 )
