@@ -57,6 +57,8 @@ class Job(Struct):
     path: Path
     due: float
     attempts: int = 0
+    error: str = ""
+    """Why it ends early, for where its sidecar could not say so."""
 
 
 class Finisher:
@@ -79,10 +81,10 @@ class Finisher:
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def add(self, path: Path, now: float, delay: float = 0.0) -> None:
-        """A file is complete; raises OSError when that cannot be noted for the next recorder."""
+    def add(self, path: Path, now: float, delay: float = 0.0, error: str = "") -> None:
+        """A file is complete, or as complete as it gets; raises OSError when the next recorder cannot be told."""
         with self._changed:
-            self._remember(Job(path, now + delay))
+            self._remember(Job(path, now + delay, error=error))
             _write_whole(self._pending(path), str(path).encode())
 
     def forget(self, path: Path) -> None:
@@ -104,7 +106,7 @@ class Finisher:
         """Does what is due; when to come again, None when there is nothing."""
         while (job := self._next(now)) is not None:
             try:
-                self._finish(job.path)
+                self._finish(job)
             except StoppedError:
                 return None
             except (OSError, ValueError) as error:
@@ -175,21 +177,24 @@ class Finisher:
 
     # --- one file ---
 
-    def _measured(self, path: Path) -> dict[str, object]:
+    def _measured(self, job: Job) -> dict[str, object]:
         """What the sidecar tells, with the length that the file really has: that of an ogg was noted before."""
+        path = job.path
         sidecar = sidecar_of(path)
         about = read_sidecar(sidecar)
         file = find(path)
         if file is None:
             raise FileNotFoundError(path.name)
+        if job.error:
+            about |= {"complete": False, "error": job.error}
         known = isinstance(about.get("seconds"), float | int)
         if not known or (about.get("complete") is not True and WAV in file.suffixes):
             about["seconds"] = wav_seconds(path, self._keys) if WAV in file.suffixes else 0.0
             write_sidecar(sidecar, about)
         return about
 
-    def _finish(self, path: Path) -> None:
-        about = self._measured(path)
+    def _finish(self, job: Job) -> None:
+        path, about = job.path, self._measured(job)
         if self._ogg:
             to_ogg(path, self._keys, lambda: not self._ended)
         file = find(path)

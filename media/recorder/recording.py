@@ -57,6 +57,8 @@ class Recording:
         self.key = begin.key
         self.path = Path(begin.path)
         self.discarded = False
+        self.error = ""
+        """Why it ends before its call."""
         self._begin = begin
         self._spans: list[Span] = []
         self._keys = KeyTones()
@@ -204,6 +206,7 @@ class Recording:
         if self._file.samples < length:
             length = self._file.samples
             reason = reason or "could not be written to its end"
+        self.error = reason
         self._note(complete and not reason)
         return Done(self.key, length / RATE, self._file.octets, self._gap_count(), reason)
 
@@ -224,7 +227,7 @@ class Recording:
     def _note(self, complete: bool = False) -> None:
         """Writes the sidecar if there is anything new in it, so that it outlives this process."""
         spans = sorted(self._spans + self._taken_out, key=lambda span: span.start)
-        news = (self._gap_count(), len(spans), spans[-1].end if spans else None, complete)
+        news = (self._gap_count(), len(spans), spans[-1].end if spans else None, complete, self.error)
         if news == self._told:
             return
         self._told = news
@@ -245,6 +248,8 @@ class Recording:
             "gap_count": self._gap_count(),
             **told,
         }
+        if self.error:
+            about["error"] = self.error
         try:
             write_sidecar(sidecar_of(self.path), about)
         except OSError as error:

@@ -179,7 +179,7 @@ class Connection:
         """Its file is complete, if there is one."""
         if self._finisher is not None and not recording.discarded:
             try:
-                self._finisher.add(recording.path, time.monotonic(), delay)
+                self._finisher.add(recording.path, time.monotonic(), delay, recording.error)
             except OSError as error:
                 complain(f"recorder: {recording.path.name}: its checksum is not noted to be due: {describe(error)}")
 

@@ -12,6 +12,7 @@ import pytest
 
 from media.recorder.files import Files
 from media.recorder.finishing import AGAIN, ATTEMPTS, GRACE, Finished, Finisher, collect
+from media.recorder.sidecar import read_sidecar, sidecar_of
 from media.recorder.wav import header
 from media.recording_keys import KeyRing
 
@@ -112,11 +113,13 @@ def test_a_full_disk_is_made_up_for(tmp_path: Path, spool: Path, monkeypatch: py
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_bytes", full)
         with pytest.raises(OSError, match="No space"):
-            finisher.add(path, 100.0)
+            finisher.add(path, 100.0, error="no space left on device")
         assert finisher.work(100.0) == 100.0 + AGAIN
         assert not list(spool.iterdir())
     assert finisher.work(100.0 + AGAIN) is None
     assert [one.recording for one in collect(spool, 10)] == ["r1"]
+    told = read_sidecar(sidecar_of(path))
+    assert (told["complete"], told["error"]) == (False, "no space left on device")
 
 
 def test_what_is_given_up_is_noted_for_the_next_recorder(

@@ -412,6 +412,7 @@ class TestFiles:
             recording.audio(heard(*(_numbered(n) for n in range(200, 400))))
         done = recording.break_off("no space left on device")
         assert done.reason == "no space left on device"
+        assert (about(path)["complete"], about(path)["error"]) == (False, "no space left on device")
         assert done.seconds >= 200 / 50 - (HOLD + UNIT) / 8000
         assert len(samples(path)) == round(done.seconds * 8000)
         monkeypatch.setattr(WavFile, "write", write)
