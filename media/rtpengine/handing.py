@@ -46,7 +46,7 @@ class Handing:
         number = leg.lease.worker
         helper = self._port_of(number)
         if helper is None:
-            _log.error("rtpengine.no_worker", worker=number)
+            _log.warning("rtpengine.no_worker", worker=number)
             return None
         leg.helper = helper
         self._legs[helper.port, helper.gen] = leg

@@ -55,6 +55,8 @@ class Legs:
         self._listening = Listening(settings.silence)
         self._legs: dict[tuple[int, int], Leg] = {}
         self._by_side: dict[Side, Leg] = {}
+        self._apart: set[Leg] = set()
+        """Legs that no worker could join with their peers so far."""
         self._kept: set[Side] = set()
         """The other ports of calls of which only one party has come yet."""
         self._gen = FIRST_GEN
@@ -137,6 +139,7 @@ class Legs:
         if leg.resting is not None:
             leg.resting.cancel()
         self._part(leg)
+        self._apart.discard(leg)
         self._handing.forget(leg)
         del self._legs[leg.lease.port, leg.lease.gen], self._by_side[leg.side]
         self._kept.discard(leg.side.other)
@@ -218,6 +221,13 @@ class Legs:
         if now < until:
             leg.resting = loop.call_later(min(one for one in (hushed, until) if now < one) - now, self._rest, leg)
         self._engine.touch(side.pair)
+
+    def _join(self, one: Leg, other: Leg) -> None:
+        """A worker relays between two legs, as soon as there is one."""
+        if self._hand_over(one) is None or self._hand_over(other) is None:
+            self._apart.add(one)
+        else:
+            self._join_helpers(one, other)
 
     def _join_helpers(self, one: Leg, other: Leg) -> None:
         """A worker relays between two legs, unless one of them is where the other could not be: at one that is gone."""

@@ -86,7 +86,7 @@ import structlog
 from msgspec.structs import replace
 
 from media.control import SECRET_REST, USUAL, Role
-from media.events import MessageDone, Recorded, WorkerStats
+from media.events import MessageDone, PlayDone, Recorded, WorkerStats
 from media.interface import Lease, MediaEvent, Stream
 from media.rtpengine.commands import NOBODY, party_of
 from media.rtpengine.legs import HELD, Legs
@@ -164,6 +164,20 @@ class RtpenginePlane(Legs):
             now = asyncio.get_running_loop().time()
             self._engine.tick(now)
             self._listen(now)
+            if self._apart and self.real.for_calls():
+                self._join_late()
+
+    def _join_late(self) -> None:
+        """There are workers again: those whom none could join are told of once more."""
+        apart, self._apart = self._apart, set()
+        for one in apart:
+            other = one.peer
+            if other is None or one.releasing or other.releasing:
+                continue
+            for leg in (one, other):
+                if leg.helper is None:
+                    self.open(leg.lease, leg.stream)
+            self._join(one, other)
 
     # --- commands ---
 
@@ -213,8 +227,8 @@ class RtpenginePlane(Legs):
         if one.helper is None and other.helper is None and one.side.other is other.side and one.suits(other):
             one.side.pair.bridged = True
             self._engine.touch(one.side.pair)
-        elif self._hand_over(one) is not None and self._hand_over(other) is not None:
-            self._join_helpers(one, other)
+        else:
+            self._join(one, other)
 
     def unbridge(self, lease: Lease) -> None:
         """Ends relaying from and to `lease`."""
@@ -233,6 +247,8 @@ class RtpenginePlane(Legs):
         if leg.helper is not None or not leg.plays or not self._sounds.keeps(prompts):
             if (helper := self._hand_over(leg)) is not None:
                 self.real.play(helper, play_id, prompts, loop)
+            else:
+                self._tell(PlayDone(lease.port, lease.gen, play_id, "stopped"))
             return
         playback = Playback(play_id, loop)
         leg.playing = (play_id, tuple(prompts), loop)

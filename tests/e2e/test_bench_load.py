@@ -18,7 +18,7 @@ from bench.phone import Answer, Phone, Refuse
 from bench.sipp import SCENARIOS, Sipp
 from bench.target import Target
 from bench.wire import Message
-from tests.support.planes import workers_only
+from tests.support.planes import CHOSEN, WORKERS, workers_only
 from tests.support.ports import SIPP_FIRST, free_port
 from tests.support.sipp import next_media_port
 from tests.support.switch import PROJECT, RunningSwitch, running_switch
@@ -188,7 +188,9 @@ def test_music_is_heard_by_all_and_costs_something(beside: Load) -> None:
     assert faults(result) == []
     assert figures(result, "failed", "absent", "lost") == {"failed": 0, "absent": 0, "lost": 0}
     assert (result.figures["packets"] or 0) > 6 * 50 * 1.0
-    assert 0 < (result.figures["cpu_ms_per_call_second"] or 0) < 500
+    # What rtpengine plays costs the switch less than a tick of the processor's clock.
+    assert 0 <= (result.figures["cpu_ms_per_call_second"] or 0) < 500
+    assert CHOSEN != WORKERS or result.figures["cpu_ms_per_call_second"]
 
 
 def test_evenly_spaced_packets_arrive_once(switch: RunningSwitch, monkeypatch: pytest.MonkeyPatch) -> None:

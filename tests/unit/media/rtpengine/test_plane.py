@@ -614,6 +614,46 @@ async def test_without_a_worker_who_is_secured_hears_nobody(one: Setup) -> None:
     await until(lambda: not leg.side.pair.busy)
     assert all(side.blocked for side in leg.side.pair.sides)
     assert "play media" not in one.server.names()
+    await until(lambda: one.of(PlayDone) == [PlayDone(first.port, first.gen, 1, "stopped")])
+
+
+async def test_nothing_is_kept_of_who_could_not_be_joined(one: Setup) -> None:
+    """Who has left while there was no worker waits for none."""
+    first, second = one.talking()
+    await one.worker.stop()
+    await until(lambda: not one.plane.real.counts()["workers"])
+    one.open(first, secured=new_keys())
+    one.plane.bridge(first, second)
+    for lease in (first, second):
+        one.plane.release(lease)
+    await until(lambda: len(one.of(Released)) == 2)
+    assert one.plane._apart == set()
+
+
+async def test_who_could_not_be_joined_is_as_soon_as_there_is_a_worker(
+    one: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two who need one, and nobody who has left meanwhile."""
+    monkeypatch.setattr(plane, "_TICK", 0.02)
+    first, second = one.talking()
+    await until(lambda: one.plane.spare(False) > 0)
+    third, fourth = one.talking()
+    await one.worker.stop()
+    await until(lambda: not one.plane.real.counts()["workers"])
+    for lease in (first, third):
+        one.open(lease, secured=new_keys())
+    one.plane.bridge(first, second)
+    one.plane.bridge(third, fourth)
+    one.plane.unbridge(fourth)
+    await until(lambda: not leg_of(one, first).side.pair.busy)
+    assert [leg_of(one, lease).helper for lease in (first, second)] == [None, None]
+    one.worker.boot += "-anew"
+    await one.worker.start()
+    while not isinstance(command := await one.worker.commands.get(), Bridge):
+        pass
+    assert {command.port_a, command.port_b} == {_handed(one, lease).port for lease in (first, second)}
+    assert (leg_of(one, first).side.send, leg_of(one, first).side.receive) == (True, True)
+    assert leg_of(one, third).helper is None
 
 
 # --- IPv6 ---
