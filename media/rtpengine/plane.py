@@ -72,7 +72,8 @@ What rtpengine 10.5 does otherwise than a worker, and cannot be told not to:
   that it was somebody else is found out no sooner.
 - Without `poller-per-thread` packets that come at once may leave in another order.
 - Of what a party says neither loss nor jitter is known, and no rating; of what it hears, and the round trip, what
-  rtpengine has of the reports of both, if both send some.
+  rtpengine has of the reports of both, if both send some. Of its own reports pjsua finds the times skewed now and then,
+  and knows no round trip.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
 
 from bench.sipp import SCENARIOS, Sipp
 from tests.support.call_bar import add_users, at_the_bar
@@ -14,16 +13,8 @@ from tests.support.patience import PATIENCE
 from tests.support.planes import CHOSEN, WORKERS, workers_only
 from tests.support.ports import MEDIA_FIRST, free_port
 from tests.support.sipp import need_sipp, next_media_port
-from tests.support.stage import NUMBER, Stage, direct, hear_each_other, stage_config
+from tests.support.stage import Stage, direct, hear_each_other, recorded_stage, stage_config
 from tests.support.switch import RunningSwitch, running_switch
-
-
-def recorded_stage() -> dict[str, Any]:
-    """Calls to desks, recorded: so workers have them also where rtpengine relays the others."""
-    config = stage_config()
-    (number,) = (number for number in config["numbers"] if number["number"] == NUMBER)
-    number["record"] = True
-    return config
 
 
 async def workers(switch: RunningSwitch) -> dict[int, tuple[str, int]]:
